@@ -1,7 +1,7 @@
-"""Two test lanes: ``pytest`` skips the tests marked ``slow``, ``pytest --all`` runs every test.
+"""Test lanes: ``pytest`` skips tests marked ``slow``, ``pytest --all`` runs every test.
 
-Hypothesis draws fewer cases without ``--all``. Both lanes end with the table operator × evidence, made of the outcomes that
-``tests/verify/evidence/test_evidence.py`` records.
+Without ``--all``, Hypothesis draws fewer cases. After both lanes, a table of operators × evidence is printed. It contains the
+outcomes that ``tests/verify/evidence/test_evidence.py`` records.
 """
 
 import os
@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Tests and doctests import the experiments, which are not installed. The folder comes last in the list, so that an installed
-# refconv takes precedence over this folder's.
+# Tests and doctests import the experiments, which are not installed. This folder is appended to the end of the path, so that
+# an installed refconv takes precedence over the one in this folder.
 sys.path.append(str(Path(__file__).parent))
 
-# Where the compiler's OpenMP runs the kernels, waiting threads must sleep: on a busy machine, thousands of tiny kernels that
-# spin take ten times as long. It reads this when the first kernel module is loaded, so it is set before refconv is imported.
+# If the compiler's OpenMP runs the kernels, waiting threads must sleep: on a busy machine, thousands of tiny kernels whose
+# threads spin take ten times as long. OpenMP reads the variable when the first kernel module is loaded, so it is set before
+# refconv is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# The same cases in every run, and no deadlines. `max_examples` in tests/strategies.py is for tests with a number of their own.
+# Every run draws the same cases and has no deadlines. A test that sets its own number of cases uses `max_examples` of
+# tests/strategies.py.
 FULL_EXAMPLES, FAST_EXAMPLES = 40, 10
 COMMON = {"deadline": None, "derandomize": True, "print_blob": True}
 settings.register_profile("full", max_examples=FULL_EXAMPLES, **COMMON)
@@ -32,7 +34,7 @@ def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="run the slow tests too, and draw more cases (takes minutes)")
 
 
-@pytest.hookimpl(tryfirst=True)  # before Hypothesis loads the profile of --hypothesis-profile
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis loads the profile that --hypothesis-profile names
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not run by plain pytest; run by pytest --all, by -m and by node id")
     settings.load_profile("full" if config.getoption("all") else "fast")
@@ -40,7 +42,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(trylast=True)  # after -k, so that only selected tests are counted
 def pytest_collection_modifyitems(config, items):
-    """Deselect the slow tests, unless a test is named by its node id or -m selects by marker."""
+    """Deselect the slow tests, unless --all, -m or a node id is given."""
     if config.getoption("all") or config.getoption("markexpr") or any("::" in name for name in config.args):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
@@ -50,7 +52,7 @@ def pytest_collection_modifyitems(config, items):
         config.stash[SKIPPED] = len(slow)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost, so that the table is the last thing printed
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # the outermost wrapper, so that the table is printed last
 def pytest_terminal_summary(terminalreporter, config):
     result = yield
     outcomes = [

@@ -1,9 +1,11 @@
-"""Build the kernels: each .pyx below refconv/_core once for each instruction set, with OpenMP where the compiler has it.
+"""Build script: compiles each kernel once for each instruction set.
+
+The kernels are the .pyx files below refconv/_core. They are compiled with OpenMP if the compiler supports it.
 
 Environment:
 
-REFCONV_PURE=1     build no kernels; the package then works on its loops, and pure_build.txt records that this is intended
-REFCONV_NATIVE=1   let the kernels of every instruction set use all that this very processor has; not for binaries that travel
+REFCONV_PURE=1     build no kernels; the package then uses its loops, and pure_build.txt records that this is intended
+REFCONV_NATIVE=1   use all features of this machine's processor in every instruction set; not for wheels you distribute
 """
 
 import contextlib
@@ -24,11 +26,12 @@ from setuptools.command.build_py import build_py
 
 CORE = Path("refconv/_core")
 PURE_MARKER = CORE / "pure_build.txt"  # without this file, importing a package that has no kernels fails
-SHARED = "refconv._core.isa.baseline.memoryviews"  # Cython's own code for arrays, which each module would have again
+SHARED = "refconv._core.isa.baseline.memoryviews"  # Cython's code for arrays, compiled once instead of once per module
 
-# What a module of each set may use. refconv/_core/machine/cpu.pyx asks the processor for exactly these before one is imported.
-# -mtune changes nothing of that: for processors in general, GCC keeps pointers in vector registers when it runs out of others,
-# and fetching them takes the units that multiply.
+# Compiler flags of each instruction set. Before a module is imported, refconv/_core/machine/cpu.pyx checks that the processor
+# has exactly these features. -mtune enables no further instructions. It is needed because GCC, when it tunes for processors in
+# general and has no more general registers, keeps pointers in vector registers; reading those occupies the units that
+# multiply.
 GCC_FLAGS = {
     "baseline": [],
     "v3": ["-mavx", "-mavx2", "-mfma", "-mtune=haswell"],
@@ -37,11 +40,12 @@ GCC_FLAGS = {
 MSVC_FLAGS = {"baseline": [], "v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
 MSVC_ALWAYS = ["/O2", "/std:c11", "/utf-8"]  # C11 for _Generic; without /utf-8, MSVC reads sources in the system's encoding
 
-# Nothing that changes arithmetic for others: -ffast-math would switch denormals off for the whole process.
-# Nor debugging symbols, which Python's own flags ask for: a quarter of the time and most of the size.
+# -ffast-math is not used: it would switch denormals off for the whole process, also for other packages.
+# -g0 removes the debugging symbols that Python's own flags request: they take a quarter of the build time and most of the
+# size.
 GCC_ALWAYS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-Wno-unused-function"]
 
-ISA_NAMES = {"baseline": "baseline", "v3": "AVX2", "v4": "AVX-512"}  # as the progress of the build prints them
+ISA_NAMES = {"baseline": "baseline", "v3": "AVX2", "v4": "AVX-512"}  # for the progress messages of the build
 TERMINAL = "CONOUT$" if sys.platform == "win32" else "/dev/tty"
 
 DIRECTIVES = {
@@ -61,7 +65,10 @@ def on_x86():
 
 
 def extensions():
-    """A module of each family for each set, and for the baseline the one that asks the processor what it can run."""
+    """Return the extension modules: one per kernel source and instruction set.
+
+    The module ``cpu``, which detects the processor's instruction sets, is built for the baseline only.
+    """
     sets = MSVC_FLAGS if sys.platform == "win32" else GCC_FLAGS
     own = {isa: flags(sets[isa]) for isa in (sets if on_x86() else ["baseline"])}
     *kernels, shared = translate(sorted(CORE.glob("*/*.pyx")))
@@ -74,7 +81,11 @@ def extensions():
 
 
 def translate(sources):
-    """The kernels as C files, the same for all sets, so that no set's name is in them; and what all of them would repeat."""
+    """Translate the kernels to C; return an extension for each, then one for shared code.
+
+    All instruction sets use the same C files, so these do not contain the name of a set. The shared code is Cython's code for
+    arrays, which would otherwise be repeated in each module.
+    """
     from Cython.Build import cythonize
 
     names = [".".join(source.with_suffix("").parts) for source in sources]
@@ -93,16 +104,22 @@ def translate(sources):
 
 
 def processes():
-    """How many may translate side by side; 0, which is this one alone, where the system has no semaphores for them."""
+    """Return the number of processes that translate in parallel; 0 means in this process.
+
+    The processes need semaphores, so the result is 0 on a system without them.
+    """
     try:
         multiprocessing.Lock()
-    except (ImportError, OSError):  # a sandbox without /dev/shm, for one
+    except (ImportError, OSError):  # for example in a sandbox without /dev/shm
         return 0
     return (os.cpu_count() or 1) if os.name == "posix" else 0
 
 
 def module(name, translated, compile_args, link_args):
-    """A module of one set. It has a C file of its own, since object files are named after theirs."""
+    """Return the extension module of one kernel for one instruction set.
+
+    Its C file is copied, because the object file is named after the C file: a shared one would be overwritten.
+    """
     (c_file,) = map(Path, translated.sources)
     own = Path("build/cython", *name.split(".")[2:]).with_suffix(".c")
     own.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +136,7 @@ def module(name, translated, compile_args, link_args):
 
 
 def flags(own):
-    """What the compiler is told for one set, and what the linker."""
+    """Return the compiler flags and the linker flags for one instruction set."""
     openmp = openmp_flags()
     if sys.platform == "win32":
         return [*MSVC_ALWAYS, *own, *openmp.extra_compile_args], openmp.extra_link_args
@@ -129,7 +146,7 @@ def flags(own):
 
 @functools.cache
 def openmp_flags():
-    """An extension that is never built, and holds the flags."""
+    """Return an extension that is never built, with the flags for OpenMP."""
     from extension_helpers import add_openmp_flags_if_available
 
     openmp = Extension("openmp", [])
@@ -140,24 +157,33 @@ def openmp_flags():
 
 @functools.cache
 def headers(source):
-    """C headers that a kernel source includes, directly or through other files: when one changes, it is compiled again."""
-    found = {source.as_posix()} if source.suffix == ".h" else set()
+    """Return the C headers that a kernel source includes, directly or through other files.
+
+    The kernel is compiled again when one of them changes.
+    """
+    paths = {source.as_posix()} if source.suffix == ".h" else set()
     text = source.read_text(encoding="utf-8")
     for file, module in re.findall(r'"(\w+/\w+\.(?:h|pxi))"|refconv\._core\.([\w.]+) cimport', text):
-        found |= set(headers(CORE / (file or f"{module.replace('.', '/')}.pxd")))
-    return sorted(found)
+        paths |= set(headers(CORE / (file or f"{module.replace('.', '/')}.pxd")))
+    return sorted(paths)
 
 
 def report(text):
-    """Print a line of progress. pip hides what a build prints, so under pip the line is also written to the terminal."""
+    """Print a line of progress, also when pip hides the output of the build.
+
+    Under pip, the line is written to the terminal, too.
+    """
     print(text, flush=True)
     if "PIP_BUILD_TRACKER" in os.environ:
         with contextlib.suppress(OSError), open(TERMINAL, "w", encoding="ascii") as terminal:  # there may be no terminal
-            terminal.write(f"\r  {text:<56} ")  # one line that is overwritten; pip's spinner turns in the last column
+            terminal.write(f"\r  {text:<56} ")  # each line overwrites the last; pip shows its spinner in the last column
 
 
 class BuildKernels(build_ext):
-    """Compile the kernels in parallel and print a line for each; if that fails, say how to install without a compiler."""
+    """Build command that compiles the kernels in parallel and prints a line for each.
+
+    If the compilation fails, the message explains how to install without a compiler.
+    """
 
     def build_extensions(self):
         self.parallel = self.parallel or os.cpu_count()
@@ -169,7 +195,7 @@ class BuildKernels(build_ext):
         except Exception as error:
             raise SystemExit(
                 f"refconv: the kernels did not compile ({error}).\n"
-                "A C compiler is needed; without one, REFCONV_PURE=1 pip install … installs the package on its loops."
+                "A C compiler is needed; without one, REFCONV_PURE=1 pip install … installs the package with its loops only."
             ) from error
 
     def build_extension(self, ext):
@@ -182,19 +208,19 @@ class BuildKernels(build_ext):
 
 
 class BuildPython(build_py):
-    """Copy the Python modules, and record whether the package is meant to have kernels."""
+    """Build command that copies the Python modules and marks a build without kernels."""
 
     def run(self):
         super().run()
         marker = PURE_MARKER if self.editable_mode else Path(self.build_lib, PURE_MARKER)
         if os.environ.get("REFCONV_PURE"):
             marker.parent.mkdir(parents=True, exist_ok=True)
-            marker.write_text("Built with REFCONV_PURE=1: without kernels, on the loops.\n", encoding="utf-8")
+            marker.write_text("Built with REFCONV_PURE=1: without kernels, with the loops only.\n", encoding="utf-8")
         else:
             marker.unlink(missing_ok=True)
 
 
-if __name__ == "__main__":  # the processes that translate import this file as well
+if __name__ == "__main__":  # the processes that translate import this file, too, and must not start a build
     setup(
         ext_modules=[] if os.environ.get("REFCONV_PURE") else extensions(),
         cmdclass={"build_ext": BuildKernels, "build_py": BuildPython},

@@ -1,5 +1,6 @@
-/* Compare the tile and the loops of pooling with plain loops, without Python: .ci/compilers compiles and runs this program for
- * processors that have no Python here. Numbers are small integers, so every sum is exact and must agree to the last bit. */
+/* Compare the tile and the pooling loops with plain loops. The program needs no Python, so .ci/compilers can compile and run
+ * it for processors for which no Python is installed. All numbers are small integers, so every sum is exact and must agree to
+ * the last bit. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,7 +26,7 @@ static int next_integer(void)
     return (int)(state >> 28) - 8;
 }
 
-/* Tiles of every kind, with all rows and with one, of a short and of a long sum, with and without a start. */
+/* Test each tile shape with all rows and with one row, a short and a long sum, with and without start values. */
 #define DEFINE_TEST_OF_TILE(real)                                                                                      \
     static void test_tile_##real(Shape shape, ptrdiff_t rows, ptrdiff_t length, int with_start)                        \
     {                                                                                                                  \
@@ -68,7 +69,7 @@ static int next_integer(void)
                 test_tile_##real(shapes[k], part & 1 ? 1 : shapes[k].rows, part & 2 ? DEPTH : 5, part & 4);            \
     }
 
-/* Windows of some sizes on a row of pixels, of which the last channels are less than a vector. */
+/* Test windows of several sizes on a row of pixels whose last channels do not fill a vector. */
 #define DEFINE_TEST_OF_POOLING(real)                                                                                   \
     static void test_pooling_##real(ptrdiff_t down, ptrdiff_t across)                                                  \
     {                                                                                                                  \

@@ -1,15 +1,21 @@
-"""Print pip constraints for the lowest versions that refconv states: ``name>=1.24`` becomes ``name==1.24.*``."""
+"""Print pip constraints for the lowest versions of refconv's requirements.
+
+The requirement ``name>=1.24`` becomes the constraint ``name==1.24.*``.
+"""
 
 from importlib.metadata import requires
 
 from packaging.requirements import Requirement
 
-# Newer releases deprecate what matplotlib 3.9 calls, and the tests turn warnings into errors.
+# Newer releases deprecate functions that matplotlib 3.9 calls, and the tests turn warnings into errors.
 CONTEMPORARIES = ["pyparsing<3.3"]
 
 
 def constraints(texts):
-    """The lowest minor version of each requirement that has a lower bound; markers and extras are dropped."""
+    """Yield a constraint to the lowest minor version of each requirement with a lower bound.
+
+    Markers and extras are dropped.
+    """
     for requirement in map(Requirement, texts):
         for bound in requirement.specifier:
             if bound.operator == ">=":

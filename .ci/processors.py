@@ -1,8 +1,9 @@
-"""Print the x86 processors that this machine can imitate, newest first, one per line with its environment.
+"""Print the x86 processors that this machine can imitate, newest first.
 
-``REFCONV_ISA`` selects the kernels, ``OPENBLAS_CORETYPE`` the BLAS kernels of NumPy and SciPy, and
-``NPY_DISABLE_CPU_FEATURES`` switches off NumPy's own newer instructions. OpenBLAS does not check whether the processor
-can run the kernels it is told to use, so this program does. It prints nothing on other architectures and systems.
+Each line has the name of a processor and the environment that imitates it. ``REFCONV_ISA`` selects the kernels,
+``OPENBLAS_CORETYPE`` the BLAS kernels of NumPy and SciPy, and ``NPY_DISABLE_CPU_FEATURES`` switches off NumPy's own newer
+instructions. OpenBLAS does not check whether the processor can run the selected kernels, so this program does. It prints
+nothing on other architectures and systems.
 
 ``--older`` prints one processor only: the newest whose instruction set differs from this machine's.
 """
@@ -23,22 +24,22 @@ PROCESSORS = [  # name in OpenBLAS, instruction set of the kernels, flags in /pr
 
 
 def cpu_flags():
-    """Features of the first processor in /proc/cpuinfo."""
+    """Return the features of the first processor in /proc/cpuinfo."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     return next((set(line.split()[2:]) for line in lines if line.startswith("flags")), set())
 
 
 def newer_features(isa):
-    """NumPy's optional features that a processor with this instruction set lacks."""
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    """Return NumPy's optional features that a processor with this instruction set lacks."""
+    features = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     if isa == "v4":
         return []
-    return [name for name in found if isa == "baseline" or name.startswith(("AVX512", "X86_V4"))]
+    return [name for name in features if isa == "baseline" or name.startswith(("AVX512", "X86_V4"))]
 
 
 def environment(name, isa):
-    """The variables that imitate a processor, as ``env`` takes them."""
+    """Return the variables that imitate a processor, as arguments of ``env``."""
     return f"REFCONV_ISA={isa} OPENBLAS_CORETYPE={name} NPY_DISABLE_CPU_FEATURES={','.join(newer_features(isa))}"
 
 

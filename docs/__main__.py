@@ -1,4 +1,4 @@
-"""Write the generated parts of docs/architecture.md: which packages there are, and which imports which.
+"""Write the generated parts of docs/architecture.md: the packages and their imports.
 
     python -m docs
 
@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 FOLDERS = {
     "benchmarks": "speed, memory and start-up, measured beside other libraries",
     "docs": "this page, the decision records and the table of adjoints",
-    "experiments": "what the lectures say about training, tried on small data sets",
+    "experiments": "the lectures' statements about training, tested on small data sets",
     "figures": "the lectures' pictures, each drawn by a script",
     "refconv": "the library",
     "tests": "the tests, in the same folders as the packages",
@@ -32,7 +32,7 @@ def main():
 
 
 def updated(text):
-    """The page with each generated part as it is today."""
+    """Return the page with each generated part replaced by its current content."""
     for name, lines in {"levels": levels(), "imports": matrix(), "tree": tree()}.items():
         begin, end = f"<!-- {name}: written by python -m docs -->\n", "<!-- end -->"
         block = "\n".join(("```", *lines, "```\n"))
@@ -43,7 +43,7 @@ def updated(text):
 
 @functools.cache  # both drawings need it
 def imports():
-    """For each package, from the lowest to the highest: the packages that it imports anywhere in its files."""
+    """Return the packages that each package imports, from the lowest package to the highest."""
     found = {name: set() for name in PACKAGES if name not in NOT_DRAWN}
     for path in PACKAGE.rglob("*"):
         if path.suffix in (".py", ".pyx", ".pxd", ".pxi") and package_of(path) in found:
@@ -52,7 +52,10 @@ def imports():
 
 
 def levels():
-    """Lines with the packages of one level each, the highest first. A package imports only from lower levels."""
+    """Return one line for each level of packages, the highest first.
+
+    A package imports only from lower levels.
+    """
     level = {}
     for name, imported in imports().items():
         level[name] = 1 + max((level[other] for other in imported), default=-1)
@@ -63,7 +66,7 @@ def levels():
 
 
 def matrix():
-    """Lines of a table with a mark where the package of the row imports that of the column."""
+    """Return the lines of a table with a mark where the row's package imports the column's."""
     found = imports()
     width = max(map(len, found))
     lines = [" " * (width + 3) + "".join(f"{number:3}" for number in range(1, len(found) + 1))]
@@ -74,7 +77,7 @@ def matrix():
 
 
 def tree():
-    """Lines of the tree of folders, with the packages and modules directly in refconv."""
+    """Return the lines of the folder tree, with the packages and modules directly in refconv."""
     lines = []
     for folder, purpose in FOLDERS.items():
         lines.append(f"{folder + '/':20}{purpose}")

@@ -77,7 +77,7 @@ def accuracy(task, settings, recompute, options):
     batches = data.Batches(*training, BATCH, prepare=prepare, rng=[settings.seed, 1], drop_last=True)
     epochs = 1 if settings.quick else -(-task.steps // len(batches))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "model computes other outputs in inference")  # this is what is measured
+        warnings.filterwarnings("ignore", "model outputs differ between inference and training")  # this is measured here
         fit(model, batches, optim.SGD(model, LR, momentum=0.9, weight_decay=5e-4), epochs=epochs, schedule=optim.cosine)
     if recompute:
         recompute_averages(model, batches)

@@ -1,4 +1,7 @@
-"""``python -m figures``: draw every picture again, and write the gallery; ``--measure`` runs the experiments again as well."""
+"""Command ``python -m figures``: redraw the pictures and rewrite the gallery in README.md.
+
+With ``--measure`` it first repeats the experiments whose results the pictures show.
+"""
 
 import ast
 import importlib
@@ -13,18 +16,18 @@ from refconv.cli.parser import Parser, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent
 SCRIPTS = {script.stem: script for script in sorted(FOLDER.glob("f[0-9]*.py"))}
-TRAINING = "lenet_training"  # the picture of a run, which the run itself draws
+TRAINING = "lenet_training"  # its picture is drawn by a training run
 
 
 def main():
-    """Draw the figures asked for, all of them if none is named."""
-    sys.path.insert(0, str(FOLDER))  # as for a script that is run by its path: each finds canvas.py beside it
+    """Draw the named figures, or all figures if none is named."""
+    sys.path.insert(0, str(FOLDER))  # The scripts import canvas.py from their own folder, as if run by path.
     import canvas
 
     use_ascii_forms()
     parser = Parser("python -m figures", __doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="such as f05_im2col or f05 (default: all)")
-    parser.add_argument("--measure", action="store_true", help="run the experiments again, which takes many minutes")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="figure to draw, such as f05_im2col or f05 (default: all)")
+    parser.add_argument("--measure", action="store_true", help="repeat the experiments first, which takes many minutes")
     options = parser.parse_args()
     known = [*SCRIPTS, TRAINING]
     if unknown := [name for name in options.names if not any(script.startswith(name) for script in known)]:
@@ -32,7 +35,7 @@ def main():
     chosen = [name for name in known if not options.names or name.startswith(tuple(options.names))]
     for name in (bar := tqdm(chosen, unit="picture")):
         bar.set_postfix_str(name)
-        if name == TRAINING:  # in a process of its own, since its style is not that of the figures
+        if name == TRAINING:  # a separate process, because it uses another matplotlib style
             subprocess.run([sys.executable, str(FOLDER / f"{TRAINING}.py")], check=True)
             continue
         script = importlib.import_module(name)
@@ -41,10 +44,11 @@ def main():
 
 
 def gallery() -> str:
-    """All pictures with what their scripts say of them, in Markdown."""
+    """Return the gallery in Markdown: each picture with the docstring of its script."""
     blocks = [
         "# The figures",
-        "Each is drawn by the script of its name, from numbers that refconv computes; `python -m figures` draws them all.",
+        "Each script draws the picture of the same name from numbers that refconv computes; `python -m figures` draws all. "
+        "`Source:` lists rows of [SOURCES.md](../SOURCES.md).",
     ]
     for name, script in SCRIPTS.items():
         title, command, *text = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))).split("\n\n")

@@ -1,4 +1,7 @@
-"""What the animations of windows share: an image with its padding, the window on it, its products, and what they fill."""
+"""Drawing functions shared by the sliding-window animations.
+
+They draw the padded image, the window on it, the products under the window, and the output so far.
+"""
 
 from dataclasses import dataclass
 
@@ -10,13 +13,16 @@ from matplotlib.patches import Rectangle
 from refconv import Window, conv2d, im2col
 
 WINDOW, FILTER, PRODUCT = "#C9E4F6", "#F9DCC9", "#D9F0E8"  # pale blue, orange and green
-WAITS = "#F4F4F4"  # a cell without its number
-SIZE = 16  # of the numbers
+PENDING = "#F4F4F4"  # an output that is not computed yet
+SIZE = 16  # points, of the numbers
 
 
 @dataclass(frozen=True)
 class Sliding:
-    """One channel x (H, W) and one filter w (kh, kw): what the window reads, multiplies and adds at each output pixel."""
+    """Convolution of one channel x (H, W) with one filter w (kh, kw), step by step.
+
+    It gives the pixels, the products and the sum of each output pixel.
+    """
 
     x: np.ndarray
     w: np.ndarray
@@ -24,40 +30,41 @@ class Sliding:
 
     @property
     def options(self):
-        """Stride, padding and dilation, as refconv's operators take them."""
+        """Stride, padding and dilation as keyword arguments of refconv's operators."""
         return dict(stride=self.window.stride, padding=self.window.padding, dilation=self.window.dilation)
 
     @property
     def y(self):
-        """The layer's outputs (rows, columns)."""
+        """Output of the layer (rows, columns)."""
         return conv2d(self.x[None, :, :, None], self.w[:, :, None, None], **self.options)[0, :, :, 0]
 
     @property
     def pads(self):
-        """Zeros before and after, along both axes."""
+        """Zeros before and after the image along each axis, as pairs of counts."""
         return self.window.pads(self.x.shape)
 
     def products(self, pixel):
-        """What is added up to an output pixel: each entry under the window times its weight."""
+        """Return the products under the window: each pixel times its weight."""
         columns = im2col(self.x[None, :, :, None], self.window.kernel, **self.options)
         products = columns[:, np.ravel_multi_index(pixel, self.y.shape)].reshape(self.w.shape) * self.w
         assert products.sum() == self.y[pixel]
-        return products + 0.0  # no −0
+        return products + 0.0  # turns −0 into 0
 
     def corner(self, pixel):
-        """The first pixel under the window, counted from the corner of the padded image."""
+        """Return the top-left pixel of the window, in coordinates of the padded image."""
         return tuple(i * S for i, S in zip(pixel, self.window.stride, strict=True))
 
     def taps(self, pixel):
-        """All pixels that an output pixel is made of, counted in the same way."""
+        """Return all pixels that an output pixel reads, in coordinates of the padded image."""
         (u, v), (kh, kw), (D_h, D_w) = self.corner(pixel), self.window.kernel, self.window.dilation
         return [(u + m * D_h, v + n * D_w) for m in range(kh) for n in range(kw)]
 
 
-def look(axes, sliding, pixel, image_at, filter_at, *, pads=None, real=None, labels=("input", "filter")):
-    """One step: the image with the window of an output pixel, and beside it filter, products and their sum.
+def draw_step(axes, sliding, pixel, image_at, filter_at, *, pads=None, real=None, labels=("input", "filter")):
+    """Draw the image with the window of one output pixel, the filter, the products and the sum.
 
-    ``pads`` is the padding that is drawn, where it is less than there is; ``real`` tells pixels from zeros between them.
+    ``pads`` is the padding to draw if it is smaller than the actual padding. ``real`` is True at pixels and False at
+    zeros inserted between pixels.
     """
     ((up, _down), (before, _after)), drawn = sliding.pads, pads or sliding.pads
     hidden = up - drawn[0][0], before - drawn[1][0]
@@ -76,15 +83,15 @@ def look(axes, sliding, pixel, image_at, filter_at, *, pads=None, real=None, lab
 
 
 def padded(axes, x, pads, at, *, real=None, colours=None, size=SIZE, label=None):
-    """An image with its zeros around it (:func:`grid`)."""
+    """Draw an image with its zero padding (see :func:`grid`)."""
     real = np.pad(np.ones(x.shape, bool) if real is None else real, pads)
     grid(axes, np.pad(x, pads), real, at, colours=colours, size=size, label=label)
 
 
 def grid(axes, values, real, at, *, colours=None, size=SIZE, label=None):
-    """A matrix in which some cells are no pixels: those are grey, with dashed edges."""
+    """Draw a matrix; cells that are not ``real`` pixels are grey with dashed edges."""
     left, top = at
-    for pixel in sorted(np.ndindex(values.shape), key=lambda pixel: real[pixel]):  # solid edges over dashed ones
+    for pixel in sorted(np.ndindex(values.shape), key=lambda pixel: real[pixel]):  # solid edges are drawn over dashed ones
         colour = (colours or {}).get(pixel, "white" if real[pixel] else PALE)
         edge = dict(edgecolor=GREY) if real[pixel] else dict(edgecolor="#B5B5B5", linestyle=(0, (2, 2)))
         corner = left + pixel[1], top + pixel[0]
@@ -96,15 +103,15 @@ def grid(axes, values, real, at, *, colours=None, size=SIZE, label=None):
 
 
 def filled(axes, y, at, done, *, now=None, size=SIZE, label=None, colours=None):
-    """Outputs as far as they are known: the pixels in ``done`` have their number, ``now`` stands out, the others wait."""
-    own = {pixel: WAITS for pixel in np.ndindex(y.shape) if pixel not in done} | (colours or {})
+    """Draw the output so far: pixels in ``done`` have numbers, ``now`` is highlighted."""
+    fills = {pixel: PENDING for pixel in np.ndindex(y.shape) if pixel not in done} | (colours or {})
     if now is not None:
-        own[now] = SKY
+        fills[now] = SKY
     values = [[y[i, j] if (i, j) in done else None for j in range(y.shape[1])] for i in range(y.shape[0])]
-    cells(axes, values, at, colours=own, size=size, label=label)
+    cells(axes, values, at, colours=fills, size=size, label=label)
 
 
 def arrow(axes, start, end):
-    """An arrow between two places of the board."""
+    """Draw an arrow between two positions on the board."""
     style = dict(arrowstyle="-|>,head_width=0.3,head_length=0.5", color=INK, linewidth=1.8, shrinkA=0, shrinkB=0)
     axes.annotate("", end, start, arrowprops=style)

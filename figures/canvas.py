@@ -1,13 +1,13 @@
-"""What all figures share: one style, and the way from a script to its picture.
+"""Shared code of all figures: one style, and the steps from a script to its picture.
 
-A script ``fNN_name.py`` has a function ``draw`` that computes numbers with refconv and returns what shows them: a
-matplotlib figure, saved as ``fNN_name.png``, or an `Animation`, saved as ``fNN_name.gif``. An experiment also has ``measure``,
-which takes minutes and returns rows, one dictionary each; they are kept in ``fNN_name.csv``, and ``draw(rows)`` shows them.
-So redrawing is instant, and measuring again is one flag.
+A script ``fNN_name.py`` has a function ``draw``, which computes numbers with refconv and returns a matplotlib figure, saved
+as ``fNN_name.png``, or an `Animation`, saved as ``fNN_name.gif``. An experiment also has a function ``measure``, which takes
+minutes and returns rows, one dictionary each. The rows are stored in ``fNN_name.csv``, and ``draw(rows)`` plots them.
+So redrawing is instant, and ``--measure`` repeats the experiment.
 
-Each picture carries a digest of what it shows. A test draws it again and compares: a picture is up to date if its digest
-is, on any version of matplotlib. Hence two rules: numbers that are computed while drawing are float64, whose last digits no
-processor changes visibly, and what a training yields stands in the CSV file.
+Each picture stores a digest of its contents. A test draws the picture again and compares the digests, so the result does
+not depend on the version of matplotlib. This requires two rules: numbers computed while drawing are float64, so that
+differences between processors are too small to see, and results of a training are stored in the CSV file.
 """
 
 import argparse
@@ -31,11 +31,11 @@ from refconv import get_config
 from refconv._files import write_atomically
 from refconv.drawing.style import INK, PALETTE
 
-sys.path.append(str(Path(__file__).parents[1]))  # the folder of experiments/, which is not installed
+sys.path.append(str(Path(__file__).parents[1]))  # experiments/ is not installed, so its parent folder must be importable
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = PALETTE
 GREY, PALE = "#767676", "#EEEEEE"
-SHADES = "Blues"  # a map for one sign; DIVERGING has white at zero
+SHADES = "Blues"  # colour map for values of one sign; in DIVERGING, zero is white
 DIVERGING = "PuOr"
 
 DPI = 160
@@ -61,14 +61,17 @@ matplotlib.rcParams.update(STYLE)
 
 @dataclass(frozen=True)
 class Animation:
-    """Figures of one size that follow each other, each for so many milliseconds."""
+    """Sequence of figures of equal size, each with its duration in milliseconds."""
 
     frames: list[Figure]
     milliseconds: list[int]
 
 
 def canvas(title="", width=10.0, height=5.6) -> Figure:
-    """An empty figure of a slide's shape, in inches; drawn without pyplot, which would ask for a screen and keep state."""
+    """Return an empty figure in the format of a slide; width and height are in inches.
+
+    It is created without pyplot, which needs a display and keeps global state.
+    """
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     if title:
@@ -77,7 +80,7 @@ def canvas(title="", width=10.0, height=5.6) -> Figure:
 
 
 def contents(drawn) -> str:
-    """A digest of what is shown: words, numbers to four digits and colours, but not how matplotlib sets them."""
+    """Return a digest of the texts, numbers (four digits) and colours in a picture."""
     frames = drawn.frames if isinstance(drawn, Animation) else [drawn]
     digest = hashlib.sha256()
     for word in (word for frame in frames for word in _shown(frame)):
@@ -104,7 +107,7 @@ def _shown(figure):
 
 
 def _outline(patch):
-    """Where a patch lies, in the numbers that it was made of; an arrow's ends are known to its text alone."""
+    """Return the coordinates of a rectangle or polygon; None for arrows, which the layout sets."""
     if isinstance(patch, Rectangle):
         return [*patch.get_xy(), patch.get_width(), patch.get_height()]
     return patch.get_path().vertices if isinstance(patch, Polygon) else None
@@ -118,7 +121,7 @@ def _digits(numbers):
 
 
 def make(draw, measure=None, again=False):
-    """Draw a script's picture beside it, after measuring again if that is asked for; returns the picture's path."""
+    """Save a script's picture and return its path; ``again`` repeats the experiment first."""
     script = Path(sys.modules[draw.__module__].__file__).resolve()
     if measure and again:
         write_atomically(script.with_suffix(".csv"), _measured(script, measure))
@@ -129,7 +132,7 @@ def make(draw, measure=None, again=False):
 
 
 def redrawn(script, draw, measure=None):
-    """What ``draw`` shows; an experiment's command, seed and time stand at its foot."""
+    """Return the drawn figure, with the command, duration and threads of an experiment below it."""
     if not measure:
         return draw()
     remark, rows = read(script.with_suffix(".csv"))
@@ -139,7 +142,7 @@ def redrawn(script, draw, measure=None):
 
 
 def read(path):
-    """The remark and the rows of a CSV file; what looks like a number becomes one."""
+    """Read the remark and the rows of a CSV file, and convert numbers."""
     with open(path, newline="", encoding="utf-8") as file:
         remark = file.readline().removeprefix("# ").strip()
         return remark, [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
@@ -182,12 +185,12 @@ def _png(figure):
 
 
 def _gif(animation):
-    """All frames share the colours of the last, which shows everything."""
+    """Encode an animation with the palette of its last frame, which shows everything."""
     frames = [_pixels(frame, DPI * 0.6) for frame in animation.frames]
     colours = frames[-1].quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     small = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
     parts = np.reshape(colours.getpalette(), (-1, 3))
-    parts[parts.min(axis=1) > 247] = 255  # the paper is white, and not the mean of all that is nearly white
+    parts[parts.min(axis=1) > 247] = 255  # keep the background pure white: quantising averages it with near-white pixels
     for frame in small:
         frame.putpalette(parts.ravel().tolist())
     buffer = io.BytesIO()
@@ -205,19 +208,19 @@ def _gif(animation):
 
 
 def digest_of(path) -> str:
-    """The digest that a picture carries."""
+    """Return the digest stored in a picture."""
     with Image.open(path) as picture:
-        found = picture.info["Contents" if path.suffix == ".png" else "comment"]
-    return found if isinstance(found, str) else found.decode()
+        digest = picture.info["Contents" if path.suffix == ".png" else "comment"]
+    return digest if isinstance(digest, str) else digest.decode()
 
 
 def main(draw, measure=None):
-    """The command line of every script."""
+    """Run the command line of a figure script."""
     module = sys.modules[draw.__module__]
     parser = argparse.ArgumentParser(description=(module.__doc__ or "").partition("\n")[0])
-    parser.add_argument("--show", action="store_true", help="open the picture")
+    parser.add_argument("--show", action="store_true", help="open the picture in the browser")
     if measure:
-        parser.add_argument("--measure", action="store_true", help="run the experiment again, which takes minutes")
+        parser.add_argument("--measure", action="store_true", help="repeat the experiment first, which takes minutes")
     options = parser.parse_args()
     path = make(draw, measure, getattr(options, "measure", False))
     print(path)

@@ -1,4 +1,4 @@
-"""Architectures on a slide: refconv.drawing's volumes and blocks, with letters that can be read from the last row."""
+"""Diagrams of architectures from refconv.drawing, with letters large enough for a lecture."""
 
 import canvas
 
@@ -6,12 +6,12 @@ from refconv import models
 from refconv.drawing import flow
 from refconv.drawing import volumes as chain
 
-LETTERS = 11.0  # points, at least
-ROOM = 9.7, 4.75  # inches below the title
+LETTERS = 11.0  # points, the minimum size
+AREA = 9.7, 4.75  # inches: width and height available below the title
 
 
 def network(title, name):
-    """A model of this name as volumes, with its counts below."""
+    """Draw a named model as volumes, with its numbers of weights and multiply-adds below."""
     model, shape = models.create(name), models.input_shape(name)
     weights, products = model.count_parameters(shape) / 1e6, model.multiply_adds(shape) / 1e6
     figure = canvas.canvas(title)
@@ -21,11 +21,11 @@ def network(title, name):
 
 
 def volumes(figure, model, shape):
-    """A chain as volumes from left to right, their sizes above and what makes them below."""
+    """Draw a chain of layers as volumes from left to right, with sizes above and layers below."""
     axes = _axes(figure)
     chain.draw(axes, chain.volumes(model, shape))
     left, right = axes.get_xlim()
-    letter = chain.LETTER * LETTERS / 8 * (right - left) / ROOM[0]  # its width; the axes were made for letters of 8 points
+    letter = chain.LETTER * LETTERS / 8 * (right - left) / AREA[0]  # width of a letter; chain.draw assumes 8 points
     low = high = 0.0
     for text in axes.texts:
         text.set(text=text.get_text().replace(", 2 groups", ",\n2 groups"), fontsize=LETTERS, linespacing=1.0)
@@ -36,13 +36,13 @@ def volumes(figure, model, shape):
 
 
 def blocks(figure, named):
-    """Blocks side by side: (name, layer, shape of its input), each from top to bottom."""
+    """Draw blocks side by side, each from top to bottom; a block is (name, layer, input shape)."""
     axes = _axes(figure)
     flow.beside(axes, named)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    scale = min(ROOM[0] / (right - left), ROOM[1] / (high - low))
+    scale = min(AREA[0] / (right - left), AREA[1] / (high - low))
     for text in axes.texts:
-        text.set_fontsize(text.get_fontsize() * max(scale, 1.22))  # there is some room around the words
+        text.set_fontsize(text.get_fontsize() * max(scale, 1.22))  # boxes have a margin around the text, so 1.22 still fits
 
 
 def _axes(figure):

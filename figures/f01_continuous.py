@@ -1,10 +1,10 @@
-"""F1: a convolution turns one function over, slides it across the other, and takes the area under their product.
+"""F1: a convolution flips one function, slides it over the other and integrates the product.
 
     python figures/f01_continuous.py --show
 
-A box with itself gives a triangle: the overlap grows, is complete for a moment, and shrinks. A spike that decays, with a box,
-gives the curve of a capacitor that is charged and discharged. The integral is drawn as the limit that it is: the sum of
-``convolve1d`` over 100 samples a second, times their distance. Source: F1, A1, A2.
+A box with itself gives a triangle: the overlap grows, is complete for a moment, and shrinks. A decaying spike with a box
+gives the voltage of a capacitor that is charged and discharged. The integral is approximated by a sum: ``convolve1d`` over
+100 samples a second, times the distance between samples. Source: lecture rows F1, A1 and A2 (SOURCES.md).
 """
 
 import canvas
@@ -12,30 +12,30 @@ import numpy as np
 
 from refconv import convolve1d
 
-STEP = 0.01  # s, between samples
-FIRST, LAST = -1.2, 3.2  # s, what is seen
-A = np.arange(FIRST, LAST, STEP) + STEP / 2  # the middles of the samples
-MOMENTS = np.round(np.arange(-0.2, 2.61, 0.1), 1)  # s
+STEP = 0.01  # seconds between samples
+FIRST, LAST = -1.2, 3.2  # seconds, the range of the axis
+A = np.arange(FIRST, LAST, STEP) + STEP / 2  # seconds, the middle of each sample
+MOMENTS = np.round(np.arange(-0.2, 2.61, 0.1), 1)  # seconds, one frame each
 
 
 def box(a):
-    """1 for a second, 0 before and after."""
+    """Return 1 for 0 < a < 1, else 0."""
     return np.where((a > 0) & (a < 1), 1.0, 0.0)
 
 
 def spike(a):
-    """1 at once, then less and less."""
+    """Return exp(−1.5 a) for a > 0, else 0."""
     return np.where(a > 0, np.exp(-1.5 * np.maximum(a, 0)), 0.0)
 
 
 def draw():
-    """The box slides over both, from left to right."""
+    """Slide the box over both functions, from left to right."""
     pairs = {"box ∗ box": box, "spike ∗ box": spike}
     results = {name: convolve1d(box(A), w(A), "full") * STEP for name, w in pairs.items()}
-    times = 2 * FIRST + STEP * np.arange(1, 2 * len(A))  # of the results
+    times = 2 * FIRST + STEP * np.arange(1, 2 * len(A))  # seconds, of the samples of the results
     frames = []
     for t in MOMENTS:
-        figure = canvas.canvas("Turn one over, slide it, and take the area under the product")
+        figure = canvas.canvas("Flip one function, slide it, and integrate the product")
         panels = figure.subplots(2, 2, sharex=True, sharey=True)
         for column, (name, w) in enumerate(pairs.items()):
             _overlap(panels[0, column], name, w, t)
@@ -58,11 +58,11 @@ def _overlap(axes, name, w, t):
 
 
 def _result(axes, times, result, w, t):
-    past = times < t + STEP / 2
-    area = result[past][-1]
+    computed = times < t + STEP / 2
+    area = result[computed][-1]
     assert np.isclose(area, np.sum(w(A) * box(t - A)) * STEP)
     axes.plot(times, result, color="#CFCFCF", linewidth=1.5)
-    axes.plot(times[past], result[past], color=canvas.GREEN, linewidth=3)
+    axes.plot(times[computed], result[computed], color=canvas.GREEN, linewidth=3)
     axes.plot(t, area, "o", color=canvas.GREEN, markersize=9)
     axes.axvline(t, color=canvas.GREY, linewidth=1, linestyle=":")
     axes.set_title(f"t = {t:.1f} s, area {abs(area):.2f} s".replace("-", "−"), fontsize=13)

@@ -1,12 +1,12 @@
-"""F2: a window slides over the image, through all its channels, and each filter turns what it sees into one number.
+"""F2: a filter slides over the image and reduces each window of all channels to one number.
 
     python figures/f02_sliding_window.py --show
 
-The example of the slide: an input of 5×5 pixels and 3 channels with a ring of zeros, two filters of 3×3×3 weights, stride 2.
-At each place the filter is laid over the three channels, entry times entry; all 27 products and the bias add up to one pixel
-of that filter's output. The weights in pink frames (two of filter w0, one of w1) are corrected: the slide's text has 1, 1 and
-0 in place of −1, and with those the layer does not give the slide's outputs. ``conv2d`` and ``im2col`` compute the numbers.
-Source: F2, A7, B1.
+The example of the slide: an input of 5×5 pixels and 3 channels with one ring of zeros, two filters of 3×3×3 weights,
+stride 2. At each position the filter is multiplied element by element with the three channels; the 27 products and the bias
+add up to one pixel of that filter's output. The weights in pink frames (two of filter w0, one of w1) are corrected: the
+slide prints 1, 1 and 0 instead of −1, and with those weights the layer does not give the slide's outputs. ``conv2d`` and
+``im2col`` compute the numbers. Source: lecture rows F2, A7 and B1 (SOURCES.md).
 """
 
 import canvas
@@ -20,23 +20,23 @@ from refconv.verify.evidence.slide_example import PRINTED, slide_example
 
 CHANNELS = ("#E3533B", "#3E9E5B", "#3E7CC4")
 FILTERS = ("#F9DCC9", "#FCEFC7")
-LEFT = (0, 7.8, 15.6)  # of the channels
+LEFT = (0, 7.8, 15.6)  # left edges of the channels
 OUTPUTS = ((24.2, 1.2), (24.2, 5.5))
 
 
 def draw():
-    """Each output pixel in turn, first of one filter, then of the other."""
+    """Draw the computation of each output pixel, with both filters at each position."""
     x, w, bias, stride, padding, y = slide_example()
     assert np.array_equal(conv2d(x[None], w, bias, stride=stride, padding=padding)[0], y)
     read = im2col(x[None], (3, 3), stride=stride, padding=padding).T.reshape(*y.shape[:2], 3, 3, 3)
-    products = read[..., None] * w + 0.0  # no −0
+    products = read[..., None] * w + 0.0  # turns −0 into 0
     assert np.array_equal(products.sum(axis=(2, 3, 4)) + bias, y)
 
     frames, done = [], [set(), set()]
     for i, j in np.ndindex(y.shape[:2]):
         for o in range(2):
             done[o].add((i, j))
-            figure = canvas.canvas("Each output pixel is one look through all channels")
+            figure = canvas.canvas("Each output pixel is a sum over one window of all channels")
             axes = board(figure, 27.2, 14)
             _image(axes, x, Window((3, 3), stride, padding), (i, j))
             _sum(axes, w[..., o], products[i, j, ..., o], bias[o], y[i, j, o], o)
@@ -48,7 +48,7 @@ def draw():
 
 
 def _image(axes, x, window, pixel):
-    """The three channels, in shades of a colour each, and the window on all of them."""
+    """Draw the three channels, each in shades of one colour, and the window on all of them."""
     (i, j), (S_h, S_w) = pixel, window.stride
     for c, colour in enumerate(CHANNELS):
         tints = {(u + 1, v + 1): _tint(colour, x[u, v, c] / 2) for u, v in np.ndindex(x.shape[:2])}
@@ -61,7 +61,7 @@ def _tint(colour, strength):
 
 
 def _sum(axes, w, products, bias, y, o):
-    """Filter and products below each channel, and the line that adds everything up."""
+    """Draw filter and products below each channel, and the sum in the last line."""
     top, line = 9.7, 13.5
     for c, left in enumerate(LEFT):
         cells(axes, w[..., c], (left, top), fill=FILTERS[o], label=f"w{o}[:, :, {c}]")

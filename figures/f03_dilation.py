@@ -3,13 +3,13 @@
     python figures/f03_dilation.py --show
 
 A 3×3 filter on an image of 7×7 pixels. Dilation D is the distance between the pixels that neighbouring weights read, so the
-window spans 3, 5 and 7 pixels with D = 1, 2 and 3, and there are nine products each time. With dilation 1, the ordinary
-convolution, only the window in the middle is shown. Source: F3, C4.
+window spans 3, 5 and 7 pixels with D = 1, 2 and 3, always with nine products. With dilation 1, the ordinary convolution,
+only the middle window is shown. Source: lecture rows F3 and C4 (SOURCES.md).
 """
 
 import canvas
 import numpy as np
-from arithmetic import SIZE, Sliding, filled, look
+from arithmetic import SIZE, Sliding, draw_step, filled
 from cells import board
 
 from refconv import Window
@@ -18,7 +18,7 @@ OUTPUTS = {1: (13.4, 1.2), 2: (13.4, 7.5), 3: (17.4, 7.5)}
 
 
 def draw():
-    """The window in the middle with dilation 1, all windows with dilation 2, and the only one with dilation 3."""
+    """Draw the middle window with dilation 1 and all windows with dilations 2 and 3."""
     rng = np.random.default_rng(3)
     x, w = rng.integers(0, 5, (7, 7)).astype(float), rng.integers(-1, 3, (3, 3)).astype(float)
     slides = {D: Sliding(x, w, Window((3, 3), dilation=D)) for D in OUTPUTS}
@@ -33,7 +33,7 @@ def _frame(slides, steps):
     axes = board(figure, 18.6, 10.9)
     dilation, now = steps[-1]
     sliding = slides[dilation]
-    look(axes, sliding, now, (0, 1.2), (8.6, 1.2))
+    draw_step(axes, sliding, now, (0, 1.2), (8.6, 1.2))
     for D, at in OUTPUTS.items():
         done = [pixel for other, pixel in steps if other == D] if D > 1 else list(np.ndindex(slides[1].y.shape))
         if done:

@@ -2,14 +2,14 @@
 
     python figures/f03_padding.py --show
 
-A 3×3 filter fits only twice into an image of 3×4 pixels ("valid"). One ring of zeros makes the output as large as the image
-("same"), two rings let in every window that touches a pixel ("full"). The pixels that are there already do not change.
-Grey cells with dashed edges are padding. Source: F3, A9.
+A 3×3 filter has only two positions in an image of 3×4 pixels ("valid"). With one ring of zeros the output is as large as
+the image ("same"); with two rings every window that touches a pixel is used ("full"). Padding adds outputs at the edge and
+does not change the others. Grey cells with dashed edges are padding. Source: lecture rows F3 and A9 (SOURCES.md).
 """
 
 import canvas
 import numpy as np
-from arithmetic import SIZE, Sliding, filled, look
+from arithmetic import SIZE, Sliding, draw_step, filled
 from cells import board
 from matplotlib.patches import Rectangle
 
@@ -21,7 +21,7 @@ OUTPUT = (14.4, 1.2)
 
 
 def draw():
-    """All windows of "full" padding, those first that need the fewest zeros."""
+    """Draw all windows of "full" padding, starting with those that need the fewest zeros."""
     rng = np.random.default_rng(2)
     x, w = rng.integers(0, 5, (3, 4)).astype(float), rng.integers(-1, 3, (3, 3)).astype(float)
     slides = {padding: Sliding(x, w, Window((3, 3), padding=padding)) for padding in PADDINGS}
@@ -34,10 +34,10 @@ def draw():
 
     frames, milliseconds, done = [], [], []
     for pixel in sorted(np.ndindex(ring.shape), key=lambda pixel: ring[pixel]):
-        begins = not done or ring[done[-1]] < ring[pixel]
+        first_of_ring = not done or ring[done[-1]] < ring[pixel]
         done.append(pixel)
         frames.append(_frame(full, slides, ring, done))
-        milliseconds.append(1600 if begins else 900)
+        milliseconds.append(1600 if first_of_ring else 900)
     return canvas.Animation(frames, [*milliseconds[:-1], 4000])
 
 
@@ -46,7 +46,7 @@ def _frame(full, slides, ring, done):
     axes = board(figure, 20.4, 10.7)
     now = done[-1]
     rings = int(ring[now])
-    look(axes, full, now, (0, 1.2), (9.7, 1.2), pads=((rings, rings), (rings, rings)))
+    draw_step(axes, full, now, (0, 1.2), (9.7, 1.2), pads=((rings, rings), (rings, rings)))
     colours = {pixel: COLOURS[ring[pixel]] for pixel in done}
     filled(axes, full.y, OUTPUT, done, now=now, colours=colours, label="output")
     for number, (padding, zeros) in enumerate(PADDINGS.items()):

@@ -1,32 +1,32 @@
-"""F3, transposed: each input pixel stamps the filter onto the output, and where stamps overlap they add up.
+"""F3, transposed: each input pixel stamps the filter onto the output; overlaps add up.
 
     python figures/f03_transposed.py --show
 
-A 3×3 filter, stride 2, padding 1: six pixels become fifteen. The stamps lie two pixels apart, and padding cuts off the edge
-of what they cover. Then the same numbers once more in the other way: the input stuffed with zeros, the filter turned by 180°,
-the window moving on by one pixel; most of its products are with a zero. Either way undoes the change of shape that a
-convolution makes, not the change of values. Source: F3, C1, C2.
+A 3×3 filter, stride 2, padding 1: six pixels become fifteen. The stamps are two pixels apart, and padding cuts off the edge
+of the area that they cover. The second half computes the same numbers in another way: zeros are inserted between the input
+pixels, the filter is rotated by 180°, and the window moves by one pixel; most products are with a zero. Both ways undo a
+convolution's change of shape, not its change of values. Source: lecture rows F3, C1 and C2 (SOURCES.md).
 """
 
 import canvas
 import numpy as np
-from arithmetic import FILTER, PRODUCT, SIZE, WINDOW, Sliding, filled, grid, look
+from arithmetic import FILTER, PRODUCT, SIZE, WINDOW, Sliding, draw_step, filled, grid
 from cells import board, cells, frame, sign
 
 from refconv import Window, conv_transpose2d, zero_stuff
 
 STRIDE, PADDING = 2, 1
-BOARD = (10, 1.2)  # where the stamps go
-LINE = 8.1  # and what is computed below
+BOARD = (10, 1.2)  # position of the output with the stamps
+LINE = 8.1  # top of the calculation below
 
 
 def draw():
-    """Six stamps, what padding leaves of them, and fifteen windows on the stuffed input."""
+    """Draw six stamps, the part that padding keeps, and fifteen windows on the stuffed input."""
     x, w = np.array([[3.0, 1, 4], [6, 5, 2]]), np.array([[1.0, 2, 0], [0, 3, -1], [2, -1, 1]])
     y = transposed(x, w, PADDING)
 
     frames, covered = [], np.zeros_like(transposed(x, w, 0))
-    stamps = np.zeros_like(covered)  # how many lie on each pixel
+    stamps = np.zeros_like(covered)  # number of stamps on each pixel
     for pixel in np.ndindex(x.shape):
         one = np.zeros_like(x)
         one[pixel] = 1
@@ -46,7 +46,7 @@ def draw():
 
 
 def transposed(x, w, padding):
-    """The transposed convolution of one channel."""
+    """Compute the transposed convolution of one channel."""
     return conv_transpose2d(x[None, :, :, None], w[:, :, None, None], stride=STRIDE, padding=padding)[0, :, :, 0]
 
 
@@ -73,14 +73,14 @@ def _stamp(x, w, before, covered, stamps, pixel):
     sign(axes, (5.5, LINE + 1.5), "=")
     cells(axes, (covered - before)[under], (6, LINE), fill=PRODUCT, size=SIZE, label="stamp")
     sign(axes, (9.5, LINE + 1.5), "+")
-    cells(axes, before[under], (10, LINE), size=SIZE, label="there before")
+    cells(axes, before[under], (10, LINE), size=SIZE, label="before")
     sign(axes, (13.5, LINE + 1.5), "=")
-    cells(axes, covered[under], (14, LINE), colours=inside, size=SIZE, label="there now")
+    cells(axes, covered[under], (14, LINE), colours=inside, size=SIZE, label="after")
     return figure
 
 
 def _kept(covered):
-    """Which pixels padding leaves."""
+    """Return a mask of the pixels that padding keeps."""
     kept = np.zeros(covered.shape, bool)
     kept[PADDING:-PADDING, PADDING:-PADDING] = True
     return kept
@@ -92,19 +92,19 @@ def _cut(x, w, covered, y):
     frame(axes, (BOARD[0] + PADDING, BOARD[1] + PADDING), *y.shape, canvas.INK)
     for axis, name in enumerate(("rows", "columns")):
         n, k, grown = x.shape[axis], w.shape[axis], y.shape[axis]
-        words = f"({n} − 1)·{STRIDE} + {k} − 2·{PADDING} = {grown} {name}"
-        axes.text(0, LINE + 0.7 + 1.1 * axis, words, va="center", fontsize=SIZE)
+        formula = f"({n} − 1)·{STRIDE} + {k} − 2·{PADDING} = {grown} {name}"
+        axes.text(0, LINE + 0.7 + 1.1 * axis, formula, va="center", fontsize=SIZE)
     return figure
 
 
 def _window(x, w, y, done):
-    """The same output as a convolution with stride 1; its padding is what the filter reaches beyond the edge, less the cut."""
+    """Draw the same output as a convolution of the zero-stuffed input, with padding k − 1 − P."""
     stuffed, real = (zero_stuff(image[None, :, :, None], STRIDE)[0, :, :, 0] for image in (x, np.ones_like(x)))
     sliding = Sliding(stuffed, w[::-1, ::-1], Window(w.shape, padding=len(w) - 1 - PADDING))
     assert np.array_equal(sliding.y, y)
-    figure = canvas.canvas("The same, as a convolution of the input stuffed with zeros")
+    figure = canvas.canvas("The same, as a convolution of the zero-stuffed input")
     axes = board(figure, 18, 11.3)
-    look(axes, sliding, done[-1], (0, 1.2), (9, 1.2), real=real == 1, labels=("input, stuffed", "filter, turned"))
+    draw_step(axes, sliding, done[-1], (0, 1.2), (9, 1.2), real=real == 1, labels=("zero-stuffed input", "rotated filter"))
     filled(axes, y, (13, 1.2), done, now=done[-1], label="output")
     cells(axes, y, (13, 7.1), size=SIZE, label="from the stamps")
     zeros = np.count_nonzero(~np.pad(real == 1, sliding.pads)[tuple(np.transpose(sliding.taps(done[-1])))])

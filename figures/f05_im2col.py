@@ -1,8 +1,9 @@
-"""F5: im2col writes each neighbourhood as a column, and the convolution is one product of matrices.
+"""F5: im2col writes each window as a column; the convolution is one matrix product.
 
     python figures/f05_im2col.py --show
 
-The columns are those of ``im2col``; the product is compared with ``conv2d`` before it is shown. Source: F5, B2.
+``im2col`` computes the columns. Before drawing, the script checks that the product equals the output of ``conv2d``.
+Source: lecture rows F5 and B2 (SOURCES.md).
 """
 
 import canvas
@@ -11,12 +12,12 @@ from cells import board, cells, frame, sign
 
 from refconv import conv2d, im2col
 
-SHOWN = (1, 1)  # the output pixel whose way is marked
+SHOWN = (1, 1)  # the output pixel whose window is marked
 FILTERS = ("#F9DCC9", "#FCEFC7")
 
 
 def draw():
-    """The image with one window, the filters as rows, the windows as columns, and their product."""
+    """Draw the image, the filters as rows, the windows as columns, and the product."""
     rng = np.random.default_rng(5)
     x = rng.integers(0, 8, (1, 3, 5, 1)).astype(float)
     w = rng.integers(-2, 3, (2, 3, 1, 2)).astype(float)
@@ -24,7 +25,7 @@ def draw():
     y = conv2d(x, w)
     assert np.array_equal(rows @ columns, y.reshape(-1, 2).T)
 
-    figure = canvas.canvas("im2col: a convolution is one product of matrices")
+    figure = canvas.canvas("im2col: a convolution is one matrix product")
     axes = board(figure, 23, 13.2)
     i, j = SHOWN
     column = i * y.shape[2] + j

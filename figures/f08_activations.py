@@ -1,10 +1,11 @@
-"""F8: a derivative multiplies the gradient: that of ReLU is 1 on one side, that of the sigmoid nowhere above 1/4.
+"""F8: activations and their derivatives: at most 1 for ReLU, at most 1/4 for the sigmoid.
 
     python figures/f08_activations.py --show
 
-The derivatives are what ``relu_dx`` and its kin return for ∂e/∂y = 1, and central differences of the functions agree
-with them. Follow the dashed lines: through twenty sigmoids the gradient shrinks to 1/4²⁰ at best, through twenty
-active ReLUs not at all; a leaky ReLU and an ELU let some of it back below 0 as well. Source: F8, B6.
+``relu_dx`` and the other derivative functions, called with ∂e/∂y = 1, give the derivatives; central differences of the
+functions agree with them. The dashed lines show the factor of the gradient in the backward pass: through twenty sigmoids the
+gradient shrinks to 1/4²⁰ at best, through twenty active ReLUs not at all. A leaky ReLU and an ELU pass some gradient below
+0. Source: lecture rows F8 and B6 (SOURCES.md).
 """
 
 import canvas
@@ -24,22 +25,22 @@ FROM_OUTPUT = ("sigmoid", "tanh")  # their derivatives are polynomials of y
 
 
 def derivative(name):
-    """f′ on X, which away from the kink at 0 is what central differences say."""
+    """Return f′ on X, after a check against central differences everywhere but at the kink at 0."""
     _, f, f_dx = FUNCTIONS[name]
-    found = f_dx(np.ones_like(X), **({"y": f(X)} if name in FROM_OUTPUT else {"x": X}))
+    slope = f_dx(np.ones_like(X), **({"y": f(X)} if name in FROM_OUTPUT else {"x": X}))
     smooth = np.abs(X) > 1e-6
-    assert np.allclose(found[smooth], ((f(X + 1e-6) - f(X - 1e-6)) / 2e-6)[smooth], atol=1e-6)
-    return found
+    assert np.allclose(slope[smooth], ((f(X + 1e-6) - f(X - 1e-6)) / 2e-6)[smooth], atol=1e-6)
+    return slope
 
 
 def draw():
-    """Each function with its derivative."""
-    figure = canvas.canvas("What an activation lets through, and what its derivative lets back")
+    """Draw each function with its derivative."""
+    figure = canvas.canvas("Activation functions and their derivatives")
     *panels, last = figure.subplots(2, 3, sharex=True, sharey=True).ravel()
     for axes, (name, (formula, f, _)) in zip(panels, FUNCTIONS.items(), strict=True):
         slope, kink = derivative(name), np.argmin(np.abs(X))
         (value,) = axes.plot(X, f(X), color=canvas.BLUE)
-        for side in (slice(None, kink), slice(kink + 1, None)):  # not joined at 0, where some of them jump
+        for side in (slice(None, kink), slice(kink + 1, None)):  # two parts, because some derivatives jump at 0
             (back,) = axes.plot(X[side], slope[side], color=canvas.ORANGE, linestyle=(0, (3, 1)))
         axes.set_title(name, weight="bold", loc="left", fontsize=14)
         axes.text(-3.8, 2.15, formula, fontsize=12, va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})
@@ -47,11 +48,11 @@ def draw():
         axes.set(xlim=(-4, 4), ylim=(-1.3, 2.5), xticks=range(-4, 5, 2), yticks=range(-1, 3))
     _marks(panels)
     last.set_axis_off()
-    said = [
+    labels = [
         "the function: $f(x)$",
-        "its derivative: $f\\,'(x)$,\ntimes which $\\partial e/\\partial y$\ngoes back as $\\partial e/\\partial x$",
+        "its derivative: $f\\,'(x)$;\n$\\partial e/\\partial x = f\\,'(x)\\; \\partial e/\\partial y$",
     ]
-    last.legend([value, back], said, loc="center", fontsize=14, labelspacing=1.2, handlelength=2.6)
+    last.legend([value, back], labels, loc="center", fontsize=14, labelspacing=1.2, handlelength=2.6)
     for axes in (panels[2], *panels[3:]):
         axes.set_xlabel("input $x$")
         axes.tick_params(labelbottom=True)
@@ -61,15 +62,15 @@ def draw():
 
 
 def _marks(panels):
-    """The numbers to remember, at their place."""
-    for axes, place, words, beside in (
+    """Mark the values of the derivatives that are worth learning by heart."""
+    for axes, place, text, beside in (
         (panels[0], (3.0, 1.0), "1", (-3, -19)),
         (panels[1], (-2.4, 0.1), "0.1", (-8, 8)),
         (panels[3], (0.0, 0.25), "¼ at most", (-22, -34)),
         (panels[4], (0.0, 1.0), "1 at most", (-38, 9)),
     ):
         axes.plot(*place, "o", color=canvas.ORANGE, markersize=6)
-        axes.annotate(words, place, beside, textcoords="offset points", color=canvas.ORANGE, fontsize=13, weight="bold")
+        axes.annotate(text, place, beside, textcoords="offset points", color=canvas.ORANGE, fontsize=13, weight="bold")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""F9: AlexNet is LeNet-5's plan, larger: convolutions and poolings, and three dense layers.
+"""F9: AlexNet is a larger LeNet-5: convolutions and poolings, then three dense layers.
 
     python figures/f09_alexnet.py --show
 
-The edges of a volume grow with the image's size and its thickness with the number of channels, both less than in
-proportion, so that the last stages can be seen beside the first. Two groups are the paper's two graphics cards. Sizes
-and counts are those of ``models.alexnet()``. Source: F9, F4, M3.
+The edge of a volume grows with the image's size and its thickness with the number of channels, both less than
+proportionally, so that the last stages are visible beside the first. The paper's two groups ran on two graphics cards.
+Sizes and counts come from ``models.alexnet()``. Source: lecture rows F9, F4 and M3 (SOURCES.md).
 """
 
 import canvas
@@ -12,8 +12,8 @@ from diagrams import network
 
 
 def draw():
-    """What each stage makes."""
-    return network("AlexNet: the plan of LeNet-5, a thousand times as large", "alexnet")
+    """Draw the output of each stage as a volume."""
+    return network("AlexNet: the design of LeNet-5, a thousand times as large", "alexnet")
 
 
 if __name__ == "__main__":

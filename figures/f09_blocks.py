@@ -1,9 +1,10 @@
-"""F9: a residual block adds its input to its result, a bottleneck too; a dense block keeps the input beside it.
+"""F9: residual and bottleneck blocks add their input to the output, dense blocks append it.
 
     python figures/f09_blocks.py --show
 
-From ResNet-34, ResNet-50 and DenseNet-121, on images of 56 × 56 pixels. A bottleneck does its 3×3 work in a quarter
-of the channels. A sum leaves the number of channels as it is, a concatenation lets it grow. Source: F9, A23, M9, M14.
+The blocks come from ResNet-34, ResNet-50 and DenseNet-121, with images of 56 × 56 pixels. A bottleneck does its 3×3
+convolution with a quarter of the channels. A sum keeps the number of channels; a concatenation increases it.
+Source: lecture rows F9, A23, M9 and M14 (SOURCES.md).
 """
 
 import canvas
@@ -19,13 +20,13 @@ SHOWN = {
 
 
 def draw():
-    """Each block, drawn from its layers."""
-    found = []
+    """Draw the blocks from the layers of their models."""
+    shown = []
     for title, (name, block) in SHOWN.items():
         layers = models.create(name).distinct_layers(models.input_shape(name))
-        found += [(title, layer, shape) for dotted, layer, shape in layers if dotted == block]
-    figure = canvas.canvas("Shortcuts: the input is added to the result, or stays beside it")
-    blocks(figure, found)
+        shown += [(title, layer, shape) for dotted, layer, shape in layers if dotted == block]
+    figure = canvas.canvas("Shortcuts: the input is added to the output, or concatenated")
+    blocks(figure, shown)
     return figure
 
 

@@ -1,9 +1,9 @@
-"""F9: an Inception block looks at the image in four ways at once, and puts what they find side by side.
+"""F9: an Inception block applies four branches to its input and concatenates their outputs.
 
     python figures/f09_inception.py --show
 
-It is the first of GoogLeNet, ``inception3a``. The 1×1 convolutions before the larger ones make them affordable.
-Source: F9, M7.
+The first block of GoogLeNet, ``inception3a``. Its 1×1 convolutions reduce the channels before the larger windows, which
+makes these affordable. Source: lecture rows F9 and M7 (SOURCES.md).
 """
 
 import canvas
@@ -13,11 +13,11 @@ from refconv import models
 
 
 def draw():
-    """The block, drawn from its layers."""
+    """Draw the block from the layers of the model."""
     model = models.create("googlenet")
     layers = {name: (layer, shape) for name, layer, shape in model.distinct_layers(models.input_shape("googlenet"))}
-    layer, shape = next(found for name, found in layers.items() if name.endswith("inception3a"))
-    figure = canvas.canvas("Inception: four windows at once, side by side in the channels")
+    layer, shape = next(entry for name, entry in layers.items() if name.endswith("inception3a"))
+    figure = canvas.canvas("Inception: four branches, concatenated along the channels")
     blocks(figure, [("inception3a", layer, shape)])
     return figure
 

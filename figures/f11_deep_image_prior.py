@@ -1,12 +1,12 @@
-"""F11: a network that has learnt nothing draws a photograph long before it draws noise; so it cleans, and fills holes.
+"""F11: an untrained network fits photographs before noise, so it denoises and fills holes.
 
     python figures/f11_deep_image_prior.py --measure --show
 
-A small hourglass with random weights, fed with noise that stays the same, is fitted to one image of 96 × 96 pixels; it
-never sees another. Above, that image is a photograph with noise (σ = 25/255), or one half of whose pixels are missing; the
-PSNR is that against the true photograph, which the network is not shown. What it draws is averaged over its last steps.
-Below is how fast it learns the photograph, the noisy one, and noise alone. Seed 0; the photograph is that of Grace Hopper
-which comes with matplotlib. Source: F11, M17.
+A small hourglass network with random weights and a fixed noise input is fitted to one image of 96 × 96 pixels; it never sees
+another. Above, this image is a photograph with noise (σ = 25/255), or a photograph with half of its pixels missing. The PSNR
+compares with the true photograph, which is not used for fitting. The restored image is an average over the last steps. Below
+are the errors for the photograph, for the noisy photograph and for noise alone. Seed 0; the photograph of Grace Hopper comes
+with matplotlib. Source: lecture rows F11 and M17 (SOURCES.md).
 """
 
 import base64
@@ -16,65 +16,68 @@ import numpy as np
 
 from experiments.deep_image_prior import NOISE, fit_image, photograph, psnr
 
-SIZE, STEPS, LONGER, MISSING, SEED = 96, 500, 1000, 0.5, 0
-LOOKS = (*range(0, 100, 10), *range(100, STEPS + 1, 25))
+SIZE, STEPS, LONG_STEPS, MISSING, SEED = 96, 500, 1000, 0.5, 0
+LOGGED_STEPS = (*range(0, 100, 10), *range(100, STEPS + 1, 25))
 CURVES = {"photograph": canvas.BLUE, "photograph with noise": canvas.GREEN, "noise": canvas.ORANGE}
 
 
 def measure():
-    """A row for each look at a fit (``at`` is the step, ``value`` the error), and for each row of pixels of a picture."""
+    """Return the rows: the errors of each fit at some steps, and the pixels of the pictures.
+
+    For an error, ``at`` is the step and ``value`` the error; for a picture, ``at`` is the row and ``value`` its pixels.
+    """
     truth = photograph(SIZE)
-    noisy, known = spoilt(truth)
+    noisy, known = degraded(truth)
     noise = np.random.default_rng(SEED + 1).random(truth.shape, np.float32)
     rows = []
-    clean = learnt(noisy, "photograph with noise", LONGER, rows)
-    learnt(truth, "photograph", STEPS + 1, rows)
-    learnt(noise, "noise", STEPS + 1, rows)
-    filled = fit_image(truth * known, known, steps=LONGER, seed=SEED)
+    clean = fit_and_log(noisy, "photograph with noise", LONG_STEPS, rows)
+    fit_and_log(truth, "photograph", STEPS + 1, rows)
+    fit_and_log(noise, "noise", STEPS + 1, rows)
+    filled = fit_image(truth * known, known, steps=LONG_STEPS, seed=SEED)
     for name, picture in (("truth", truth), ("cleaned", clean), ("filled", filled)):
-        rows += [{"what": name, "at": k, "value": coded(line)} for k, line in enumerate(picture)]
+        rows += [{"what": name, "at": k, "value": encoded(line)} for k, line in enumerate(picture)]
     return rows
 
 
-def spoilt(truth):
-    """The photograph with noise, and which of its pixels are known (1) or missing (0)."""
+def degraded(truth):
+    """Return the photograph with noise, and a mask of its known (1) and missing (0) pixels."""
     rng = np.random.default_rng(SEED)
     noisy = np.clip(truth + NOISE * rng.standard_normal(truth.shape, np.float32), 0, 1)
     return noisy, (rng.random((SIZE, SIZE, 1)) >= MISSING).astype(np.float32)
 
 
-def learnt(target, name, steps, rows):
-    """Fit the network to an image; notes its mean squared error on the way, and returns its smoothed image."""
+def fit_and_log(target, name, steps, rows):
+    """Fit the network to an image, append its errors to rows, and return the smoothed image."""
 
-    def look(step, image):
-        if step in LOOKS:
+    def log_error(step, image):
+        if step in LOGGED_STEPS:
             rows.append({"what": name, "at": step, "value": float(f"{np.mean((image - target) ** 2):.4g}")})
 
-    return fit_image(target, steps=steps, seed=SEED, jitter=1 / 30, on_step=look)
+    return fit_image(target, steps=steps, seed=SEED, jitter=1 / 30, on_step=log_error)
 
 
-def coded(line):
-    """A row of pixels, a byte for each colour, as letters."""
+def encoded(line):
+    """Encode a row of pixels, one byte per colour, in base64."""
     return base64.b64encode(np.rint(255 * np.clip(line, 0, 1)).astype(np.uint8).tobytes()).decode()
 
 
 def picture_of(rows, name):
-    """A picture again, with values from 0 to 1."""
+    """Decode a picture from its rows; the values are from 0 to 1."""
     lines = [base64.b64decode(row["value"]) for row in rows if row["what"] == name]
     return np.frombuffer(b"".join(lines), np.uint8).reshape(SIZE, SIZE, 3) / 255
 
 
 def draw(rows):
-    """Five pictures above, and the learning curves below."""
-    figure = canvas.canvas("A network that has learnt nothing prefers photographs to noise")
+    """Draw five pictures above and the learning curves below."""
+    figure = canvas.canvas("An untrained network fits photographs faster than noise")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1))
     truth, clean, filled = (picture_of(rows, name) for name in ("truth", "cleaned", "filled"))
-    noisy, known = spoilt(truth)
+    noisy, known = degraded(truth)
     shown = {
         "noisy": noisy,
         "… restored": clean,
         "the photograph": truth,
-        "half is missing": truth * known,
+        "half missing": truth * known,
         "… filled in": filled,
     }
     for axes, (name, picture) in zip(above.subplots(1, 5), shown.items(), strict=True):
@@ -88,7 +91,7 @@ def draw(rows):
 
 
 def curves(axes, rows):
-    """How fast the network learns each of the three images."""
+    """Draw the error against the training step for each of the three images."""
     for name, colour in CURVES.items():
         chosen = [row for row in rows if row["what"] == name]
         axes.plot([row["at"] for row in chosen], [row["value"] for row in chosen], color=colour)

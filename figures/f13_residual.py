@@ -1,11 +1,11 @@
-"""F13: 56 plain layers learn far worse than 20 do, even what they are shown; with shortcuts, about as well.
+"""F13: 56 plain layers train far worse than 20; with shortcuts, about equally well.
 
     python figures/f13_residual.py --measure --show
 
-The paper's four networks for CIFAR, a quarter as wide, learn 4,000 drawn digits of 16 × 16 pixels for eight epochs, with
-momentum 0.9 and a learning rate of 0.05 that falls along a cosine; seed 0. Shown is the share of training digits that a
-network misread while it learnt. Plain and residual networks of one depth have the same layers and equally many parameters.
-Source: F13, M9, A23.
+The paper's four networks for CIFAR, with a quarter of the channels, learn 4,000 drawn digits of 16 × 16 pixels for eight
+epochs, with momentum 0.9 and a cosine learning rate schedule from 0.05; seed 0. The error is the share of training digits
+misclassified during the epoch. Plain and residual networks of equal depth have the same layers and the same number of
+parameters. Source: lecture rows F13, M9 and A23 (SOURCES.md).
 """
 
 import canvas
@@ -19,12 +19,12 @@ KINDS = ("plain", "residual")
 
 
 def small(images):
-    """Digits of 16 × 16 pixels, as numbers around zero."""
+    """Return digits of 16 × 16 pixels, with values around zero."""
     return avg_pool2d(data.lenet_input(images), 2)
 
 
 def trained(kind, depth, epochs=EPOCHS):
-    """One of the networks with the history of its training."""
+    """Train one of the networks; return it and its history."""
     model = models.cifar_resnet(depth, width=WIDTH, plain=kind == "plain")
     model.build(SHAPE, rng=[SEED, 0])
     batches = data.Batches(*data.draw_digits(IMAGES, SEED), BATCH, prepare=small, rng=[SEED, 1])
@@ -33,7 +33,7 @@ def trained(kind, depth, epochs=EPOCHS):
 
 
 def measure():
-    """A row for each network and epoch."""
+    """Return a row for each network and epoch."""
     return [
         {"network": kind, "depth": depth, "epoch": epoch.epoch, "error": round(100 * (1 - epoch.metrics["train_accuracy"]), 2)}
         for kind in KINDS
@@ -43,14 +43,15 @@ def measure():
 
 
 def draw(rows):
-    """Training error against epochs, plain on the left and residual on the right."""
+    """Draw training error against epochs, plain on the left and residual on the right."""
     figure = canvas.canvas("Without shortcuts, 56 layers learn worse than 20")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, kind in zip(panels, KINDS, strict=True):
         for depth, colour in DEPTHS.items():
             chosen = [row for row in rows if (row["network"], row["depth"]) == (kind, depth)]
             axes.plot([row["epoch"] for row in chosen], [row["error"] for row in chosen], "o-", color=colour)
-            last, side = chosen[-1], {("residual", 20): "top", ("residual", 56): "bottom"}  # their lines meet
+            last = chosen[-1]
+            side = {("residual", 20): "top", ("residual", 56): "bottom"}  # these two lines meet: keep the labels apart
             place = {"color": colour, "va": side.get((kind, depth), "center")}
             axes.text(last["epoch"] + 0.25, last["error"], f"{depth} layers", **place)
         axes.set_xticks(range(2, EPOCHS + 1, 2))

@@ -1,12 +1,13 @@
-"""F14: around a trained residual network the loss is a wide bowl; around its plain twin, a plateau with cliffs.
+"""F14: the loss surface is a wide bowl with shortcuts, a plateau with cliffs without them.
 
     python figures/f14_loss_surface.py --measure --show
 
-The networks are those of F13, with 44 layers, after the same eight epochs. From the trained weights in the middle, the
-plane goes in two random directions, each filter's part of which is as long as the filter: at 0.5, each filter has moved by
-half of its length (Li et al., 2018). Biases and batch normalisation stay as they are. The loss is that of 256 training
-digits; guessing would cost 2.3. Plain networks of fewer layers, or trained for longer, can have a bowl too. One scale and
-one set of contours for both; seeds 0 for the networks, 1 for the directions. Source: F14, M9.
+The networks are the residual and the plain network of F13, with 44 layers, after the same eight epochs. The trained weights
+are in the middle. The plane has two random directions, scaled so that each filter's part is as long as the filter: at 0.5,
+each filter has moved by half of its length (Li et al., 2018). Biases and batch normalisation do not change. The loss is
+computed on 256 training digits; guessing gives 2.3. With fewer layers or longer training, plain networks can also have a
+bowl. Both panels share one colour scale and one set of contours; seed 0 for the networks, 1 for the directions. Source:
+lecture rows F14 and M9 (SOURCES.md).
 """
 
 import canvas
@@ -22,7 +23,7 @@ STEPS = np.round(np.linspace(-REACH, REACH, POINTS), 3)
 
 
 def measure():
-    """A row for each network and point of the plane: the loss there."""
+    """Return a row for each network and point of the plane, with the loss at that point."""
     images, labels = data.draw_digits(DIGITS, SEED)
     x, rows = small(images), []
     for kind in KINDS:
@@ -40,13 +41,13 @@ def measure():
 
 
 def direction(w, rng):
-    """A random direction, normalised filter by filter: each output channel's part is as long as that channel's weights."""
+    """Return a random direction in which each output channel's part has the norm of its weights."""
     u, axes = rng.standard_normal(w.shape, np.float32), tuple(range(w.ndim - 1))
     return u * (np.linalg.norm(w.reshape(-1, w.shape[-1]), axis=0) / np.sqrt((u**2).sum(axes)))
 
 
 def draw(rows):
-    """Both surfaces from above, residual on the right."""
+    """Draw both surfaces from above, residual on the right."""
     figure = canvas.canvas("The loss: cliffs without shortcuts, a bowl with them")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, kind in zip(panels, KINDS, strict=True):

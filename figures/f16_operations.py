@@ -1,11 +1,12 @@
-"""F16: ResNet-50 reads ImageNet better than VGG-19, with a fifth of its operations and a sixth of its parameters.
+"""F16: ResNet-50 is more accurate than VGG-19 with a fifth of its operations.
 
     python figures/f16_operations.py --show
 
-Operations and parameters are counted by refconv on the full-size networks; the accuracies are what the papers print for one
-network, 100 % minus its top-1 error on the validation images: nothing was trained for this figure. Look along a horizontal
-line: equally good networks cost very different amounts. The pale ones were tested on more than one crop of each image,
-which is worth a percent or two. Source: F16, M3, M5, M7–M10, M14, M15.
+ResNet-50 also has only a sixth of the parameters. refconv counts operations and parameters of the full-size networks. The
+accuracies are printed in the papers (100 % minus the top-1 error of one network on the validation images); nothing was
+trained for this figure. Compare points on a horizontal line: equally good networks have very different costs. The pale
+networks were tested on more than one crop of each image, which adds one or two percent. Source: lecture rows F16, M3, M5,
+M7–M10, M14 and M15 (SOURCES.md).
 """
 
 from typing import NamedTuple
@@ -15,13 +16,13 @@ from matplotlib.patheffects import withStroke
 
 from refconv import models
 
-AREA = 7.5  # square points of a bubble for a million parameters
+AREA = 7.5  # square points of a bubble, per million parameters
 
 
 class Printed(NamedTuple):
-    """A network, the top-1 error that a paper prints, and where its label stands, in points from the bubble's centre."""
+    """Network with its printed top-1 error (%) and the offset of its label (points)."""
 
-    name: str  # as refconv.models knows it
+    name: str  # accepted by refconv.models.create
     label: str
     error: float
     at: tuple[float, float]
@@ -32,7 +33,7 @@ COMPARED = ("ResNet-50", "VGG-19")
 FAMILIES = (
     # Krizhevsky et al., 2012, Table 2: ten crops.
     (canvas.ORANGE, [Printed("alexnet", "AlexNet", 40.7, (16, 0))]),
-    # Simonyan and Zisserman, 2014, Table 3: all of the image.
+    # Simonyan and Zisserman, 2014, Table 3: the whole image.
     (
         canvas.ORANGE,
         [
@@ -41,7 +42,7 @@ FAMILIES = (
             Printed("vgg-e", "VGG-19", 25.5, (0, 31)),
         ],
     ),
-    # Szegedy et al., "Rethinking the Inception architecture", 2015, Table 3; Inception-v3 as released costs more than there.
+    # Szegedy et al., "Rethinking the Inception architecture", 2015, Table 3; Inception-v3 as released costs more.
     (
         canvas.GREEN,
         [
@@ -76,18 +77,18 @@ FAMILIES = (
 )
 
 
-def counted(name):
-    """Billions of multiply-adds and millions of parameters of a full-size network, without auxiliary heads."""
+def count(name):
+    """Count multiply-adds (10⁹) and parameters (10⁶) of a network without auxiliary heads."""
     options = {"heads": False} if name in ("googlenet", "inception-v3") else {}
     if name in ("resnet50", "resnet101", "resnet152"):
-        options = {"stride_in": "3x3"}  # those of this error
+        options = {"stride_in": "3x3"}  # the variant whose error is printed
     model, shape = models.create(name, **options), models.input_shape(name)
     return model.multiply_adds(shape) / 1e9, model.count_parameters(shape, trainable_only=True) / 1e6
 
 
 def draw():
-    """A bubble for each network, a line for each family."""
-    counts = {network.name: counted(network.name) for _, family in FAMILIES for network in family}
+    """Draw a bubble for each network and a line for each family."""
+    counts = {network.name: count(network.name) for _, family in FAMILIES for network in family}
     (deep, weights), (vgg, vgg_weights) = counts["resnet50"], counts["vgg-e"]
     assert 4.5 < vgg / deep < 5.5
     assert 5.5 < vgg_weights / weights < 6.5
@@ -95,7 +96,7 @@ def draw():
     figure = canvas.canvas("ResNet-50 beats VGG-19 with a fifth of its operations")
     axes = figure.add_subplot()
     for colour, family in FAMILIES:
-        show(axes, colour, family, counts)
+        draw_family(axes, colour, family, counts)
     axes.set_xscale("log")
     axes.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
     axes.minorticks_off()
@@ -103,12 +104,12 @@ def draw():
     axes.set_ylabel("ImageNet accuracy, top-1 (%)")
     axes.grid(color=canvas.PALE)
     axes.set_axisbelow(True)
-    scale(axes)
+    draw_legend(axes)
     return figure
 
 
-def show(axes, colour, family, counts):
-    """The bubbles of one family with their labels; pale where more than one crop was seen."""
+def draw_family(axes, colour, family, counts):
+    """Draw the labelled bubbles of one family; networks tested on several crops are pale."""
     x, y = [counts[network.name][0] for network in family], [100 - network.error for network in family]
     axes.plot(x, y, color=colour, linewidth=1, alpha=0.6)
     for network, across, up in zip(family, x, y, strict=True):
@@ -117,13 +118,13 @@ def show(axes, colour, family, counts):
         axes.scatter([across], [up], area, color=colour, alpha=pale, edgecolor="white", linewidth=1, zorder=2)
         dx, dy = network.at
         place = {"ha": "left" if dx > 5 else "right" if dx < -5 else "center", "va": "center"}
-        place |= {"path_effects": [withStroke(linewidth=3, foreground="white")]}  # readable where a line passes
+        place |= {"path_effects": [withStroke(linewidth=3, foreground="white")]}  # keeps the label readable on top of a line
         weight = "bold" if network.label in COMPARED else "normal"
         axes.annotate(network.label, (across, up), (dx, dy), textcoords="offset points", fontsize=12, weight=weight, **place)
 
 
-def scale(axes):
-    """What the bubbles' areas and the pale colour mean."""
+def draw_legend(axes):
+    """Draw the legend: the areas of the bubbles and the pale colour."""
     for millions, across in ((5, 10.3), (25, 13), (140, 18.5)):
         axes.scatter([across], [60.8], AREA * millions, color=canvas.GREY, alpha=0.5, edgecolor="white")
         axes.annotate(f"{millions} M", (across, 60.8), (0, -30), textcoords="offset points", ha="center", fontsize=11)

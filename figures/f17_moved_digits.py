@@ -1,12 +1,12 @@
-"""F17: a digit that is moved, zoomed or turned is misread, unless the network has learnt from such digits.
+"""F17: LeNet-5 misreads moved, zoomed or rotated digits unless it was trained on them.
 
     python figures/f17_moved_digits.py --measure --show
 
-Two LeNet-5, four epochs of MNIST's 60,000 digits each, seed 0: one saw the digits as they are, the other saw them
-moved by up to 5 pixels, turned by up to 45 degrees and zoomed by up to 40 % each way, all at random. A point is the
-share of the first 5,000 test digits that are read, all changed alike, in a field of 32 × 32 pixels. Convolution and
-pooling forgive two pixels and a turn by 15 degrees by themselves; augmentation teaches the rest, for a price of two
-percent where nothing is changed and with the same few epochs. Source: F17, C11, A21.
+Two LeNet-5, each trained for four epochs on MNIST's 60,000 digits, seed 0: one saw the digits unchanged, the other saw them
+randomly moved by up to 5 pixels, rotated by up to 45 degrees and zoomed by up to 40 % in or out. A point is the accuracy on
+the first 5,000 test digits, all changed in the same way, in a frame of 32 × 32 pixels. Convolution and pooling alone
+tolerate two pixels and a rotation by 15 degrees. Augmentation adds the rest; after the same few epochs it costs two percent
+of the accuracy on unchanged digits. Source: lecture rows F17, C11 and A21 (SOURCES.md).
 """
 
 from typing import NamedTuple
@@ -24,25 +24,25 @@ CHANGES = {
 }
 
 
-class Said(NamedTuple):
-    """How a change is shown: the axis, the digits below it, and from where to where one network has learnt it."""
+class Axis(NamedTuple):
+    """Axis of a change: label, ticks (with a digit below each) and range used in training."""
 
     label: str
     ticks: tuple
     learnt: tuple
 
 
-SAID = {
-    "shift": Said("shifted to the right, in pixels", (-10, -5, 0, 5, 10), (-MOVE, MOVE)),
-    "zoom": Said("enlarged by a factor", (0.4, 0.7, 1.0, 1.4, 1.8), (1 - ZOOM, 1 + ZOOM)),
-    "turn": Said("turned to the left, in degrees", (-90, -45, 0, 45, 90), (-TURN, TURN)),
+AXES = {
+    "shift": Axis("shifted to the right, in pixels", (-10, -5, 0, 5, 10), (-MOVE, MOVE)),
+    "zoom": Axis("zoom factor", (0.4, 0.7, 1.0, 1.4, 1.8), (1 - ZOOM, 1 + ZOOM)),
+    "turn": Axis("rotated anticlockwise, in degrees", (-90, -45, 0, 45, 90), (-TURN, TURN)),
 }
-NAMES = ("saw digits moved,\nzoomed, turned", "saw digits\nas they are")
-SHOWN = 4  # the test digit that stands below the curves
+NAMES = ("trained on moved,\nzoomed, rotated digits", "trained on\nunchanged digits")
+SHOWN = 4  # index of the test digit drawn below the curves
 
 
 def measure():
-    """Train both, and show them all test digits changed alike."""
+    """Train both networks, and test each on all test digits changed in the same way."""
     from refconv import data, models, optim, training
 
     train, test = (_framed(*data.load_mnist(split)) for split in ("train", "test"))
@@ -69,16 +69,16 @@ def measure():
 
 
 def _framed(images, labels):
-    """The digits in 32 × 32 pixels, so that there is room to move."""
+    """Pad the digits to 32 × 32 pixels, so that they can move."""
     return np.pad(images, ((0, 0), (2, 2), (2, 2))), labels
 
 
 def moved(digit, change, by):
-    """A digit shifted to the right by pixels, zoomed by a factor, or turned against the clock by degrees, about the middle."""
+    """Return a digit shifted right (pixels), zoomed (factor) or rotated anticlockwise (degrees)."""
     scale, angle = by if change == "zoom" else 1, np.radians(by if change == "turn" else 0)
     cos, sin, middle = np.cos(angle) / scale, np.sin(angle) / scale, len(digit) / 2
     right = by if change == "shift" else 0
-    # where each pixel comes from: x' = cos·(x − right − m) − sin·(y − m) + m, and y' likewise
+    # The pixel that each output pixel reads: x' = cos·(x − right − m) − sin·(y − m) + m, and y' likewise
     across = (cos, -sin, middle * (1 - cos + sin) - cos * right)
     down = (sin, cos, middle * (1 - cos - sin) - sin * right)
     picture = Image.fromarray(digit)
@@ -86,27 +86,27 @@ def moved(digit, change, by):
 
 
 def draw(rows):
-    """Accuracy against each change, and below what the change does to a digit."""
+    """Draw accuracy against each change, and below it an example digit with that change."""
     digit = np.frombuffer(bytes.fromhex(rows[0]["change"]), np.uint8).reshape(32, 32)
-    figure = canvas.canvas("LeNet-5 reads moved digits if it has learnt from moved digits")
+    figure = canvas.canvas("LeNet-5 reads moved digits if it was trained on moved digits")
     above, below = figure.subplots(2, len(CHANGES), sharex="col", height_ratios=[5, 1])
-    for axes, under, (change, said) in zip(above, below, SAID.items(), strict=True):
+    for axes, under, (change, axis) in zip(above, below, AXES.items(), strict=True):
         for name, colour in (("moved", canvas.BLUE), ("plain", canvas.ORANGE)):
             points = [(row["by"], row["accuracy"]) for row in rows if (row["network"], row["change"]) == (name, change)]
             axes.plot(*zip(*points, strict=True), "o-", color=colour, markersize=4, clip_on=False)
         first, last = points[0][0], points[-1][0]
-        axes.axvspan(*said.learnt, color=canvas.PALE, zorder=0)
-        axes.set(ylim=(0, 100), yticks=range(0, 101, 20), xticks=said.ticks, xlim=(first, last))
+        axes.axvspan(*axis.learnt, color=canvas.PALE, zorder=0)
+        axes.set(ylim=(0, 100), yticks=range(0, 101, 20), xticks=axis.ticks, xlim=(first, last))
         axes.tick_params(labelleft=axes is above[0], labelbottom=False)
         half = 0.085 * (last - first)
-        for by in said.ticks:
+        for by in axis.ticks:
             under.imshow(
                 moved(digit, change, by), cmap="Greys", aspect="auto", extent=(by - half, by + half, 0, 1), clip_on=False
             )
-        under.set(xlim=(first, last), ylim=(0, 1), yticks=[], xlabel=said.label)
+        under.set(xlim=(first, last), ylim=(0, 1), yticks=[], xlabel=axis.label)
         under.tick_params(length=0)
         under.spines[:].set_visible(False)
-    above[0].set_ylabel("read correctly, in %")
+    above[0].set_ylabel("test accuracy (%)")
     above[1].legend(above[1].lines, NAMES, loc="lower right", fontsize=12)
     above[0].text(0, 5, "seen in\ntraining", ha="center", fontsize=12, color=canvas.GREY)
     return figure

@@ -1,10 +1,11 @@
-"""F18: a convolution commutes with a shift; with a turn or with a zoom it does not.
+"""F18: a convolution commutes with shifts, but not with rotations or zooms.
 
     python figures/f18_equivariance.py --show
 
-Read each row from left to right: first changed and then convolved is compared with first convolved and then changed.
-The kernel looks for upright edges, so it finds others once the letter lies on its side, and thinner ones once it is
-large. The number is the norm of the difference, in percent of that of the convolution. Source: F18, C8, C11.
+Each row compares two orders, from left to right: change the image and convolve it, or convolve it and change the result. The
+kernel responds to vertical edges: it finds other edges in the rotated letter, and narrower ones relative to the enlarged
+letter. The number is the norm of the difference, in percent of the norm of the convolution. Source: lecture rows F18, C8 and
+C11 (SOURCES.md).
 """
 
 import canvas
@@ -19,7 +20,7 @@ KERNEL = gabor(7, wavelength=6, direction=0, phase=np.pi / 2)
 
 
 def letter():
-    """An F, as no turn or reflection maps it onto itself, with room around it."""
+    """Return an image of an F with a margin: no rotation or reflection maps an F onto itself."""
     image = np.zeros((SIZE, SIZE))
     for rows, columns in ((slice(11, 29), slice(14, 17)), (slice(11, 14), slice(14, 27)), (slice(18, 21), slice(14, 24))):
         image[rows, columns] = 1
@@ -31,21 +32,21 @@ def convolved(image):
 
 
 def zoomed(image):
-    """Enlarged about the middle."""
+    """Return the image enlarged about its centre."""
     places = (np.arange(SIZE) - (SIZE - 1) / 2) / ZOOM + (SIZE - 1) / 2
     return resample(image, places, places)
 
 
 CHANGES = {
-    "shifted": lambda image: np.roll(image, SHIFT, (0, 1)),  # nothing but zeros comes in at the other side
-    "turned": np.rot90,
+    "shifted": lambda image: np.roll(image, SHIFT, (0, 1)),  # only zeros wrap around
+    "rotated": np.rot90,
     "enlarged": zoomed,
 }
 
 
 def draw():
-    """A row for each change."""
-    figure = canvas.canvas("Convolution commutes with shifts, but not with turns or zooms")
+    """Draw a row for each change."""
+    figure = canvas.canvas("Convolution commutes with shifts, not with rotations or zooms")
     x, y = letter(), convolved(letter())
     panels = figure.subplots(3, 6, width_ratios=[1, 0.3, 1, 1, 1, 1])
     most = np.abs(y).max()

@@ -1,11 +1,12 @@
-"""F19: as large a window and as many channels can be had for a ninth of the weights, and for a ninth of the work.
+"""F19: the same window and channels for a ninth of the weights and of the multiply-adds.
 
     python figures/f19_counts.py --show
 
-Each takes 256 channels of 28 × 28 pixels and makes as many, and the layers themselves count, without biases. With a
-stride of one each weight is used once a pixel, so one bar shows both: weights, and multiply-adds. What each gives up:
-a kernel of rank one has only two factors; groups do not see each other; a bottleneck passes everything through fewer
-channels; a depthwise kernel does not mix channels at all; dilation leaves pixels out. Source: F19, B7, C4–C7.
+Each variant has 256 input and 256 output channels of 28 × 28 pixels; the layers count their own weights, without biases.
+With stride 1 each weight is used once per pixel, so one bar shows both weights and multiply-adds. What each variant gives
+up: a kernel of rank one is the product of two vectors; groups share no channels; a bottleneck reduces everything to fewer
+channels; a depthwise kernel does not mix channels; dilation skips pixels.
+Source: lecture rows F19, B7 and C4–C7 (SOURCES.md).
 """
 
 import canvas
@@ -21,7 +22,7 @@ def conv(kernel, filters=K, **arguments):
 
 
 def variants():
-    """Those that see 3 × 3 pixels, and those that see 7 × 7; the plain one first."""
+    """Return the variants by receptive field, 3 × 3 and 7 × 7, the plain convolution first."""
     bottleneck = Sequential(conv(1, NARROW), conv(3, NARROW), conv(1))
     separable = Sequential(depthwise=DepthwiseConv2D(3, padding="same", bias=False), pointwise=conv(1))
     return {
@@ -41,7 +42,7 @@ def variants():
 
 
 def counts(layer):
-    """Weights and multiply-adds of a layer, and how many pixels it sees."""
+    """Return weights, multiply-adds and receptive field of a layer."""
     shape = SIZE, SIZE, K
     last = stages(Sequential(layer), shape)[-1]
     assert last.output == shape
@@ -50,25 +51,25 @@ def counts(layer):
 
 
 def draw():
-    """A bar for each variant, relative to the plain convolution that sees as much."""
-    figure = canvas.canvas("The same window for a fraction of the weights and of the work")
+    """Draw a bar for each variant, relative to the plain convolution of the same window."""
+    figure = canvas.canvas("The same window with a fraction of the weights and of the work")
     groups = variants()
     panels = figure.subplots(len(groups), 1, sharex=True, height_ratios=[len(group) for group in groups.values()])
     for axes, (window, group), colour in zip(panels, groups.items(), (canvas.BLUE, canvas.GREEN), strict=True):
         plain, _, _ = counts(group["plain"])
         for k, (name, layer) in enumerate(group.items()):
             weights, products, seen = counts(layer)
-            assert seen == (window, window), f"{name} sees {seen}"
+            assert seen == (window, window), f"{name} has receptive field {seen}"
             share = 100 * weights / plain
             axes.barh(k, share, height=0.68, color=colour if k else canvas.GREY)
-            said = f"{weights / 1e3:,.0f} K weights, {products / 1e6:,.0f} M multiply-adds"
+            label = f"{weights / 1e3:,.0f} K weights, {products / 1e6:,.0f} M multiply-adds"
             inside = share > 54
-            axes.text(1 if inside else share + 1, k, said, va="center", fontsize=12, color="white" if inside else canvas.INK)
+            axes.text(1 if inside else share + 1, k, label, va="center", fontsize=12, color="white" if inside else canvas.INK)
         axes.set_yticks(range(len(group)), group, color=canvas.INK)
-        axes.set_title(f"sees {window} × {window} pixels", loc="left", fontsize=14, weight="bold")
+        axes.set_title(f"receptive field {window} × {window}", loc="left", fontsize=14, weight="bold")
         axes.set(ylim=(len(group) - 0.5, -0.5), xlim=(0, 100))
         axes.tick_params(axis="y", length=0)
-    panels[-1].set_xlabel("weights, and multiply-adds, in % of the plain convolution’s")
+    panels[-1].set_xlabel("weights, and multiply-adds, in % of the plain convolution")
     return figure
 
 

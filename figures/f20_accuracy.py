@@ -1,31 +1,32 @@
-"""F20: each thing that a network is told about images cuts its errors on MNIST's test digits.
+"""F20: each piece of prior knowledge about images reduces the test error on MNIST.
 
     python figures/f20_accuracy.py --measure --show
 
-Eight epochs of all 60,000 training digits, seeds 0, 1 and 2, a dot each; then the three last networks together.
-Diamonds are what LeCun, Bottou, Bengio and Haffner printed in 1998 for the same 10,000 test digits; their linear
-classifier minimised squares, their networks squashed by tanh, and their voting ones were three LeNet-4. LeNet-5’s
-shared windows beat 300 hidden units with a fifth of their weights; digits turned and bent then help without any
-weight more. Source: F20, M2, A21; Figure 9 of the paper.
+Each network is trained for eight epochs on all 60,000 training digits. There is one dot for each of the seeds 0, 1 and 2;
+the ensemble combines the last three networks. Diamonds are the errors that LeCun, Bottou, Bengio and Haffner printed in 1998
+for the same 10,000 test digits. Their linear classifier minimised squared errors, their networks used tanh, and their
+ensemble consisted of three LeNet-4. LeNet-5 with its shared weights beats 300 hidden units with a fifth of their weights;
+distorted training digits then help without any further weight.
+Source: lecture rows F20, M2 and A21 (SOURCES.md); Figure 9 of the paper.
 """
 
 import canvas
 
 EPOCHS, SEEDS = 8, (0, 1, 2)
 NETWORKS = ("linear", "hidden", "lenet", "distorted")
-PRINTED = {  # Figure 9: test error in percent
+PRINTED = {  # Figure 9: test errors in percent
     "linear": 12.0,
     "hidden": 4.7,
     "lenet": 0.95,
     "distorted": 0.8,
     "ensemble": 0.7,  # three LeNet-4, boosted
 }
-SAID = {
-    "linear": "ten sums of all pixels",
+LABELS = {
+    "linear": "linear classifier",
     "hidden": "300 hidden units",
-    "lenet": "LeNet-5: shared windows",
-    "distorted": "… and digits turned and bent",
-    "ensemble": "… and three that vote",
+    "lenet": "LeNet-5: shared weights",
+    "distorted": "LeNet-5, distorted digits",
+    "ensemble": "ensemble of three",
 }
 
 
@@ -33,7 +34,7 @@ BESIDE = {"textcoords": "offset points", "va": "center", "fontsize": 13}
 
 
 def measure():
-    """Train each network with each seed, and the last ones once more together."""
+    """Train each network with each seed, then test the last three as an ensemble."""
     from refconv import data, training
 
     train = data.load_mnist("train")
@@ -67,26 +68,26 @@ def _trained(name, digits, seed):
 
 
 def draw(rows):
-    """A row for each network, a dot for each seed, a diamond for what was printed."""
-    figure = canvas.canvas("Digits: each thing a network is told about images cuts its errors")
+    """Draw a row for each network, a dot for each seed and a diamond for the printed error."""
+    figure = canvas.canvas("Digits: prior knowledge about images reduces the error")
     axes = figure.add_subplot()
     labels = []
-    for k, (name, said) in enumerate(SAID.items()):
-        found = [row for row in rows if row["network"] == name]
-        errors = [row["error"] for row in found]
-        labels.append(f"{said}\n{found[0]['parameters']:,} weights")
+    for k, (name, label) in enumerate(LABELS.items()):
+        chosen = [row for row in rows if row["network"] == name]
+        errors = [row["error"] for row in chosen]
+        labels.append(f"{label}\n{chosen[0]['parameters']:,} weights")
         (here,) = axes.plot(errors, [k] * len(errors), "o", color=canvas.BLUE, markersize=12, alpha=0.7, mew=0)
         (printed,) = axes.plot(PRINTED[name], k, "D", color=canvas.ORANGE, markersize=9, fillstyle="none", mew=2)
         middle = f"{sum(errors) / len(errors):.2f}".rstrip("0").rstrip(".")
         axes.annotate(f"{middle} %", (min(errors), k), (-12, 0), **BESIDE, ha="right", color=canvas.BLUE)
         axes.annotate(f"{PRINTED[name]:g} %", (PRINTED[name], k), (12, 0), **BESIDE, ha="left", color=canvas.ORANGE)
-    axes.legend([here, printed], ["here: a dot a seed, and the mean", "printed in 1998"], loc="center right", fontsize=13)
-    axes.set(xscale="log", xlim=(0.22, 24), ylim=(4.6, -0.5), xlabel="misread of 10,000 test digits, in % (logarithmic)")
+    axes.legend([here, printed], ["here: one dot per seed, and the mean", "printed in 1998"], loc="center right", fontsize=13)
+    axes.set(xscale="log", xlim=(0.22, 24), ylim=(4.6, -0.5), xlabel="error on 10,000 test digits, in % (logarithmic)")
     axes.set_xticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     axes.set_xticks([], minor=True)
     axes.grid(axis="x", color=canvas.PALE)
     axes.set_axisbelow(True)
-    axes.set_yticks(range(len(SAID)), labels, color=canvas.INK)
+    axes.set_yticks(range(len(LABELS)), labels, color=canvas.INK)
     axes.tick_params(axis="y", length=0)
     return figure
 

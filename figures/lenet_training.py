@@ -1,9 +1,9 @@
-"""Draw figures/lenet_training.png: train LeNet-5 with the command ``refconv train``, and keep the picture of the run.
+"""Script for lenet_training.png: train LeNet-5 with ``refconv train`` and keep its plot.
 
     python figures/lenet_training.py
 
-The seed fixes the digits, the first weights and the order of the images, so the picture comes out the same every time, on
-any number of threads. Another instruction set adds in another order; then the last digits of its numbers differ.
+The seed fixes the digits, the initial weights and the order of the images, so the picture is the same every time, with any
+number of threads. Another instruction set adds in another order; then the last digits of the numbers differ.
 """
 
 import shutil
@@ -17,7 +17,7 @@ PICTURE = Path(__file__).with_suffix(".png")
 
 
 def draw(picture=PICTURE, *options):
-    """Train as ``refconv train lenet`` does, with more options if there are any, and write the picture."""
+    """Run ``refconv train lenet`` with further options, and copy its plot to ``picture``."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         if status := main(["train", "lenet", "--seed", "0", "--out", str(run), *options]):

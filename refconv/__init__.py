@@ -1,11 +1,11 @@
-"""refconv: convolutional networks as loops you can read, kernels you can train with, and tests that they agree.
+"""Convolutional networks as readable loops and fast kernels, with tests that the two agree.
 
 >>> import refconv
 >>> refconv.cross_correlate1d([1, 2, 3, 4, 5, 6], [1, 2, 3], "valid")
 array([14., 20., 26., 32.])
 
-``refconv.reference`` holds the loops, one module per family. The operators here run on the kernels, or, inside
-``with refconv.config(engine="reference"):``, on those loops.
+``refconv.reference`` contains the loops, with one module for each family of operators. The operators in ``refconv`` run on the
+kernels. Inside ``with refconv.config(engine="reference"):`` they run on the loops.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from refconv._config import config, get_config, keep_freed_memory, set_config
 from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._version import __version__
 
-if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES says the same
+if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES lists the same names
     from refconv import analysis, data, drawing, geometry, models, nn, ops, optim, training, weights
     from refconv.analysis.summary import summary
     from refconv.geometry import Window, receptive_field
@@ -204,8 +204,8 @@ __all__ = [
     "zero_stuff",
 ]
 
-# Module -> public names that are imported from it on first use. Importing all of them takes longer than importing NumPy, and
-# a program that calls one operator needs one of these modules.
+# Maps each module to the public names that are imported from it on first use. Importing all modules takes longer than
+# importing NumPy, and a program that calls one operator needs only one of them.
 _PUBLIC_NAMES = {
     "analysis.summary": "summary",
     "geometry": "Window receptive_field",
@@ -238,14 +238,14 @@ _SUBMODULES = ("analysis", "data", "drawing", "geometry", "models", "nn", "ops",
 _MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}
 _MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 
-# Two threads that import packages of one library at the same time may find each other's modules half imported.
+# Without a lock, two threads that import submodules at the same time may see partially imported modules.
 _import_lock = threading.RLock()
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name on its first use (PEP 562)."""
     if name not in _MODULE_OF:
-        # verify imports nearly all packages, which may not import it: it is the only one that is not imported here.
+        # verify is not imported on first use: it imports nearly all other packages, which must not import it.
         hint = ": write `from refconv import verify`" if name == "verify" else ""
         raise AttributeError(f"module 'refconv' has no attribute {name!r}{hint}", name=name, obj=sys.modules[__name__])
     with _import_lock:
@@ -255,5 +255,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the names in use and the public ones that are not imported yet."""
+    """Return the names of this module, including public names that are not imported yet."""
     return sorted({*globals(), *__all__})

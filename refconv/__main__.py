@@ -1,4 +1,4 @@
-"""``python -m refconv`` is the command ``refconv``."""
+"""Entry point of ``python -m refconv``, which is the command ``refconv``."""
 
 import sys
 

@@ -1,8 +1,8 @@
 """Checks of arguments that are not arrays of numbers, and of class labels.
 
-Each function returns the argument in the one type that the code behind it uses. Otherwise it raises an
-:class:`~refconv.ArgumentError`, which is a ``TypeError`` for a wrong type and a ``ValueError`` for a wrong value, with the
-message ``<argument> must be <expected>, got <found>``.
+Each function returns a valid argument, converted to the one type that the code of the library uses. For an invalid argument it
+raises an :class:`~refconv.ArgumentError`, which is a ``TypeError`` for a wrong type and a ``ValueError`` for a wrong value,
+with the message ``<argument> must be <expected>, got <found>``.
 """
 
 from __future__ import annotations  # without it, an annotation would import np.random
@@ -38,11 +38,11 @@ __all__ = [
 
 Option = TypeVar("Option")
 
-LARGEST = 2**31 - 1  # of any size, and of the elements along a padded axis: a product of two of them fits in 64 bits
+LARGEST = 2**31 - 1  # limit of all sizes and of the elements of a padded axis, since a product of two must fit in 64 bits
 
 
 def integer(name: str, value: object, least: int = 1, most: float = LARGEST) -> int:
-    """An integer from ``least`` to ``most``, as an int.
+    """Check that a value is an integer from ``least`` to ``most``, and return it as an int.
 
     >>> integer("classes", np.int64(26))
     26
@@ -53,7 +53,7 @@ def integer(name: str, value: object, least: int = 1, most: float = LARGEST) -> 
 
 
 def per_axis(name: str, value: object, ndim: int, least: int = 1) -> tuple[int, ...]:
-    """One integer for each of ``ndim`` axes, from a single one for all axes or from a sequence.
+    """Return one integer for each of ``ndim`` axes, from a single integer or a sequence.
 
     >>> per_axis("stride", 2, ndim=2), per_axis("stride", (2, 3), ndim=2)
     ((2, 2), (2, 3))
@@ -71,7 +71,10 @@ def per_axis(name: str, value: object, ndim: int, least: int = 1) -> tuple[int, 
 
 
 def are_two_integers(value: object, least: int) -> TypeGuard[tuple[int, int]]:
-    """True if value is a tuple of two ints from ``least`` to LARGEST: the usual case, which needs no other check."""
+    """Return True if value is a tuple of two ints from ``least`` to LARGEST.
+
+    This is the most frequent case, which needs no other check.
+    """
     return (
         type(value) is tuple
         and len(value) == 2
@@ -83,8 +86,8 @@ def are_two_integers(value: object, least: int) -> TypeGuard[tuple[int, int]]:
 
 
 def entries(value: Any) -> tuple[Any, ...] | None:
-    """The elements of a sequence; None for a single value, and for a string or an array without axes."""
-    if isinstance(value, str | bytes | set | frozenset | dict):  # the last three are not ordered by position
+    """Return the elements of a sequence as a tuple, or None if the value is not a sequence."""
+    if isinstance(value, str | bytes | set | frozenset | dict):  # the elements of the last three have no positions
         return None
     try:
         return tuple(value)
@@ -93,22 +96,24 @@ def entries(value: Any) -> tuple[Any, ...] | None:
 
 
 def divisor(name: str, value: object, **counts: float) -> int:
-    """An integer of at least 1 that divides each of the counts, such as ``groups`` the channels.
+    """Check that a value is a positive integer that divides each of the counts, and return it.
+
+    An example is ``groups``, which must divide the channels.
 
     >>> divisor("groups", 3, inputs=6, outputs=9)
     3
     """
     number = integer(name, value)
-    for counted, count in counts.items():
+    for unit, count in counts.items():
         if count % number:
-            raise ArgumentValueError(f"{name} must divide the {count:g} {counted}, got {number}")
+            raise ArgumentValueError(f"{name} must divide the {count:g} {unit}, got {number}")
     return number
 
 
 def real(name: str, value: object, **bounds: float) -> float:
-    """A finite number within the bounds ``least``, ``most``, ``above`` and ``below``, as a float.
+    """Check that a value is a finite number within the bounds, and return it as a float.
 
-    The first two may be reached and the last two may not.
+    The bounds are ``least`` and ``most``, which are allowed values, and ``above`` and ``below``, which are not.
 
     >>> real("momentum", 0, least=0, below=1)
     0.0
@@ -119,9 +124,9 @@ def real(name: str, value: object, **bounds: float) -> float:
 
 
 def real_or_exact(name: str, value: Any, **bounds: float) -> Any:
-    """The same, unchanged: beside fractions and symbols a number may be one of them.
+    """Check a number as :func:`real` does, and return it unchanged.
 
-    Symbols have no known size, so the bounds do not apply to them.
+    It may be a fraction or a symbol. The bounds do not apply to symbols, since their values are unknown.
 
     >>> from fractions import Fraction
     >>> real_or_exact("slope", Fraction(1, 10))
@@ -133,14 +138,17 @@ def real_or_exact(name: str, value: Any, **bounds: float) -> Any:
 
 
 def flag(name: str, value: object) -> bool:
-    """True or False, and no other value that Python would convert: ``bool("False")`` is True."""
+    """Check that a value is True or False, and return it as a bool.
+
+    Other values are not converted, since ``bool("False")`` is True.
+    """
     if not isinstance(value, bool | np.bool_):
         raise ArgumentTypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 
 def choice(name: str, value: Option, options: Iterable[object]) -> Option:
-    """One of the options, such as the keys of a table.
+    """Check that a value is one of the options, such as the keys of a dict, and return it.
 
     >>> choice("style", "paper", {"modern": 1, "paper": 2})
     'paper'
@@ -153,19 +161,22 @@ def choice(name: str, value: Option, options: Iterable[object]) -> Option:
 
 
 def known_format(data_format: DataFormat) -> DataFormat:
-    """The order of an array's axes: "channels_last" or "channels_first"."""
+    """Check that a data format is "channels_last" or "channels_first", and return it."""
     return choice("data_format", data_format, ("channels_last", "channels_first"))
 
 
 def initializer_or_none(initializer: Callable[..., Any] | None) -> Callable[..., Any] | None:
-    """A function that draws the first weights, or None for the layer's own choice."""
+    """Check that an initializer is a function or None, and return it.
+
+    The function draws the initial weights; None selects the default of the layer.
+    """
     if initializer is not None and not callable(initializer):
         raise ArgumentTypeError(f"initializer must be a function of rng and shape, got {initializer!r}")
     return initializer
 
 
 def generator(name: str, rng: object) -> np.random.Generator:
-    """Return ``rng`` itself if it is a Generator, else ``np.random.default_rng(rng)`` for an integer."""
+    """Return ``rng`` itself if it is a Generator; for an integer ``np.random.default_rng(rng)``."""
     if isinstance(rng, np.random.Generator):
         return rng
     if isinstance(rng, bool) or not isinstance(rng, Integral):
@@ -174,7 +185,9 @@ def generator(name: str, rng: object) -> np.random.Generator:
 
 
 def fresh_or_seeded(name: str, rng: Any) -> np.random.Generator:
-    """Return ``rng`` itself if it is a Generator, else ``np.random.default_rng(rng)``: for None with fresh entropy.
+    """Return ``rng`` itself if it is a Generator, else ``np.random.default_rng(rng)``.
+
+    For None, the new generator is seeded with fresh entropy.
 
     >>> fresh_or_seeded("rng", "seed 3")
     Traceback (most recent call last):
@@ -192,7 +205,7 @@ def fresh_or_seeded(name: str, rng: Any) -> np.random.Generator:
 
 
 def trainable_parameters(model: Any) -> dict[str, Any]:
-    """Return the parameters of a built layer, or of a dict of named parameters, that are trained, by name."""
+    """Return the trainable parameters of a built layer or a dict of named parameters, by name."""
     parameters = model if isinstance(model, Mapping) or not hasattr(model, "named_parameters") else model.named_parameters()
     if not isinstance(parameters, Mapping) or not all(hasattr(p, "trainable") for p in parameters.values()):
         raise ArgumentTypeError(f"model must be a built layer or a dict of named parameters, got {model!r}")
@@ -211,23 +224,23 @@ def class_labels(
     name: str = "labels",
     why: str = "",
 ) -> Array:
-    """Return labels as a contiguous array of intp, or raise an error that says what is wrong with them.
+    """Check class labels and return them as a contiguous array of intp.
 
-    Arithmetic in a small type wraps around: in uint8 the product 16 · 17 is 16. So labels are converted once, here, and no
-    code that computes with them needs to consider their type. The labels that are given are never modified.
+    Arithmetic in a small type wraps around: in uint8 the product 16 · 17 is 16. So labels are converted once, here, and other
+    code does not need to consider their type. The argument itself is never modified.
 
     Parameters
     ----------
     labels : integer array (N,) or (…)
-        Classes, from 0 to K − 1, of any integer type. Booleans are refused.
+        Classes, from 0 to K − 1, of any integer type. Booleans are not accepted.
     count : int or tuple of int, optional
-        The number N of labels that is expected, or their shape, such as (N, H, W) for a label of each pixel.
+        The expected number N of labels, or their expected shape, such as (N, H, W) for a label of each pixel.
     classes : int, optional
-        K; if it is not known, labels must only be non-negative.
+        K. Without it, labels must only be non-negative.
     name : str
-        What error messages call the labels.
+        Name of the labels in error messages.
     why : str
-        Where the expected shape comes from, for the message.
+        Explanation of the expected shape for the error message.
 
     Returns
     -------
@@ -238,7 +251,7 @@ def class_labels(
     TypeError
         If labels are not integers, or are a masked array.
     ValueError
-        If their shape is not the expected one, or one of them is not a class; the message names the first such label.
+        If the shape is not the expected one, or a label is not a class. The message names the first such label.
 
     Examples
     --------
@@ -274,7 +287,10 @@ def class_labels(
 
 
 def _bounded(name: str, number: Any, value: object, least: int, most: float) -> int:
-    """The number as an int within the bounds; ``value`` is the whole argument, for the message."""
+    """Check that a number is an integer within the bounds, and return it as an int.
+
+    ``value`` is the complete argument, for the error message.
+    """
     try:
         index = None if isinstance(number, bool) else operator.index(number)  # stride=True is a mistake
     except TypeError:
@@ -306,8 +322,8 @@ def _satisfies(
 
 
 def _range(least: float = -math.inf, most: float = math.inf, above: float = -math.inf, below: float = math.inf) -> str:
-    """The bounds in words."""
+    """Return a description of the bounds, such as "from 0 to 1"."""
     if least > -math.inf and most < math.inf:
         return f"from {least} to {most}"
-    words = {"at least": least, "above": above, "at most": most, "below": below}
-    return " and ".join(f"{word} {bound}" for word, bound in words.items() if -math.inf < bound < math.inf)
+    bounds = {"at least": least, "above": above, "at most": most, "below": below}
+    return " and ".join(f"{relation} {bound}" for relation, bound in bounds.items() if -math.inf < bound < math.inf)

@@ -1,4 +1,4 @@
-"""ASCII forms of mathematical characters, for terminals and pipes whose encoding does not contain them."""
+"""ASCII forms of mathematical characters, for terminals and pipes that cannot encode them."""
 
 import codecs
 import re
@@ -31,7 +31,9 @@ FORMS = {
 
 
 def ascii_form(text: str) -> str:
-    r"""Return the text with each other character replaced by an ASCII form: by what it means, or else by its code.
+    r"""Return the text with each non-ASCII character replaced by an ASCII form.
+
+    The form expresses the meaning of the character. A character without such a form is replaced by its code.
 
     >>> ascii_form("∂e/∂w = Σ x², 10⁻¹² ≤ 2ⁿ⁻¹ √σ̂; naïve 畳")
     'de/dw = sum x^2, 10^-12 <= 2^(n-1) sqrt(sigma_hat); naive \\u7573'
@@ -41,16 +43,17 @@ def ascii_form(text: str) -> str:
 
 
 def use_ascii_forms() -> None:
-    """Let standard output and error print ASCII forms of the characters that their encodings do not contain."""
+    """Make standard output and error print ASCII forms of characters outside their encodings."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's streams are not files
             stream.reconfigure(errors="refconv.ascii")
 
 
 def echo(*values: object, file: TextIO | None = None, **options: Any) -> None:
-    """Print values as ``print`` does, with ASCII forms of the characters that the stream's encoding does not contain.
+    """Print values as ``print`` does, with ASCII forms of characters outside the encoding.
 
-    The functions of the library print with this, since Python programs that import it choose their streams themselves.
+    The functions of the library print with this function, since programs that import the library configure their streams
+    themselves.
     """
     stream = sys.stdout if file is None else file
     encoding, strict = getattr(stream, "encoding", None), getattr(stream, "errors", "strict") in (None, "strict")
@@ -60,19 +63,25 @@ def echo(*values: object, file: TextIO | None = None, **options: Any) -> None:
 
 
 def _exponent(match: re.Match[str]) -> str:
-    """ "^2", "^-12" or, for a sum, "^(n-1)"."""
+    """Return the ASCII form of an exponent: "^2", "^-12" or, for a sum, "^(n-1)"."""
     power = "".join(SUPERSCRIPTS[character] for character in match[0])
     return f"^({power})" if {"+", "-"} & {*power[1:]} else f"^{power}"
 
 
 def _without_accents(character: str) -> str:
-    """ASCII letters of a composed or compatibility character; the code of one that has none, "" for a combining mark."""
+    """Return the ASCII letters of a composed or compatibility character.
+
+    If it has none, return "" for a combining mark and the code of any other character.
+    """
     letters = "".join(part for part in unicodedata.normalize("NFKD", character) if part.isascii())
     return letters or ("" if unicodedata.combining(character) else character.encode("ascii", "backslashreplace").decode())
 
 
 def _replace(error: Any) -> tuple[str, int]:
-    """Error handler of a codec: a whole exponent or root is replaced, even if part of it could be encoded."""
+    """Replace characters that a codec cannot encode: the error handler "refconv.ascii".
+
+    An exponent or root is replaced completely, even if part of it could be encoded.
+    """
     last = error.end - 1
     match = EXPONENT.match(error.object, last) or ROOT.match(error.object, last)
     end = match.end() if match else error.end

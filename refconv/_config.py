@@ -1,11 +1,10 @@
 """Settings of all computations: engine, number of threads, precision and fusion.
 
-The settings of a computation are the process's defaults, which :func:`set_config` changes, and on top of them the arguments
-of the ``with config(…):`` blocks around it. The blocks are in a context variable: a thread or an asyncio task does not see the
-blocks of another.
+The settings of a computation are the defaults of the process, which :func:`set_config` changes, overridden by the arguments of
+the ``with config(…):`` blocks around the computation. The blocks are stored in a context variable, so the blocks of one thread
+or asyncio task do not affect another.
 
-The module is private because the class ``refconv.config`` has its name: importing a submodule ``refconv.config`` would
-replace that class.
+The module has a private name because importing a submodule ``refconv.config`` would replace the class ``refconv.config``.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ Engine = Literal["kernels", "reference"]
 Precision = Literal["standard", "fast"]
 
 ENGINES: tuple[Engine, ...] = ("kernels", "reference")
-TILE_SIDES = {"standard": 2, "fast": 4}  # of Winograd's algorithm, for each precision
+TILE_SIDES = {"standard": 2, "fast": 4}  # side of an output tile of Winograd's algorithm in pixels, for each precision
 
 
 class Settings(NamedTuple):
-    """Settings of a computation, as :func:`refconv.get_config` returns them.
+    """Settings of a computation, returned by :func:`refconv.get_config`.
 
     Attributes
     ----------
@@ -42,7 +41,7 @@ class Settings(NamedTuple):
     precision : str
         "standard" or "fast".
     fusion : bool
-        Whether consecutive layers may be computed together. Only kernels do this.
+        True if consecutive layers may be computed together. Only kernels do this.
     """
 
     engine: Engine
@@ -52,51 +51,51 @@ class Settings(NamedTuple):
 
 
 class config:  # noqa: N801  used like a function, as numpy.errstate
-    """Set engine, threads, precision and fusion in a ``with`` block.
+    """Context manager that sets engine, threads, precision and fusion in a ``with`` block.
 
-    The block holds for the current thread or asyncio task, and for the threads that refconv itself starts in it, such as that
-    of :class:`refconv.data.Prefetch`. A thread that your program starts has the process's defaults (:func:`set_config`),
-    unless ``contextvars.copy_context().run`` runs its target, or threads inherit the context
-    (``sys.flags.thread_inherit_context``, Python 3.14 or later). Blocks can be nested; each one changes only the settings that
-    it is given.
+    The block applies to the current thread or asyncio task, and to the threads that refconv itself starts in it, such as the
+    thread of :class:`refconv.data.Prefetch`. A thread that your program starts has the defaults of the process
+    (:func:`set_config`), unless ``contextvars.copy_context().run`` runs its target, or threads inherit the context
+    (``sys.flags.thread_inherit_context``, Python 3.14 or later). Blocks can be nested. Each block changes only the settings
+    that are its arguments.
 
     Parameters
     ----------
     engine : str, optional
-        "kernels", the default if they were built, or "reference", the loops. The loops are thousands of times slower, and
-        they are the definition. They run everything, even a whole training step.
+        "kernels", the default if they were built, or "reference", the loops. The loops define every operator and can run all
+        computations, even a complete training step, but they are thousands of times slower.
     threads : int, optional
-        Largest number of threads of a kernel, from 1 to 1024. Results are the same for any number, to the last bit. The
-        default is ``OMP_NUM_THREADS``. Without it, the default is the number of processors available to this process: those
-        of its CPU affinity, or the CPU quota of its container if that is smaller.
+        Largest number of threads of a kernel, from 1 to 1024. Outputs are bit-identical for any number of threads. The
+        default is ``OMP_NUM_THREADS``. Without it, the default is the number of processors available to this process: the
+        size of its CPU affinity mask, or the CPU quota of its container if that is smaller.
 
         A forked child starts with one thread, since it is usually one of several workers. It may set another number on Linux
         with kernels compiled by GCC, and in builds without OpenMP. Elsewhere threads do not survive a fork, and the child
-        must keep one.
+        must keep one thread.
     precision : str, optional
         Trade accuracy for speed in 3×3 convolutions with many channels and stride 1. "standard", the default, is as accurate
-        as the plain sum. "fast" needs a quarter of the products of the plain sum, and its rounding errors are about ten times
-        larger, in float32 about 1e-5 of the largest output. It changes neither ∂e/∂w nor any other operator.
+        as the plain sum. "fast" needs a quarter of the products of the plain sum, but its rounding errors are about ten times
+        larger, in float32 about 1e-5 of the largest output. It affects neither ∂e/∂w nor other operators.
 
         With "standard" the kernels add long sums in blocks: the error of a sum of n products is at most about
         (min(n, 1024) + n / 2¹⁷)·u·Σ|products|, where u is 2⁻²⁴ in float32 and 2⁻⁵³ in float64. The loops of
-        ``refconv.reference`` keep one running sum, whose error is at most n·u·Σ|products|.
+        ``refconv.reference`` use one running sum, whose error is at most n·u·Σ|products|.
     fusion : bool, optional
-        Compute consecutive layers of a ``Sequential`` together if there is a kernel for that; the default is True. A
-        convolution, its ReLU and its pooling then make one pass over the data instead of three; ``refconv.nn.fusion`` lists
+        Compute consecutive layers of a ``Sequential`` together if there is a kernel for them; the default is True. A
+        convolution, its ReLU and its pooling then need one pass over the data instead of three. ``refconv.nn.fusion`` lists
         the layers. Outputs are the same; terms of derivatives may be added in another order.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument has another type or value.
+        If an argument has a wrong type or value.
     RuntimeError
         If the kernels were not built, or a forked child can have only one thread.
 
     Warns
     -----
     RuntimeWarning
-        If the result is not used in a ``with`` statement, and so changes nothing.
+        If the object is not used in a ``with`` statement and therefore changes nothing.
 
     Examples
     --------
@@ -107,7 +106,7 @@ class config:  # noqa: N801  used like a function, as numpy.errstate
     """
 
     _token: Token[_Block | None] | None = None
-    _entered = True  # until the arguments are accepted: an instance without settings does not warn
+    _entered = True  # so that __del__ does not warn about an instance whose arguments were not accepted
 
     def __init__(
         self,
@@ -153,12 +152,12 @@ def set_config(
     Parameters
     ----------
     engine, threads, precision, fusion : optional
-        As in :class:`config`. A setting that is not given stays as it is.
+        As in :class:`config`. Settings that are not given do not change.
 
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        As :class:`config`. Then no setting changes.
+        As :class:`config`. In this case no setting changes.
 
     Examples
     --------
@@ -177,7 +176,7 @@ def set_config(
 
 
 def get_config() -> Settings:
-    """Return the settings in force here: those of the ``with config(…):`` blocks around the call, else the defaults.
+    """Return the current settings: the defaults, overridden by the ``with config(…):`` blocks.
 
     >>> import refconv
     >>> with refconv.config(engine="reference", threads=3):
@@ -189,18 +188,18 @@ def get_config() -> Settings:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep up to two gigabytes of freed memory instead of returning it to the system at once.
+    """Make this process keep up to two gigabytes of freed memory, and return True if it works.
 
-    Training allocates the same arrays in every step, and the first access to a fresh page is slow. The command line and the
-    benchmarks call this function; your program may call it. It changes the allocator of the C library for the whole process
-    and cannot be undone. It works with glibc only, and returns True if it does. Freed memory below memory that is still in
-    use is also kept, whatever its size.
+    By default, the allocator returns large freed blocks to the system at once. But training allocates the same arrays in every
+    step, and the first access to a new page is slow. The command line and the benchmarks call this function, and your program
+    may call it. It changes the allocator of the C library for the whole process and cannot be undone. It works with glibc
+    only. Freed memory at lower addresses than memory still in use is also kept, whatever its size.
     """
     return _core.keep_freed_memory()
 
 
 def activate() -> Settings:
-    """Return the settings in force here, after passing them to the kernels that this thread calls."""
+    """Pass the current settings to the kernels that this thread calls, and return them."""
     block = _block.get()
     settings = _default if block is None else block.settings()
     if settings is not _thread.active:
@@ -210,26 +209,26 @@ def activate() -> Settings:
 
 
 class _Block:
-    """The settings that a ``with config(…):`` block and those around it were given."""
+    """Settings of a ``with config(…):`` block, including those of the blocks around it."""
 
     __slots__ = ("_forks", "_given", "_resolved")
 
     def __init__(self, outer: _Block | None, given: dict[str, Any]) -> None:
         self._given = given if outer is None else {**outer.given(), **given}
         self._forks = _forks
-        # The defaults and the settings that follow from them: one attribute, as several threads may share a block.
+        # The defaults and the settings derived from them are one attribute, because several threads may share a block.
         self._resolved = _default, _default._replace(**self._given)
 
     def settings(self) -> Settings:
         default, settings = self._resolved
-        if default is not _default:  # they were changed inside the block
+        if default is not _default:  # set_config was called inside the block
             default = _default
             settings = default._replace(**self.given())
             self._resolved = default, settings
         return settings
 
     def given(self) -> dict[str, Any]:
-        """The given settings; in a forked child without the number of threads, which was meant for the parent."""
+        """Return the given settings; in a forked child without ``threads``, meant for the parent."""
         if self._forks != _forks:
             self._given = {name: value for name, value in self._given.items() if name != "threads"}
             self._forks = _forks
@@ -237,13 +236,13 @@ class _Block:
 
 
 class _Thread(threading.local):
-    """The settings that the kernels of each thread have; None in a thread that has called none."""
+    """Settings last passed to the kernels by each thread; None if a thread has called no kernel."""
 
     active: Settings | None = None
 
 
 def _checked(engine: str | None, threads: int | None, precision: str | None, fusion: bool | None) -> dict[str, Any]:
-    """The settings that are given, in a dict."""
+    """Check the settings that are not None, and return them in a dict."""
     given: dict[str, Any] = {}
     if engine is not None:
         given["engine"] = choice("engine", engine, ENGINES)
@@ -264,7 +263,7 @@ def _checked(engine: str | None, threads: int | None, precision: str | None, fus
 
 
 def _after_fork_in_child() -> None:
-    """Let the child begin with one thread, even inside a block."""
+    """Set the number of threads of a forked child to one, even inside a block."""
     global _default, _default_lock, _forks
     _forks += 1
     _default_lock = threading.Lock()  # another thread of the parent may have held it
@@ -273,7 +272,7 @@ def _after_fork_in_child() -> None:
 
 
 _threads, THREADS_REASON = default_threads(_core.available_threads())
-_forks = 0  # between the process that was started and this one
+_forks = 0  # number of forks between the process that was started and this one
 _default = Settings("kernels" if _core.ISA else "reference", _threads, "standard", True)
 _default_lock = threading.Lock()
 _block: ContextVar[_Block | None] = ContextVar("refconv.config", default=None)

@@ -1,7 +1,7 @@
-"""Errors about arguments.
+"""Exception classes for invalid arguments.
 
 A caller can catch ``ArgumentError``, or ``ValueError`` and ``TypeError`` as with any other library. The command line prints
-an ``ArgumentError`` in one line; any other exception is a fault of refconv and keeps its traceback.
+an ``ArgumentError`` in one line. Any other exception is a bug in refconv, so the command line prints its traceback.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ MOST_SUGGESTIONS = 3
 
 
 class ArgumentError(Exception):
-    """An argument that refconv does not accept; the message names the argument.
+    """Error about an argument that refconv does not accept; the message names the argument.
 
-    Each one is also a ``TypeError`` or a ``ValueError``:
+    Each such error is also a ``TypeError`` or a ``ValueError``:
 
     >>> import refconv
     >>> try:
@@ -28,19 +28,21 @@ class ArgumentError(Exception):
 
 
 class ArgumentValueError(ArgumentError, ValueError):
-    """An argument of a right type with a wrong value."""
+    """Error about an argument that has a correct type but a wrong value."""
 
     __module__ = "refconv"
 
 
 class ArgumentTypeError(ArgumentError, TypeError):
-    """An argument of a wrong type."""
+    """Error about an argument that has a wrong type."""
 
     __module__ = "refconv"
 
 
 def suggestion(similar: Iterable[str]) -> str:
-    """Return "; did you mean …?" with the first three words, or "" if there is none: the end of an error message.
+    """Return "; did you mean …?" with up to three of the words, or "" if there are none.
+
+    It is meant for the end of an error message.
 
     >>> suggestion(["summary"]), suggestion(["a", "b", "c", "d"]), suggestion([])
     ('; did you mean summary?', '; did you mean a, b or c?', '')

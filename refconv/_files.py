@@ -1,4 +1,4 @@
-"""Writing of files that are complete or absent, never half written."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["clear_unfinished", "write_atomically"]
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[bytes]) -> None:
-    """Write a file completely or not at all.
+    """Write a file atomically: either completely or not at all.
 
     The content is written to a temporary file in the same folder, which then replaces `path`. Missing folders are created. If
     writing fails, an existing file keeps its content.
@@ -20,7 +20,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
     ----------
     path : path
     content : bytes or iterable of bytes
-        The content, or its consecutive parts, so that a large file need not be in memory as a whole.
+        The content, or its consecutive parts, so that a large file need not be in memory all at once.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
 
 
 def clear_unfinished(path: str | os.PathLike[str]) -> None:
-    """Remove temporary files that a program killed within :func:`write_atomically` left beside `path`."""
+    """Remove temporary files next to `path` that a killed :func:`write_atomically` left behind."""
     path = Path(path)
     for unfinished in path.parent.glob(f".{path.name}.*"):
         unfinished.unlink(missing_ok=True)

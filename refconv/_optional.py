@@ -1,4 +1,4 @@
-"""Optional packages: imported where they are used, and asked for by name when they are missing."""
+"""Import of optional packages, with an error that explains how to install a missing one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["MissingPackage", "need"]
 
 
 class MissingPackage(ImportError):  # noqa: N818 - named after what is missing
-    """An optional package that is not installed; the message says what needs it and how to install it."""
+    """Error about a missing optional package; its message names the extra that installs it."""
 
     __module__ = "refconv"  # tracebacks print a name without a private module
 
 
 def need(module: str, extra: str, purpose: str) -> ModuleType:
-    """Import an optional package, or say what needs it and how to install it.
+    """Import an optional package, or raise an error that explains how to install it.
 
-    NumPy is all that refconv needs at run time; everything else comes with an extra of its own, and is
-    imported by the function that uses it, never when refconv itself is imported.
+    NumPy is the only package that refconv always needs at run time. All other packages are installed with an extra. The
+    function that uses such a package imports it; importing refconv itself never does.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
     extra : str
         The extra of refconv that installs it, such as ``"train"``.
     purpose : str
-        What needs it, as the beginning of a sentence: ``"downloading MNIST"``.
+        The activity that needs the package, as the beginning of a sentence: ``"downloading MNIST"``.
 
     Returns
     -------
@@ -37,7 +37,8 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
     Raises
     ------
     MissingPackage
-        An ``ImportError``: the package is not installed. A package that is installed but broken raises its own error.
+        If the package is not installed; this is an ``ImportError``. A package that is installed but broken raises its own
+        error.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""The families of operators, in the order of the lectures.
+"""Names of the families of operators, in the order of the lectures.
 
-This is the only list of them. A family is a module of the same name in several packages: the loops are in
-``refconv/reference``, the kernels in ``refconv/_core``, the public operators in ``refconv/ops``, what there is to prove in
+This is the only list of the families. A family is a module with the same name in several packages: the loops are in
+``refconv/reference``, the kernels in ``refconv/_core``, the public operators in ``refconv/ops``, the statements to check in
 ``refconv/verify/catalogue``, and common mistakes in ``refconv/verify/student/mistakes``. Each package imports the modules
-named here; tests/test_families.py lists the files that a family is missing.
+named here. tests/test_families.py lists the files that a family is missing.
 """
 
 __all__ = ["FAMILIES"]

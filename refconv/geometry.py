@@ -1,4 +1,4 @@
-r"""Window: kernel, stride, padding and dilation, and every size that follows from them.
+r"""Shape arithmetic: kernel, stride, padding and dilation, and all sizes that they determine.
 
 This is the only shape arithmetic of refconv: loops, kernels, operators and layers all use a :class:`Window`, which checks
 its arguments.
@@ -7,7 +7,7 @@ Along one axis, with kernel size ``k``, dilation ``D``, stride ``S``, padding ``
 size ``n``::
 
     span   = (k − 1)·D + 1                       elements from the first tap to the last
-    output = ⌊(n + p₀ + p₁ − span) / S⌋ + 1      number of places where the kernel fits
+    output = ⌊(n + p₀ + p₁ − span) / S⌋ + 1      number of positions of the kernel
     tap m of output i reads input i·S + m·D − p₀
 """
 
@@ -30,7 +30,7 @@ Pads = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, init=False)
 class Window:
-    r"""Kernel size, stride, padding and dilation of a window that slides over an image or a signal.
+    r"""Kernel size, stride, padding and dilation of a window that slides over images or signals.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class Window:
         Step S between neighbouring outputs, in input elements.
     padding : str, int, one int for each axis, or one ``(before, after)`` pair for each axis
         Zeros around the input, in elements. ``"valid"``: none. ``"same"``: the output has ``⌈n / S⌉`` elements, and an odd
-        zero is at the end. ``"same_lower"``: the odd zero is at the beginning. ``"full"``: span − 1 on each side, so that
-        every overlap counts. Upper and lower case mean the same.
+        zero is added at the end. ``"same_lower"``: an odd zero is added at the beginning. ``"full"``: span − 1 zeros on each
+        side, so that every overlap of kernel and input is an output. Names may be in upper or lower case.
     dilation : int or one int for each axis
         Distance D between neighbouring taps of the kernel, in input elements.
     ceil_mode : bool
@@ -52,7 +52,7 @@ class Window:
     Raises
     ------
     TypeError, ValueError
-        If an argument has another type or value.
+        If an argument has a wrong type or value.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class Window:
     ) -> None:
         sizes = entries(kernel)
         if sizes is None:
-            raise ArgumentTypeError(f"kernel must hold one size for each axis, such as (3, 5), got {kernel!r}")
+            raise ArgumentTypeError(f"kernel must be a sequence with one size for each axis, such as (3, 5), got {kernel!r}")
         if not sizes:
             raise ArgumentValueError("kernel must have at least one axis, got ()")
         ndim = len(sizes)
@@ -93,23 +93,23 @@ class Window:
             ("ceil_mode", flag("ceil_mode", ceil_mode)),
         ):
             object.__setattr__(self, name, value)
-        # Computed here, not by cached_property: before Python 3.12 it uses one lock for all instances, which stays locked in
-        # a child that is forked while another thread holds it.
+        # Not a cached_property: before Python 3.12 this uses one lock for all instances, which stays locked in a child that
+        # is forked while another thread holds it.
         span = tuple((k - 1) * D + 1 for k, D in zip(self.kernel, self.dilation, strict=True))
         object.__setattr__(self, "_span", span)
 
     @property
     def ndim(self) -> int:
-        """Number of axes the window slides along: 1 on a signal, 2 on an image."""
+        """Number of axes along which the window slides: 1 on a signal, 2 on an image."""
         return len(self.kernel)
 
     @property
     def span(self) -> Shape:
-        """Input elements from the kernel's first tap to its last, along each axis: (k − 1)·D + 1."""
+        """Number of input elements from the first tap to the last, for each axis: (k − 1)·D + 1."""
         return self._span
 
     def pads(self, input_size: Sequence[int]) -> Pads:
-        """Zeros ``(before, after)`` along each axis of an input of this size."""
+        """Return the numbers of zeros ``(before, after)`` along each axis of an input of this size."""
         return self._pads(self._checked("input_size", input_size))
 
     def _pads(self, input_size: Shape) -> Pads:
@@ -118,48 +118,52 @@ class Window:
         if self.padding == "full":
             return tuple((span - 1, span - 1) for span in self.span)
         if self.padding in ("same", "same_lower"):
-            return tuple(self._same(n, axis) for axis, n in enumerate(input_size))
+            return tuple(self._same_pads(n, axis) for axis, n in enumerate(input_size))
         assert not isinstance(self.padding, str)  # __init__ accepts no other name
         return self.padding
 
     def padded_size(self, input_size: Sequence[int]) -> Shape:
-        """Size of the input with its zeros."""
+        """Return the size of the input including its padding."""
         size = self._checked("input_size", input_size)
         return tuple(n + p0 + p1 for n, (p0, p1) in zip(size, self._pads(size), strict=True))
 
     def output_size(self, input_size: Sequence[int]) -> Shape:
-        """Number of places of the window along each axis; ``ValueError`` if it fits nowhere."""
+        """Return the number of positions of the window along each axis.
+
+        Raise ``ValueError`` if the input is too small for the window.
+        """
         size = self._checked("input_size", input_size)
         pads = self._pads(size)
         padded = [n + before + after for n, (before, after) in zip(size, pads, strict=True)]
         if math.prod(padded) > LARGEST:
             raise ArgumentValueError(f"padding must leave the input at most {LARGEST} pixels, got {tuple(padded)} with it")
-        return tuple(self._fits(n, *pads[axis], axis) for axis, n in enumerate(size))
+        return tuple(self._output_count(n, *pads[axis], axis) for axis, n in enumerate(size))
 
     def pooled_size(self, input_size: Sequence[int]) -> Shape:
-        """Output size of pooling; ``ValueError`` if some window contains only padding.
+        """Return the output size of pooling; raise ValueError if a window contains only padding.
 
-        A convolution may read only zeros in some places, but an empty window has no maximum and no mean.
+        The output of a convolution is defined even if all its inputs are zeros of the padding. But a pooling window without an
+        input element has no maximum and no mean.
 
         >>> Window((2,), stride=2, padding=1).pooled_size((5,))
         (3,)
         """
         output_size, pads = self.output_size(input_size), self.pads(input_size)
         for axis, (n, outputs, (before, _)) in enumerate(zip(input_size, output_size, pads, strict=True)):
-            start = _blind_start(n, before, outputs, self.kernel[axis], self.stride[axis], self.dilation[axis])
+            start = _padding_only_start(n, before, outputs, self.kernel[axis], self.stride[axis], self.dilation[axis])
             if start is not None:
                 raise ArgumentValueError(
-                    f"padding must leave an element of the input in each window, got nothing but padding at {start} on axis "
+                    f"padding must leave an input element in each window, got only padding at {start} on axis "
                     f"{axis} with window {self.kernel}, stride {self.stride}, dilation {self.dilation}, padding {pads} and an "
                     f"input of size {tuple(input_size)}"
                 )
         return output_size
 
     def transposed_output_size(self, output_size: Sequence[int], output_padding: Size = 0) -> Shape:
-        r"""Size of the input that this window turns into ``output_size``: the output of the transposed convolution.
+        r"""Return the size of the input whose output has the size ``output_size``.
 
-        With stride S, S input sizes have the same output size. The smallest is returned; ``output_padding`` from 0 to S − 1
-        selects a larger one.
+        This is the output size of the transposed convolution. With stride S, S input sizes have the same output size. The
+        smallest is returned; ``output_padding`` from 0 to S − 1 selects a larger one.
 
         >>> window = Window((3, 3), stride=2, padding=1)
         >>> [window.transposed_output_size((3, 3), extra) for extra in (0, 1)]
@@ -172,10 +176,10 @@ class Window:
         for axis, (e, S) in enumerate(zip(extra, self.stride, strict=True)):
             if e >= S:
                 raise ArgumentValueError(f"output_padding must be smaller than the stride {S} on axis {axis}, got {e}")
-        return tuple(self._unfit(n, extra[axis], axis) for axis, n in enumerate(size))
+        return tuple(self._transposed_size(n, extra[axis], axis) for axis, n in enumerate(size))
 
     def input_span(self, input_size: Sequence[int], span: Pads) -> Pads:
-        """First and last input element, along each axis, that the outputs of this span read.
+        """Return the first and last input element that a span of outputs reads along each axis.
 
         Indices in the padding are below 0 or beyond the end.
 
@@ -186,7 +190,10 @@ class Window:
         return tuple((low * S - before, high * S - before + reach - 1) for (low, high), S, reach, (before, _) in axes)
 
     def transposed_input_span(self, output_size: Sequence[int], span: Pads) -> Pads:
-        """The same for the transpose, whose input i reaches the outputs from i·S − p₀ to i·S − p₀ + span − 1.
+        """Return the inputs of the transposed convolution that contribute to a span of outputs.
+
+        As in :meth:`input_span`, these are the first and the last input along each axis. Input i contributes to the outputs
+        from i·S − p₀ to i·S − p₀ + span − 1.
 
         >>> Window((3, 5), stride=(2, 1), padding="same").transposed_input_span((8, 7), ((2, 6), (1, 5)))
         ((0, 3), (-1, 7))
@@ -195,7 +202,7 @@ class Window:
         return tuple((-((reach - 1 - before - low) // S), (high + before) // S) for (low, high), S, reach, (before, _) in axes)
 
     def with_axis_before(self) -> Window:
-        """The same window on a signal, seen as an image with a height of one pixel."""
+        """Return the window of a signal for images with a height of one pixel."""
         padding = self.padding
         return Window(
             (1, *self.kernel),
@@ -205,13 +212,13 @@ class Window:
             self.ceil_mode,
         )
 
-    def _same(self, n: int, axis: int) -> tuple[int, int]:
+    def _same_pads(self, n: int, axis: int) -> tuple[int, int]:
         S = self.stride[axis]
         total = max((-(-n // S) - 1) * S + self.span[axis] - n, 0)
         smaller, larger = total // 2, total - total // 2
         return (smaller, larger) if self.padding == "same" else (larger, smaller)
 
-    def _fits(self, n: int, before: int, after: int, axis: int) -> int:
+    def _output_count(self, n: int, before: int, after: int, axis: int) -> int:
         span, S = self.span[axis], self.stride[axis]
         last_start = n + before + after - span
         places = -(-last_start // S) + 1 if self.ceil_mode else last_start // S + 1
@@ -223,7 +230,7 @@ class Window:
             )
         return places - 1 if self.ceil_mode and (places - 1) * S >= n + before else places
 
-    def _unfit(self, n: int, extra: int, axis: int) -> int:
+    def _transposed_size(self, n: int, extra: int, axis: int) -> int:
         S, span = self.stride[axis], self.span[axis]
         if self.padding in ("same", "same_lower"):
             return (n - 1) * S + 1 + extra
@@ -231,8 +238,8 @@ class Window:
         size = (n - 1) * S + span - before - after + extra
         if size < 1:
             raise ArgumentValueError(
-                f"output_size must be that of some input, got {n} on axis {axis}: with kernel span {span}, stride {S}, "
-                f"padding {before} + {after} and output_padding {extra} the input would have {size} elements"
+                f"output_size must be the output size of some input, got {n} on axis {axis}: with kernel span {span}, "
+                f"stride {S}, padding {before} + {after} and output_padding {extra} the input would have {size} elements"
             )
         return size
 
@@ -247,10 +254,10 @@ class Window:
 
 
 def mode_window(kernel: Sequence[int], mode: str) -> Window:
-    """Window of a plain convolution or cross-correlation: ``mode`` is "valid", "same" or "full".
+    """Return the window of a plain convolution or cross-correlation with a mode.
 
-    With an even kernel, "same" puts the odd zero in front, as NumPy and ``scipy.signal.correlate`` do. A convolution *layer*
-    and ``scipy.signal.correlate2d`` put it at the end.
+    ``mode`` is "valid", "same" or "full". With an even kernel, "same" adds the odd zero at the beginning, as NumPy and
+    ``scipy.signal.correlate`` do. A convolution *layer* and ``scipy.signal.correlate2d`` add it at the end.
 
     >>> mode_window((4,), "same").pads((6,))
     ((2, 1),)
@@ -268,9 +275,9 @@ def pooling_window(
     ceil_mode: bool,
     input_size: Shape,
 ) -> Window:
-    """Window of a pooling whose every place contains an element of an input of this size.
+    """Return the window of a pooling layer; raise ValueError if a position has only padding.
 
-    The stride is the size of the kernel unless another one is given.
+    The default stride is the size of the kernel.
     """
     kernel = per_axis("kernel_size", kernel_size, ndim)
     window = Window(kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
@@ -279,7 +286,7 @@ def pooling_window(
 
 
 def receptive_field(windows: Iterable[Window]) -> Shape:
-    r"""Size of the input patch that one output element of the last window depends on.
+    r"""Return the size of the input patch on which one output element of the last window depends.
 
     .. math:: r = 1 + \sum_\ell (\mathrm{span}_\ell - 1) \prod_{k < \ell} S_k
 
@@ -296,7 +303,7 @@ def receptive_field(windows: Iterable[Window]) -> Shape:
     Raises
     ------
     ValueError
-        If there is no window, or if they do not have the same number of axes.
+        If there is no window, or the windows do not have the same number of axes.
 
     Examples
     --------
@@ -311,7 +318,7 @@ def receptive_field(windows: Iterable[Window]) -> Shape:
     """
     windows = list(windows)
     if len({window.ndim for window in windows}) != 1:
-        raise ArgumentValueError(f"windows must be at least one, all with the same number of axes, got {windows}")
+        raise ArgumentValueError(f"windows must contain at least one window, all with the same number of axes, got {windows}")
     sizes = [1] * windows[0].ndim
     steps = [1] * windows[0].ndim
     for window in windows:
@@ -321,13 +328,18 @@ def receptive_field(windows: Iterable[Window]) -> Shape:
     return tuple(sizes)
 
 
-def _blind_start(n: int, before: int, outputs: int, k: int, S: int, D: int) -> int | None:
-    """First start i·S − before, 0 <= i < outputs, from which no tap m·D, 0 <= m < k, hits one of n elements; or None."""
+def _padding_only_start(n: int, before: int, outputs: int, k: int, S: int, D: int) -> int | None:
+    """Return the start of the first window that contains only padding, or None if there is none.
+
+    Window i, with 0 <= i < outputs, starts at i·S − before. It contains only padding if none of its taps i·S − before + m·D,
+    with 0 <= m < k, is one of the n input elements.
+    """
     if (k - 1) * D < before:
         return -before  # the first window ends before the input begins
-    # From a start before the input, the first tap that is not before it is at start mod D, which can exceed n if n < D.
-    at = -before % D
-    i = 0 if at >= n else _first_between(S, D, n - at, D - 1 - at)
+    # In a window that starts before the input, the first tap with an index of at least 0 is at start mod D. It can be beyond
+    # the end of the input if n < D.
+    first_tap = -before % D
+    i = 0 if first_tap >= n else _first_between(S, D, n - first_tap, D - 1 - first_tap)
     if i is not None and i < outputs and i * S < before:
         return i * S - before
     i = -(-(n + before) // S)
@@ -335,10 +347,11 @@ def _blind_start(n: int, before: int, outputs: int, k: int, S: int, D: int) -> i
 
 
 def _first_between(step: int, modulus: int, low: int, high: int) -> int | None:
-    """Smallest i with low <= i·step mod modulus <= high, where 0 < low <= high < modulus; None if there is none.
+    """Return the smallest i with low <= i·step mod modulus <= high, or None if there is none.
 
-    In the first lap around the modulus, the multiples of step either hit the interval or jump over it. For later laps, the
-    distance of −modulus·lap to a multiple of step matters: the same problem with smaller numbers, as in Euclid's algorithm.
+    The bounds satisfy 0 < low <= high < modulus. Below the modulus, the multiples of step either hit the interval or skip it.
+    After each further lap around the modulus, the distance of −modulus·lap to a multiple of step decides. Finding this lap is
+    the same problem with smaller numbers, as in Euclid's algorithm.
 
     >>> _first_between(7, 10, 2, 3), _first_between(4, 10, 3, 3)
     (6, None)
@@ -354,7 +367,7 @@ def _first_between(step: int, modulus: int, low: int, high: int) -> int | None:
 
 
 def _padding(padding: Padding, ndim: int) -> str | Pads:
-    """A padding's name unchanged, or one ``(before, after)`` pair for each axis."""
+    """Return the name of a padding in lower case, or one ``(before, after)`` pair for each axis."""
     if isinstance(padding, str):
         if padding.lower() not in PADDINGS:
             raise ArgumentValueError(f"padding must be {', '.join(map(repr, PADDINGS))} or integers, got {padding!r}")

@@ -114,7 +114,12 @@ MUTANTS = (
     of_window("ceil_mode_ignored", "-(-last_start // S) + 1 if self.ceil_mode else ", "", POOLS),
     of_window("ceil_mode_keeps_a_window_in_the_padding", "(places - 1) * S >= n + before", "False", POOLS),
     of_window("ceil_mode_drops_a_window_on_the_last_element", "* S >= n + before", "* S >= n + before - 1", POOLS),
-    of_window("output_padding_ignored", "self._unfit(n, extra[axis], axis)", "self._unfit(n, 0, axis)", TRANSPOSED),
+    of_window(
+        "output_padding_ignored",
+        "self._transposed_size(n, extra[axis], axis)",
+        "self._transposed_size(n, 0, axis)",
+        TRANSPOSED,
+    ),
     of_window("transposed_same_is_n_times_stride", "(n - 1) * S + 1 + extra", "n * S + extra", TRANSPOSED),
     of_window(
         "transposed_size_ignores_dilation",

@@ -269,7 +269,7 @@ FORMS = [
         ALL_KINDS,
     ),
     loop(
-        "kernel not turned",
+        "kernel not flipped",
         "conv_transpose",
         "zero_stuffed_conv_transpose2d",
         "w[kh - 1 - m, kw - 1 - n, o, c]",
@@ -280,8 +280,8 @@ FORMS = [
         "channels of groups interleaved",
         "conv_transpose",
         "zero_stuffed_conv_transpose2d",
-        "turned_w[m, n, c % C_g, c // C_g * O_g + o]",
-        "turned_w[m, n, c // groups, c % groups * O_g + o]",
+        "flipped[m, n, c % C_g, c // C_g * O_g + o]",
+        "flipped[m, n, c // groups, c % groups * O_g + o]",
         "numeric adjoint parity",
     ),
     module("higher rank accepted", "ops/separable.py", "separate_rank1", "if rank > 1:", "if rank > 2:", "oracle"),
@@ -358,7 +358,7 @@ LAYERS = [
         ALL_KINDS,
     ),
     module("join not divided", "nn/fractal.py", "nn.Fractal", "djoin * (1 / len(back))", "djoin", GRADIENT),
-    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "dx + daside", "dx", GRADIENT),
+    module("gradient of the head lost", "nn/heads.py", "nn.Heads", "dx + dhead", "dx", GRADIENT),
     module(
         "averages of a frozen layer move",
         "nn/norm.py",
@@ -423,7 +423,7 @@ LAYERS = [
     ),
     module("derivative without the mask", "nn/dropout.py", "nn.Dropout", "dropout_dx(dy, mask=mask)", "dy"),
     module(
-        "gradient of the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :there]", "dy[..., -there:]", GRADIENT
+        "gradient of the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :inputs]", "dy[..., -inputs:]", GRADIENT
     ),
     module(
         "margins swapped",

@@ -57,6 +57,15 @@ def test_names_of_refconv_resolve(page):
         assert pkgutil.resolve_name(name) is not None
 
 
+def test_names_of_refconv_in_the_glossary_resolve():
+    rows = [line.split(" | ") for line in (DOCS / "glossary.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    names = [name for row in rows for name in re.findall(r"`([a-z]+\.[A-Z]\w+|[a-z]+\.[a-z_]+)`", row[2])]
+    names = [name for name in names if name.partition(".")[0] not in ("layer", "model", "parameter")]
+    assert len(names) > 20
+    for name in names:
+        assert pkgutil.resolve_name(f"refconv.{name.removeprefix('refconv.')}") is not None
+
+
 def test_the_generated_parts_are_up_to_date():
     text = generator.PAGE.read_text("utf-8")
     assert generator.updated(text) == text, "run: python -m docs"

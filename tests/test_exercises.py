@@ -160,7 +160,7 @@ OPEN = "Still open: put your answer in place of the dots, and run the cell again
 @pytest.mark.parametrize(
     ("module", "number", "answer", "verdict"),
     [
-        ("one_sum", 3, nothing, "your function returns None; is there a return at its end?"),
+        ("one_sum", 3, nothing, "your function returns None; does it end with a return statement?"),
         ("one_sum", 3, broken, "your function raises ZeroDivisionError: division by zero, in line "),
         ("one_sum", 3, 5, "the answer must be a function of a and b that returns an array, got 5"),
         (
@@ -204,7 +204,7 @@ def test_a_changed_argument_is_named(said):
         b[:] = 0
         return a
 
-    assert said("one_sum", 3, both) == "Not yet: your function changes its argument number 2: let it work on a copy\n"
+    assert said("one_sum", 3, both) == "Not yet: your function must not change its argument number 2; change a copy\n"
 
 
 def test_a_lambda_that_returns_dots_is_open_and_one_that_returns_none_is_not(said):

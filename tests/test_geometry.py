@@ -137,7 +137,7 @@ def test_output_padding_allows_an_input_size_of_one_that_would_otherwise_be_zero
     window = Window((2,), stride=2, padding=1)
     assert window.output_size((1,)) == (1,)
     assert window.transposed_output_size((1,), output_padding=1) == (1,)
-    with pytest.raises(ValueError, match="output_size must be that of some input, got 1 on axis 0"):
+    with pytest.raises(ValueError, match="output_size must be the output size of some input, got 1 on axis 0"):
         window.transposed_output_size((1,))
 
 
@@ -157,7 +157,7 @@ def test_output_padding_distinguishes_two_input_sizes_with_the_same_output_size(
         (Window((3, 5), stride=(2, 3)), ((4, 4), -1), "output_padding must be at least 0"),
         (Window((3, 5), stride=(2, 3)), ((4,), 0), "output_size must have 2 axes"),
         (Window((3, 5), stride=(2, 3)), ((4, 0), 0), "output_size must be at least 1"),
-        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size must be that of some input, got 1 on axis 1"),
+        (Window((2, 3), padding=(1, 2)), ((5, 1), 0), "output_size must be the output size of some input, got 1 on axis 1"),
     ],
 )
 def test_transposed_output_size_refuses_sizes_that_no_convolution_has(window, arguments, message):
@@ -197,7 +197,7 @@ def test_receptive_field_grows_with_dilation_and_with_the_strides_of_earlier_lay
 
 @pytest.mark.parametrize("stack", [[], [Window((3,)), Window((3, 3))]])
 def test_receptive_field_refuses_no_windows_and_windows_of_different_ranks(stack):
-    with pytest.raises(ValueError, match="windows must be at least one, all with the same number of axes"):
+    with pytest.raises(ValueError, match="windows must contain at least one window, all with the same number of axes"):
         receptive_field(stack)
 
 
@@ -225,9 +225,9 @@ def test_a_signal_is_an_image_one_pixel_high(padding):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"kernel": 3}, TypeError, "kernel must hold one size for each axis.*got 3"),
-        ({"kernel": "33"}, TypeError, "kernel must hold one size for each axis.*got '33'"),
-        ({"kernel": None}, TypeError, "kernel must hold one size for each axis.*got None"),
+        ({"kernel": 3}, TypeError, "kernel must be a sequence with one size for each axis.*got 3"),
+        ({"kernel": "33"}, TypeError, "kernel must be a sequence with one size for each axis.*got '33'"),
+        ({"kernel": None}, TypeError, "kernel must be a sequence with one size for each axis.*got None"),
         ({"kernel": ()}, ValueError, "kernel must have at least one axis"),
         ({"kernel": (3, 0)}, ValueError, r"kernel must be at least 1, got \(3, 0\)"),
         ({"kernel": (3, 2.0)}, TypeError, r"kernel must be integers, got \(3, 2.0\)"),
@@ -342,8 +342,8 @@ def test_mode_window_refuses_other_modes(mode):
     ("make", "message"),
     [
         (lambda: Window((3, 3), padding=b"ab"), "padding must be an integer, got b'ab'"),
-        (lambda: Window(b"ab"), "kernel must hold one size for each axis"),
-        (lambda: Window(np.array(3)), "kernel must hold one size for each axis"),
+        (lambda: Window(b"ab"), "kernel must be a sequence with one size for each axis"),
+        (lambda: Window(np.array(3)), "kernel must be a sequence with one size for each axis"),
         (lambda: Window((3, 3), stride="22"), "stride must be an integer, got '22'"),
     ],
 )

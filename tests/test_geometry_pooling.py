@@ -59,7 +59,7 @@ def test_a_window_is_refused_exactly_if_it_contains_no_element_at_some_position(
     if holds_pixels(window, size):
         assert window.pooled_size(size) == window.output_size(size)
     else:
-        with pytest.raises(ValueError, match="got nothing but padding at"):
+        with pytest.raises(ValueError, match="got only padding at"):
             window.pooled_size(size)
 
 
@@ -72,7 +72,7 @@ def test_the_first_position_without_an_element_is_named(n, stride, before):
     starts = [i * stride - before for i in range(*window.output_size((n,)))]
     empty = [start for start in starts if not any(0 <= start + 7 * m < n for m in range(5))]
     if empty:
-        with pytest.raises(ValueError, match=f"nothing but padding at {empty[0]} on axis 0"):
+        with pytest.raises(ValueError, match=f"only padding at {empty[0]} on axis 0"):
             window.pooled_size((n,))
     else:
         assert window.pooled_size((n,)) == (len(starts),)
@@ -81,7 +81,7 @@ def test_the_first_position_without_an_element_is_named(n, stride, before):
 def test_only_existing_positions_must_contain_an_element():
     # The only window that fits starts at −6, and its last tap hits the element; a window at −5 would miss it.
     assert Window((3,), 1, ((6, 0),), 3).pooled_size((1,)) == (1,)
-    with pytest.raises(ValueError, match="nothing but padding at -5 on axis 0"):
+    with pytest.raises(ValueError, match="only padding at -5 on axis 0"):
         Window((3,), 1, ((6, 1),), 3).pooled_size((1,))
 
 

@@ -17,7 +17,7 @@ WRONG = {
     "a column": (
         RIGHT[:, None],
         ValueError,
-        r"labels.* must have shape \(.*\)(, that of logits without its last axis)?, got \(7, 1\)",
+        r"labels.* must have shape \(.*\)(, the shape of logits without its last axis)?, got \(7, 1\)",
     ),
     "floats": (RIGHT.astype(float), TypeError, "labels.* must be integers, got float64"),
     "booleans": (RIGHT > 2, TypeError, "labels.* must be integers, got bool"),

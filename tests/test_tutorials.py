@@ -224,7 +224,7 @@ def test_a_folder_with_the_name_of_a_notebook_is_refused_before_anything_runs(re
     path.unlink()
     path.mkdir()
     monkeypatch.setattr(notebooks, "run", None)
-    with pytest.raises(SystemExit, match=r"in place of a notebook there is a folder: .*01_one_sum\.ipynb\. Rename it"):
+    with pytest.raises(SystemExit, match=r"a notebook's path must not be a folder, got .*01_one_sum\.ipynb\. Rename it"):
         render(*options)
     assert notebooks.is_edited(path)
 
@@ -286,6 +286,6 @@ def test_a_transparent_picture_of_a_notebook_is_rendered_on_white(notebooks):
     content = io.BytesIO()
     Image.new("RGBA", (5, 3), (0, 0, 0, 0)).save(content, "PNG")
     picture = v4.new_output("display_data", {"image/png": base64.b64encode(content.getvalue()).decode()})
-    notebook = notebooks.lighter(v4.new_notebook(cells=[v4.new_code_cell(outputs=[picture])]))
+    notebook = notebooks.with_fewer_colours(v4.new_notebook(cells=[v4.new_code_cell(outputs=[picture])]))
     light = base64.b64decode(notebook.cells[0].outputs[0].data["image/png"])
     assert Image.open(io.BytesIO(light)).convert("RGB").getpixel((4, 2)) == (255, 255, 255)

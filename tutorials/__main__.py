@@ -1,8 +1,8 @@
-"""``python -m tutorials``: run the notebooks and write them with what they print and draw.
+"""``python -m tutorials``: run the notebooks and write them with their outputs.
 
-A notebook is written as text, ``NN_name.md``, which is what one reads and changes. Beside it lies ``NN_name.ipynb``, the same
-with its outputs, for readers who run nothing. The notebooks are written into another folder, so that yours stay as they are;
-``--in-place`` updates those beside the texts, except notebooks whose cells were edited by hand.
+The source of a notebook is a text file, ``NN_name.md``: edit this file. ``NN_name.ipynb`` in the same folder is the notebook
+with its outputs, for readers who do not run it. By default the notebooks are written to another folder, so yours stay as they
+are; ``--in-place`` updates the notebooks next to the texts, except notebooks whose cells were edited by hand.
 """
 
 import argparse
@@ -32,12 +32,12 @@ TEXTS = {text.stem: text for text in sorted(FOLDER.glob("[0-9]*.md"))}
 
 
 def main(arguments=None):
-    """Run the notebooks asked for, all of them if none is named."""
+    """Run the notebooks named in the arguments, or all of them if none is named."""
     use_ascii_forms()
     options = parser().parse_args(arguments)
     folder = FOLDER if options.in_place else options.output
-    targets = {name: folder / f"{name}.ipynb" for name in chosen(options.names)}
-    refuse_targets(folder, targets.values(), options.overwrite)  # now, not after minutes of running
+    targets = {name: folder / f"{name}.ipynb" for name in matching_names(options.names)}
+    refuse_targets(folder, targets.values(), options.overwrite)  # before running them, which takes minutes
     times = {}
     for name in (bar := tqdm(targets, unit="notebook")):
         bar.set_postfix_str(name)
@@ -45,7 +45,7 @@ def main(arguments=None):
         notebook = run(TEXTS[name])
         times[name] = time.perf_counter() - start
         if not options.overwrite:
-            refuse_edited([targets[name]])  # it may have been saved while this one ran
+            refuse_edited([targets[name]])  # the user may have saved it while the notebook was running
         try:
             write_atomically(targets[name], f"{nbformat.writes(notebook)}\n".encode())
         except OSError as error:
@@ -55,32 +55,32 @@ def main(arguments=None):
 
 
 def parser():
-    """Parser of the command's arguments."""
+    """Return the parser of the command's arguments."""
     parser = Parser(PROGRAM, __doc__)
-    parser.add_argument("names", nargs="*", type=beginning, metavar="NAME", help="such as 01_one_sum or 01 (default: all)")
+    parser.add_argument("names", nargs="*", type=name_prefix, metavar="NAME", help="such as 01_one_sum or 01 (default: all)")
     parser.add_argument("--output", type=Path, default=Path("rendered"), metavar="FOLDER", help="(default: %(default)s)")
-    parser.add_argument("--in-place", action="store_true", help="write beside the texts, in place of --output")
+    parser.add_argument("--in-place", action="store_true", help="write next to the texts instead of to --output")
     parser.add_argument("--overwrite", action="store_true", help="replace notebooks even if they were edited by hand")
     return parser
 
 
-def beginning(text):
-    """The beginning of a notebook's name; refuses any other word."""
+def name_prefix(text):
+    """Return `text` if a notebook's name begins with it; raise ArgumentTypeError otherwise."""
     if not any(name.startswith(text) for name in TEXTS):
         advice = did_you_mean(text, TEXTS)
         raise argparse.ArgumentTypeError(f"must be one of {', '.join(TEXTS)} or a beginning, got {text!r}{advice}")
     return text
 
 
-def chosen(beginnings):
-    """Names of the notebooks that begin with one of these words, or of all."""
-    return [name for name in TEXTS if not beginnings or name.startswith(tuple(beginnings))]
+def matching_names(prefixes):
+    """Return the names of the notebooks that begin with one of the prefixes (none: all names)."""
+    return [name for name in TEXTS if not prefixes or name.startswith(tuple(prefixes))]
 
 
 def refuse_targets(folder, targets, overwrite):
-    """End the program if a notebook cannot be written, or was edited by hand and must not be replaced."""
+    """Exit if a notebook cannot be written, or was edited by hand and must not be replaced."""
     if folders := [str(target) for target in targets if target.is_dir()]:
-        sys.exit(f"{PROGRAM}: in place of a notebook there is a folder: {', '.join(folders)}. Rename it or use --output.")
+        sys.exit(f"{PROGRAM}: a notebook's path must not be a folder, got {', '.join(folders)}. Rename it or use --output.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -92,7 +92,7 @@ def refuse_targets(folder, targets, overwrite):
 
 
 def refuse_edited(paths):
-    """End the program if one of these notebooks is there and was edited by hand."""
+    """Exit if one of these notebooks exists and was edited by hand."""
     if edited := [str(path) for path in paths if path.exists() and is_edited(path)]:
         sys.exit(
             f"{PROGRAM}: edited by hand, so not replaced: {', '.join(edited)}. "
@@ -101,11 +101,12 @@ def refuse_edited(paths):
 
 
 def is_edited(path):
-    """Whether a notebook has other cells than rendering wrote, or cannot be read.
+    """Return True if a notebook's cells differ from the rendered ones, or if it cannot be read.
 
-    A rendered cell is named after its content, and notebook editors keep the name of a cell that changes. The notebook's
-    metadata hold a digest of all names; in a notebook of an earlier version, which has none, the text tells whether a cell is
-    missing. Empty cells, which editors append, do not count, and neither do outputs, which every run replaces.
+    The id of a rendered cell is a digest of its content, and notebook editors keep the id when the content changes. The
+    notebook's metadata contain a digest of all ids. In a notebook of an earlier version, which has no such digest, the text
+    file shows whether a cell is missing. Empty cells are ignored, since editors append them, and so are outputs, since every
+    run replaces them.
     """
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -121,17 +122,20 @@ def is_edited(path):
 
 
 def digest(names):
-    """One name for all cells that are not empty."""
+    """Return one digest of the ids of all non-empty cells."""
     return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
 
 
 def cell_id(place, source):
-    """The name of a cell: a digest of its place and its source."""
+    """Return the id of a cell: a digest of its position and its source."""
     return hashlib.sha256(f"{place} {source}".encode()).hexdigest()[:8]
 
 
 def read(text):
-    """A notebook from its text, with cells named after their content: what is not changed stays the same in the file."""
+    """Return the notebook of a text, with cell ids that depend only on the content.
+
+    Unchanged cells therefore stay the same in the file.
+    """
     notebook = jupytext.read(text)
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     for place, cell in enumerate(notebook.cells):
@@ -142,7 +146,7 @@ def read(text):
 
 
 def run(text):
-    """Run a notebook in a process of its own; an error in a cell is an error here."""
+    """Run a notebook in a separate process; raise an error if a cell does."""
     notebook = read(text)
     NotebookClient(
         notebook,
@@ -150,14 +154,14 @@ def run(text):
         kernel_name="python3",
         resources={"metadata": {"path": str(FOLDER)}},
         record_timing=False,
-        coalesce_streams=True,  # what a cell prints is one block, however it was sent
+        coalesce_streams=True,  # one block for each cell's output, even if it was sent in parts
     ).execute()
-    del notebook.metadata["language_info"]  # names the very Python that ran it
-    return lighter(notebook)
+    del notebook.metadata["language_info"]  # depends on the version of Python
+    return with_fewer_colours(notebook)
 
 
-def lighter(notebook):
-    """The same notebook with pictures of at most 256 colours: half the size or less, and nobody sees it."""
+def with_fewer_colours(notebook):
+    """Reduce a notebook's pictures to 256 colours: half the size without a visible difference."""
     pictures = (output.data for cell in notebook.cells for output in cell.get("outputs", ()) if "data" in output)
     for data in (data for data in pictures if "image/png" in data):
         picture = on_white(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))))

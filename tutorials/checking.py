@@ -1,7 +1,7 @@
-"""The checks of the exercises: each prints whether an answer is right, open or wrong, whatever the answer is.
+"""Checks of the exercises: each prints whether an answer is right, wrong or still missing.
 
-A check is a function that raises ``AssertionError`` for a wrong answer. :func:`checked` turns it into one that prints the
-verdict and never raises, since a traceback through a check explains the check and not the answer.
+A check is a function that raises ``AssertionError`` for a wrong answer. :func:`checked` turns it into a function that prints
+the verdict and never raises, since a traceback through a check would show the check's code instead of the mistake.
 """
 
 import ast
@@ -24,17 +24,17 @@ OPEN = "Still open: put your answer in place of the dots, and run the cell again
 SHOWN_ABOVE = "what is wrong is shown above"
 
 
-class Open(BaseException):  # not an Exception, so that no comparison with a loop reports it as an error
-    """The function returned the dots of an unanswered exercise."""
+class Open(BaseException):  # not an Exception: a comparison with a loop would catch it and report an error
+    """Exception for a function that returns the dots of an unanswered exercise."""
 
 
 def checked(expected):
-    """Make a function that raises for a wrong answer into the check of an exercise, which prints the verdict.
+    """Decorate a function that raises for a wrong answer, so that it prints the verdict instead.
 
     Parameters
     ----------
     expected : str
-        The form of an answer, for a message about an answer that the check cannot use: "two lists of numbers".
+        The form of an answer, such as "two lists of numbers", for messages about answers that the check cannot use.
     """
 
     def decorate(check):
@@ -48,14 +48,16 @@ def checked(expected):
 
 
 def checked_function(expected, *, none=False):
-    """Like :func:`checked`, for a function of numbers and arrays that depends on nothing else and changes none of them.
+    """Decorate a check like :func:`checked`, for an answer that is a function of arrays.
+
+    The answer is a function of numbers and arrays that must depend only on its arguments and must not change them.
 
     Parameters
     ----------
     expected : str
         The parameters and the result of the function.
     none : bool
-        True if None is a result like any other.
+        True if None is a valid result.
     """
 
     def decorate(check):
@@ -63,7 +65,7 @@ def checked_function(expected, *, none=False):
         @functools.wraps(check)
         def run(answer):
             assert callable(answer), f"the answer must be a function {expected}, got {_shown(answer)}"
-            check(_steady(answer, none))
+            check(_stateless(answer, none))
 
         return run
 
@@ -83,13 +85,13 @@ def _verdict(check, answer, expected):
         return OPEN
     except TimeUp:
         return f"Not yet: the check was stopped after {SECONDS} s. Does a loop never end?"
-    except (Exception, SystemExit) as error:  # whatever a student's function may raise
+    except (Exception, SystemExit) as error:  # a student's function may raise any of these
         return f"Not yet: {_explained(error, check, answer, calls, expected)}"
     return "Right."
 
 
 def _explained(error, check, answer, calls, expected):
-    """Say what is wrong: the check's own message, the line of the answer that raised, or what was expected and what came."""
+    """Describe an error: the check's message, the line that raised, or the wrong result."""
     frames = traceback.extract_tb(error.__traceback__)
     code = getattr(inspect.unwrap(answer), "__code__", None) if callable(answer) else None
     own = [frame for frame in frames if code and frame.filename == code.co_filename]
@@ -106,7 +108,7 @@ def _explained(error, check, answer, calls, expected):
 
 
 def _recorded(function):
-    """The function and a list that holds the result of its last call."""
+    """Return the function, and a list with the result of its last call."""
     calls = []
 
     @functools.wraps(function)
@@ -121,20 +123,21 @@ def _recorded(function):
 
 
 def _shown(value):
-    """A value in a few words: the numbers of a small one, and the type and shape of any other."""
+    """Return a short description of a value: its repr if that is short, else its type or shape."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     try:
-        words = " ".join(repr(value).split())
-    except Exception:  # a class of the student's, whose repr is wrong
-        words = ""
-    return words if 0 < len(words) <= LONGEST_SHOWN else f"a {type(value).__name__}"
+        text = " ".join(repr(value).split())
+    except Exception:  # the repr of a student's class may be wrong
+        text = ""
+    return text if 0 < len(text) <= LONGEST_SHOWN else f"a {type(value).__name__}"
 
 
-def _steady(function, none):
-    """The function, with further calls at each call: AssertionError if it keeps state, changes an argument or returns None.
+def _stateless(function, none):
+    """Wrap a function so that a call raises if it keeps state or changes an argument.
 
-    A call with other numbers comes first: from a cache by shape, the check gets the result of that call.
+    A call also raises if the function returns None, unless `none` is True. Each call makes further calls to test this. The
+    first of them has other numbers, so a function that caches results by the arguments' shapes returns a wrong result.
     """
 
     @functools.wraps(function)
@@ -142,12 +145,12 @@ def _steady(function, none):
         _call_with_others(function, arguments)
         passed = _copies(arguments)
         first = function(*passed)
-        assert none or first is not None, "your function returns None; is there a return at its end?"
+        assert none or first is not None, "your function returns None; does it end with a return statement?"
         for place, (before, after) in enumerate(zip(arguments, passed, strict=True), 1):
-            assert _same([before], [after]), f"your function changes its argument number {place}: let it work on a copy"
+            assert _same([before], [after]), f"your function must not change its argument number {place}; change a copy"
         before = _copies(_parts(first))
         second = _copies(_parts(function(*_copies(arguments))))
-        assert _same(before, second), "a second call with the same arguments returns something else: it must keep no state"
+        assert _same(before, second), "a second call with the same arguments returns something else: keep no state"
         _call_with_others(function, arguments)
         assert _same(before, _parts(first)), "a later call changes the result of an earlier one: return a new array each time"
         return first
@@ -156,7 +159,7 @@ def _steady(function, none):
 
 
 def _call_with_others(function, arguments):
-    # These numbers may be none that the exercise is about: an error of the call with the given ones counts.
+    # These numbers may be invalid for the exercise, so only errors of the call with the given numbers count.
     with contextlib.suppress(Exception, SystemExit):
         function(*_others(arguments))
 
@@ -166,12 +169,12 @@ def _parts(result):
 
 
 def _copies(values):
-    """The values, with copies of the arrays."""
+    """Return the values, with copies of the arrays."""
     return [value.copy() if isinstance(value, np.ndarray) else value for value in values]
 
 
 def _others(values):
-    """The values, with arrays of the same shapes that hold other numbers: in another order each, halved if fractions."""
+    """Return the values, with each array's numbers reordered, and halved if they are floats."""
     return [_other(value, k) if isinstance(value, np.ndarray) else value for k, value in enumerate(values)]
 
 
@@ -181,7 +184,7 @@ def _other(array, shift):
 
 
 def _same(results, others):
-    """True if two calls returned the same numbers, except for rounding; results that are no numbers are not compared."""
+    """Return True if two calls returned the same numbers up to rounding; ignore other results."""
     pairs = [(_array(one), _array(other)) for one, other in zip(results, others, strict=False)]
     numbers = [(one, other) for one, other in pairs if one.dtype.kind in "biuf" and other.dtype.kind in "biuf"]
     same = [one.shape == other.shape and np.allclose(one, other, rtol=1e-9, equal_nan=True) for one, other in numbers]
@@ -196,7 +199,7 @@ def _array(value):
 
 
 def _is_open(answer):
-    """True for ``...``, a tuple or list with one, and a function without statements, or a class of such functions."""
+    """Return True for ``...``, a sequence with ``...``, and functions or classes without a body."""
     if inspect.isfunction(answer):
         return _has_no_body(answer)
     if inspect.isclass(answer):
@@ -208,10 +211,10 @@ def _is_open(answer):
 
 
 def _has_no_body(function):
-    """True for a function of ``...``, ``pass`` and a docstring; ``return None`` is an answer."""
+    """Return True if a function has only ``...``, ``pass`` or a docstring, but no return."""
     try:
         definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, SyntaxError, TypeError):  # no source, or a lambda inside of an expression
+    except (OSError, SyntaxError, TypeError):  # no source, or a lambda inside an expression
         return False
     return isinstance(definition, ast.FunctionDef) and all(map(_is_empty, definition.body))
 

@@ -1,4 +1,4 @@
-"""What lies under the operators, for two paragraphs to stand around: a kernel's text, and what the compiler made of it."""
+"""Excerpts of the compiled kernels for notebook 12: their source and their machine code."""
 
 import shutil
 import sys
@@ -16,16 +16,16 @@ CORE = Path(_core.__file__).parent
 
 
 def excerpt(name, first, last, language="") -> Markdown:
-    """Lines of a kernel's text as they stand in the package, so that they are what was compiled.
+    """Return lines of a kernel's source file, so that a notebook shows the current source.
 
     Parameters
     ----------
     name : str
         A file below refconv/_core, such as "conv/direct.pyx".
     first, last : str
-        Parts of the first line, and of the next one that is the last.
+        A part of the first line, and a part of the last line; the excerpt ends at the first match after the start.
     language : str
-        Whose colours the text gets.
+        Language for syntax highlighting.
     """
     lines = (CORE / name).read_text(encoding="utf-8").splitlines()
     start = next(k for k, line in enumerate(lines) if first in line)
@@ -36,9 +36,9 @@ def excerpt(name, first, last, language="") -> Markdown:
 
 
 def hottest_loop(shown=9):
-    """Print what the compiler made of the tile's loop: a count, and its first instructions; needs objdump."""
+    """Print a summary and the first instructions of the tile's compiled loop; needs objdump."""
     if sys.platform != "linux" or _core.ISA not in ("v3", "v4") or not shutil.which("objdump"):
-        print("not here: it takes Linux, a processor with AVX2, and objdump")
+        print("not available: this needs Linux, a processor with AVX2, and objdump")
         return
     function = assembly.disassembled("direct", "wide_tile_float")
     loop = assembly.hot_loop(function)

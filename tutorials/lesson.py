@@ -1,4 +1,4 @@
-"""What the notebooks share: a loop beside its formula, and digits and matrices to look at."""
+"""Shared helpers of the notebooks: show a loop with its formula, load digits, draw matrices."""
 
 import ast
 import inspect
@@ -20,9 +20,9 @@ from refconv.drawing.style import PALETTE
 
 __all__ = ["digits", "show", "source"]
 
-sys.path.append(str(Path(__file__).parents[1]))  # the folder of experiments/, which is not installed
+sys.path.append(str(Path(__file__).parents[1]))  # so that notebooks can import experiments/, which is not installed
 
-# Pictures small enough to stand between two paragraphs.
+# The figures are small enough to fit between two paragraphs.
 matplotlib.rcParams.update(
     {
         "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
@@ -40,23 +40,23 @@ SIGNED = LinearSegmentedColormap.from_list("signed", ["#B35806", "#F1A340", "whi
 
 
 def source(function) -> Markdown:
-    """The formula of a loop and the loop itself, read from the package, so that they are what runs.
+    """Return the formula and the source of a loop, read from the installed package.
 
     Parameters
     ----------
     function : function
-        Any function or class of refconv; those of :mod:`refconv.reference` bear their formula.
+        Any function or class of refconv; the docstrings in :mod:`refconv.reference` contain formulas.
 
     Returns
     -------
     Markdown
-        The formula, the code without its docstring, and where it stands.
+        The formula, the code without its docstring, and a link to the source file.
     """
     text, first = inspect.getsourcelines(function)
     lines = textwrap.dedent("".join(text)).splitlines()
-    says = ast.parse("\n".join(lines)).body[0].body[0]
+    statement = ast.parse("\n".join(lines)).body[0].body[0]
     if ast.get_docstring(ast.parse("\n".join(lines)).body[0]):
-        del lines[says.lineno - 1 : says.end_lineno]
+        del lines[statement.lineno - 1 : statement.end_lineno]
     docstring = inspect.getdoc(function) or ""
     formulas = re.findall(r"\.\. math::\s*(.*?)(?=\.\. math::|\n\s*\n|\Z)", docstring, re.DOTALL)
     path = Path(inspect.getsourcefile(function)).relative_to(Path(refconv.__file__).parents[1]).as_posix()
@@ -68,18 +68,18 @@ def source(function) -> Markdown:
 
 
 def digits(split="train", count=None):
-    """Handwritten digits: MNIST where its files are present, digits that refconv draws where they are not.
+    """Load MNIST if its files are present; otherwise draw digits.
 
     Parameters
     ----------
     split : {"train", "test"}
     count : int, optional
-        How many, from the first on; without it all of MNIST, or 20,000 drawn ones (test: 4,000).
+        Number of digits, beginning with the first. By default all of MNIST, or 20,000 drawn digits (test: 4,000).
 
     Returns
     -------
     images : array (count, 28, 28), uint8
-        0 is the background, 255 the ink.
+        Background is 0, ink is 255.
     labels : array (count,), uint8
     """
     try:
@@ -91,19 +91,19 @@ def digits(split="train", count=None):
 
 
 def show(arrays, frames=None, numbers=64):
-    """Matrices and images side by side, each under its title; the cells of small ones bear their numbers.
+    """Draw matrices and images side by side with titles, and the numbers of small ones.
 
-    White is 0, and shades of grey run to the largest number. Where an array has negative numbers, they are orange, and
-    positive ones violet.
+    White is 0, and black is the largest number. If an array has negative numbers, negative numbers are orange and positive
+    numbers are violet.
 
     Parameters
     ----------
     arrays : dict of str to array (rows, columns)
-        By their titles; (rows, columns, 3) is an image in colour, from 0 to 1.
+        The keys are the titles. An array (rows, columns, 3) is an image in colour, from 0 to 1.
     frames : dict of str to list of (row, column, rows, columns), optional
-        Windows to mark, by the title of their array.
+        Windows to mark; the keys are the titles of the arrays.
     numbers : int
-        The most elements of an array whose numbers are written.
+        Numbers are shown only in arrays with at most this number of elements.
     """
     arrays = {title: np.asarray(array, float) for title, array in arrays.items()}
     widths, most = [array.shape[1] for array in arrays.values()], max(len(array) for array in arrays.values())
@@ -111,7 +111,7 @@ def show(arrays, frames=None, numbers=64):
     figure, axes = plt.subplots(1, len(arrays), width_ratios=widths, squeeze=False)
     figure.set_size_inches(cell * sum(widths) + 0.25 * len(arrays), cell * most + 0.4)
     for axis, (title, array) in zip(axes.flat, arrays.items(), strict=True):
-        _matrix(axis, array, array.size <= numbers and array.ndim == 2)
+        _draw_matrix(axis, array, array.size <= numbers and array.ndim == 2)
         axis.set_title(title, fontsize=11)
         for i, j, rows, columns in (frames or {}).get(title, ()):
             axis.add_patch(
@@ -120,9 +120,9 @@ def show(arrays, frames=None, numbers=64):
     plt.show()
 
 
-def _matrix(axis, array, written):
+def _draw_matrix(axis, array, with_numbers):
     signed, largest = array.min() < 0, np.abs(array).max() or 1
-    limit = largest * 3 if written else largest  # pale shades behind numbers, so that they can be read
+    limit = largest * 3 if with_numbers else largest  # pale shades, so that the numbers are legible
     if array.ndim == 3:
         axis.imshow(array)
     else:
@@ -130,6 +130,6 @@ def _matrix(axis, array, written):
     axis.set_anchor("N")
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set(visible=True, color="#BBBBBB")
-    for (i, j), value in np.ndenumerate(array) if written else ():
-        words = f"{value + 0.0:.0f}" if value == round(value) else f"{value:.2g}"  # + 0.0: no −0
-        axis.text(j, i, words.replace("-", "−"), ha="center", va="center", fontsize=11)
+    for (i, j), value in np.ndenumerate(array) if with_numbers else ():
+        label = f"{value + 0.0:.0f}" if value == round(value) else f"{value:.2g}"  # + 0.0 turns −0 into 0
+        axis.text(j, i, label.replace("-", "−"), ha="center", va="center", fontsize=11)

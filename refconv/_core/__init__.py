@@ -1,6 +1,6 @@
-"""The engine: the functions of ``refconv.reference`` as Cython kernels, with the same names and arguments.
+"""Compiled Cython kernels with the names and arguments of ``refconv.reference``.
 
-README.md explains the folders. ``kernels`` holds the compiled modules, such as ``kernels.conv``. ``ISA`` is the name of
+README.md explains the folders. ``kernels`` contains the compiled modules, such as ``kernels.conv``. ``ISA`` is the name of
 their instruction set, or None if the package was built without kernels (``REFCONV_PURE=1``). If kernels are missing in any
 other build, the import fails, because the loops that would replace them are thousands of times slower.
 
@@ -25,7 +25,10 @@ __all__ = [
 
 
 def available_threads() -> int:
-    """Number of processors that kernels can use, or 0 if the build has no OpenMP or no kernels."""
+    """Return the number of processors that kernels can use.
+
+    It is 0 if the build has no OpenMP or no kernels.
+    """
     return load("cpu", "baseline").available_threads() if ISA else 0
 
 
@@ -38,11 +41,17 @@ def threads_survive_fork() -> bool:
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep freed memory for the next request; returns False if it has no such setting."""
+    """Let the C library keep freed memory for the next allocation.
+
+    Return False if the C library has no such setting.
+    """
     return load("cpu", "baseline").keep_freed_memory() if ISA else False
 
 
 def use_settings(threads: int, tile_side: int) -> None:
-    """Set the number of threads and the side of Winograd's tiles, 2 or 4, for the kernels that the calling thread runs."""
+    """Set the number of threads and the side of Winograd's tiles for the calling thread.
+
+    The side is 2 or 4. Kernels that other threads call keep their own settings.
+    """
     if ISA:
         load("cpu", "baseline").use_settings(threads, tile_side)

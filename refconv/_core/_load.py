@@ -1,8 +1,8 @@
 """Choose the instruction set and import the kernels that were compiled for it.
 
 Each kernel module is compiled once per instruction set: ``baseline``, ``v3`` with AVX2, ``v4`` with AVX-512. The best one
-that this processor can run is imported; the environment variable ``REFCONV_ISA=baseline|v3|v4`` selects another. Imported are
-the families, with the function names of refconv.reference, and the algorithms; not the modules of machine/.
+that this processor can run is imported; the environment variable ``REFCONV_ISA=baseline|v3|v4`` selects another. This module
+imports the families, whose functions have the names of refconv.reference, and the algorithms, but not the modules of machine/.
 """
 
 import importlib
@@ -18,11 +18,11 @@ __all__ = ["ALGORITHMS", "ISA", "PURE_MARKER", "instruction_sets", "kernels", "l
 
 CORE = Path(__file__).parent
 
-# A build with REFCONV_PURE=1, which has no kernels, makes this file. Without it, missing kernels are an error: the loops that
-# would replace them are thousands of times slower.
+# A build with REFCONV_PURE=1, which has no kernels, creates this file. Without the file, missing kernels are an error, because
+# the loops that would replace them are thousands of times slower.
 PURE_MARKER = CORE / "pure_build.txt"
 
-# Kernel modules that are no family: the algorithms that families and layers consist of, and the sketch of a convolution.
+# Kernel modules that are not families: the algorithms that families and layers use, and the sketch of a convolution.
 ALGORITHMS = (
     "bias_gradient",
     "columns",
@@ -38,18 +38,24 @@ ALGORITHMS = (
 
 
 def load(module: str, isa: str | None = None) -> Any:
-    """Import a kernel module, such as "direct", compiled for an instruction set: the chosen one by default."""
+    """Import a kernel module, such as "direct".
+
+    ``isa`` is the instruction set that it was compiled for; the default is the one in use, ``ISA``.
+    """
     name = f"{__package__}.isa.{isa or ISA}.{module}"
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise ImportError(f"the kernels are incomplete, {name} is missing: build or install refconv again") from None
+        raise ImportError(f"the kernels are incomplete: {name} is missing. Build or install refconv again.") from None
 
 
 def instruction_sets() -> list[str]:
-    """Instruction sets that the kernels were built for and this processor can run, best first; empty in a pure build."""
+    """Return the compiled instruction sets that this processor can run, best first.
+
+    The list is empty in a pure build.
+    """
     if _is_compiled():
         return list(load("cpu", "baseline").instruction_sets())
     if PURE_MARKER.exists():
@@ -57,14 +63,14 @@ def instruction_sets() -> list[str]:
     others = any(file.suffix in (".so", ".pyd") for file in CORE.glob("isa/*/*"))
     kind = "kernels for another version of Python only" if others else "no compiled kernels"
     raise ImportError(
-        f"{CORE} has {kind}. Build them with 'pip install -e .' in a clone of refconv (a C compiler and some minutes), or "
-        "install the slow loops alone with 'REFCONV_PURE=1 pip install -e .'. If refconv is installed elsewhere, start Python "
-        "outside of this clone."
+        f"{CORE} has {kind}. Build them with 'pip install -e .' in a clone of refconv (needs a C compiler and some minutes) "
+        "or install only the slow loops with 'REFCONV_PURE=1 pip install -e .'. If refconv is installed elsewhere, start "
+        "Python outside of this clone."
     )
 
 
 def source(module: str) -> Path:
-    """Path of a kernel module's source."""
+    """Return the path of a kernel module's source."""
     (path,) = CORE.glob(f"*/{module}.pyx")
     return path
 
@@ -80,13 +86,13 @@ def _choose_isa() -> str | None:
 
 
 def _is_compiled() -> bool:
-    """Return True if any kernel was compiled for this version of Python; other versions use other file suffixes."""
+    """Return True if any kernel was compiled for this version of Python."""
     files = (file.name.partition(".") for file in CORE.glob("isa/*/*.*"))
-    return any(dot + suffix in EXTENSION_SUFFIXES for _, dot, suffix in files)
+    return any(dot + suffix in EXTENSION_SUFFIXES for _, dot, suffix in files)  # the suffix contains the Python version
 
 
 ISA = _choose_isa()
-# The loaded modules as attributes, such as ``kernels.conv``; without attributes where nothing was compiled.
+# The loaded modules as attributes, such as ``kernels.conv``; no attributes in a pure build.
 kernels = SimpleNamespace()
 if ISA:
     vars(kernels).update({name: load(name) for name in (*FAMILIES, *ALGORITHMS)})

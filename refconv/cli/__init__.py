@@ -1,4 +1,4 @@
-"""The command ``refconv``: one module per command, each with its help, its arguments and its run."""
+"""Command line of refconv, with one module for each command."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from refconv.cli.parser import Parser, did_you_mean
 
 __all__ = ["main"]
 
-# A new command is one module with a `COMMAND`, and one entry here; `refconv --help` lists them in this order.
+# To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
 COMMANDS = tuple(module.COMMAND for module in (train, predict, summary, draw, try_out, tables, verify, trace, formulas, info))
 
 DESCRIPTION = """\
 Convolutional networks as loops you can read and kernels you can train with.
 
-  refconv train lenet                train LeNet-5 on digits that refconv draws itself; needs no network
+  refconv train lenet                train LeNet-5 on digits drawn by refconv; needs no download
   refconv train lenet --data mnist   the same on MNIST, which is downloaded once
   refconv predict MODEL IMAGE        classify your own handwritten digits
   refconv summary resnet50           print the architecture as a table
@@ -36,33 +36,34 @@ commands:
 CONVENTIONS = """\
 `refconv COMMAND --help` describes a command and its options.
 
-Sizes are height × width, written 96x128 or 96×128. Where the help says so, the number of images comes first and the number of
-channels last.
+Sizes are height × width, written 96x128 or 96×128. Some options also accept a number of images in front and a number of
+channels at the end, as in NxHxWxC; their help shows it.
 
 exit status:
   0    success
   1    an error, which is printed, or a failed check, such as a wrong derivative
   2    an unknown command or option, or a value that the option does not accept
-  130  interrupted with Ctrl-C; `refconv train` saves the network and ends with 0
-A command whose output goes to a pipe finishes silently if the pipe is closed, with the same exit status.
+  130  interrupted with Ctrl-C; `refconv train` instead saves the network and exits with status 0
+If the output goes to a pipe that is closed early, the command finishes silently with the same exit status.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    An :class:`~refconv.ArgumentError`, an ``OSError``, a missing optional package and a failed run are printed in one line.
-    Any other exception is a fault of refconv and keeps its traceback.
+    An :class:`~refconv.ArgumentError`, an ``OSError``, a missing optional package and a failed run are reported in one line.
+    Any other exception is a bug in refconv, so its traceback is printed.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        The words after ``refconv`` (default: ``sys.argv[1:]``).
+        The command and its arguments (default: ``sys.argv[1:]``).
 
     Returns
     -------
     int
-        0; 1 after an error or a finding; 130 after Ctrl-C. A wrong call raises ``SystemExit`` with status 2, as argparse does.
+        0 on success, 1 after an error or a failed check, 130 after Ctrl-C. Invalid arguments raise ``SystemExit`` with status
+        2, as in argparse.
 
     Source: lecture rows A12 and M2 (SOURCES.md).
     """

@@ -1,4 +1,4 @@
-"""Arguments that choose an architecture, shared by several commands."""
+"""Arguments that select an architecture, shared by several commands."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["add_architecture", "chosen", "input_shape", "model_name", "variant"]
 
 
 def add_architecture(parser: Parser) -> None:
-    """Add the name of an architecture and the options that change it."""
+    """Add the arguments for the name of an architecture and its options."""
     from refconv import models
 
     add = parser.add_argument
     add("model", type=model_name, metavar="MODEL", help=f"one of: {', '.join(models.names())}")
     add("--small", action="store_true", help="the small variant, which trains on a laptop")
-    add("--input", type=size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
+    add("--input", type=size, metavar="HxW", help="input size, or HxWxC (default: as in the paper)")
     add("--classes", type=positive, metavar="N", help="number of classes")
-    add("--width", type=real, metavar="X", help="factor for the number of filters")
-    add("--style", metavar="STYLE", help="for lenet, alexnet and googlenet: as in the paper, or a later version")
+    add("--width", type=real, metavar="X", help="multiply the numbers of filters by X")
+    add("--style", metavar="STYLE", help="variant of lenet, alexnet or googlenet: the paper's, or a later one")
 
 
 def chosen(options: argparse.Namespace) -> tuple[nn.Layer, Shape]:
-    """Return the network that the options name, not yet built, and the shape of its input."""
+    """Return the network that the options select, before ``build``, and its input shape."""
     from refconv import models
 
     name = variant(options.model, options.small)
@@ -38,23 +38,23 @@ def chosen(options: argparse.Namespace) -> tuple[nn.Layer, Shape]:
 
 
 def model_name(text: str) -> str:
-    """Name of an architecture, in any spelling that :func:`refconv.models.create` accepts."""
+    """Parse the name of an architecture, in any spelling that ``models.create`` accepts."""
     from refconv import models
 
     try:
         return models.canonical_name(text)
     except ValueError as error:
-        _, found, advice = str(error).partition(f"got {text!r}")
-        raise argparse.ArgumentTypeError(f"must be a network that --help lists, {found}{advice}") from None
+        _, got, advice = str(error).partition(f"got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a network that --help lists, {got}{advice}") from None
 
 
 def variant(model: str, small: bool) -> str:
-    """Return the name of an architecture, or of its small variant."""
+    """Return the name of an architecture, or of its small variant if ``small`` is True."""
     return f"{model}-small" if small and not model.endswith("-small") else model
 
 
 def input_shape(name: str, size: Shape | None) -> Shape:
-    """Return the input shape of a model: the paper's, or with another height, width and optionally channels."""
+    """Return the input shape of a model: as in the paper, or with the given size."""
     from refconv import models
 
     paper = models.input_shape(name)

@@ -1,4 +1,7 @@
-"""Types of command-line arguments: each parses a word, or refuses it with a message that argparse prints."""
+"""Types of command-line arguments: functions that parse a string.
+
+For an invalid string they raise ``argparse.ArgumentTypeError``, whose message argparse prints.
+"""
 
 from __future__ import annotations
 
@@ -30,24 +33,24 @@ __all__ = [
 
 
 def positive(text: str) -> int:
-    """An integer of at least 1."""
+    """Parse an integer of at least 1."""
     return _integer(text, 1)
 
 
 def seed(text: str) -> int:
-    """A seed: an integer of at least 0."""
+    """Parse a seed, which is an integer of at least 0."""
     return _integer(text, 0)
 
 
 def threads(text: str) -> int:
-    """A number of threads that the kernels accept."""
+    """Parse a number of threads that the kernels accept."""
     from refconv._core.machine.processors import MOST_THREADS
 
     return _integer(text, 1, MOST_THREADS)
 
 
 def real(text: str) -> float:
-    """A finite number; its range is checked where it is used."""
+    """Parse a finite number; the function that uses it checks its range."""
     try:
         number = float(text)
     except ValueError:
@@ -58,12 +61,12 @@ def real(text: str) -> float:
 
 
 def non_negative(text: str) -> float:
-    """A finite number of at least 0."""
+    """Parse a finite number of at least 0."""
     return _real_in(text, 0.0, math.inf)
 
 
 def share(text: str) -> float:
-    """A number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     return _real_in(text, 0.0, 1.0)
 
 
@@ -76,7 +79,7 @@ def _real_in(text: str, least: float, most: float) -> float:
 
 
 def fraction(text: str) -> float:
-    """A number above 0 and below 1."""
+    """Parse a number above 0 and below 1."""
     number = real(text)
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"must be above 0 and below 1, got {text}")
@@ -84,7 +87,7 @@ def fraction(text: str) -> float:
 
 
 def one_of(*words: str) -> dict[str, Any]:
-    """Arguments of ``add_argument`` for an option with a fixed set of words."""
+    """Return the arguments of ``add_argument`` for an option with a fixed set of words."""
 
     def word(text: str) -> str:
         if text not in words:
@@ -95,32 +98,36 @@ def one_of(*words: str) -> dict[str, Any]:
 
 
 def index(text: str) -> Size:
-    """Indices of an element, from 0, separated by commas: "0,1,2,0"."""
+    """Parse the indices of an element, from 0, separated by commas: "0,1,2,0"."""
     return _one_or_several([_integer(part, 0) for part in text.split(",")])
 
 
 def size(text: str) -> tuple[int, ...]:
-    """The size of an image, "96x128" or "96x128x3": height, width and optionally channels."""
+    """Parse an image size, "96x128" or "96x128x3": height, width and optionally channels."""
     return _sizes(text, "a size such as 96x128 or 96x128x3", (2, 3), least=1)
 
 
 def shape(text: str) -> Size:
-    """The size of an array along some of its axes: "7", "5x7" or "2x5x7x3"."""
+    """Parse the size of an array along some of its axes: "7", "5x7" or "2x5x7x3"."""
     return _one_or_several(_sizes(text, "a size such as 5x7 or 2x5x7x3", (1, 2, 3, 4), least=1))
 
 
 def per_axis(text: str) -> Size:
-    """An integer of at least 0 for all axes, or one for each: "2" or "2x1"."""
+    """Parse an integer of at least 0 for all axes, or one for each axis: "2" or "2x1"."""
     return _one_or_several(_sizes(text, "a number, or one for each axis such as 2x1", (1, 2), least=0))
 
 
 def padding(text: str) -> Padding:
-    """A name such as "same"; "1" for all sides; "1x0" for height and width; "0:1x2:0" for top, bottom, left and right."""
+    """Parse a padding: "same", "1", "1x0" or "0:1x2:0".
+
+    "same" and other words are names of a padding. "1" applies to all sides, "1x0" to height and width, and "0:1x2:0" to top,
+    bottom, left and right.
+    """
     if not text[:1].isdigit():
         return text
     if ":" not in text:
         return per_axis(text)
-    # Any: the operator checks that there are two sides for each axis.
+    # Typed as Any because only the operator checks that there are two sides for each axis.
     axes: list[Any] = [tuple(_integer(side, 0) for side in axis.split(":")) for axis in _parts(text)]
     return tuple(axes)
 
@@ -137,7 +144,7 @@ def _sizes(text: str, expected: str, counts: tuple[int, ...], least: int) -> tup
 
 
 def _parts(text: str) -> list[str]:
-    """The parts of a size: x, X and × are the same, and so are the spaces with which refconv prints them."""
+    """Return the parts of a size, separated by x, X or × with optional spaces."""
     return [part.strip() for part in text.lower().replace("×", "x").split("x")]
 
 

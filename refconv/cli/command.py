@@ -1,4 +1,4 @@
-"""The description of a command, and the error of a command that ends without a result."""
+"""Definition of a command, and the error of a command that ends without a result."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from refconv.cli.parser import Parser
 __all__ = ["Command", "Failure"]
 
 
-class Failure(Exception):  # noqa: N818 - an outcome of a run, not a fault of the program
-    """A run that ended without its result, such as a loss that is not finite; the message is printed in one line."""
+class Failure(Exception):  # noqa: N818 - an outcome of a run, not a bug in the program
+    """Error of a command that ends without a result, for instance because the loss is not finite.
+
+    Its message is printed in one line.
+    """
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command of ``refconv``.
+    """Command of ``refconv``: its name, help, arguments and function.
 
     Parameters
     ----------
     name : str
-        The word after ``refconv``.
+        Name on the command line: ``refconv NAME``.
     help : str
         One line for ``refconv --help``.
     description : str
-        What ``refconv NAME --help`` prints above the arguments.
+        Text that ``refconv NAME --help`` prints above the arguments.
     add_arguments : callable
-        Adds the command's arguments to the parser that it is called with.
+        Function of a parser that adds the command's arguments to it.
     run : callable
-        Runs the command with the parsed options; returns the exit status, or None for 0. Imports that take time belong in it.
+        Function that runs the command with the parsed options and returns the exit status, or None for 0. Slow imports belong
+        inside this function, so that other commands start fast.
     """
 
     name: str
@@ -40,7 +44,10 @@ class Command:
     run: Callable[[argparse.Namespace], int | None]
 
     def parser(self) -> Parser:
-        """Return a new parser with the command's arguments: some need imports that other commands do not."""
+        """Return a new parser with the command's arguments.
+
+        It is created on demand, because the arguments of some commands need slow imports.
+        """
         parser = Parser(f"refconv {self.name}", self.description, "`refconv --help` describes sizes and exit statuses.")
         self.add_arguments(parser)
         return parser

@@ -1,4 +1,4 @@
-"""Output of the commands, which may go to a pipe whose reader stops before the end."""
+"""Output of the commands, including output to a pipe that its reader closes early."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["PipeWriter", "in_one_line", "say"]
 
 
 def say(text: str) -> None:
-    """Print a line at once, for commands whose next line may take minutes."""
+    """Print a line and flush it, because the next line may take minutes."""
     print(text, flush=True)
 
 
 def in_one_line(error: Exception) -> str:
-    """Return the message of an error; of one from the operating system, the file and what is wrong with it.
+    """Return the message of an error in one line; an ``OSError`` begins with its file name.
 
     >>> in_one_line(IsADirectoryError(21, "Is a directory", "runs")), in_one_line(ValueError("x must be 3, got 4"))
     ('runs: is a directory', 'x must be 3, got 4')
@@ -25,10 +25,10 @@ def in_one_line(error: Exception) -> str:
 
 
 class PipeWriter:
-    """A stream whose output is discarded once the reader of its pipe has left.
+    """Stream that discards its output once the reader has closed the pipe.
 
-    `refconv formulas | head -1` then always ends silently and with the same exit status, whether its output was written
-    before or after `head` ended, and a training run is still saved.
+    For example, `refconv formulas | head -1` always ends silently and with the same exit status, whether `head` ends before
+    or after the output is written. A training run is saved even if its pipe is closed.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -51,7 +51,7 @@ class PipeWriter:
             self._discard()
 
     def _discard(self) -> None:
-        """Redirect the file to nowhere, with what Python would flush when it exits."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.stream.fileno())
-        os.close(nowhere)
+        """Redirect the stream to the null device, so that Python's flush at exit does not fail."""
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, self.stream.fileno())
+        os.close(null_device)

@@ -1,4 +1,4 @@
-"""``refconv draw``."""
+"""Command ``refconv draw``: draw an architecture."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -13,19 +13,19 @@ from refconv.cli.parser import Parser
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Draw an architecture: the outputs of its stages as volumes, and one block of each kind as boxes and arrows. U-Nets are drawn
-as a U.
+Draw an architecture: the outputs of its stages as volumes, and one block of each kind as boxes and arrows. A U-Net is drawn in
+the shape of a U.
 
-The edges of a volume grow with the image size and its thickness with the number of channels, both on a root scale, so that
-the last stages remain visible beside the first.
+The edges of a volume show the image size, and its thickness shows the number of channels. Both are on a root scale, so that
+the small last stages remain visible next to the first ones.
 """
 
 
 def add_arguments(parser: Parser) -> None:
     add_architecture(parser)
     add = parser.add_argument
-    add("--block", metavar="NAME", help="draw only this layer, given by its dotted name in summary")
-    add("--out", metavar="FILE", help="a .png or .svg file (default: MODEL.png)")
+    add("--block", metavar="NAME", help="draw only this layer; `refconv summary` prints the dotted names")
+    add("--out", metavar="FILE", help="output file, .png or .svg (default: MODEL.png)")
     add("--overwrite", action="store_true", help="replace an existing file")
 
 
@@ -41,7 +41,7 @@ def run(options: Namespace) -> None:
     if form not in ("png", "svg"):
         raise ArgumentValueError(f"--out must end in .png or .svg, got {path}")
     if path.exists() and not options.overwrite:
-        raise FileExistsError(f"{path} exists already; name another file with --out, or replace it with --overwrite")
+        raise FileExistsError(f"{path} already exists; choose another file with --out, or replace it with --overwrite")
     write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))
     say(f"wrote {path}")
 

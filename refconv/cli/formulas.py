@@ -1,4 +1,4 @@
-"""``refconv formulas``: the index of the lectures' formulas, as text with line numbers or as a Markdown table without."""
+"""Command ``refconv formulas``: print the index of the lectures' formulas."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "markdown", "text"]
 
 DESCRIPTION = """\
-Print the index of formulas: each formula of the lectures with the loop that implements it, the kernel that computes it, their
-tests, and the kinds of evidence that `refconv verify` gathers for it. With --adjoints, print which other operator each
-derivative is.
+Print the index of formulas: each formula of the lectures with the loop that implements it, the compiled kernel that computes
+it, their tests, and the kinds of evidence that `refconv verify` collects for it. With --adjoints, print for each derivative
+the operator that computes it.
 """
 
 HEAD = ("id", "statement", "code", "kernel", "tests", "evidence")
@@ -28,9 +28,9 @@ HEAD = ("id", "statement", "code", "kernel", "tests", "evidence")
 
 def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
-    add("names", nargs="*", metavar="NAME", help="slides such as B3, or operators such as conv2d_dx (default: all)")
-    add("--adjoints", action="store_true", help="the table of adjoints: operator, its derivative, which operator that is")
-    add("--format", **one_of("text", "markdown"), default="text", help="(default: %(default)s)")
+    add("names", nargs="*", metavar="NAME", help="ids of slides such as B3, or operators such as conv2d_dx (default: all)")
+    add("--adjoints", action="store_true", help="print the table of operators whose derivative is another operator")
+    add("--format", **one_of("text", "markdown"), default="text", help="output format (default: %(default)s)")
 
 
 def run(options: Namespace) -> None:
@@ -56,7 +56,7 @@ def text(names: Sequence[str] = ()) -> str:
 
     chosen = select(names)  # raises for an unknown name
     slides = [name for name in names if name.upper() in STATEMENTS]
-    blocks = [_one(name) for name in dict.fromkeys(names) if name not in slides]
+    blocks = [_function_text(name) for name in dict.fromkeys(names) if name not in slides]
     for entry in select(slides) if slides else () if names else chosen:
         lines = [f"{entry.id:4} {entry.statement}"]
         for loop in entry.loops:
@@ -71,17 +71,17 @@ def text(names: Sequence[str] = ()) -> str:
     return "\n\n".join(blocks)
 
 
-def _one(name: str) -> str:
-    """Text of the loop or function with this name, below the ids of its slides."""
+def _function_text(name: str) -> str:
+    """Return the text of the loop or function with this name, below the ids of its slides."""
     from refconv.verify.lectures.index import named, select
 
-    found = select([name])
-    slides = ", ".join(entry.id for entry in found if entry.id)
+    matches = select([name])
+    slides = ", ".join(entry.id for entry in matches if entry.id)
     lines = [f"slides {slides}"] if slides else []
     if loop := named(name):
         lines += _block(loop)
     else:
-        lines += ["     {}   {}:{}".format(*place) for place in found[0].elsewhere]
+        lines += ["     {}   {}:{}".format(*place) for place in matches[0].elsewhere]
     return "\n".join(lines)
 
 
@@ -95,18 +95,18 @@ def _places(loop: Loop) -> list[str]:
     place = "{} {}:{}".format("loop" if "/reference/" in loop.place[0] else "code", *loop.place)
     return [
         "   ".join(filter(None, (place, kernel))),
-        *filter(None, (_together(loop.tests), evidence)),
+        *filter(None, (_file_pattern(loop.tests), evidence)),
     ]
 
 
-def _together(files: Sequence[str]) -> str:
-    """Pattern of files that differ in one folder: tests/{reference,ops}/test_conv.py."""
+def _file_pattern(files: Sequence[str]) -> str:
+    """Return one pattern for files that differ in one folder: tests/{reference,ops}/test_conv.py."""
     folders = [file.split("/")[1] for file in files]
     return f"tests/{{{','.join(folders)}}}/{files[0].split('/')[2]}" if len(files) > 1 else "".join(files)
 
 
 def _libraries(loop: Loop) -> list[str]:
-    """Return ["oracle"] if an installed library has the loop's operator, else []."""
+    """Return ["oracle"] if an installed library implements the loop's operator, else []."""
     from refconv.verify.catalogue import CATALOGUE, find
     from refconv.verify.evidence.kinds import gather
 
@@ -114,13 +114,16 @@ def _libraries(loop: Loop) -> list[str]:
 
 
 def markdown(names: Sequence[str] = ()) -> str:
-    """Return the index as a table with links, without line numbers and other content that depends on the edit or machine."""
+    """Return the index as a Markdown table with links.
+
+    It contains nothing that changes with small edits or depends on the machine, such as line numbers.
+    """
     from refconv.verify.lectures.index import entries, select
 
     rows = [HEAD, ("---",) * len(HEAD), *(_row(entry) for entry in select(names))]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    without = [entry.id for entry in entries() if not entry.is_implemented and not entry.id.startswith("M")]
-    return table if names or not without else f"{table}\n\nNot implemented: {', '.join(without)}."
+    missing = [entry.id for entry in entries() if not entry.is_implemented and not entry.id.startswith("M")]
+    return table if names or not missing else f"{table}\n\nNot implemented: {', '.join(missing)}."
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -130,7 +133,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     where = [f"{_link(loops[0].place[0])}: {', '.join(f'`{loop.name}`' for loop in loops)}" for loops in families.values()]
     where += [", ".join(f"[`{name}`]({path})" for name, path, _ in entry.elsewhere)] if entry.elsewhere else []
     kernels = dict.fromkeys(_link(loop.kernel[0]) for loop in entry.loops if loop.kernel)
-    # One file per family, that of the public operator if there is one: the files in the other folders have the same name.
+    # One test file per family. Files with the same name test a loop and its public operator; the latter is listed.
     files = {file.rpartition("/")[2]: file for folder in ("reference", "ops") for file in _in_folder(entry, folder)}
     files |= {name.partition("::")[0]: name.partition("::")[0] for name in entry.properties}
     tests = dict.fromkeys(_link(file) for file in files.values())

@@ -1,4 +1,4 @@
-"""``refconv info``."""
+"""Command ``refconv info``: print versions, settings, data and optional packages."""
 
 import importlib.util
 import platform
@@ -10,16 +10,14 @@ from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
 
-DESCRIPTION = (
-    "Print versions, instruction set, the settings of refconv.get_config(), and the data and optional packages found."
-)
+DESCRIPTION = "Print versions, instruction set, settings of refconv.get_config(), and the data and optional packages found."
 
 ISA_NAMES = {
     "v4": "v4 (AVX-512)",
     "v3": "v3 (AVX2, FMA)",
-    "baseline": "baseline (what every processor of this kind has)",
+    "baseline": "baseline (instructions that every processor of this family has)",
 }
-PURE = "none: built with REFCONV_PURE=1, everything runs on the loops"
+PURE = "none: built with REFCONV_PURE=1, so the loops compute everything"
 EXTRAS = ("matplotlib", "PIL", "pooch", "tqdm")
 
 

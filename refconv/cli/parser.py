@@ -1,4 +1,4 @@
-"""A parser of arguments whose errors come first, in one line, with the nearest known word."""
+"""Argument parser with one-line error messages that suggest similar known words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["Parser", "did_you_mean"]
 
 
 class Parser(argparse.ArgumentParser):
-    """An ``ArgumentParser`` that prints an error and how to get help, without a summary of all options above it.
+    """``ArgumentParser`` that prints an error and how to get help, but no summary of all options.
 
-    Options must be written in full: an abbreviation would change its meaning with the next option that begins like it.
+    Options must be written in full, because an abbreviation would become ambiguous when an option with the same beginning is
+    added.
     """
 
     def __init__(self, program: str, description: str, epilog: str = "") -> None:
@@ -27,7 +28,7 @@ class Parser(argparse.ArgumentParser):
         self.options += [name for name in names if name.startswith("-")]
         return super().add_argument(*names, **settings)
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]  # its overloads say no more
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]  # the overloads of argparse are not needed
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0].partition('=')[0], self.options)}")
@@ -38,7 +39,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean …?" with up to three known words that are similar, or "" if none is.
+    """Return "; did you mean …?" with up to three similar known words, or "" if there is none.
 
     >>> did_you_mean("sumary", ["train", "summary", "trace"]), did_you_mean("--epoch", ["--engine", "--epochs"])
     ('; did you mean summary?', '; did you mean --epochs?')

@@ -1,4 +1,4 @@
-"""``refconv predict``."""
+"""Command ``refconv predict``: classify images with a trained network."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["COMMAND"]
 DESCRIPTION = """\
 Classify the digit in each image with a trained network; print the most probable classes with their probabilities.
 
-Images may be PNG, JPEG or any other format that Pillow opens, of any size, dark on light or light on dark, one digit each.
-They are first brought into MNIST's form: the ink is cut out, scaled to fit into 20 × 20 pixels, and placed with its centre of
-mass in the middle of 28 × 28.
+Each image shows one digit, dark on light or light on dark. It may have any size and any format that Pillow opens, such as PNG
+or JPEG. Before classification it is converted to the format of MNIST: the digit is cut out, scaled to fit into 20 × 20
+pixels, and placed in an image of 28 × 28 pixels with its centre of mass in the middle.
 """
 
-INPUT_SHAPE = (32, 32, 1)  # of data.lenet_input
+INPUT_SHAPE = (32, 32, 1)  # shape of the images that data.lenet_input returns
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model.safetensors saved by `refconv train`")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, …")
-    parser.add_argument("--top", type=positive, default=3, metavar="N", help="classes to print (default: %(default)s)")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files: PNG, JPEG, …")
+    parser.add_argument("--top", type=positive, default=3, metavar="N", help="print N classes (default: %(default)s)")
 
 
 def run(options: Namespace) -> None:
@@ -49,19 +49,22 @@ def run(options: Namespace) -> None:
 
 
 def _load_classifier(path: str) -> nn.Layer:
-    """Load a model; refuse it unless it takes inputs of ``data.lenet_input``, returns class scores and is finite."""
+    """Load a model and check that it accepts the outputs of ``data.lenet_input``.
+
+    Raise ``ValueError`` if it does not, if it does not return class scores, or if its weights are not finite.
+    """
     import numpy as np
 
     from refconv import load
 
     model = load(path)
-    shape = model.input_shape or ()  # never None: a loaded model is built
+    shape = model.input_shape or ()  # a loaded model is built, so input_shape is not None
     if shape != INPUT_SHAPE or len(model.output_shape(shape)) != 1:
         expected = f"take inputs of shape {INPUT_SHAPE} and return the scores of classes"
         raise ArgumentValueError(f"{path} must {expected}, got shapes {shape} and {model.output_shape(shape)}")
     for name, parameter in model.named_parameters().items():
         if not np.isfinite(parameter.value).all():
-            raise ArgumentValueError(f"{path} must hold finite weights, got non-finite values in {name}")
+            raise ArgumentValueError(f"{path} must contain finite weights, got non-finite values in {name}")
     return model
 
 

@@ -1,4 +1,4 @@
-"""The output folder of ``refconv train``, and the options that a resumed run takes from it."""
+"""Output folder of ``refconv train``, and the options that a resumed run reads from it."""
 
 from __future__ import annotations
 
@@ -24,24 +24,27 @@ def output_folder(options: Namespace) -> Iterator[Path]:
     """Create the output folder of a run, and remove it afterwards if it is empty."""
     folder = _create(options)
     try:
-        with tempfile.TemporaryFile(dir=folder):  # check that the folder is writable, before an hour of training
+        with tempfile.TemporaryFile(dir=folder):  # check before an hour of training that the folder is writable
             pass
         yield folder
     finally:
-        with contextlib.suppress(OSError):  # rmdir refuses a folder that is not empty
+        with contextlib.suppress(OSError):  # rmdir raises an error if the folder is not empty
             folder.rmdir()
             if not options.out:
                 folder.parent.rmdir()
 
 
 def _create(options: Namespace) -> Path:
-    """Create the folder named by --out, if no run has written into it, or the first free one of runs/MODEL-DATA, -2, …"""
+    """Create the folder named by --out, or a new folder runs/MODEL-DATA, runs/MODEL-DATA-2, ….
+
+    Raise ``FileExistsError`` if --out contains files of another run.
+    """
     if options.out:
         folder = Path(options.out)
         existing = next((name for name in RUN_FILES if (folder / name).exists()), None)
         if existing and not options.resume:
             advice = f", or continue that run with --resume {folder}" if existing == CHECKPOINT else ""
-            raise FileExistsError(f"--out {folder} holds a {existing} already; name another folder{advice}")
+            raise FileExistsError(f"--out {folder} already contains {existing}; choose another folder{advice}")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     Path("runs").mkdir(exist_ok=True)
@@ -49,7 +52,7 @@ def _create(options: Namespace) -> Path:
     while True:
         folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
         try:
-            folder.mkdir()  # without exist_ok: another run may have taken this name just now
+            folder.mkdir()  # without exist_ok, because another run may have created this folder a moment ago
         except FileExistsError:
             number += 1
         else:
@@ -65,8 +68,10 @@ def restore_options(options: Namespace) -> None:
     """Restore the options of the run in the folder named by --resume."""
     path = Path(options.resume) / CHECKPOINT
     if not path.exists():
-        raise FileNotFoundError(f"--resume {options.resume} holds no {CHECKPOINT}: that run is over, or never began")
+        raise FileNotFoundError(
+            f"--resume {options.resume} must contain {CHECKPOINT}, got none: that run is complete, or it never started"
+        )
     notes = weights.read_tensors(path, "refconv-checkpoint")[1].get("notes", {})
     if notes.get("model") != options.model:
-        raise ArgumentValueError(f"--resume {options.resume} is a run of {notes.get('model')}, and not of {options.model}")
+        raise ArgumentValueError(f"--resume {options.resume} must be a run of {options.model}, got {notes.get('model')}")
     vars(options).update(notes, out=options.resume)

@@ -1,4 +1,4 @@
-"""Stop ``refconv train`` with Ctrl-C or SIGTERM."""
+"""Handling of Ctrl-C and SIGTERM in ``refconv train``."""
 
 import contextlib
 import signal
@@ -12,7 +12,10 @@ __all__ = ["StopOnSignal", "stop_signals"]
 
 
 class StopOnSignal(Callback):
-    """End the run after the current step once Ctrl-C or SIGTERM was received; see :func:`stop_signals`."""
+    """Callback that ends the run after the current step once Ctrl-C or SIGTERM was received.
+
+    :func:`stop_signals` yields its argument.
+    """
 
     def __init__(self, received: Callable[[], bool]) -> None:
         self.received = received
@@ -24,27 +27,28 @@ class StopOnSignal(Callback):
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns True once Ctrl-C or SIGTERM was received; a second signal has its usual effect.
+    """Yield a function that returns True once Ctrl-C or SIGTERM was received.
 
-    Only the main thread can handle signals; in other threads the function always returns False.
+    A second signal has its usual effect. Only the main thread can handle signals; in other threads the function always returns
+    False.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     received: list[int] = []
-    usual: dict[int, Any] = {}
+    previous_handlers: dict[int, Any] = {}
 
     def restore() -> None:
-        for number, handler in usual.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)
 
-    def note(number: int, frame: object) -> None:
+    def record(number: int, frame: object) -> None:
         received.append(number)
         restore()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not None:  # None: installed by other code than Python, which could not restore it
-            usual[number] = signal.signal(number, note)
+        if signal.getsignal(number) is not None:  # Python cannot restore a handler that was installed by C code
+            previous_handlers[number] = signal.signal(number, record)
     try:
         yield lambda: bool(received)
     finally:

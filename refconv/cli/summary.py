@@ -1,4 +1,4 @@
-"""``refconv summary``."""
+"""Command ``refconv summary``: print an architecture as a table."""
 
 from argparse import Namespace
 
@@ -10,19 +10,19 @@ from refconv.cli.parser import Parser
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Print an architecture as a table: for each stage the output size, the trainable parameters, the multiply-adds for one image
-and the receptive field of the middle output pixel; below the table, the memory for parameters and activations. Running
-averages have a column of their own, and auxiliary heads, which inference does not run, a total of their own. Nothing is
-allocated or computed.
+Print an architecture as a table. For each stage it shows the output size, the trainable parameters, the multiply-adds for one
+image and the receptive field of the middle output pixel. The memory for parameters and activations is printed below the table.
+Running averages are counted in a separate column, and auxiliary heads, which inference does not use, in a separate total.
+The network is not built, so no arrays are allocated.
 """
 
 
 def add_arguments(parser: Parser) -> None:
     add_architecture(parser)
     add = parser.add_argument
-    add("--depth", type=positive, default=1, metavar="N", help="levels of blocks to expand (default: %(default)s)")
-    add("--layers", action="store_true", help="a row for each innermost layer, without receptive fields")
-    add("--format", **one_of("text", "markdown", "csv"), default="text", help="(default: %(default)s)")
+    add("--depth", type=positive, default=1, metavar="N", help="number of levels of blocks to show (default: %(default)s)")
+    add("--layers", action="store_true", help="print a row for each innermost layer, without receptive fields")
+    add("--format", **one_of("text", "markdown", "csv"), default="text", help="output format (default: %(default)s)")
 
 
 def run(options: Namespace) -> None:

@@ -1,4 +1,4 @@
-"""``refconv tables``: the figures that papers print about architectures beside our counts, with a verdict for each."""
+"""Command ``refconv tables``: compare figures in papers about architectures with our counts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Print the figures that papers, lectures and other libraries give for the architectures, each beside our count.
+Compare the figures that papers, lectures and other libraries give for the architectures with our counts.
 
-A figure is equal if it matches the count to the last printed digit, rounded or truncated. Where it differs, the reason
-follows: a slip in the paper, or a difference between the paper's network and the one in common use. Exit status 1 if a
-figure differs without a reason.
+A figure is equal if it matches the count to the last printed digit, rounded or truncated. If it differs, the reason is
+printed: an error in the paper, or a difference between the paper's network and the one in common use. The exit status is 1 if
+a figure differs for an unknown reason.
 """
 
 HEAD = ("", "printed", "counted", "verdict")
@@ -31,11 +31,11 @@ def add_arguments(parser: Parser) -> None:
 
     family = {**one_of(*FAMILIES), "metavar": "FAMILY"}
     parser.add_argument("families", nargs="*", **family, help=f"any of: {', '.join(FAMILIES)} (default: all)")
-    parser.add_argument("--format", **one_of("text", "markdown"), default="text", help="(default: %(default)s)")
+    parser.add_argument("--format", **one_of("text", "markdown"), default="text", help="output format (default: %(default)s)")
 
 
 def run(options: Namespace) -> int:
-    """Print the tables; return 1 if a figure differs without a reason, else 0."""
+    """Print the tables; return 1 if a figure differs for an unknown reason, else 0."""
     from refconv.models.published import tables
 
     form = {"text": _text, "markdown": _markdown}[options.format]
@@ -46,7 +46,9 @@ def run(options: Namespace) -> int:
         print("\n".join(form(table.title, rows)), end="\n\n")
     equal, unexplained = verdicts.count("equal"), verdicts.count("DIFFERS")
     reasons = len(verdicts) - equal - unexplained
-    print(f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the reason given, {unexplained} differ without one")
+    print(
+        f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the given reason, {unexplained} differ without a reason"
+    )
     return int(unexplained > 0)
 
 

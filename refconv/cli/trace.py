@@ -1,4 +1,4 @@
-"""``refconv trace``."""
+"""Command ``refconv trace``: print the products that a loop adds to one output element."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Print each product that enters one output element, with the index letters of the formula and their values.
+Print each product that is added to one output element, with the index letters of the formula and their values.
 
-The reference loop itself runs, on numbers that record which array element they come from, so the trace shows exactly what the
-loop computes. Without files the arrays hold small non-zero integers; a 0 in the trace comes from the padding.
+The command runs the reference loop itself, on numbers that record their array and their index, so the trace shows exactly what
+the loop computes. Without files, the arrays contain small non-zero integers, so a 0 in the trace comes from the padding.
 """
 
 ARRAYS = ("x", "w", "b", "dy")
@@ -29,12 +29,12 @@ OPTIONS = ("stride", "padding", "dilation", "groups", "mode", "output_padding", 
 
 def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
-    add("operator", metavar="OPERATOR", help="such as conv2d, conv2d_dw, max_pool2d_dx")
-    add("--output", type=index, metavar="B,I,J,O", help="the element, indices from 0 (default: one near a corner)")
-    add("--input", type=shape, metavar="HxW", help="size of the input, or NxHxWxC")
+    add("operator", metavar="OPERATOR", help="operator, such as conv2d, conv2d_dw, max_pool2d_dx")
+    add("--output", type=index, metavar="B,I,J,O", help="indices of the output element, from 0 (default: one near a corner)")
+    add("--input", type=shape, metavar="HxW", help="input size, or NxHxWxC")
     add("--kernel", type=shape, metavar="HxW", help="size of the kernel or the pooling window")
-    add("--channels", type=positive, metavar="N", help="channels of the input")
-    add("--filters", type=positive, metavar="N", help="channels of the output")
+    add("--channels", type=positive, metavar="N", help="number of input channels")
+    add("--filters", type=positive, metavar="N", help="number of output channels")
     for name in ("stride", "dilation", "output-padding"):
         add(f"--{name}", type=per_axis, metavar="N", help="one number, or one for each axis: NxN")
     add(
@@ -43,13 +43,13 @@ def add_arguments(parser: Parser) -> None:
         metavar="P",
         help="same, valid, …; N; NxN; or before:after for each axis, N:NxN:N",
     )
-    add("--groups", type=positive, metavar="N", help="of the operator")
-    add("--mode", **one_of("valid", "same", "full"), help="of a plain convolution")
+    add("--groups", type=positive, metavar="N", help="number of groups")
+    add("--mode", **one_of("valid", "same", "full"), help="mode of a plain convolution")
     for name in ("ceil-mode", "count-include-pad"):
-        add(f"--{name}", action="store_true", default=None, help="of a pooling operator")
-    add("--seed", type=seed, default=0, metavar="N", help="of the numbers (default: %(default)s)")
+        add(f"--{name}", action="store_true", default=None, help="option of pooling operators")
+    add("--seed", type=seed, default=0, metavar="N", help="seed of the random integers (default: %(default)s)")
     for name in ARRAYS:
-        add(f"--{name}", metavar="FILE", help="your own array, written by numpy.save; channels last")
+        add(f"--{name}", metavar="FILE", help=f"your own array {name}, written by numpy.save; channels last")
 
 
 def run(options: Namespace) -> None:
@@ -70,8 +70,8 @@ def _read(name: str, path: str) -> Array:
             return np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, MemoryError):
         raise
-    except Exception:  # NumPy parses the header as Python, so a damaged one raises nearly any type
+    except Exception:  # NumPy parses the header as Python code, so a damaged header can raise almost any exception
         raise ArgumentValueError(f"--{name} must be a file written by numpy.save, got {path}") from None
 
 
-COMMAND = Command("trace", "print every product that enters one output", DESCRIPTION, add_arguments, run)
+COMMAND = Command("trace", "print every product that is added to one output element", DESCRIPTION, add_arguments, run)

@@ -1,4 +1,4 @@
-"""``refconv train``."""
+"""Command ``refconv train``: train a network and save it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ __all__ = ["COMMAND"]
 DESCRIPTION = """\
 Train a network and save it.
 
-The output folder gets three files: model.safetensors is the network, history.csv has one row for each epoch, and training.png
-shows the training curves and the misclassified test images. Ctrl-C (or SIGTERM) stops the run after the current step and saves
-the network as it is; a second Ctrl-C stops it at once. If the loss becomes NaN or infinite, the history and the plot are saved
-but no model is, and the exit status is 1.
+The command writes three files to the output folder: model.safetensors contains the network, history.csv contains one row for
+each epoch, and training.png shows the training curves and the misclassified test images. Ctrl-C (or SIGTERM) stops the run
+after the current step and saves the network in its current state; a second Ctrl-C stops the run at once. If the loss becomes
+NaN or infinite, the history and the plot are saved but the model is not, and the exit status is 1.
 
 During the run, last.safetensors in the same folder is the checkpoint. It is written after each epoch and when the run is
-stopped. --resume DIR continues an interrupted run from there, with its original options. The result is the same as without the
-interruption, bit for bit.
+stopped. --resume DIR continues an interrupted run from its checkpoint, with its original options. The result is the same as
+without the interruption, bit for bit.
 
-With --validation, the network with the lowest validation loss is saved. If the run is stopped early with Ctrl-C,
-model.safetensors is the latest network, and best.safetensors the one with the lowest validation loss so far.
+With --validation, the network with the lowest validation loss is saved. If you stop the run with Ctrl-C, model.safetensors
+contains the latest network, and best.safetensors the network with the lowest validation loss so far.
 
-With --engine reference the loops do all the work: one image takes about a second, so use --images 64 --test-images 20.
+With --engine reference, the reference loops compute everything. One image then takes about a second, so use
+--images 64 --test-images 20.
 """
 
 
 def trainable(text: str) -> str:
-    """Name of the network that this command trains, in any spelling."""
+    """Parse the name of the network that this command trains, in any spelling."""
     name = model_name(text)
     if name != "lenet":
         raise argparse.ArgumentTypeError(f"must be lenet, got {text!r}; train other networks with refconv.training.fit")
@@ -63,11 +64,11 @@ def _add_data(add: Callable[..., Any]) -> None:
         "--data",
         **one_of(*sets),
         default="digits",
-        help="digits drawn by refconv (default), MNIST, or a set in the same format",
+        help="digits drawn by refconv (default), MNIST, or a data set in the same format",
     )
     add("--epochs", type=positive, default=3, metavar="N", help="passes over the data (default: %(default)s)")
     add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
-    add("--seed", type=seed, default=0, metavar="N", help="for weights, order and drawn digits (default: %(default)s)")
+    add("--seed", type=seed, default=0, metavar="N", help="seed for weights, order and drawn digits (default: %(default)s)")
     add("--images", type=positive, metavar="N", help="training images (default: 30000 digits, or all of MNIST)")
     add("--test-images", type=positive, metavar="N", help="test images (default: 5000 digits, or all 10000 of MNIST)")
     add("--validation", type=fraction, metavar="X", help="fraction of the training images kept for validation")
@@ -80,13 +81,13 @@ def _add_data(add: Callable[..., Any]) -> None:
 
 
 def _add_optimisation(add: Callable[..., Any]) -> None:
-    add("--optimizer", **one_of("sgd", "rmsprop", "adam", "adamw"), default="sgd", help="(default: %(default)s)")
+    add("--optimizer", **one_of("sgd", "rmsprop", "adam", "adamw"), default="sgd", help="optimiser (default: %(default)s)")
     add("--lr", type=non_negative, metavar="X", help="initial learning rate (default: 0.05 for sgd, 0.001 for the others)")
     add(
         "--momentum",
         type=share,
         metavar="X",
-        help="fraction of the velocity kept at each step (default: 0.9 for sgd, 0 for rmsprop; adam and adamw have none)",
+        help="fraction of the velocity kept at each step (default: 0.9 for sgd, 0 for rmsprop; not for adam and adamw)",
     )
     add(
         "--weight-decay",
@@ -99,11 +100,11 @@ def _add_optimisation(add: Callable[..., Any]) -> None:
         "--schedule",
         **one_of("cosine", "constant", "step", "plateau"),
         default="cosine",
-        help="learning rate. cosine: falls to 0; step: a tenth after each quarter of the run; "
+        help="schedule of the learning rate. cosine: falls to 0; step: falls to a tenth after each quarter of the run; "
         "plateau: falls whenever the validation loss stops falling (default: %(default)s)",
     )
     add("--label-smoothing", type=share, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
-    add("--clip-norm", type=non_negative, metavar="X", help="maximum of the gradient norm (default: unlimited)")
+    add("--clip-norm", type=non_negative, metavar="X", help="maximum norm of the gradient (default: unlimited)")
     add("--patience", type=positive, metavar="N", help="stop after N epochs without a lower validation loss")
 
 
@@ -111,21 +112,21 @@ def _add_execution(add: Callable[..., Any]) -> None:
     add(
         "--engine",
         **one_of("kernels", "reference"),
-        help="the kernels (default if they are built), or the reference loops",
+        help="compute with the compiled kernels (default if they are built) or with the reference loops",
     )
-    add("--threads", type=threads, metavar="N", help="threads for the kernels (default: see refconv info)")
-    add("--out", metavar="DIR", help="output folder (default: a new one, runs/MODEL-DATA)")
+    add("--threads", type=threads, metavar="N", help="number of threads of the kernels (default: see refconv info)")
+    add("--out", metavar="DIR", help="output folder (default: a new folder runs/MODEL-DATA)")
     add("--resume", metavar="DIR", help="continue the run in this output folder with its original options")
     add("--checkpoint-every", type=positive, metavar="N", help="steps between checkpoints (default: one epoch)")
     add("--tensorboard", action="store_true", help="also write TensorBoard event files to the output folder")
 
 
 def run(options: Namespace) -> None:
-    for module in ("matplotlib", "tqdm"):  # needed at the end: check before an hour of training
+    for module in ("matplotlib", "tqdm"):  # needed at the end, so check before an hour of training
         need(module, "train", "refconv train")
-    for option, chosen in (("--patience", options.patience), ("--schedule plateau", options.schedule == "plateau")):
-        if chosen and not options.validation and not options.resume:
-            raise ArgumentValueError(f"{option} needs --validation X: it follows the validation loss")
+    for option, is_set in (("--patience", options.patience), ("--schedule plateau", options.schedule == "plateau")):
+        if is_set and not options.validation and not options.resume:
+            raise ArgumentValueError(f"--validation must be given with {option}, which uses the validation loss, got none")
     if options.momentum is not None and options.optimizer.startswith("adam") and not options.resume:
         raise ArgumentValueError(f"--momentum must be left out with --optimizer {options.optimizer}, got {options.momentum:g}")
     if options.tensorboard:

@@ -1,4 +1,4 @@
-"""The images and labels of ``refconv train``."""
+"""Images and labels for ``refconv train``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ TEST_DIGITS = 5_000
 
 
 def load(options: Namespace) -> tuple[Examples, Examples | None, Examples]:
-    """Return training, validation and test data as pairs of images and labels; validation is None unless requested."""
+    """Return training, validation and test data as pairs of images and labels.
+
+    The validation data are None without --validation.
+    """
     if options.data == "digits":
         count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
         say(f"drawing {count:,} training and {test_count:,} test digits")
@@ -35,7 +38,7 @@ def load(options: Namespace) -> tuple[Examples, Examples | None, Examples]:
             warnings.simplefilter("always")
             training = _first(options.images, load_set("train"), "--images", options)
             test = _first(options.test_images, load_set("test"), "--test-images", options)
-        for warning in caught:  # about files whose checksum is unknown
+        for warning in caught:  # each is about a file whose checksum is unknown
             say(f"{warning.message}")
     if not options.validation:
         return training, None, test

@@ -1,4 +1,4 @@
-"""The training run of ``refconv train``: from its options to the saved network."""
+"""Training run of ``refconv train``, from the options to the saved network."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ AUGMENT: dict[str, Callable[[], Any]] = {
     "distort": data.augment.distort,
 }
 OPTIMIZERS: dict[str, Any] = {"sgd": optim.SGD, "rmsprop": optim.RMSProp, "adam": optim.Adam, "adamw": optim.AdamW}
-# The steps of the last three have the size of the learning rate, whatever the gradient's.
+# RMSProp, Adam and AdamW make steps of about the size of the learning rate, whatever the size of the gradient.
 DEFAULTS = {"sgd": {"lr": 0.05, "momentum": 0.9}, "rmsprop": {"lr": 0.001}, "adam": {"lr": 0.001}, "adamw": {"lr": 0.001}}
 SCHEDULES: dict[str, Callable[[], Any]] = {
     "cosine": lambda: optim.cosine,
@@ -52,7 +52,7 @@ SCHEDULES: dict[str, Callable[[], Any]] = {
 
 
 def train(options: Namespace) -> None:
-    """Train as the options say, report progress, and save the network, its history and the plot."""
+    """Train according to the options, report progress, and save the network, history and plot."""
     keep_freed_memory()
     if options.resume:
         restore_options(options)
@@ -62,7 +62,7 @@ def train(options: Namespace) -> None:
 
 def _train(options: Namespace, folder: Path) -> None:
     model = models.create(options.model, style=options.style)
-    # Independent streams, so that the batch size and the data set do not change the initial weights.
+    # Two independent generators, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     input_shape = models.input_shape(options.model)
     model.build(input_shape, weights_rng)
@@ -83,11 +83,11 @@ def _train(options: Namespace, folder: Path) -> None:
     except Diverged as error:
         raise Failure(f"{error} ({_save_diverged(folder, options, error, test)})") from error
     if history.stopped:
-        say(f"stopped; saving what there is; --resume {folder} goes on")
+        say(f"stopped; the network is saved as it is; continue with --resume {folder}")
     elif history.best not in (None, history.epochs[-1]):
         checkpoint.recall_best(model)
         history.test = evaluate(model, test)
-        say(f"the validation loss was lowest after epoch {history.best.epoch}: it is the one that is saved")
+        say(f"saving the network of epoch {history.best.epoch}, which has the lowest validation loss")
     _save(folder, options, model, history, test)
     if not history.stopped:
         checkpoint.last.unlink(missing_ok=True)
@@ -149,7 +149,10 @@ def _save(folder: Path, options: Namespace, model: Layer, history: History, test
 
 
 def _save_diverged(folder: Path, options: Namespace, error: Diverged, test: data.Batches) -> str:
-    """Save the history and the plot but no model, whose weights have overflowed; return a description of what was saved."""
+    """Save the history and the plot of a diverged run, and return a description of the saved files.
+
+    The model is not saved, because its weights are useless.
+    """
     if not error.history.epochs:
         return "nothing to save"
     _save_history(folder, options, error.history, test, str(error).partition(";")[0])
@@ -165,7 +168,7 @@ def _save_history(folder: Path, options: Namespace, history: History, test: data
 
 
 def _test_on_mnist(model: Layer) -> None:
-    """Print the accuracy on MNIST of a network trained on drawn digits, if MNIST has been downloaded."""
+    """Print the accuracy on MNIST of a network trained on drawn digits, if MNIST is downloaded."""
     with contextlib.suppress(data.DataNotFound, data.BadDataFile):
         test = _in_order(data.load_mnist("test", download=False))
-        say(f"on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")
+        say(f"accuracy on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")

@@ -1,4 +1,4 @@
-"""``refconv try``: run each architecture once, in a process of its own, so that memory can be measured."""
+"""Command ``refconv try``: run architectures once and measure time and memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "measure"]
 
 DESCRIPTION = """\
-Run architectures once, each on a batch of noise, and print time and memory.
+Run each architecture once on a batch of noise, and print time and memory.
 
-Each runs in a process of its own. Memory is the peak of that process beyond the peak of an empty one: weights, gradients,
-activations and the kernels' buffers. Exit status 1 if any output or gradient is not finite.
+Each architecture runs in a separate process. The printed memory is the peak memory of this process minus the peak memory of
+an empty process: weights, gradients, activations and the kernels' buffers. The exit status is 1 if any output or gradient is
+not finite.
 """
 
 HEAD = ("model", "input", "parameters", "build", "forward", "backward", "memory")
@@ -32,32 +33,35 @@ MEBIBYTE = 2**20
 
 def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
-    add("models", nargs="*", type=model_name, metavar="MODEL", help="names that summary accepts (default: all)")
-    add("--small", action="store_true", help="their small variants")
-    add("--batch", type=positive, default=1, metavar="N", help="images (default: %(default)s)")
-    add("--backward", action="store_true", help="run the backward pass too, as in training")
-    add("--input", type=size, metavar="HxW", help="size of the input, or HxWxC (default: the paper's)")
+    add("models", nargs="*", type=model_name, metavar="MODEL", help="names that `refconv summary` accepts (default: all)")
+    add("--small", action="store_true", help="run the small variants")
+    add("--batch", type=positive, default=1, metavar="N", help="number of images (default: %(default)s)")
+    add("--backward", action="store_true", help="also run the backward pass, as in training")
+    add("--input", type=size, metavar="HxW", help="input size, or HxWxC (default: as in the paper)")
 
 
 def run(options: Namespace) -> int:
-    """Run each model once and print a line for it; return 1 if an output or a gradient is not finite, else 0."""
+    """Run each model once and print a line for it.
+
+    Return 1 if an output or a gradient is not finite, else 0.
+    """
     from refconv import models
 
     names = [variant(name, options.small) for name in options.models or models.names()]
     for name in names:
-        models.create(name).output_shape(input_shape(name, options.input))  # refuse a wrong size before the first model runs
+        models.create(name).output_shape(input_shape(name, options.input))  # raises for a wrong size before any model runs
     say(_row(HEAD))
     say(_row(tuple("─" * width for width in WIDTHS)))
-    wrong = [name for name in names if not _in_a_process(name, options.batch, options.backward, options.input)]
-    if wrong:
-        say(f"not finite: {', '.join(wrong)}")
-    return int(bool(wrong))
+    non_finite = [name for name in names if not _run_in_process(name, options.batch, options.backward, options.input)]
+    if non_finite:
+        say(f"not finite: {', '.join(non_finite)}")
+    return int(bool(non_finite))
 
 
-def _in_a_process(name: str, batch: int, backward: bool, size: Shape | None) -> bool:
+def _run_in_process(name: str, batch: int, backward: bool, size: Shape | None) -> bool:
     import multiprocessing
 
-    # A new interpreter inherits no memory, so its peak belongs to this model alone.
+    # A new interpreter inherits no memory, so its peak memory is due to this model alone.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         cells, finite = pool.apply(measure, (name, batch, backward, size))
     say(_row(cells))
@@ -65,26 +69,29 @@ def _in_a_process(name: str, batch: int, backward: bool, size: Shape | None) -> 
 
 
 def measure(name: str, batch: int = 1, backward: bool = False, size: Shape | None = None) -> tuple[tuple[str, ...], bool]:
-    """Build a model, run a batch of noise forward and optionally backward; return its row and whether all is finite."""
+    """Build a model and run a batch of noise through it, optionally also backward.
+
+    Return the row of the table, and True if all outputs and gradients are finite.
+    """
     import numpy as np
 
     from refconv import models
 
     shape, memory_before = input_shape(name, size), _peak_memory()
     model = models.create(name)
-    began = time.perf_counter()
+    start = time.perf_counter()
     model.build(shape, rng=0)
-    build_seconds = time.perf_counter() - began
+    build_seconds = time.perf_counter() - start
     x = np.random.default_rng(1).uniform(0, 1, (batch, *shape)).astype(np.float32)
-    began = time.perf_counter()
+    start = time.perf_counter()
     outputs, backward_function = model.forward(x, train=backward)
-    forward_seconds, backward_seconds = time.perf_counter() - began, None
+    forward_seconds, backward_seconds = time.perf_counter() - start, None
     finite = all(np.isfinite(y).all() for y in _as_tuple(outputs))
     if backward:
         dy = tuple(np.ones_like(y) for y in _as_tuple(outputs))
-        began = time.perf_counter()
+        start = time.perf_counter()
         backward_function(dy if isinstance(outputs, tuple) else dy[0], want_dx=False)
-        backward_seconds = time.perf_counter() - began
+        backward_seconds = time.perf_counter() - start
         finite &= all(np.isfinite(p.grad).all() for p in model.named_parameters().values() if p.trainable)
     memory_after = _peak_memory()
     memory = None if memory_before is None or memory_after is None else memory_after - memory_before
@@ -110,7 +117,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _peak_memory() -> int | None:
-    """Peak memory of this process so far, in bytes; None where the system does not report it."""
+    """Return the peak memory of this process in bytes, or None if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -118,7 +125,7 @@ def _peak_memory() -> int | None:
     import sys
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS reports bytes, other systems KiB
 
 
 COMMAND = Command("try", "run architectures once, at their paper's input size", DESCRIPTION, add_arguments, run)

@@ -1,4 +1,4 @@
-"""``refconv verify``."""
+"""Command ``refconv verify``: prove every operator and every derivative."""
 
 from argparse import Namespace
 
@@ -10,16 +10,17 @@ from refconv.cli.parser import Parser
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Prove the operators, layers and optimisers: print a table operator × evidence. Exit status 1 if anything is refuted.
+Prove the operators, layers and optimisers. The command prints a table of the evidence for each of them. The exit status is 1
+if any case is refuted.
 
   symbolic  the derivative that sympy computes from the forward loop equals the derivative loop
-  numeric   central differences
-  adjoint   forward and backward in exact fractions
-  parity    loops against kernels, on cases drawn by hypothesis
-  oracle    literal tables of paddings, sizes and divisors; worked examples; SciPy; and, if installed, PyTorch, JAX, ONNX
-            Runtime and the ONNX operator tests
+  numeric   central differences agree with the derivative
+  adjoint   the forward function and its derivative are adjoint, in exact fractions
+  parity    loops and compiled kernels agree on cases drawn by hypothesis
+  oracle    results agree with literal tables of paddings, sizes and divisors; worked examples; SciPy; and, if installed,
+            PyTorch, JAX, ONNX Runtime and the ONNX operator tests
 
-Each ✓ is followed by the number of cases and the largest error. Below the table, cases that were not compared are counted,
+Each ✓ is followed by the number of cases and the largest error. Cases that were not compared are counted below the table,
 with the reason.
 
 Symbolic and parity evidence also compare a layer with its operator, and an optimiser with its formula in NumPy.
@@ -28,18 +29,18 @@ Symbolic and parity evidence also compare a layer with its operator, and an opti
 
 def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
-    names = "such as conv2d, max_pool2d_dx, nn.Conv2D or optim.SGD (default: all)"
+    names = "operators such as conv2d or max_pool2d_dx, or classes such as nn.Conv2D or optim.SGD (default: all)"
     add("operators", nargs="*", metavar="OPERATOR", help=names)
     add(
         "--engine",
         **one_of("kernels", "reference"),
-        help="engine that central differences and other libraries test (default: kernels)",
+        help="engine that is compared with central differences and other libraries (default: kernels)",
     )
-    add("--quick", action="store_true", help="fewer cases: about a minute instead of several")
+    add("--quick", action="store_true", help="test fewer cases, in about a minute instead of several")
 
 
 def run(options: Namespace) -> int:
-    """Print the table operator × evidence; return 1 if anything was refuted, else 0."""
+    """Print the table of evidence for each operator; return 1 if a case was refuted, else 0."""
     need("hypothesis", "verify", "refconv verify")
     need("sympy", "verify", "refconv verify")
     from refconv.verify.evidence.table import table

@@ -1,7 +1,7 @@
-"""Augmentation: images changed at random, so that a network sees each a little different every time.
+"""Random changes of images, so that a network sees a different version in each pass.
 
-Each function here makes a function ``augment(images, rng)`` for :class:`refconv.data.Batches`. Images are batches as they are
-stored, bytes of shape (N, H, W) or (N, H, W, C), and stay bytes; what comes in from outside is 0, MNIST's background.
+Each function here returns a function ``augment(images, rng)`` for :class:`refconv.data.Batches`. Images are batches in their
+stored form, uint8 of shape (N, H, W) or (N, H, W, C), and stay uint8. Pixels from outside an image are 0, MNIST's background.
 
 >>> import numpy as np
 >>> augment = chain(crop(3, pad=1), flip())
@@ -28,16 +28,18 @@ __all__ = ["chain", "colour", "crop", "distort", "flip", "scale", "shift"]
 
 Augment = Callable[[Array, "np.random.Generator"], Array]
 
-GREY = np.array([0.299, 0.587, 0.114], np.float32)  # how bright red, green and blue are, ITU-R BT.601
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # brightness of red, green and blue, ITU-R BT.601
 
 
 def chain(*augments: Augment) -> Augment:
-    """One after the other, all with the same generator of random numbers.
+    """Return an augmentation that applies several augmentations in order.
+
+    All of them use the same random generator.
 
     Parameters
     ----------
     *augments : callable
-        In order.
+        Augmentations in the order in which they are applied.
 
     Returns
     -------
@@ -48,34 +50,34 @@ def chain(*augments: Augment) -> Augment:
     """
 
     def augment(images: Array, rng: np.random.Generator) -> Array:
-        for each in augments:
-            images = each(images, rng)
+        for step in augments:
+            images = step(images, rng)
         return images
 
     return augment
 
 
 def crop(size: int, pad: int = 0) -> Augment:
-    """A square of this size, anywhere in the image; where ``pad`` is given, in the image with so many zeros on each side.
+    """Return an augmentation that crops a square at a random position of each image.
 
-    The lecture's is 224 from 256; CIFAR's usual one is ``crop(32, pad=4)``.
+    The lecture crops 224 × 224 pixels from images of 256 × 256. The usual choice for CIFAR is ``crop(32, pad=4)``.
 
     Parameters
     ----------
     size : int
-        Pixels along the square.
+        Height and width of the square, in pixels.
     pad : int
-        Zeros on each side, before.
+        Number of zeros added on each side before cropping.
 
     Returns
     -------
     callable
-        ``augment(images, rng)``; it raises ``ValueError`` if the images are no bytes, or smaller than the square.
+        ``augment(images, rng)``; it raises ``ValueError`` if the images are not uint8, or smaller than the square.
 
     Raises
     ------
     TypeError, ValueError
-        If size is no count, or pad is negative.
+        If size is not a positive integer, or pad is not a non-negative one.
 
     Examples
     --------
@@ -95,12 +97,12 @@ def crop(size: int, pad: int = 0) -> Augment:
 
 
 def shift(most: int) -> Augment:
-    """Each image moved by whole pixels.
+    """Return an augmentation that shifts each image by a random number of whole pixels.
 
     Parameters
     ----------
     most : int
-        How far at most, in each direction.
+        Largest shift in each direction, in pixels.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def shift(most: int) -> Augment:
     Raises
     ------
     TypeError, ValueError
-        If most is no whole number from 0 on.
+        If most is not a non-negative integer.
 
     Examples
     --------
@@ -125,12 +127,12 @@ def shift(most: int) -> Augment:
 
 
 def flip(probability: float = 0.5) -> Augment:
-    """Left and right exchanged.
+    """Return an augmentation that flips images horizontally at random.
 
     Parameters
     ----------
     probability : float
-        For each image by itself.
+        Probability of flipping, independent for each image.
 
     Returns
     -------
@@ -140,7 +142,7 @@ def flip(probability: float = 0.5) -> Augment:
     Raises
     ------
     TypeError, ValueError
-        If probability is no number from 0 to 1.
+        If probability is not a number from 0 to 1.
 
     Examples
     --------
@@ -149,7 +151,6 @@ def flip(probability: float = 0.5) -> Augment:
 
     Source: lecture row A21 (SOURCES.md).
     """
-
     probability = real("probability", probability, least=0, most=1)
 
     def augment(images: Array, rng: np.random.Generator) -> Array:
@@ -162,16 +163,17 @@ def flip(probability: float = 0.5) -> Augment:
 
 
 def scale(size: int, least: int = 256, most: int = 512) -> Augment:
-    """Scale jitter: each image resized so that its shorter side is S, a whole number from least to most; then a random crop.
+    """Return an augmentation that rescales each image at random and then crops a square.
 
-    The lecture's S lies in [256, 512] and its crop is 224. Pixels are interpolated from their four neighbours.
+    This is scale jitter: each image is resized so that its shorter side is S, a random integer from least to most. In the
+    lecture, S lies in [256, 512] and the crop is 224. Pixels are interpolated from their four neighbours.
 
     Parameters
     ----------
     size : int
-        Pixels along the square that is cropped.
+        Height and width of the square, in pixels.
     least, most : int
-        The range of S, in pixels.
+        Smallest and largest S, in pixels.
 
     Returns
     -------
@@ -181,7 +183,7 @@ def scale(size: int, least: int = 256, most: int = 512) -> Augment:
     Raises
     ------
     TypeError, ValueError
-        Unless size ≤ least ≤ most, and all are counts.
+        If the three are not positive integers with size ≤ least ≤ most.
 
     Examples
     --------
@@ -194,9 +196,7 @@ def scale(size: int, least: int = 256, most: int = 512) -> Augment:
     """
     size, least, most = integer("size", size), integer("least", least), integer("most", most)
     if not size <= least <= most:
-        raise ArgumentValueError(
-            f"size must be at most least, and least at most most, but they are {size}, {least} and {most}"
-        )
+        raise ArgumentValueError(f"size, least and most must satisfy size <= least <= most, got {size}, {least} and {most}")
 
     def augment(images: Array, rng: np.random.Generator) -> Array:
         images = _bytes(images)
@@ -213,14 +213,15 @@ def scale(size: int, least: int = 256, most: int = 512) -> Augment:
 
 
 def colour(brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.2) -> Augment:
-    """Colour jitter: brightness, contrast and saturation of each image times a factor around one.
+    """Return an augmentation that changes brightness, contrast and saturation at random.
 
-    Contrast is about the image's mean, saturation about each pixel's grey; images without three channels have no saturation.
+    This is colour jitter: each of the three is multiplied by a random factor around 1. Contrast scales differences from the
+    image's mean, saturation differences from each pixel's grey level. Saturation only applies to images with three channels.
 
     Parameters
     ----------
     brightness, contrast, saturation : float
-        Each factor is drawn evenly from 1 − x to 1 + x; x from 0 to 1.
+        x, from 0 to 1: each factor is drawn uniformly from 1 − x to 1 + x.
 
     Returns
     -------
@@ -230,7 +231,7 @@ def colour(brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0
     Raises
     ------
     TypeError, ValueError
-        If one of the three is no number from 0 to 1.
+        If one of the three is not a number from 0 to 1.
 
     Examples
     --------
@@ -240,9 +241,8 @@ def colour(brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0
     Source: lecture row A21 (SOURCES.md); Howard, "Some improvements on deep convolutional neural network based image
     classification", 2013.
     """
-
-    given = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-    spreads = [real(name, spread, least=0, most=1) for name, spread in given.items()]
+    ranges = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
+    spreads = [real(name, spread, least=0, most=1) for name, spread in ranges.items()]
 
     def augment(images: Array, rng: np.random.Generator) -> Array:
         images = _bytes(images)
@@ -270,25 +270,28 @@ def distort(
     move: float = 0.0,
     share: int = 16,
 ) -> Augment:
-    r"""Images turned, zoomed, slanted, and bent by a smooth random field, as handwriting differs.
+    r"""Return an augmentation that distorts images at random, as handwriting varies.
+
+    Images are rotated, zoomed, sheared, and bent by a smooth random displacement field:
 
     .. math:: y_{p} = x_{A (p - c) + c + d_p}, \qquad d = \mathrm{elastic} \cdot \text{noise smoothed by a Gaussian}
 
-    with the centre c; values between pixels are interpolated from four. ``share`` neighbours of a batch, which is in random
-    order, have A and d in common: what is common is computed once.
+    with the centre c; values between pixels are interpolated from the four nearest pixels. To save time, ``share`` consecutive
+    images of a batch use the same A and d; the batch is in random order.
 
     Parameters
     ----------
     rotation : float
         Largest angle, in degrees.
     zoom, shear : float
-        Largest difference of the scale from 1, drawn for height and width apart, and largest slant, x per y.
+        Largest difference of the scale from 1, drawn separately for height and width; and largest shear, in pixels of x per
+        pixel of y.
     elastic, sigma : float
-        Standard deviation of each pixel's displacement, and of the Gaussian that makes neighbours move together, in pixels.
+        Standard deviation of each pixel's displacement, and of the Gaussian that smooths the displacements, in pixels.
     move : float
-        Largest translation, in pixels, parts of them too.
+        Largest translation, in pixels; translations need not be whole pixels.
     share : int
-        Images that are distorted alike.
+        Number of consecutive images with the same distortion.
 
     Returns
     -------
@@ -298,7 +301,8 @@ def distort(
     Raises
     ------
     TypeError, ValueError
-        If share is no count, sigma not above 0, zoom not from 0 to 1, or another not a number from 0 on.
+        If share is not a positive integer, sigma is not positive, zoom is not from 0 to 1, or another argument is negative or
+        not a number.
 
     Examples
     --------
@@ -331,19 +335,17 @@ def _bytes(images: Array) -> Array:
 
 
 def _windows(images: Array, size: Shape, pad: int, rng: np.random.Generator) -> Array:
-    """A window of this size anywhere in each image, padded by zeros."""
+    """Pad the images with zeros and cut a window at a random position of each."""
     count, height, width, *channels = images.shape
     padded = np.zeros((count, height + 2 * pad, width + 2 * pad, *channels), np.uint8)
     padded[:, pad : pad + height, pad : pad + width] = images
-    rest = [have - want for have, want in zip(padded.shape[1:3], size, strict=True)]
-    if min(rest) < 0:
-        raise ArgumentValueError(
-            f"images must be at least {size} pixels large, but with their padding they are {padded.shape[1:3]}"
-        )
-    top, left = (rng.integers(0, n + 1, len(images)) for n in rest)
+    margins = [n - window for n, window in zip(padded.shape[1:3], size, strict=True)]
+    if min(margins) < 0:
+        raise ArgumentValueError(f"images must be at least {size} pixels large with their padding, got {padded.shape[1:3]}")
+    top, left = (rng.integers(0, n + 1, len(images)) for n in margins)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, (1, 2))
-    found = windows[np.arange(len(images)), top, left]  # with channels these come before the window
-    return np.ascontiguousarray(np.moveaxis(found, 1, -1)) if images.ndim == 4 else found
+    cut = windows[np.arange(len(images)), top, left]  # channels come before the axes of the window
+    return np.ascontiguousarray(np.moveaxis(cut, 1, -1)) if images.ndim == 4 else cut
 
 
 def _sources(
@@ -357,7 +359,10 @@ def _sources(
     sigma: float,
     move: float,
 ) -> Array:
-    """Where each pixel of each group comes from: rows and columns, two arrays (groups, H, W)."""
+    """Draw a distortion for each group of images.
+
+    Returns the source position of each pixel, rows and columns, in an array (2, groups, H, W).
+    """
     turn, slant = rng.uniform(-1, 1, (2, groups)) * np.array([[angle], [shear]])
     tall, wide = rng.uniform(1 - zoom, 1 + zoom, (2, groups))
     cos, sin = np.cos(turn), np.sin(turn)
@@ -366,25 +371,26 @@ def _sources(
     y, x = (np.arange(n, dtype=np.float32) - np.float32(c) for n, c in zip(size, centre, strict=True))
     offset = (centre[:, None] + rng.uniform(-move, move, (2, groups))).astype(np.float32)
     across, down, offset = (part[..., None, None] for part in (matrix[:, 1], matrix[:, 0], offset))
-    found = (down * y[:, None] + offset) + across * x
+    field = (down * y[:, None] + offset) + across * x
     if elastic:
         bumps = [gaussians(n, sigma) for n in size]
         noise = rng.standard_normal((2, groups, *(b.shape[1] for b in bumps)), np.float32)
-        found += np.float32(elastic) * (bumps[0] @ noise @ bumps[1].T)
-    return found
+        field += np.float32(elastic) * (bumps[0] @ noise @ bumps[1].T)
+    return field
 
 
 def _gather(images: Array, field: Array, share: int) -> Array:
-    """Interpolate each group of images at the places of its field; the images of a group lie side by side, pixel by pixel.
+    """Interpolate each group of images at the positions of its field.
 
-    In whole numbers of 16 bits, half as large as float32: places are rounded to 1/128 of a pixel.
+    In memory, equal pixels of the images of a group are consecutive. The computation uses 16-bit integers, which are half as
+    large as float32; positions are rounded to 1/128 of a pixel.
     """
     _, groups, height, width = field.shape
     count, tall, pitch = len(images), height + 3, width + 3
-    framed = np.zeros((groups * share, tall, pitch, images[0, 0, 0].size), np.int16)  # in a frame of background
+    framed = np.zeros((groups * share, tall, pitch, images[0, 0, 0].size), np.int16)  # with a margin of background
     framed[:count, 1:-2, 1:-2] = images.reshape(count, height, width, -1)
-    alike = np.moveaxis(framed.reshape(groups, share, -1, framed.shape[-1]), 1, 2)
-    pixels = np.ascontiguousarray(alike).reshape(groups * tall * pitch, -1)
+    grouped = np.moveaxis(framed.reshape(groups, share, -1, framed.shape[-1]), 1, 2)
+    pixels = np.ascontiguousarray(grouped).reshape(groups * tall * pitch, -1)
     places = np.rint(128 * field).astype(np.intp) + 128
     places = np.clip(places, 0, 128 * np.array([height + 1, width + 1]).reshape(2, 1, 1, 1))
     (top, left), parts = places >> 7, (places & 127).astype(np.int16)
@@ -394,13 +400,16 @@ def _gather(images: Array, field: Array, share: int) -> Array:
     def row(start: Array) -> Array:
         return _between(pixels.take(start, 0), pixels.take(start + 1, 0), right)
 
-    found = _between(row(first), row(first + pitch), down).astype(np.uint8)
-    found = np.moveaxis(found.reshape(groups, height * width, share, -1), 2, 1)
-    return found.reshape(groups * share, *images.shape[1:])[:count]
+    result = _between(row(first), row(first + pitch), down).astype(np.uint8)
+    result = np.moveaxis(result.reshape(groups, height * width, share, -1), 2, 1)
+    return result.reshape(groups * share, *images.shape[1:])[:count]
 
 
 def _between(a: Array, b: Array, t: Array) -> Array:
-    """a + t/128·(b − a), rounded, in b's memory. The product of 8 and 7 bits and a sign fits into 16."""
+    """Compute a + t/128·(b − a), rounded, in place in b.
+
+    No overflow: an 8-bit difference times a 7-bit factor, with a sign, fits into 16 bits.
+    """
     b -= a
     b *= t
     b += 64

@@ -1,4 +1,4 @@
-"""Mini-batches in random order, the input of LeNet-5, and the split into training and validation data."""
+"""Mini-batches, the input of LeNet-5, and the split into training and validation data."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Batches", "lenet_input", "split"]
 
-# The paper's scaling: paper white is −0.1 and ink is 1.175. It says that this makes the mean 0 and the variance 1, roughly; in
-# the 32 × 32 pixels of MNIST they are 0.0 and 0.1.
+# Scaling of the LeNet-5 paper: white is −0.1 and ink is 1.175. According to the paper, this makes the mean about 0 and the
+# variance about 1. For MNIST in 32 × 32 pixels they are 0.0 and 0.1.
 BACKGROUND, INK = -0.1, 1.175
 _VALUE_OF_PIXEL = np.linspace(BACKGROUND, INK, 256).astype(np.float32)
 
 LARGEST_LABEL = np.iinfo(np.intp).max
-SAMPLE = 256  # examples in the fingerprint of a data set
+SAMPLE = 256  # examples that enter the fingerprint of a data set
 
 
 def lenet_input(images: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
@@ -34,7 +34,7 @@ def lenet_input(images: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
     Parameters
     ----------
     images : array (N, H, W), uint8
-        0 is background, 255 is ink; H and W up to 32 pixels, placed in the middle.
+        0 is background, 255 is ink. H and W are at most 32 pixels; smaller images are centred.
     dtype : numpy dtype
         float32 or float64.
 
@@ -45,7 +45,7 @@ def lenet_input(images: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
     Raises
     ------
     ValueError
-        If the images are not uint8, or too large.
+        If the images are not uint8 or are too large.
 
     Examples
     --------
@@ -59,8 +59,7 @@ def lenet_input(images: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3 or max(images.shape[1:]) > 32:
         raise ArgumentValueError(
-            f"images must be uint8 of shape (N, H, W), 32 pixels high and wide at most, "
-            f"got {images.dtype} of shape {images.shape}"
+            f"images must be uint8 of shape (N, H, W) with H and W at most 32, got {images.dtype} of shape {images.shape}"
         )
     top, left = ((32 - n) // 2 for n in images.shape[1:])
     x: Array = np.full((len(images), 32, 32, 1), BACKGROUND, dtype)
@@ -71,37 +70,37 @@ def lenet_input(images: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
 class Batches:
     """Mini-batches of a data set, in a new random order in each pass.
 
-    Images and targets are only indexed, so an array on disk (``numpy.load(path, mmap_mode="r")``) is read batch by batch.
+    Images and labels are only indexed, so arrays on disk (``numpy.load(path, mmap_mode="r")``) are read batch by batch.
 
     Parameters
     ----------
     images : array (N, …)
-        The data set, in the form in which it is stored.
+        The data set in its stored form.
     labels : array (N, …)
-        One target for each image: its class, integers (N,); a class for each pixel, integers (N, H, W); or the numbers of a
-        regression, such as floats (N, 3). Batches hold integers as intp. The loss checks the shape and the range.
+        One target for each image: its class, integers (N,); the class of each pixel, integers (N, H, W); or regression
+        targets, such as floats (N, 3). Batches convert integers to intp. The loss checks shape and range.
     batch_size : int
-        Images in a batch; the last of a pass may have fewer.
+        Number of images in a batch; the last batch of a pass may be smaller.
     shuffle : bool
-        True for a new random order in each pass, False for the stored order, in which predictions match the images.
+        True for a new random order in each pass; False for the stored order, for example to match predictions with images.
     rng : numpy.random.Generator, int or None
-        Seeds the order and ``augment``; None for fresh entropy, as in ``build``.
+        Generator or seed for the order and for ``augment``; None for fresh entropy, as in ``build``.
     prepare : callable, optional
-        Converts a batch of stored images into the input of the network, as :func:`lenet_input` does; by default images are
-        yielded as they are stored.
+        Converts a batch of stored images to the input of the network, as :func:`lenet_input` does. By default images are
+        yielded in their stored form.
     augment : callable, optional
         ``augment(images, rng)`` returns a batch of randomly changed images, such as ``data.augment.shift(2)``. It is called
-        before ``prepare``, for each batch with a generator made from the pass and the batch's index.
+        before ``prepare``. Each batch has its own generator, seeded by the pass and the batch's index.
     drop_last : bool
-        True to leave out the last batch of a pass if it has fewer than ``batch_size`` images. A last batch of one image
-        would be normalised by its own statistics in :class:`refconv.nn.BatchNorm`.
+        True to leave out the last batch of a pass if it has fewer than ``batch_size`` images. Otherwise
+        :class:`refconv.nn.BatchNorm` might normalise a last batch of one image by the statistics of this image.
 
     Raises
     ------
     TypeError
-        If labels are not numbers, or an argument has a wrong type.
+        If labels are not numbers, or an argument has the wrong type.
     ValueError
-        If images and labels differ in number, or there are none; if ``drop_last`` would drop all of them.
+        If images and labels are empty or differ in number, or if ``drop_last`` would drop every batch.
 
     Examples
     --------
@@ -132,12 +131,12 @@ class Batches:
         self.prepare, self.augment = _function("prepare", prepare), _function("augment", augment)
         _refuse_factory(augment)
         self.rng = fresh_or_seeded("rng", rng)
-        self._done = 0  # batches that the next pass leaves out
+        self._done = 0  # number of batches that the next pass skips
         if not len(self):
             raise ArgumentValueError(f"batch_size must be at most {len(self.images)} with drop_last=True, got {batch_size}")
 
     def __len__(self) -> int:
-        """Number of batches in a pass."""
+        """Return the number of batches in a pass."""
         count = len(self.images)
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
@@ -159,9 +158,10 @@ class Batches:
             yield images, labels.astype(np.intp, copy=False) if labels.dtype.kind in "iu" else labels
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the batches except the random numbers, for the comparison with a checkpoint.
+        """Return all settings that determine the batches, except the random generator.
 
-        The data are represented by a fingerprint: shapes, types, and a SHA-256 of 256 evenly spaced examples.
+        They are compared with the settings in a checkpoint. The data are represented by a fingerprint: shapes, types, and a
+        SHA-256 of 256 evenly spaced examples.
         """
         return {
             "batch_size": self.batch_size,
@@ -183,11 +183,11 @@ class Batches:
         return digest.hexdigest()[:16]
 
     def state(self) -> dict[str, Any]:
-        """Return the state of the random generator, for :meth:`resume`; call it before a pass begins."""
+        """Return the state of the random generator for :meth:`resume`; call this before a pass."""
         return dict(self.rng.bit_generator.state)
 
     def resume(self, state: dict[str, Any], done: int) -> None:
-        """Make the next pass the one that began in this state, without its first ``done`` batches."""
+        """Start the next pass from this state and skip its first ``done`` batches."""
         self.rng.bit_generator.state = state
         self._done = done
 
@@ -206,7 +206,7 @@ def split(
     share : float
         Fraction of the images for validation, above 0 and below 1; rounded to whole images, at least one.
     rng : numpy.random.Generator, int or None
-        Chooses the images; the same seed gives the same split, None a new one in each call.
+        Generator or seed for choosing the images. The same seed gives the same split; None gives a new one in each call.
 
     Returns
     -------
@@ -229,14 +229,14 @@ def split(
     images, labels = _pair(images, labels)
     count = max(1, round(real("share", share, above=0, below=1) * len(images)))
     if count == len(images):
-        raise ArgumentValueError(f"share must leave some of {len(images)} images on both sides, got {share!r}")
-    held = np.zeros(len(images), bool)
-    held[fresh_or_seeded("rng", rng).permutation(len(images))[:count]] = True
-    return (images[~held], labels[~held]), (images[held], labels[held])
+        raise ArgumentValueError(f"share must leave at least one of {len(images)} images for training, got {share!r}")
+    validation = np.zeros(len(images), bool)
+    validation[fresh_or_seeded("rng", rng).permutation(len(images))[:count]] = True
+    return (images[~validation], labels[~validation]), (images[validation], labels[validation])
 
 
 def _pair(images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
-    """Return images and labels as arrays, one label for each image."""
+    """Check that there is one label for each image, and return both as arrays."""
     if isinstance(labels, np.ma.MaskedArray):
         raise ArgumentTypeError("labels must be a plain array, got a masked array, whose mask would be lost")
     try:
@@ -255,14 +255,17 @@ def _pair(images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
 
 
 def _function(name: str, value: Any) -> Any:
-    """Return a callable or None; raise ``TypeError`` for anything else."""
+    """Return the value if it is callable or None, else raise ``TypeError``."""
     if value is not None and not callable(value):
         raise ArgumentTypeError(f"{name} must be callable or None, got {value!r}")
     return value
 
 
 def _refuse_factory(augment: Any) -> None:
-    """Raise ``TypeError`` for a function of :mod:`refconv.data.augment` itself; what it returns is the augmentation."""
+    """Raise ``TypeError`` if ``augment`` is a function of :mod:`refconv.data.augment`.
+
+    These functions return augmentations; they are not augmentations themselves.
+    """
     name = getattr(augment, "__qualname__", "")
     if getattr(augment, "__module__", "") == "refconv.data.augment" and "<locals>" not in name:
         raise ArgumentTypeError(

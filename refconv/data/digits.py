@@ -1,14 +1,13 @@
-"""Digits drawn by this module itself, in MNIST's own format: no download, no file, nothing but NumPy.
+"""Generated handwritten digits in MNIST's format, drawn with NumPy alone.
 
-`_STYLES` says how a hand writes each digit: in a few styles, each a list of the stations that the pen passes.
-A natural cubic spline joins the stations, and a spline is linear in them: so each style is *one matrix*, from
-stations to evenly spaced pen positions, and a batch of digits, their stations shaken at random, is one
-batched matrix product. Quadratic and linear maps then bend, slant and turn the plane of each digit.
+`_STYLES` lists several styles of each digit. A style is a list of stations: points that the pen passes. A natural
+cubic spline through the stations is linear in them. So each style is *one matrix*, which maps stations to evenly
+spaced pen positions, and a batch of digits with randomly displaced stations is one batched matrix product. Quadratic
+and linear maps then bend, slant and rotate the plane of each digit.
 
-Ink needs the distance from each pixel to the pen's path. Let a narrow Gaussian lie about each pen position:
-the logarithm of their sum is, but for a factor, a soft minimum of the squared distances. And a Gaussian in
-the plane is one in x times one in y, so their sum over the positions, for all pixels at once, is again a
-matrix product.
+The ink of a pixel depends on its distance to the pen's path. Place a narrow Gaussian at each pen position: the
+logarithm of their sum is, up to a factor, a soft minimum of the squared distances. A Gaussian in the plane is a
+Gaussian in x times a Gaussian in y, so the sum over the positions, for all pixels at once, is also a matrix product.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from refconv.typing import Array
 
 __all__ = ["draw_digits"]
 
-# A row is a way to write a digit: the digit; how often it is written so, relative to its other ways; and the
-# stations "x,y" that the pen passes, on a grid of 20 × 20 units with y downwards. The pen turns a sharp
-# corner at "!" and is lifted at "/". Only the shape counts: each digit is fitted into MNIST's box at the end.
+# A row is a style: the digit; the frequency of the style relative to the digit's other styles; and the stations
+# "x,y" of the pen, on a grid of 20 × 20 units with y downwards. The pen turns a sharp corner at "!" and is lifted
+# at "/". Only the shape matters, because each digit is scaled into MNIST's box at the end.
 _STYLES = (
     (0, 4, "11,0 6,1 3,6 2,12 5,18 10,20 15,17 17,11 16,5 12,1 9,0"),  # an oval
-    (0, 2, "14,2 10,0 5,2 3,8 3,14 7,19 12,19 16,14 17,8 14,2 10,2 8,4"),  # … whose end curls inside
+    (0, 2, "14,2 10,0 5,2 3,8 3,14 7,19 12,19 16,14 17,8 14,2 10,2 8,4"),  # an oval whose end curls inside
     (0, 2, "6,2 3,8 4,15 9,20 15,17 17,10 14,3 9,0 4,3"),  # begun at the left
     (0, 2, "16,2 9,3 3,8 2,14 7,16 15,12 19,6 16,2 12,3"),  # broad
     (0, 2, "12,5 9,2 5,4 2,10 4,17 10,20 16,16 18,9 15,2 10,0 6,2"),  # begun inside
@@ -48,7 +47,7 @@ _STYLES = (
     (3, 3, "3,3 8,0 13,1 15,4 12,8 7,9! 13,10 16,14 13,19 7,20 2,17"),  # two bows, sharp waist
     (3, 2, "4,3 9,0 14,3 12,7 8,9 8,10 13,11 15,15 11,19 6,20 2,18"),  # two bows, round waist
     (3, 2, "5,2 9,0 13,2 12,6 8,9! 12,11 13,15 10,19 5,20"),  # narrow
-    (3, 2, "3,3 8,1 15,0! 8,7! 12,9 13,13 10,18 4,20"),  # a head like that of a 7
+    (3, 2, "3,3 8,1 15,0! 8,7! 12,9 13,13 10,18 4,20"),  # a head like a 7
     (3, 2, "5,4 8,0 13,1 13,5 7,8! 14,9 17,14 13,19 7,20 2,16"),  # a large lower bow
     (3, 1, "3,1 15,1! 8,8! 14,9 17,14 13,19 7,20 2,18"),  # a flat top
     (3, 1, "3,3 8,0 14,2 13,6 7,10 5,9 7,8 14,11 15,16 10,20 2,18"),  # a looped waist
@@ -96,30 +95,30 @@ _STYLES = (
     (9, 1, "15,2 10,0 4,4 5,10 12,9 16,4! 16,13 12,19 5,19 3,15"),  # a hooked tail
 )
 
-_SIDE = 28  # pixels along an image
-_BOX = 20  # pixels along the box that MNIST fits a digit into
-_GRID = 20  # units along the grid of the styles
+_SIDE = 28  # height and width of an image, in pixels
+_BOX = 20  # height and width of the box into which MNIST scales a digit, in pixels
+_GRID = 20  # height and width of the grid of the styles, in units
 
-# How hands and pens differ. A single number is the standard deviation of a normal distribution around zero,
-# or around the mean or median that is named with it; the other pairs are the ranges of uniform distributions.
-_HASTE = 0.0, 1.2  # a digit's factor on shake and drift: some are neat, some are scrawled
-_SHAKE = 0.6  # of each station by itself, in units of the grid
-_DRIFT = 0.025  # of the pen along its path, as a part of the path's length
-_BEND = 0.013  # quadratic map of the plane, per unit of the grid
+# Variation of hands and pens. A single number is the standard deviation of a normal distribution, whose mean is zero
+# unless a mean or median is given with it. The other pairs are the ranges of uniform distributions.
+_HASTE = 0.0, 1.2  # factor on shake and drift of a digit, from neat to scrawled
+_SHAKE = 0.6  # independent displacement of each station, in units of the grid
+_DRIFT = 0.025  # smooth displacement of the pen along its path, as a fraction of the path's length
+_BEND = 0.013  # coefficients of the quadratic map of the plane, per unit of the grid
 _WIDTH = 0.2  # logarithm of width over height
-_TURN = 0.2  # radians
-_SLANT_MEAN, _SLANT = 0.15, 0.22  # to the right, x per y: about 9 degrees in the mean
-_RADIUS_MEDIAN, _RADIUS = 1.25, 0.33  # of a pen, in pixels, and the logarithm of its ratio to the median
-_SOFT = 0.6, 1.2  # pixels across which an edge fades
-_PRESSURE = 0.2  # logarithm of the ratio of the radius, as it changes along the path, to the pen's own
-_THINNEST, _THICKEST = 0.4, 2.6  # pixels, bounds of the radius
+_TURN = 0.2  # rotation, in radians
+_SLANT_MEAN, _SLANT = 0.15, 0.22  # slant to the right, x per y; the mean is about 9 degrees
+_RADIUS_MEDIAN, _RADIUS = 1.25, 0.33  # median radius of a pen, in pixels; logarithm of a pen's ratio to the median
+_EDGE_WIDTH = 0.6, 1.2  # width across which an edge fades, in pixels
+_PRESSURE = 0.2  # logarithm of the ratio of the radius along the path to the pen's own radius
+_MIN_RADIUS, _MAX_RADIUS = 0.4, 2.6  # pixels
 
-_CHUNK = 200  # digits drawn together; all of them always, so that n has no part in any bit of a digit
-_POSITIONS = 96  # of the pen in a digit: a path of 60 pixels has one every 0.6 pixels
-_BLUR = 0.7  # pixels, the Gaussians' width: wide enough to join the positions, narrow enough to be a minimum
-_FAINTEST = -40  # exponent: below any ink, above float32's slow subnormal numbers
+_CHUNK = 200  # digits drawn together, always this number, so that no digit depends on n
+_POSITIONS = 96  # pen positions in a digit: one every 0.6 pixels for a path of 60 pixels
+_BLUR = 0.7  # width of the Gaussians, in pixels: wide enough to join the positions, narrow enough for a minimum
+_MIN_EXPONENT = -40  # below any visible ink, above float32's slow subnormal numbers
 
-# Slow waves along a path, for all that varies along it.
+# Slow waves along a path, for everything that varies smoothly along it.
 _RATES = np.arange(1, 7)[:, None]
 _WAVES = (np.cos(_RATES * np.linspace(0, np.pi, _POSITIONS)) / np.sqrt(_RATES)).astype(np.float32)
 
@@ -127,26 +126,26 @@ _WAVES = (np.cos(_RATES * np.linspace(0, np.pi, _POSITIONS)) / np.sqrt(_RATES)).
 def draw_digits(n: int, seed: int = 0) -> tuple[Array, Array]:
     """Draw digits that look handwritten, with their labels, in MNIST's format.
 
-    Each is written in one of several styles, shaken, bent and slanted at random, with a pen of random width.
-    Like those of MNIST, it is white on black, as large as fits into a box of 20 × 20 pixels, and moved by
-    whole pixels so that its centre of mass lies at the image's centre.
+    Each digit has one of several styles, is shaken, bent and slanted at random, and is drawn with a pen of random
+    width. As in MNIST, digits are white on black, fill a box of 20 × 20 pixels, and are moved by whole pixels so that
+    their centre of mass is at the centre of the image.
 
-    A digit depends on the seed and its place alone: the first k of n are those of ``draw_digits(k, seed)``.
-    Another processor or another version of NumPy may round a few pixels to a neighbouring grey.
+    A digit depends only on the seed and its index: the first k of n digits equal ``draw_digits(k, seed)``. On another
+    processor or with another version of NumPy, a few pixels may be rounded to a neighbouring grey level.
 
     Parameters
     ----------
     n : int
-        How many, 0 or more.
+        Number of digits, 0 or more.
     seed : int
-        Another seed, 0 or more, draws other digits.
+        Seed of the random generator, 0 or more.
 
     Returns
     -------
     images : array (n, 28, 28), uint8
         0 is background, 255 is ink.
     labels : array (n,), uint8
-        The digits 0 … 9 in random order: 20 of each in the first 200, in the next 200, and so on.
+        The digits 0 to 9 in random order, 20 of each in every 200 consecutive digits.
 
     Raises
     ------
@@ -168,46 +167,46 @@ def draw_digits(n: int, seed: int = 0) -> tuple[Array, Array]:
     images = np.empty((n, _SIDE, _SIDE), np.uint8)
     labels = np.empty(n, np.uint8)
     for chunk, start in enumerate(range(0, n, _CHUNK)):
-        here = slice(start, start + _CHUNK)
+        part = slice(start, start + _CHUNK)
         drawn = _draw_chunk(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(chunk,))))
-        images[here], labels[here] = (whole[: n - start] for whole in drawn)
+        images[part], labels[part] = (array[: n - start] for array in drawn)
     return images, labels
 
 
 def _draw_chunk(rng: np.random.Generator) -> tuple[Array, Array]:
-    """Draw _CHUNK digits, as many of each: images and labels."""
+    """Draw _CHUNK digits, the same number of each; return images and labels."""
     labels = rng.permutation(_CHUNK) % 10
     pen = _write(rng, _choose_styles(rng, labels))
     pen = _slant(rng, _bend(rng, pen))
-    usual = _bounded(_RADIUS_MEDIAN * np.exp(_RADIUS * _normal(rng, 1)))
-    radius = _bounded(usual * np.exp(_PRESSURE * (_normal(rng, len(_WAVES)) @ _WAVES)))
-    soft = _uniform(rng, _SOFT)
-    return _centre(_ink(_fit(pen, margin=usual + soft / 2), radius, usual, soft)), labels
+    pen_radius = _bounded(_RADIUS_MEDIAN * np.exp(_RADIUS * _normal(rng, 1)))
+    radius = _bounded(pen_radius * np.exp(_PRESSURE * (_normal(rng, len(_WAVES)) @ _WAVES)))
+    edge_width = _uniform(rng, _EDGE_WIDTH)
+    return _centre(_ink(_fit(pen, margin=pen_radius + edge_width / 2), radius, pen_radius, edge_width)), labels
 
 
 def _bounded(radius: Array) -> Array:
-    return np.clip(radius, _THINNEST, _THICKEST)
+    return np.clip(radius, _MIN_RADIUS, _MAX_RADIUS)
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> Array:
-    """Standard normal numbers, an array of this shape for each digit."""
+    """Draw standard normal numbers, an array of this shape for each digit."""
     return rng.standard_normal((_CHUNK, *shape), np.float32)
 
 
 def _uniform(rng: np.random.Generator, interval: tuple[float, float]) -> Array:
-    """One number from the interval for each digit, (_CHUNK, 1)."""
+    """Draw one number from the interval for each digit, (_CHUNK, 1)."""
     low, high = interval
     return low + (high - low) * rng.random((_CHUNK, 1), np.float32)
 
 
 def _choose_styles(rng: np.random.Generator, labels: Array) -> Array:
-    """A style, as a row of the table, for each label."""
-    upto = _alphabet().upto
-    return np.searchsorted(upto, labels + rng.random(_CHUNK), side="right").clip(max=len(upto) - 1)
+    """Choose a style for each label; return its index in the table."""
+    cumulative = _alphabet().cumulative
+    return np.searchsorted(cumulative, labels + rng.random(_CHUNK), side="right").clip(max=len(cumulative) - 1)
 
 
 def _write(rng: np.random.Generator, style: Array) -> Array:
-    """Where the pen passes on the grid, (_CHUNK, 2, _POSITIONS)."""
+    """Return the positions of the pen on the grid, (_CHUNK, 2, _POSITIONS)."""
     alphabet = _alphabet()
     haste = _uniform(rng, _HASTE)[..., None]
     stations = alphabet.stations[style]
@@ -217,13 +216,16 @@ def _write(rng: np.random.Generator, style: Array) -> Array:
 
 
 def _bend(rng: np.random.Generator, pen: Array) -> Array:
-    """Bend each digit's plane by a quadratic map: its parts change in size and its lines become arcs."""
+    """Bend each digit's plane by a quadratic map.
+
+    Parts of the digit change in size, and lines become arcs.
+    """
     x, y = pen[:, 0], pen[:, 1]
     return pen + _BEND * (_normal(rng, 2, 3) @ np.stack([x * x, x * y, y * y], axis=1))
 
 
 def _slant(rng: np.random.Generator, pen: Array) -> Array:
-    """Make each digit wider or narrower, turn it, and lean it to the right."""
+    """Stretch each digit horizontally, rotate it, and slant it to the right."""
     x, y = pen[:, 0] * np.exp(_WIDTH * _normal(rng, 1)), pen[:, 1]
     turn = _TURN * _normal(rng, 1)
     x, y = np.cos(turn) * x - np.sin(turn) * y, np.sin(turn) * x + np.cos(turn) * y
@@ -231,35 +233,42 @@ def _slant(rng: np.random.Generator, pen: Array) -> Array:
 
 
 def _fit(pen: Array, margin: Array) -> Array:
-    """From the grid to pixels of the box: the ink's longer side fills it, the shorter lies in its middle."""
+    """Scale positions on the grid to pixels of the box.
+
+    The longer side of the ink fills the box, and the shorter side is centred.
+    """
     low, high = pen.min(axis=2, keepdims=True), pen.max(axis=2, keepdims=True)
     scale = (_BOX - 2 * margin[..., None]) / (high - low).max(axis=1, keepdims=True)
-    return (pen - (low + high) / 2) * scale + (_BOX - 1) / 2  # pixel 0 reaches from −0.5 to 0.5
+    return (pen - (low + high) / 2) * scale + (_BOX - 1) / 2  # pixel 0 extends from −0.5 to 0.5
 
 
-def _ink(pen: Array, radius: Array, usual: Array, soft: Array) -> Array:
-    """The boxes, (_CHUNK, _BOX, _BOX), uint8: white near the path, black far from it, grey at the ink's edge.
+def _ink(pen: Array, radius: Array, pen_radius: Array, edge_width: Array) -> Array:
+    """Return the pixels of the boxes, (_CHUNK, _BOX, _BOX), uint8.
 
-    The edge is ``soft`` pixels wide, (_CHUNK, 1), and ``radius`` pixels from the path. The radius changes
-    along the path, (_CHUNK, _POSITIONS), around the digit's ``usual`` one, (_CHUNK, 1).
+    Pixels are white near the path, black far from it, and grey at the edge of the ink. The edge is ``edge_width``
+    pixels wide, (_CHUNK, 1), and ``radius`` pixels from the path. The radius varies along the path,
+    (_CHUNK, _POSITIONS), around the digit's ``pen_radius``, (_CHUNK, 1).
     """
     step = np.hypot(*np.diff(pen).swapaxes(0, 1)).mean(axis=1, keepdims=True)
-    weight = np.log(step / (math.sqrt(2 * math.pi) * _BLUR))  # on the path, the sum is then 1
-    weight = weight + (radius**2 - usual**2) / (2 * _BLUR**2)  # a thick part of the path counts as nearer
+    weight = np.log(step / (math.sqrt(2 * math.pi) * _BLUR))  # makes the sum 1 on the path
+    weight = weight + (radius**2 - pen_radius**2) / (2 * _BLUR**2)  # a thick part of the path counts as nearer
     bells = pen[:, :, None] - np.arange(_BOX, dtype=np.float32)[:, None]  # (_CHUNK, 2, _BOX, _POSITIONS)
     bells *= bells
     bells *= -0.5 / _BLUR**2
     bells[:, 0] += weight[:, None]
-    np.exp(np.maximum(bells, _FAINTEST, out=bells), out=bells)
+    np.exp(np.maximum(bells, _MIN_EXPONENT, out=bells), out=bells)
     across, down = bells[:, 0], bells[:, 1]
     exponent = np.log(down @ across.swapaxes(1, 2))  # (_CHUNK, rows, columns)
     distance = np.sqrt(np.maximum(-2 * _BLUR**2 * exponent, 0))
-    white = (usual[..., None] - distance) / soft[..., None] + 0.5
+    white = (pen_radius[..., None] - distance) / edge_width[..., None] + 0.5
     return np.rint(255 * white.clip(0, 1)).astype(np.uint8)
 
 
 def _centre(boxes: Array) -> Array:
-    """Set the boxes into images, the centre of mass in the middle to half a pixel, if there is room."""
+    """Place the boxes in images, with the centre of mass at most half a pixel from the middle.
+
+    The distance is larger only if the box would leave the image.
+    """
     mass = boxes.sum(axis=(1, 2))
 
     def offset(profile: Array) -> Array:
@@ -276,10 +285,10 @@ def _centre(boxes: Array) -> Array:
 class _Alphabet(NamedTuple):
     """The table of styles as arrays, with a row for each style."""
 
-    upto: Array  # (styles,): where each style's part of the interval from its digit to the next one ends
+    cumulative: Array  # (styles,): digit + cumulative frequency of its styles up to this one, at most digit + 1
     stations: Array  # (styles, 2, stations), padded with zeros
-    path: Array  # (styles, stations, _POSITIONS): stations @ path is where the pen passes
-    length: Array  # (styles,): of the path, in units of the grid
+    path: Array  # (styles, stations, _POSITIONS): stations @ path gives the pen positions
+    length: Array  # (styles,): length of the path, in units of the grid
 
 
 @cache
@@ -288,7 +297,7 @@ def _alphabet() -> _Alphabet:
     parsed = [_parse(text) for text in strokes]
     size = len(parsed), max(len(stations) for stations, _ in parsed)
     alphabet = _Alphabet(
-        upto=np.cumsum(shares / np.bincount(digits, shares)[np.array(digits)]),
+        cumulative=np.cumsum(shares / np.bincount(digits, shares)[np.array(digits)]),
         stations=np.zeros((size[0], 2, size[1]), np.float32),
         path=np.zeros((*size, _POSITIONS), np.float32),
         length=np.zeros(size[0], np.float32),
@@ -300,7 +309,7 @@ def _alphabet() -> _Alphabet:
 
 
 def _parse(strokes: str) -> tuple[Array, list[slice]]:
-    """A style's stations, (stations, 2), and the runs of them, as slices, that the pen passes smoothly."""
+    """Return the stations of a style, (stations, 2), and its smooth runs as slices of them."""
     stations: list[list[float]] = []
     runs = []
     for stroke in strokes.split("/"):
@@ -309,30 +318,36 @@ def _parse(strokes: str) -> tuple[Array, list[slice]]:
             stations.append([float(number) for number in station.rstrip("!").split(",")])
             if station.endswith("!"):
                 runs.append(slice(start, len(stations)))
-                start = len(stations) - 1  # the corner ends one run and begins the next
+                start = len(stations) - 1  # the corner ends one run and starts the next
         runs.append(slice(start, len(stations)))
     return np.array(stations), runs
 
 
 def _path_matrix(stations: Array, runs: list[slice]) -> tuple[Array, float]:
-    """The matrix from stations to even pen positions, (stations, _POSITIONS), and the length of the path."""
+    """Return the matrix from stations to evenly spaced pen positions, and the path's length.
+
+    The shape of the matrix is (stations, _POSITIONS).
+    """
     fine = np.zeros((len(runs), 200, len(stations)))
     for weights, run in zip(fine, runs, strict=True):
         weights[:, run] = _spline_matrix(stations[run], np.linspace(0, 1, 200))
     points = fine @ stations
-    steps = np.linalg.norm(np.diff(points, axis=1, prepend=points[:, :1]), axis=2)  # none from run to run
-    travelled = np.cumsum(steps)
-    wanted = (np.arange(_POSITIONS) + 0.5) / _POSITIONS * travelled[-1]
-    return np.concatenate(fine)[np.searchsorted(travelled, wanted)].T, travelled[-1]
+    steps = np.linalg.norm(np.diff(points, axis=1, prepend=points[:, :1]), axis=2)  # 0 from run to run
+    distances = np.cumsum(steps)
+    targets = (np.arange(_POSITIONS) + 0.5) / _POSITIONS * distances[-1]
+    return np.concatenate(fine)[np.searchsorted(distances, targets)].T, distances[-1]
 
 
 def _spline_matrix(stations: Array, at: Array) -> Array:
-    """The natural cubic spline through k stations, at parameters from 0 to 1, as a matrix (len(at), k)."""
+    """Return the natural cubic spline through k stations as a matrix (len(at), k).
+
+    Its rows belong to the parameters ``at``, from 0 to 1.
+    """
     spans = np.hypot(*np.diff(stations, axis=0).T)
     knots = np.append(0, np.cumsum(spans))
-    value = np.eye(len(stations))  # everything below is linear in the stations, so has a column for each
+    value = np.eye(len(stations))  # all results are linear in the stations: one column for each station
     slope = np.diff(value, axis=0) / spans[:, None]
-    # The second derivatives at the knots: the slope is continuous inside, and the ends are straight.
+    # Second derivatives at the knots: the slope is continuous at inner knots, and the ends are straight.
     system, kinks = np.eye(len(stations)), np.zeros_like(value)
     for i in range(1, len(spans)):
         system[i, i - 1 : i + 2] = spans[i - 1], 2 * (spans[i - 1] + spans[i]), spans[i]
@@ -341,7 +356,7 @@ def _spline_matrix(stations: Array, at: Array) -> Array:
 
     at = at * knots[-1]
     j = (np.searchsorted(knots, at, side="right") - 1).clip(0, len(spans) - 1)
-    span, past, ahead = spans[j, None], (at - knots[j])[:, None], (knots[j + 1] - at)[:, None]
-    chord = ahead * value[j] + past * value[j + 1]
-    bulge = ahead * (ahead**2 - span**2) * second[j] + past * (past**2 - span**2) * second[j + 1]
-    return (chord + bulge / 6) / span
+    span, left, right = spans[j, None], (at - knots[j])[:, None], (knots[j + 1] - at)[:, None]  # distances to the knots
+    linear = right * value[j] + left * value[j + 1]
+    cubic = right * (right**2 - span**2) * second[j] + left * (left**2 - span**2) * second[j + 1]
+    return (linear + cubic / 6) / span

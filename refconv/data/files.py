@@ -1,11 +1,12 @@
-"""The files of a data set: where they are, and whether they are the right ones. `refconv.data.retrieve` reads them.
+"""Location and verification of the files of a data set; `refconv.data.retrieve` reads them.
 
-A data set is a table, a `DataSet`: its mirrors, its files and their SHA-256 sums. Everything here reads that
-table, so another data set is another table and no more code.
+A data set is a table, a `DataSet`, with its mirrors, its files and their SHA-256 sums. All functions read this
+table, so another data set needs another table but no more code.
 
-A file is verified if its content has the sum of the table, wherever it came from. The sum is that of the
-*decompressed* bytes: two gzip files of the same content may differ in their headers. Where only the sum of the mirrors'
-``.gz`` file is known, an unpacked or repacked file is recognised by its shape instead, with a warning that it is not verified.
+A file is verified if its content has the sum of the table, whatever its source. The sum is computed from the
+*decompressed* bytes, because two gzip files of the same content may differ in their headers. If only the sum of the
+mirrors' ``.gz`` file is known, an unpacked or repacked file is recognised by its shape instead, with a warning that it is
+not verified.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from pathlib import Path
 from refconv._errors import ArgumentValueError
 
 FOLDER_VARIABLE = "REFCONV_DATA_DIR"
-ADVICE = f"It stays as it is; to load or download another copy, name another folder by root= or {FOLDER_VARIABLE}."
+ADVICE = f"It was not changed; to load or download another copy, pass another folder as root= or set {FOLDER_VARIABLE}."
 
-# What arrives in place of data when a download goes wrong: the pages of proxies and of storage services,
-# and the pointer files of a repository. The first bytes, in lower case.
+# First bytes, in lower case, of files that a failed download may contain instead of data: pages of proxies and of
+# storage services, and pointer files of a repository.
 _NOT_DATA = {
     b"<!doctype html": "an HTML page",
     b"<html": "an HTML page",
@@ -36,18 +37,18 @@ _NOT_DATA = {
 
 
 class DataNotFound(FileNotFoundError):  # noqa: N818
-    """A file of a data set is on no disk and could not be, or was not to be, downloaded."""
+    """Error for a data set file that is missing and was not downloaded."""
 
 
 class BadDataFile(ArgumentValueError):  # noqa: N818
-    """A file is there, but it is not what its name says.
+    """Error for a file whose content is not what its name indicates.
 
     Attributes
     ----------
     source : str
         The path or the URL of the file.
     problem : str
-        What it is instead, as the rest of a sentence: ``"is an HTML page, not gzip data"``.
+        What is wrong, as the end of a sentence: ``"is an HTML page, not gzip data"``.
     """
 
     def __init__(self, source: str | os.PathLike[str], problem: str) -> None:
@@ -66,14 +67,14 @@ class DataFile:
     Parameters
     ----------
     name : str
-        Its name once decompressed, without ``.gz``.
+        Its name after decompression, without ``.gz``.
     sha256 : str or None
-        The SHA-256 sum of its content, that is, of the decompressed bytes, in hexadecimal; None if it is not known.
+        The SHA-256 sum of its decompressed bytes, in hexadecimal; None if it is not known.
     gz_sha256 : str
         The SHA-256 sum of the ``.gz`` file that the mirrors serve.
     recognise : callable, optional
-        ``recognise(raw, content, source)`` raises `BadDataFile` if a file whose sums do not match cannot be this one. It says
-        more exactly than the sums what is wrong, and without ``sha256`` it decides.
+        ``recognise(raw, content, source)`` is called if the sums do not match. It raises `BadDataFile` with a precise reason
+        if the file cannot be this one. If ``sha256`` is None, a file that it accepts is used.
     """
 
     name: str
@@ -83,7 +84,9 @@ class DataFile:
 
     @property
     def names(self) -> list[str]:
-        """Names of the file on disk, preferred first: 7-Zip and Kaggle write ``images.idx3`` for ``images-idx3``.
+        """Names that the file may have on disk, preferred ones first.
+
+        7-Zip and Kaggle write ``images.idx3`` instead of ``images-idx3``.
 
         >>> DataFile("t10k-labels-idx1-ubyte", None, "").names[:3]
         ['t10k-labels-idx1-ubyte.gz', 't10k-labels-idx1-ubyte', 't10k-labels.idx1-ubyte.gz']
@@ -92,37 +95,40 @@ class DataFile:
         return list(dict.fromkeys(f"{name}{end}" for name in (self.name, dotted) for end in (".gz", "")))
 
     def read(self, raw: bytes, source: str | os.PathLike[str]) -> tuple[bytes, bool]:
-        """Return the decompressed content and whether a sum verifies it; `BadDataFile` if it is not this file."""
+        """Return the decompressed content and whether it is verified by a sum.
+
+        Raises `BadDataFile` if the content is not this file's.
+        """
         content = unpack(raw, source)
-        found = hashlib.sha256(content).hexdigest()
-        if found == self.sha256 or (gz_found := hashlib.sha256(raw).hexdigest()) == self.gz_sha256:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest == self.sha256 or (gz_digest := hashlib.sha256(raw).hexdigest()) == self.gz_sha256:
             return content, True
         if self.recognise is not None:
             self.recognise(raw, content, source)
         if self.sha256 is not None:
-            raise BadDataFile(source, f"has another content: {len(content)} bytes, sha256 {found}, expected {self.sha256}")
+            raise BadDataFile(source, f"has another content: {len(content)} bytes, sha256 {digest}, expected {self.sha256}")
         if self.recognise is None:
-            raise BadDataFile(source, f"is not the .gz file of the mirrors: sha256 {gz_found}, expected {self.gz_sha256}")
+            raise BadDataFile(source, f"is not the .gz file of the mirrors: sha256 {gz_digest}, expected {self.gz_sha256}")
         return content, False
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set as a table: what it is called, who serves it, and which files each split is made of.
+    """Table that describes a data set: its title, mirrors, splits and folders.
 
     Parameters
     ----------
     title : str
         Its name in messages: ``"MNIST"``.
     folder : str
-        The folder that holds its files, inside the folder of all data sets: ``"mnist"``.
+        The folder of its files, inside the folder of all data sets: ``"mnist"``.
     mirrors : tuple of str
-        The URLs of the folders that serve its files, in the order in which to try them.
+        The URLs of the folders that serve its files, in the order in which they are tried.
     splits : mapping of str to tuple of DataFile
-        The files of each split, in the order in which its loader wants them.
+        The files of each split, in the order that its loader expects.
     other_folders : tuple of str
-        Where other programs put its files, inside the folder of all data sets: ``"MNIST/raw"``. Where that folder is itself
-        called ``MNIST``, its folder ``raw`` is meant too.
+        Folders in which other programs put its files, inside the folder of all data sets: ``"MNIST/raw"``. If the folder of
+        all data sets is itself called ``MNIST``, its folder ``raw`` is also searched.
     """
 
     title: str
@@ -132,17 +138,17 @@ class DataSet:
     other_folders: tuple[str, ...] = ()
 
     def files(self, split: str) -> tuple[DataFile, ...]:
-        """Return the files of a split, or raise ``ValueError`` naming the splits there are."""
+        """Return the files of a split; raise ``ValueError`` with all splits if it does not exist."""
         if split not in self.splits:
             raise ArgumentValueError(f"split must be {' or '.join(map(repr, self.splits))} of {self.title}, got {split!r}")
         return self.splits[split]
 
 
 def cache_folder() -> Path:
-    """Return the folder for refconv in the user's cache.
+    """Return refconv's folder in the user's cache.
 
-    It is the one that ``pooch.os_cache("refconv")`` names, worked out here because what was downloaded with
-    pooch must also be found without it.
+    It is the same folder as ``pooch.os_cache("refconv")``. It is computed here because downloaded files must also
+    be found if pooch is not installed.
     """
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
@@ -153,10 +159,10 @@ def cache_folder() -> Path:
 
 
 def data_folders(root: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Return the folders in which data sets are looked for; the first is the one they are downloaded into.
+    """Return the folders that are searched for data sets; downloads go into the first one.
 
-    That is `root` alone where it is given; otherwise the folder named by the environment variable
-    ``REFCONV_DATA_DIR``, if it is set, and then the user's cache.
+    If `root` is given, it is the only folder. Otherwise they are the folder named by the environment variable
+    ``REFCONV_DATA_DIR``, if it is set, and the user's cache.
 
     Examples
     --------
@@ -170,29 +176,31 @@ def data_folders(root: str | os.PathLike[str] | None = None) -> list[Path]:
 
 
 def find(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Return the copies of a file on this computer, in the order in which they are preferred.
+    """Return the paths of all copies of a file on this computer, preferred ones first.
 
-    In each of the `data_folders` come first the folder of the set, ``<folder>/<set>``, then its `other_folders`, then
-    ``<folder>`` itself. In each of these, `DataFile.names` are tried in order, and then the same names in a folder that is
-    called like the file, as some programs unpack it. Nothing is opened: whether a copy is good is known when it is read.
+    In each of the `data_folders`, the search order is the folder of the set, ``<folder>/<set>``, then its `other_folders`,
+    then ``<folder>`` itself. In each of these, `DataFile.names` are tried in order, and then the same names in a folder with
+    the name of the file, because some programs unpack it there. No file is opened; a copy is verified when it is read.
     """
     return [path for _, path in candidates(data_set, file, root)]
 
 
 def available(data_set: DataSet, root: str | os.PathLike[str] | None = None) -> bool:
-    """Say whether every file of a data set is on this computer, so that loading it needs no network.
+    """Return True if every file of a data set is on this computer.
+
+    Loading it then needs no network.
 
     Parameters
     ----------
     data_set : DataSet
         The data set, such as ``refconv.data.mnist.MNIST``.
     root : path, optional
-        The folder to look in; by default the `data_folders`.
+        The folder to search; by default the `data_folders`.
 
     Returns
     -------
     bool
-        True if every file was found, whether good or not: nothing is opened.
+        True if every file exists. The files are not opened, so they may be damaged.
 
     Examples
     --------
@@ -206,26 +214,27 @@ def available(data_set: DataSet, root: str | os.PathLike[str] | None = None) -> 
 
 
 def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
-    """Return the content of a file that may be gzip data, and refuse what is no data.
+    """Return the content of a file that may be compressed with gzip.
 
-    Gzip is told by the first bytes, not by the name: browsers like to decompress a file and keep its ``.gz``.
+    Gzip data are recognised by their first bytes, not by the name, because browsers may decompress a file and keep the
+    ``.gz`` in its name.
 
     Parameters
     ----------
     raw : bytes
         The bytes of the file.
     source : path or str
-        The path or URL they came from, for messages.
+        The path or URL of the file, for messages.
 
     Returns
     -------
     bytes
-        The decompressed bytes, or `raw` itself where it is not compressed.
+        The decompressed bytes, or `raw` itself if it is not compressed.
 
     Raises
     ------
     BadDataFile
-        If the file is empty, something else (such as an HTML page), cut short or damaged.
+        If the file is empty, incomplete, damaged, or something else such as an HTML page.
 
     Examples
     --------
@@ -247,26 +256,26 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
     try:
         content = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
     except EOFError:
-        raise BadDataFile(source, f"ends early: its gzip data break off after {len(raw)} bytes") from None
+        raise BadDataFile(source, f"ends early: its gzip data stop after {len(raw)} bytes") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadDataFile(source, f"is damaged gzip data: {error}") from error
     return content
 
 
 def places(data_set: DataSet, root: str | os.PathLike[str] | None) -> list[Path]:
-    """Folders that may hold files of a data set, in the order in which they are preferred."""
-    found = []
+    """Return the folders that may contain files of a data set, preferred ones first."""
+    folders = []
     for folder in data_folders(root):
         inside = [data_set.folder, *data_set.other_folders]
-        # The folder may itself be the one that another program made for this set.
+        # The folder may itself be a folder that another program created for this set.
         own_name = Path(os.path.abspath(folder)).name
         inside += [inner for outer, _, inner in (other.partition("/") for other in inside) if inner and outer == own_name]
-        found += [folder / name for name in (*inside, ".")]
-    return found
+        folders += [folder / name for name in (*inside, ".")]
+    return folders
 
 
 def candidates(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None) -> Iterator[tuple[Path, Path]]:
-    """Yield the path of each copy of a file with its place, one of `places`."""
+    """Yield the folder and the path of each copy of a file; the folder is one of `places`."""
     for place in places(data_set, root):
         for inner in (place, place / file.name):
             yield from ((place, path) for name in file.names if (path := inner / name).is_file())

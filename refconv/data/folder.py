@@ -1,4 +1,4 @@
-"""Your own pictures: a folder with a folder for each class."""
+"""Images from a folder that contains one folder for each class."""
 
 from __future__ import annotations
 
@@ -21,57 +21,57 @@ __all__ = ["load_folder"]
 
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
-# Folders of Python, of archives made on a Mac, of Windows drives, of Synology devices and of Linux, in lower case.
+# Folders of Python, macOS archives, Windows drives, Synology devices and Linux, in lower case.
 NOT_CLASSES = ("__pycache__", "__macosx", "$recycle.bin", "system volume information", "@eadir", "lost+found")
 
 
 def load_folder(
     root: str | os.PathLike[str], size: Size, *, grey: bool = False, classes: Sequence[str] | None = None
 ) -> tuple[Array, Array, list[str]]:
-    """Load images from ``root/class/*.png``, ``.jpg`` and the like, all brought to one size.
+    """Load images from ``root/class/*.png``, ``.jpg`` and similar files, and resize them.
 
-    Each image is scaled so that it just covers the size, with all its pixels taken into account, and the middle is cut out.
-    Rotations that cameras note in the file are applied, and transparent pixels are composited on white. Where all ink is in
+    Each image is scaled, with all its pixels taken into account, until it just covers the size, and its centre is cut out.
+    Rotations stored in the file by a camera are applied, and transparent pixels are composited on white. If all ink is in
     the alpha channel, such as white ink on a transparent background, the alpha channel is used as dark ink.
 
     Parameters
     ----------
     root : path
-        Its folders are the classes. Ignored are folders whose names begin with a dot, such as ``.git``, folders of programs
-        and systems (``__pycache__``, ``__MACOSX``, ``$RECYCLE.BIN``, ``System Volume Information``, ``@eaDir``,
-        ``lost+found``), hidden files and files of other kinds.
+        Its folders are the classes. The following are ignored: folders whose names start with a dot, such as ``.git``;
+        folders of programs and systems (``__pycache__``, ``__MACOSX``, ``$RECYCLE.BIN``, ``System Volume Information``,
+        ``@eaDir``, ``lost+found``); hidden files; and files of other types.
     size : int or (int, int)
         Height and width.
     grey : bool
-        Whether to make the images grey, and leave out the axis of channels.
+        If True, convert the images to grey; the result has no axis of channels.
     classes : sequence of str, optional
-        The names of the classes in the order of their labels, such as those of the training set when a test set is loaded.
-        By default the names of the folders.
+        The names of the classes in the order of their labels. Pass the training set's classes when you load a test set. By
+        default, the names of the folders.
 
     Returns
     -------
     images : ndarray, (n, height, width, 3) or (n, height, width), uint8
-        In the order of their classes and, within one, of their names.
+        Sorted by class and, within a class, by name.
     labels : ndarray, (n,), intp
     classes : list of str
-        Label k is classes[k]. Names are in Unicode's composed form NFC, and their order is that of code points ("Z" before
-        "a"), so it is the same on every system.
+        Label k is classes[k]. Names are in Unicode's composed form NFC and sorted by code point ("Z" before "a"), so their
+        order is the same on every system.
 
     Warns
     -----
     UserWarning
-        If a class has no image. The class keeps its label.
+        If a class has no images. It keeps its label.
 
     Raises
     ------
     DataNotFound
-        If there is no such folder, or no image in it.
+        If the folder does not exist or contains no images.
     BadDataFile
-        If a file is not a readable picture, in spite of its name, or has pixels of more than 8 bits.
+        If a file with an image's extension is not a readable image, or has pixels of more than 8 bits.
     TypeError
         If `classes` is not a sequence of strings.
     ValueError
-        If `classes` has a name twice or lacks a folder of `root`, or two folders of `root` have the same name in NFC.
+        If `classes` contains a name twice or lacks a folder of `root`, or two folders of `root` have the same name in NFC.
     ImportError
         If Pillow is not installed.
 
@@ -109,7 +109,7 @@ def load_folder(
 
 
 def _class_folders(root: Path) -> dict[str, Path]:
-    """The folders of the classes by their names in NFC."""
+    """Return the folders of the classes by their names in NFC."""
     folders: dict[str, Path] = {}
     for folder in root.iterdir():
         if folder.name.startswith(".") or folder.name.lower() in NOT_CLASSES or not folder.is_dir():
@@ -124,26 +124,29 @@ def _class_folders(root: Path) -> dict[str, Path]:
 
 
 def _checked(classes: Sequence[str], folders: dict[str, Path], root: Path) -> list[str]:
-    """The names in `classes` as a list, in NFC."""
+    """Check `classes` against the folders and return it as a list of names in NFC."""
     ordered = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)  # a set has no order
     if not ordered or not all(isinstance(name, str) for name in classes):
         raise ArgumentTypeError(f"classes must be a sequence of names, got {classes!r}")
     names = [_composed(str(name)) for name in classes]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ArgumentValueError(f"classes must differ, got {', '.join(map(repr, twice))} more than once")
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise ArgumentValueError(f"classes must differ, got {', '.join(map(repr, duplicates))} more than once")
     if extra := sorted(folders.keys() - set(names)):
         raise ArgumentValueError(f"classes must include every folder of {root}, got none for {', '.join(map(repr, extra))}")
     return names
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    """The picture files of a class, in an order that does not depend on the system."""
+    """Return the image files of a class, in an order that does not depend on the system."""
     files = [file for file in folder.iterdir() if file.suffix.lower() in KINDS and not file.name.startswith(".")]
     return sorted((file for file in files if file.is_file()), key=lambda file: (_composed(file.name), file.name))
 
 
 def _composed(name: str) -> str:
-    """The name in Unicode's form NFC: some file systems decompose "é" into "e" and an accent."""
+    """Return the name in Unicode's form NFC.
+
+    Some file systems decompose "é" into "e" and an accent.
+    """
     return unicodedata.normalize("NFC", name)
 
 

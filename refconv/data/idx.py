@@ -1,12 +1,12 @@
-"""idx, the file format of MNIST: a header of big-endian sizes, then the elements in row-major order.
+"""Reading and writing of idx files, the file format of MNIST.
 
-::
+A file is a header with big-endian sizes, followed by the elements in row-major order::
 
     bytes 0, 1      00 00
-    byte  2         the type of the elements, a code of the table below
+    byte  2         the type of the elements, a code from the table below
     byte  3         the number of dimensions d
     4 d bytes       the size of each dimension, as unsigned 32-bit integers
-    the rest        the elements, the last dimension running fastest
+    remaining bytes the elements; the index of the last dimension changes fastest
 
 Source: lecture row M2 (SOURCES.md); LeCun et al. 1998, and "The MNIST database of handwritten digits", file formats.
 """
@@ -35,26 +35,26 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
-_MAX_DIMENSIONS = 32  # as many as every NumPy can hold
+_MAX_DIMENSIONS = 32  # supported by every version of NumPy
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
-    """Read an idx file, compressed with gzip or not.
+    """Read an idx file, which may be compressed with gzip.
 
     Parameters
     ----------
     path : path
-        The file. Whether it is gzip data is told by its first bytes, not by its name.
+        The file. Gzip data are recognised by their first bytes, not by the name.
 
     Returns
     -------
     ndarray
-        An array of its own memory with the shape and type of the header, in the byte order of this computer.
+        A writable array with the shape and type of the header, in the byte order of this computer.
 
     Raises
     ------
     BadDataFile
-        If the file is not idx data, or has more or fewer bytes than its header says.
+        If the file is not idx data, or its number of bytes differs from the header.
 
     Examples
     --------
@@ -68,24 +68,24 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
 
 
 def decode_idx(content: bytes, source: str | os.PathLike[str]) -> Array:
-    """Turn the bytes of an uncompressed idx file into an array.
+    """Convert the bytes of an uncompressed idx file to an array.
 
     Parameters
     ----------
     content : bytes
         Header and elements.
     source : path or str
-        Where they came from, for messages.
+        Path or name of the file, for messages.
 
     Returns
     -------
     ndarray
-        As `read_idx` returns it.
+        The array, as `read_idx` returns it.
 
     Raises
     ------
     BadDataFile
-        If the bytes are not idx data, or are more or fewer than the header says.
+        If the bytes are not idx data, or their number differs from the header.
 
     Examples
     --------
@@ -94,55 +94,55 @@ def decode_idx(content: bytes, source: str | os.PathLike[str]) -> Array:
     >>> decode_idx(bytes([0, 0, 0x08, 1, 0, 0, 0, 3, 7, 2]), "labels")
     Traceback (most recent call last):
         ...
-    refconv.data.files.BadDataFile: labels ends early: 10 bytes, and its header says 11 (3 of uint8)
+    refconv.data.files.BadDataFile: labels ends early: got 10 bytes, expected 11 from the header (3 of uint8)
     """
     dtype, shape, start = _decode_header(content, source)
     end = start + math.prod(shape) * dtype.itemsize
     if len(content) != end:
         fault = "ends early" if len(content) < end else "is too long"
         sizes = " x ".join(map(str, shape))
-        said = f"its header says {end} ({sizes} of {dtype.name})"
-        raise BadDataFile(source, f"{fault}: {len(content)} bytes, and {said}")
+        expected = f"expected {end} from the header ({sizes} of {dtype.name})"
+        raise BadDataFile(source, f"{fault}: got {len(content)} bytes, {expected}")
     elements = np.frombuffer(content, dtype, offset=start).reshape(shape)
-    return elements.astype(dtype.newbyteorder("="))  # always a copy, so that it may be written to
+    return elements.astype(dtype.newbyteorder("="))  # always copies, so the result is writable
 
 
 def _decode_header(content: bytes, source: str | os.PathLike[str]) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """Return the type, the shape and the place of the first element."""
+    """Return the type, the shape and the position of the first element."""
     if len(content) < 4:
-        raise BadDataFile(source, f"ends early: {len(content)} bytes, and an idx header has 8 or more")
+        raise BadDataFile(source, f"ends early: got {len(content)} bytes, expected at least 8 for the header")
     if content[:2] != b"\0\0":
-        raise BadDataFile(source, f"is not idx data: it begins with {content[:2].hex(' ')}, and idx with 00 00")
+        raise BadDataFile(source, f"is not idx data: it starts with {content[:2].hex(' ')}, expected 00 00")
     code, dimensions = content[2:4]
     if code not in _DTYPES:
         known = ", ".join(f"0x{code:02x} {dtype.name}" for code, dtype in _DTYPES.items())
-        raise BadDataFile(source, f"has the type code 0x{code:02x}; idx knows {known}")
+        raise BadDataFile(source, f"has the unknown type code 0x{code:02x}, expected one of {known}")
     if not 1 <= dimensions <= _MAX_DIMENSIONS:
-        raise BadDataFile(source, f"has {dimensions} dimensions; expected 1 to {_MAX_DIMENSIONS}")
+        raise BadDataFile(source, f"has {dimensions} dimensions, expected 1 to {_MAX_DIMENSIONS}")
     start = 4 + 4 * dimensions
     if len(content) < start:
-        raise BadDataFile(source, f"ends early: {len(content)} bytes, and its header alone has {start}")
+        raise BadDataFile(source, f"ends early: got {len(content)} bytes, expected {start} for the header")
     return _DTYPES[code], struct.unpack_from(f">{dimensions}I", content, 4), start
 
 
 def write_idx(path: str | os.PathLike[str], array: Array) -> None:
     """Write an array as an idx file, compressed with gzip if the name ends in ``.gz``.
 
-    The same array gives the same bytes at any time: the gzip header carries no date.
+    The same array always gives the same bytes, because the gzip header contains no date.
 
     Parameters
     ----------
     path : path
-        The file to write, completely or not at all. Missing folders are created.
+        The file, which is written completely or not at all. Missing folders are created.
     array : ndarray
-        uint8, int8, int16, int32, float32 or float64, of 1 to 32 dimensions.
+        An array of uint8, int8, int16, int32, float32 or float64 with 1 to 32 dimensions.
 
     Raises
     ------
     TypeError
-        If idx has no code for the type of the elements.
+        If idx does not support the type of the elements.
     ValueError
-        If there are no dimensions, or more than 32.
+        If the array has no dimensions or more than 32.
 
     Examples
     --------
@@ -157,9 +157,9 @@ def write_idx(path: str | os.PathLike[str], array: Array) -> None:
     code = codes.get(array.dtype.newbyteorder("="))
     if code is None:
         known = ", ".join(dtype.name for dtype in codes)
-        raise ArgumentTypeError(f"array is {array.dtype.name}, which idx cannot hold; expected one of {known}")
+        raise ArgumentTypeError(f"array must be of a type that idx supports ({known}), got {array.dtype.name}")
     if not 1 <= array.ndim <= _MAX_DIMENSIONS:
-        raise ArgumentValueError(f"array has {array.ndim} dimensions; expected 1 to {_MAX_DIMENSIONS}")
+        raise ArgumentValueError(f"array must have 1 to {_MAX_DIMENSIONS} dimensions, got {array.ndim}")
     header = struct.pack(f">2x2B{array.ndim}I", code, array.ndim, *array.shape)
     content = header + array.astype(_DTYPES[code]).tobytes()
     write_atomically(path, gzip.compress(content, mtime=0) if Path(path).suffix == ".gz" else content)

@@ -1,7 +1,7 @@
-"""MNIST: 70,000 handwritten digits, 28 x 28 pixels each; and two sets made in its image.
+"""MNIST, Fashion-MNIST and Kuzushiji-MNIST: 70,000 images of 28 x 28 pixels each.
 
-Each data set is a table, `MNIST`, `FASHION_MNIST` and `KMNIST`, and `load_idx_images` loads them all. Of the last two only the
-sums of the ``.gz`` files are known, as PyTorch's torchvision and others publish them.
+Each data set is a table, `MNIST`, `FASHION_MNIST` and `KMNIST`, and `load_idx_images` loads all of them. For the last two,
+only the sums of the ``.gz`` files are known, as published by PyTorch's torchvision and others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ CLASSES = 10
 
 
 def _recognise(raw: bytes, content: bytes, source: str | os.PathLike[str], *, shape: Shape) -> None:
-    """Raise `BadDataFile` unless the content is idx data of this shape, and not a file of the tables below."""
+    """Raise `BadDataFile` if the content cannot be this file.
+
+    It must be idx data of this shape, and must not be another file of the tables below.
+    """
     if known := _known_name(raw, content):
         raise BadDataFile(source, f"holds {known}; files may have been swapped or renamed")
     array = decode_idx(content, source)
@@ -32,7 +35,7 @@ def _recognise(raw: bytes, content: bytes, source: str | os.PathLike[str], *, sh
 
 
 def _known_name(raw: bytes, content: bytes) -> str | None:
-    """Name of a file of one of the tables, with the set it belongs to; None if no sum matches."""
+    """Return the name and the data set of the file that has one of the sums; None if none has."""
     sums = {hashlib.sha256(data).hexdigest() for data in (raw, content)}
     for data_set in (MNIST, FASHION_MNIST, KMNIST):
         for file in (file for files in data_set.splits.values() for file in files):
@@ -44,7 +47,10 @@ def _known_name(raw: bytes, content: bytes) -> str | None:
 def _split(
     prefix: str, count: int, images: tuple[str | None, str], labels: tuple[str | None, str]
 ) -> tuple[DataFile, DataFile]:
-    """Files of a split; images and labels are their sums, unpacked (None if not known) and of the .gz file."""
+    """Return the two files of a split.
+
+    ``images`` and ``labels`` are their SHA-256 sums: of the decompressed file (None if not known) and of the .gz file.
+    """
     return (
         DataFile(f"{prefix}-images-idx3-ubyte", *images, partial(_recognise, shape=(count, 28, 28))),
         DataFile(f"{prefix}-labels-idx1-ubyte", *labels, partial(_recognise, shape=(count,))),
@@ -136,39 +142,38 @@ KMNIST = DataSet(
 def load_mnist(split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True) -> tuple[Array, Array]:
     """Load the images and labels of MNIST.
 
-    The files are looked for in `root` if it is given; otherwise in the folder named by the environment
-    variable ``REFCONV_DATA_DIR``, then in the user's cache. What is missing is downloaded into the first of
-    these folders. In each of them these places are searched, in this order: ``mnist``, torchvision's ``MNIST/raw``,
-    ``MNIST``, ``raw`` if the folder itself is called ``MNIST``, and the folder itself. In each place a file may be called
-    ``train-images-idx3-ubyte`` or, as 7-Zip and Kaggle write it, ``train-images.idx3-ubyte``, with ``.gz`` or without, or be
-    in a folder called ``train-images-idx3-ubyte``. The unpacked content of each file is verified against its SHA-256 sum
-    every time.
+    If `root` is given, the files are searched for in this folder; otherwise in the folder named by the environment variable
+    ``REFCONV_DATA_DIR``, then in the user's cache. Missing files are downloaded into the first of these folders.
+    In each of them the search order is: ``mnist``, torchvision's ``MNIST/raw``, ``MNIST``, ``raw`` if the folder itself is
+    called ``MNIST``, and the folder itself. In each place a file may be called ``train-images-idx3-ubyte``, or
+    ``train-images.idx3-ubyte`` as 7-Zip and Kaggle write it, with ``.gz`` or without, or be in a folder called
+    ``train-images-idx3-ubyte``. The decompressed content of each file is verified against its SHA-256 sum every time.
 
     Parameters
     ----------
     split : {"train", "test"}
         60,000 training images or 10,000 test images.
     root : path, optional
-        The folder to look in and to download into.
+        The folder to search and to download into.
     download : bool
-        Whether to download what is missing (11.6 MB in all), which needs ``pip install "refconv[train]"``.
+        If True, download missing files (11.6 MB in total). This needs ``pip install "refconv[train]"``.
 
     Returns
     -------
     images : ndarray, (n, 28, 28), uint8
-        Grey levels: 0 is the background, 255 the ink.
+        Grey levels: 0 is background, 255 is ink.
     labels : ndarray, (n,), uint8
         The digits, 0 to 9.
 
     Raises
     ------
     DataNotFound
-        If a file is missing, and `download` is False or every mirror failed; the message says what to do.
+        If a file is missing, and `download` is False or every mirror failed. The message explains what to do.
     BadDataFile
-        If a file is there but is not MNIST's, and it is neither found elsewhere nor downloaded; the message names it and says
-        what it is. It is never changed.
+        If a file is not MNIST's file of this name, and no correct copy is found or downloaded. The message describes the
+        wrong file, which is never changed.
     ValueError
-        If there is no such split.
+        If the split does not exist.
 
     Examples
     --------
@@ -192,10 +197,11 @@ def load_fashion_mnist(
     """Load Fashion-MNIST: 70,000 pictures of ten kinds of clothes, in MNIST's format.
 
     The classes are T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot. Parameters, results
-    and errors are those of :func:`load_mnist`; 30.9 MB. Its folders are ``fashion-mnist``, ``FashionMNIST/raw``,
-    ``FashionMNIST``, ``raw`` inside a folder called ``FashionMNIST``, and the folder itself. Only the ``.gz`` files of the
-    mirrors can be verified; unpacked or repacked files are recognised by their shape and counts, and a ``UserWarning`` says
-    that they are not verified. Images and labels that are not verified are taken from the same folder.
+    and errors are the same as for :func:`load_mnist`. The download size is 30.9 MB. The searched folders are
+    ``fashion-mnist``, ``FashionMNIST/raw``, ``FashionMNIST``, ``raw`` inside a folder called ``FashionMNIST``, and the folder
+    itself. Only the ``.gz`` files of the mirrors can be verified. Unpacked or repacked files are recognised by their shape and
+    counts, with a ``UserWarning`` that they are not verified. Images and labels that are not verified are taken from the same
+    folder.
 
     Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset", 2017.
     """
@@ -205,11 +211,12 @@ def load_fashion_mnist(
 def load_kmnist(
     split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True
 ) -> tuple[Array, Array]:
-    """Load Kuzushiji-MNIST: 70,000 Japanese letters in old cursive writing, in MNIST's format.
+    """Load Kuzushiji-MNIST: 70,000 cursive Japanese letters from old books, in MNIST's format.
 
-    The classes are o, ki, su, tsu, na, ha, ma, ya, re and wo. Parameters, results and errors are those of :func:`load_mnist`;
-    21.3 MB. Its folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw`` inside a folder called ``KMNIST``, and the folder
-    itself. Unpacked or repacked files are recognised as those of :func:`load_fashion_mnist`.
+    The classes are o, ki, su, tsu, na, ha, ma, ya, re and wo. Parameters, results and errors are the same as for
+    :func:`load_mnist`. The download size is 21.3 MB. The searched folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw``
+    inside a folder called ``KMNIST``, and the folder itself. Unpacked or repacked files are recognised in the same way as by
+    :func:`load_fashion_mnist`.
 
     Source: Clanuwat et al., "Deep learning for classical Japanese literature", 2018.
     """
@@ -219,7 +226,7 @@ def load_kmnist(
 def load_idx_images(
     data_set: DataSet, split: str, root: str | os.PathLike[str] | None = None, download: bool = True
 ) -> tuple[Array, Array]:
-    """Load one split of a data set whose splits are two idx files, the images and their labels.
+    """Load one split of a data set; a split is an idx file of images and one of labels.
 
     Parameters
     ----------
@@ -228,7 +235,7 @@ def load_idx_images(
     split : str
         One of its splits.
     root, download
-        As for `load_mnist`.
+        The same as for `load_mnist`.
 
     Returns
     -------
@@ -238,11 +245,11 @@ def load_idx_images(
     Raises
     ------
     DataNotFound, BadDataFile, ValueError
-        As `load_mnist` raises them.
+        The same as for `load_mnist`.
 
     Examples
     --------
-    Any two idx files whose sums are known are a data set:
+    A data set can be made of any two idx files whose sums are known:
 
     >>> import tempfile
     >>> from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Picture files in one form: upright, composited on white, 8 bits a channel, whatever the file format."""
+"""Reading of picture files in one form: upright, on white, with 8 bits per channel."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from refconv.data.files import BadDataFile
 
 __all__ = ["FAINTEST_INK", "on_white", "open_picture"]
 
-FAINTEST_INK = 20  # grey levels of 255; a smaller contrast is noise of the paper
-STRAY_SHARE = 0.03  # of the opaque area; fewer dark pixels are no writing
+FAINTEST_INK = 20  # grey levels of 255; a smaller contrast counts as noise of the paper
+STRAY_SHARE = 0.03  # fraction of the opaque area; fewer dark pixels do not count as writing
 ORIENTATION = 0x0112  # the EXIF tag
-PNG_DEPTH = 24  # place of the bit depth in a PNG file: after the signature, the chunk's length and name, width and height
+PNG_DEPTH = 24  # byte of the bit depth in a PNG file: after signature, length and name of the chunk, width and height
 # Transpositions that undo the orientations 2 to 8; orientation 1 is upright.
 UNDO = {
     2: "FLIP_LEFT_RIGHT",
@@ -37,22 +37,22 @@ def open_picture(path: str | os.PathLike[str], mode: str = "RGB") -> Any:
     path : path
         A file of any format that Pillow reads. The first frame of an animation is used.
     mode : {"RGB", "L"}
-        Pillow's name of the result's pixel format: colour or grey.
+        Pillow's name for the pixel format of the result: colour or grey.
 
     Returns
     -------
     PIL.Image.Image
-        Of mode `mode`, rotated according to the orientation that the camera stored. An unreadable orientation counts as
-        upright.
+        The picture in mode `mode`, rotated according to the orientation stored by the camera. An unreadable orientation
+        counts as upright.
 
     Raises
     ------
     BadDataFile
-        If Pillow cannot read the file, or its pixels have more than 8 bits a channel: such formats do not define which
-        numbers are black and white. A PNG file of 16-bit colours, of which Pillow reads the upper 8 bits, is accepted unless
-        one of the colours is transparent. `BadDataFile` is a ``ValueError``.
+        If Pillow cannot read the file, or its pixels have more than 8 bits per channel: such formats do not define which
+        numbers are black and white. A PNG file of 16-bit colours is accepted unless one of the colours is transparent; Pillow
+        reads the upper 8 bits. `BadDataFile` is a ``ValueError``.
     OSError
-        If the file system refuses the file, such as ``FileNotFoundError``.
+        If the file cannot be opened, for example ``FileNotFoundError``.
     ImportError
         If Pillow is not installed.
 
@@ -79,7 +79,7 @@ def open_picture(path: str | os.PathLike[str], mode: str = "RGB") -> Any:
         except (BadDataFile, MemoryError):
             raise
         except image.UnidentifiedImageError as error:
-            raise BadDataFile(path, "is not a readable picture: Pillow does not know the file format") from error
+            raise BadDataFile(path, "is not a readable picture: Pillow does not recognise the file format") from error
         except Exception as error:  # Pillow's plugins raise nearly any type on a damaged file
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise BadDataFile(path, f"is not a readable picture: {reason}") from error
@@ -88,11 +88,11 @@ def open_picture(path: str | os.PathLike[str], mode: str = "RGB") -> Any:
 def on_white(picture: Any, mode: str = "RGB") -> Any:
     """Convert a Pillow image to "RGB" or "L", with transparent pixels composited on white.
 
-    An image that is blank on white, apart from stray pixels, and transparent for the most part, such as white ink on a
-    transparent background, has its ink in the alpha channel. The alpha channel is then shown instead, dark on white.
+    White ink on a transparent background is invisible on white. If an image is mostly transparent, and blank on white
+    except for stray pixels, its ink is in the alpha channel. The result then shows the alpha channel, dark on white.
     """
     image = need("PIL.Image", "train", "reading pictures")
-    rgba = picture.convert("RGBA")  # also applies the transparent colour or palette entries of PNG and GIF
+    rgba = picture.convert("RGBA")  # also applies transparent colours and palette entries of PNG and GIF
     flat = image.alpha_composite(image.new("RGBA", rgba.size, "white"), rgba).convert(mode)
     alpha = rgba.getchannel("A")
     if _ink_is_in_alpha(flat, alpha):
@@ -101,16 +101,16 @@ def on_white(picture: Any, mode: str = "RGB") -> Any:
 
 
 def _read(image: Any, file: BinaryIO, mode: str) -> Any:
-    """The pixels of a picture in an open file, upright and of the mode."""
+    """Read a picture from an open file, upright and in this mode."""
     header = file.read(PNG_DEPTH + 1)
     file.seek(0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is not used, and does not name the file
+        warnings.simplefilter("ignore")  # Pillow warns of invalid metadata, which is not used, without naming the file
         with image.open(file) as picture:
             if picture.mode.startswith(("I", "F")):  # Pillow would cut off everything above 255
-                problem = f"has pixels of more than 8 bits (mode {picture.mode}); save it with 8 bits a channel"
+                problem = f"has pixels of more than 8 bits (mode {picture.mode}); save it with 8 bits per channel"
                 raise BadDataFile(file.name, problem)
-            picture.load()  # before the orientation is read: PNG may store it at the end of the file
+            picture.load()  # must precede reading the orientation, which PNG may store at the end of the file
             if picture.format == "PNG":
                 _scale_transparency(picture, header[PNG_DEPTH], file.name)
             turn = _turn(image, picture)
@@ -119,9 +119,10 @@ def _read(image: Any, file: BinaryIO, mode: str) -> Any:
 
 
 def _turn(image: Any, picture: Any) -> Any:
-    """The transposition that puts a picture upright, or None if it is upright or its orientation cannot be read.
+    """Return the transposition that turns a picture upright; None if none is needed.
 
-    ImageOps.exif_transpose is not used: it writes all tags anew, and fails on tags that do not concern the orientation.
+    None also means that the orientation cannot be read. ImageOps.exif_transpose is not used because it rewrites all tags, and
+    fails on tags that do not concern the orientation.
     """
     if picture.format == "TIFF":
         return None  # loading a TIFF has applied its orientation
@@ -129,23 +130,29 @@ def _turn(image: Any, picture: Any) -> Any:
         return image.Transpose[UNDO[picture.getexif().get(ORIENTATION, 1)]]
     except MemoryError:
         raise
-    except Exception:  # no orientation from 2 to 8, or metadata that Pillow cannot parse
+    except Exception:  # orientation outside 2 to 8, or metadata that Pillow cannot parse
         return None
 
 
 def _scale_transparency(picture: Any, bits: int, path: str) -> None:
-    """Scale the transparent grey level of a PNG picture of 2 or 4 bits to 8 bits, as Pillow does with the pixels alone."""
+    """Scale the transparent grey level of a 2-bit or 4-bit PNG picture to 8 bits.
+
+    Pillow scales the pixels, but not the transparent level.
+    """
     transparent = picture.info.get("transparency")
     if bits in (2, 4) and isinstance(transparent, int) and picture.mode == "L":
-        most = 2**bits - 1
-        picture.info["transparency"] = (transparent & most) * 255 // most
-    elif bits == 16 and transparent is not None:  # its upper 8 bits may be those of other, opaque colours
-        problem = "has 16 bits a channel and a transparent colour; save it with 8 bits a channel or with an alpha channel"
+        largest = 2**bits - 1
+        picture.info["transparency"] = (transparent & largest) * 255 // largest
+    elif bits == 16 and transparent is not None:  # opaque colours may have the same upper 8 bits
+        problem = "has 16 bits per channel and a transparent colour; save it with 8 bits per channel or an alpha channel"
         raise BadDataFile(path, problem)
 
 
 def _ink_is_in_alpha(flat: Any, alpha: Any) -> bool:
-    """Whether most of an image is transparent, and the rest of it is white except for stray pixels."""
+    """Return True if most of an image is transparent and the rest is white.
+
+    A few stray pixels may be dark.
+    """
     lowest, highest = alpha.getextrema()
     if highest - lowest < FAINTEST_INK:
         return False

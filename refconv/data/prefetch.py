@@ -1,4 +1,4 @@
-"""Batches made ahead of time by another thread."""
+"""Preparation of batches in another thread, ahead of their use."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Prefetch"]
 
-END = object()  # after the last batch of a pass
+END = object()  # follows the last batch of a pass in the queue
 
 
 class Prefetch:
-    """The same batches in the same order, each made while the network computes the ones before.
+    """Iterable of batches that another thread prepares while the network computes.
 
-    The thread uses the settings of the code that iterates, such as the engine of :func:`refconv.config`.
+    It yields the same batches in the same order. The thread uses the settings of the code that iterates, such as the engine of
+    :func:`refconv.config`.
 
     Parameters
     ----------
     batches : Batches or another iterable of (x, targets)
-        Must not be used elsewhere during a pass.
+        The batches. Do not use them elsewhere during a pass.
     ahead : int
-        Largest number of batches that wait.
+        Largest number of prepared batches in the queue.
 
     Examples
     --------
@@ -56,16 +57,22 @@ class Prefetch:
 
     @property
     def labels(self) -> Array:
-        """Labels of all batches, as :attr:`Batches.labels`; an ``AttributeError`` if what is prefetched has none."""
+        """Labels of all batches, as in :attr:`Batches.labels`.
+
+        Raises ``AttributeError`` if the batches have no labels.
+        """
         labels: Array = self.batches.labels
         return labels
 
     def settings(self) -> dict[str, Any]:
-        """As :meth:`Batches.settings`: the thread does not change the batches."""
+        """Return the settings of the batches, as :meth:`Batches.settings`, and their type."""
         return {"type": type(self.batches).__name__, **(self.batches.settings() if hasattr(self.batches, "settings") else {})}
 
     def __getattr__(self, name: str) -> Any:
-        """Return ``state`` or ``resume`` of the batches, which other iterables than :class:`Batches` need not have."""
+        """Return ``state`` or ``resume`` of the batches.
+
+        They are looked up dynamically, because iterables other than :class:`Batches` may not have them.
+        """
         if name in ("state", "resume"):
             return getattr(self.batches, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -76,7 +83,7 @@ class Prefetch:
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
         waiting: queue.Queue[Any] = queue.Queue(self.ahead)
         cancelled = threading.Event()
-        context = contextvars.copy_context()  # a new thread begins with the defaults of all settings
+        context = contextvars.copy_context()  # a new thread would start with default settings
         worker = threading.Thread(target=context.run, args=(self._work, waiting, cancelled), daemon=True)
         worker.start()
         try:
@@ -84,7 +91,7 @@ class Prefetch:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
-        finally:  # the pass is over, or the caller left it
+        finally:  # the pass has ended, or the caller stopped iterating
             cancelled.set()
             with contextlib.suppress(queue.Empty):
                 while True:
@@ -98,7 +105,7 @@ class Prefetch:
                 if cancelled.is_set():
                     return
             self._put(END, waiting, cancelled)
-        except BaseException as error:  # raised again by the thread that iterates
+        except BaseException as error:  # raised again in the thread that iterates
             self._put(error, waiting, cancelled)
 
     def _put(self, item: Any, waiting: queue.Queue[Any], cancelled: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""Values between pixels."""
+"""Interpolation between pixels."""
 
 import functools
 
@@ -11,23 +11,25 @@ __all__ = ["gaussians", "resample", "resize"]
 
 
 def resample(image: Array, rows: Array, columns: Array) -> Array:
-    """An image at other rows and columns, which may lie between its own: interpolated, and beyond its edge as at its edge.
+    """Return an image interpolated at these rows and columns.
 
-    ``image`` (H, W) or (H, W, C), ``rows`` and ``columns`` of numbers; returns (rows, columns[, C]), of the image's type.
+    Positions between pixels are interpolated linearly; positions beyond the edge take the values at the edge. ``image`` has
+    shape (H, W) or (H, W, C); ``rows`` and ``columns`` are arrays of numbers. The result has shape (rows, columns[, C]) and
+    the image's type.
 
     >>> resample(np.array([[0, 10, 20], [40, 50, 60]], np.uint8), np.array([0.5, 9.0]), np.array([0.25, 2.0]))
     array([[23, 40],
            [43, 60]], dtype=uint8)
     """
     numbers = image if image.dtype == np.float64 else image.astype(np.float32)
-    found = _along(_along(numbers, rows, 0), columns, 1)
-    return (found + 0.5).astype(np.uint8) if image.dtype == np.uint8 else found.astype(image.dtype)
+    result = _along(_along(numbers, rows, 0), columns, 1)
+    return (result + 0.5).astype(np.uint8) if image.dtype == np.uint8 else result.astype(image.dtype)
 
 
 def resize(images: Array, size: Size) -> Array:
-    """Images of another size: each new pixel is interpolated from the four around its place.
+    """Return images resized by interpolation between the four nearest pixels.
 
-    ``images`` (N, H, W) or (N, H, W, C), ``size`` their new height and width, or one number for both.
+    ``images`` has shape (N, H, W) or (N, H, W, C). ``size`` is the new height and width, or one number for both.
 
     >>> resize(np.array([[[0, 8], [16, 24]]], np.float32), (2, 4))
     array([[[ 0.,  2.,  6.,  8.],
@@ -42,14 +44,16 @@ def resize(images: Array, size: Size) -> Array:
 
 @functools.lru_cache(maxsize=32)
 def gaussians(n: int, sigma: float) -> Array:
-    """Bell curves every sigma along n pixels, (n, curves): times independent noise they make a smooth function of variance 1.
+    """Return Gaussian curves centred every sigma along n pixels, (n, curves).
+
+    Their product with independent noise of variance 1 is a smooth random function of variance 1.
 
     >>> bells = gaussians(9, 4.0)
     >>> bells.shape, (bells**2).sum(1).round(4).tolist()
     ((9, 5), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     """
-    middles = np.arange(-sigma, n + sigma, sigma)
-    bells = np.exp(-0.5 * ((np.arange(n)[:, None] - middles) / sigma) ** 2)
+    centres = np.arange(-sigma, n + sigma, sigma)
+    bells = np.exp(-0.5 * ((np.arange(n)[:, None] - centres) / sigma) ** 2)
     return (bells / np.sqrt((bells**2).sum(1, keepdims=True))).astype(np.float32)
 
 

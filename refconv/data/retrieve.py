@@ -1,4 +1,4 @@
-"""Read the files of a data set: the good copies on this computer, or else a download from a mirror."""
+"""Reading of a data set's files from this computer, or from a mirror if they are missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from refconv.data.files import (
     places,
 )
 
-PATIENCE = 30  # seconds without a byte before a mirror counts as unreachable
+TIMEOUT = 30  # seconds without a byte before a mirror counts as unreachable
 
 
 def read_data_file(
@@ -36,23 +36,23 @@ def read_data_file(
 def read_data_files(
     data_set: DataSet, wanted: tuple[DataFile, ...], root: str | os.PathLike[str] | None = None, download: bool = True
 ) -> list[bytes]:
-    """Return the decompressed contents of files that belong together, from disk or else from a mirror.
+    """Return the decompressed contents of files of one data set, from disk or from a mirror.
 
-    The first verified copy of each of those that `find` names is used. Copies that are recognised but cannot be verified are
-    used where there is none, all from the same place: the first that has the most of the files. What is missing is downloaded,
-    if `download` allows. A bad copy is never used. It is an error if its file is found nowhere else, and it is never replaced
-    except in the user's cache, where refconv put it.
+    The copies of a file are tried in the order of `find`, and the first verified one is used. If no copy is verified, a copy
+    that is recognised but cannot be verified is used. All such copies come from the same folder: the first one with the
+    largest number of the files. Missing files are downloaded if `download` is True. A bad copy is never used. It is an error
+    if no other copy of its file is found. A bad copy is replaced only in the user's cache, where refconv itself stored it.
 
     Parameters
     ----------
     data_set : DataSet
         The data set.
     wanted : tuple of DataFile
-        Some of its files, such as those of a split.
+        Some of its files, such as the files of a split.
     root : path, optional
-        The folder to look in and to download into; by default the `data_folders`.
+        The folder to search and to download into; by default the `data_folders`.
     download : bool
-        Whether to download what is missing.
+        If True, download missing files.
 
     Returns
     -------
@@ -62,43 +62,43 @@ def read_data_files(
     Warns
     -----
     UserWarning
-        If a content is not verified, because the table holds no sum of the decompressed bytes.
+        If a content is not verified because the table contains no sum of the decompressed bytes.
 
     Raises
     ------
     BadDataFile
-        If no copy on disk is what its name says, and no mirror has replaced it.
+        If all copies of a file on disk are bad, and no mirror provided a good one.
     DataNotFound
-        If there is no copy, and `download` is False or every mirror failed.
+        If a file has no copy, and `download` is False or every mirror failed.
     """
     copies = {file: _read_copies(data_set, file, root) for file in wanted}
 
     def missing(place: Path) -> int:
-        return sum(found.verified is None and place not in found.unverified for found in copies.values())
+        return sum(copy.verified is None and place not in copy.unverified for copy in copies.values())
 
     place = min(places(data_set, root), key=missing)
     contents = []
-    for file, found in copies.items():
-        if found.verified is not None:
-            contents.append(found.verified)
-        elif place in found.unverified:
-            path, content = found.unverified[place]
+    for file, copy in copies.items():
+        if copy.verified is not None:
+            contents.append(copy.verified)
+        elif place in copy.unverified:
+            path, content = copy.unverified[place]
             reason = f"no SHA-256 sum of the unpacked {data_set.title} is known; it is recognised by its shape and counts"
-            # The warning points at the call of load_fashion_mnist and the like.
+            # The warning refers to the line that calls load_fashion_mnist or a similar function.
             warnings.warn(f"{path} is not verified: {reason}", stacklevel=4)
             contents.append(content)
         else:
-            contents.append(_download_missing(data_set, file, found, root, download))
+            contents.append(_download_missing(data_set, file, copy, root, download))
     return contents
 
 
 @dataclass
 class _Copies:
-    """The copies of a file on this computer: the first verified content, paths and contents by place, and what is wrong."""
+    """Copies of a file on this computer."""
 
-    verified: bytes | None = None
-    unverified: dict[Path, tuple[Path, bytes]] = field(default_factory=dict)
-    bad: list[BadDataFile] = field(default_factory=list)
+    verified: bytes | None = None  # content of the first verified copy
+    unverified: dict[Path, tuple[Path, bytes]] = field(default_factory=dict)  # path and content by place
+    bad: list[BadDataFile] = field(default_factory=list)  # one error for each bad copy
 
 
 def _read_copies(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None) -> _Copies:
@@ -121,24 +121,24 @@ def _read_copies(data_set: DataSet, file: DataFile, root: str | os.PathLike[str]
 def _download_missing(
     data_set: DataSet, file: DataFile, copies: _Copies, root: str | os.PathLike[str] | None, download: bool
 ) -> bytes:
-    """Download a file of which no good copy was found, or raise an error that names the bad ones."""
+    """Download a file that has no good copy, or raise an error that names the bad copies."""
     folder = data_folders(root)[0] / data_set.folder
     target = folder / f"{file.name}.gz"
     try:
         if not download:
             raise DataNotFound("Downloading is off (download=False).")
         if target.exists() and not _is_in_cache(target):
-            raise DataNotFound(f"{target} is there and is not overwritten.")
+            raise DataNotFound(f"{target} exists and is not overwritten.")
         return _download(data_set, file, folder)
     except DataNotFound as reason:
         for bad in copies.bad:
             if not (download and _is_in_cache(bad.source)):
                 raise BadDataFile(bad.source, f"{bad.problem}. {ADVICE}") from reason
-        apart = [
-            f"{path} is not used: it is not verified, and not all files are in its folder."
+        unused = [
+            f"{path} is not used: it is not verified, and other files are missing in its folder."
             for path, _ in copies.unverified.values()
         ]
-        message = _not_found(data_set, file, root, [*map(str, copies.bad), *apart, str(reason)])
+        message = _not_found(data_set, file, root, [*map(str, copies.bad), *unused, str(reason)])
         raise DataNotFound(message) from reason.__cause__
 
 
@@ -147,25 +147,25 @@ def _is_in_cache(path: str | os.PathLike[str]) -> bool:
 
 
 def _not_found(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None, reasons: list[str]) -> str:
-    """Say where a file was looked for, why it could not be downloaded, and what to do now."""
+    """Return a message: the searched places, why the download failed, and what to do."""
     return "\n".join(
         [
             f"{data_set.title}: no usable {file.name}.gz (nor {file.name}) in",
             *(f"  {place}" for place in places(data_set, root)),
             *reasons,
-            f"By hand: get the files of {' or '.join(data_set.mirrors)}, put them into a folder,",
+            f"By hand: download the files from {' or '.join(data_set.mirrors)}, put them into a folder,",
             f"and pass that folder as root=, or set {FOLDER_VARIABLE} to it.",
-            "Without a network: use the digits embedded in refconv.",
+            "Without a network: use the drawn digits of refconv.data.draw_digits.",
         ]
     )
 
 
 def _download(data_set: DataSet, file: DataFile, folder: Path) -> bytes:
-    """Download a file into a folder from the first mirror that serves the right one; return its content."""
+    """Download a file from the first mirror that serves the correct one; return its content."""
     try:
         need("pooch", "train", f"downloading {data_set.title}")
         need("tqdm", "train", f"downloading {data_set.title} (its progress bar)")
-        # A folder that cannot be written is no mirror's fault: find out before asking them.
+        # Check first that the folder is writable; otherwise every mirror would seem to fail.
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -184,15 +184,18 @@ def _download(data_set: DataSet, file: DataFile, folder: Path) -> bytes:
 
 
 def _download_from(url: str, file: DataFile, folder: Path) -> bytes:
-    """Download a file from one URL: under a temporary name until its content and its sum are right."""
+    """Download a file from one URL; return its content.
+
+    It has a temporary name until its content and its sum are verified.
+    """
     import pooch
 
-    fetch = pooch.HTTPDownloader(progressbar=True, timeout=PATIENCE)
+    fetch = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
 
-    def fetch_and_look(url: str, output_file: str, caller: Any) -> None:
+    def fetch_and_check(url: str, output_file: str, caller: Any) -> None:
         fetch(url, output_file, caller)
-        # pooch itself would only say that the sum is wrong; this says what came instead.
+        # pooch would only report a wrong sum; this error describes what was downloaded instead.
         file.read(Path(output_file).read_bytes(), url)
 
-    path = pooch.retrieve(url, file.gz_sha256, f"{file.name}.gz", folder, downloader=fetch_and_look)
+    path = pooch.retrieve(url, file.gz_sha256, f"{file.name}.gz", folder, downloader=fetch_and_check)
     return file.read(Path(path).read_bytes(), path)[0]

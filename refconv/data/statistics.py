@@ -1,4 +1,4 @@
-"""Mean and standard deviation of each channel, and images standardised with them."""
+"""Mean and standard deviation of each channel, and normalisation of images."""
 
 import math
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ def channel_statistics(images: ArrayLike) -> tuple[Array, Array]:
 
     over all n pixels p. The second term of σ² removes the rounding error of μ. A channel is constant if no pixel differs from
     the mean by more than a rounding error; its σ is exactly 0. The pixels of a channel are scaled by a power of two before
-    they are squared, so neither large nor small ones leave the range of float64. Peak memory beside the images is about 2 MB,
-    whatever their number, because they are converted in blocks.
+    they are squared, so neither large nor small ones leave the range of float64. Besides the images, peak memory is about 2 MB
+    for any number of images, because they are converted in blocks.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def channel_statistics(images: ArrayLike) -> tuple[Array, Array]:
     total, magnitude = np.zeros(channels), np.zeros(channels)
     for rows in _rows(images, exponents):
         magnitude += np.abs(rows).sum(1)
-        with np.errstate(invalid="ignore"):  # ∞ − ∞, which the magnitude reports
+        with np.errstate(invalid="ignore"):  # ∞ − ∞, which is detected in the magnitude
             total += rows.sum(1)
     if not np.isfinite(magnitude).all():
         raise ArgumentValueError(f"images must be finite, got NaN or infinity in channel {np.argmin(np.isfinite(magnitude))}")
@@ -86,16 +86,16 @@ def normalize(
 
     .. math:: y_{p,c} = (x_{p,c} - \mu_c) / \sigma_c, \qquad y_{p,c} = 0 \text{ where } \sigma_c = 0
 
-    Computed in float64 and rounded once. Peak memory is the result and about 2 MB, whatever the number of images.
+    The result is computed in float64 and rounded once. Peak memory is the result plus about 2 MB for any number of images.
 
     Parameters
     ----------
     images : array (N, H, W, C), integers or floats
     mean, std : arrays (C,), optional
-        Of the training data, as :func:`channel_statistics` returns them and in the units of the images; the default is the
-        statistics of the images themselves. A channel whose std is 0 becomes 0.
+        Statistics of the training data from :func:`channel_statistics`, in the units of the images. By default, the
+        statistics of ``images`` are used. A channel whose std is 0 becomes 0.
     dtype : numpy dtype
-        Of the result: float32 or float64.
+        Type of the result: float32 or float64.
 
     Returns
     -------
@@ -106,8 +106,8 @@ def normalize(
     TypeError
         If images are not real numbers, or dtype is neither float32 nor float64.
     ValueError
-        If mean or std does not have one number for each channel, or std is negative or not finite; and as
-        :func:`channel_statistics` where it is called.
+        If mean or std does not have one finite number for each channel, or std is negative. If mean or std is not given,
+        also in the cases of :func:`channel_statistics`.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def normalize(
     if (std < 0).any():
         raise ArgumentValueError(f"std must be at least 0, got {std.min()}")
     result = np.empty(images.shape, dtype)
-    # Near the largest float64 the difference of a pixel and the mean may overflow; that of their halves does not.
+    # Near the largest float64 the difference of a pixel and the mean may overflow; the difference of their halves does not.
     scale = np.where(np.abs(mean) < HALF_RANGE, 1, 0.5)
     for source, target in zip(_blocks(images), _blocks(result), strict=True):
         centred = source.astype(np.float64) * scale - mean * scale
@@ -153,7 +153,10 @@ def _for_each_channel(name: str, value: ArrayLike, channels: int) -> Array:
 
 
 def _blocks(images: Array) -> Iterator[Array]:
-    """Yield views that cover the images in order, of at most BLOCK_ELEMENTS elements unless a single pixel has more."""
+    """Yield consecutive views of the images, each of at most BLOCK_ELEMENTS elements.
+
+    A view is larger only if one pixel has more than BLOCK_ELEMENTS channels.
+    """
     size = math.prod(images.shape[1:])
     if size > BLOCK_ELEMENTS and images.ndim > 2:
         for image in images:
@@ -165,9 +168,9 @@ def _blocks(images: Array) -> Iterator[Array]:
 
 
 def _rows(images: Array, exponents: Array | None = None) -> Iterator[Array]:
-    """Yield the blocks as contiguous float64 of shape (C, pixels), divided by powers of two unless all exponents are 0.
+    """Yield the blocks as contiguous float64 arrays of shape (C, pixels).
 
-    Sums along contiguous rows are the fastest.
+    Each channel is divided by two to the power of its exponent. Sums along contiguous rows are the fastest.
     """
     for block in _blocks(images):
         rows = block.reshape(-1, images.shape[-1]).T.astype(np.float64, order="C")
@@ -177,7 +180,10 @@ def _rows(images: Array, exponents: Array | None = None) -> Iterator[Array]:
 
 
 def _exponents(images: Array) -> Array:
-    """Exponent of the largest magnitude of each channel; 0 if the squares of the type do not leave the range of float64."""
+    """Return the exponent of the largest magnitude of each channel.
+
+    Exponents are 0 if squares of the images' type cannot leave the range of float64.
+    """
     peak = np.zeros(images.shape[-1])
     if images.dtype.kind == "f" and images.dtype.itemsize > 4:
         for rows in _rows(images):
@@ -186,10 +192,10 @@ def _exponents(images: Array) -> Array:
 
 
 def _rounding_error(dtype: np.dtype[Any], pixels: int, channels: int) -> float:
-    """Bound on how far pixels of a constant channel can be from the computed mean, relative to their magnitude.
+    """Return a bound on the relative error of the computed mean of a constant channel.
 
-    A mean of n terms, added in blocks, is wrong by at most (terms of a block + blocks) · eps; stored floats are themselves
-    rounded to their own eps.
+    The relative error of a mean of n terms, added in blocks, is at most (terms of a block + blocks) · eps. In addition, stored
+    floats are rounded to the eps of their type.
     """
     block = max(1, BLOCK_ELEMENTS // channels)
     stored = np.finfo(dtype).eps if dtype.kind == "f" else 0

@@ -1,4 +1,4 @@
-"""The architectures of the lectures, one family a file, each written as its paper's table reads."""
+"""Architectures of the lectures, one module for each family, written like their papers' tables."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -52,14 +52,14 @@ __all__ = [
     "zfnet",
 ]
 
-if not TYPE_CHECKING:  # a type checker reports missing names itself
+if not TYPE_CHECKING:  # with __getattr__, a type checker would not report missing names
 
     def __getattr__(name: str) -> Any:
-        """Refuse the name of a network that has no function of its own, as ``models.resnet50``, with what to write."""
+        """Raise ``AttributeError``, which explains how to create a network such as ``models.resnet50``."""
         hint = ""
         if not name.startswith("_"):
             try:
                 hint = f': use models.create("{canonical_name(name)}")'
-            except ValueError:  # no network is called so
+            except ValueError:  # no network has this name
                 hint = ""
         raise AttributeError(f"module 'refconv.models' has no attribute {name!r}{hint}", name=name)

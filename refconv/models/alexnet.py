@@ -1,11 +1,12 @@
-"""AlexNet, which won ImageNet's competition of 2012: five convolutions, three dense layers.
+"""AlexNet, winner of the ImageNet competition of 2012: five convolutions, three dense layers.
 
-The paper's figure shows two towers, one for each graphics card. Inside a tower a convolution sees only its own half of the
-maps, except in the third layer: that is a convolution in two groups (C5). The single tower came two years later; everybody's
-"alexnet" today is that one, without response normalisation.
+The paper's figure shows two towers, one for each graphics card. Except in the third layer, a convolution in a tower sees only
+this tower's half of the maps, so the layer is a convolution in two groups (C5). The single-tower variant was published two
+years later, without response normalisation. Most libraries mean this variant by "alexnet".
 
-The paper says 224 × 224 pixels for the input, and 55 × 55 behind the first layer. Both are right with two pixels of padding,
-which it does not mention. It counts 253,440 numbers in the first layer, a slip: 55 · 55 · 96 = 290,400.
+According to the paper, the input has 224 × 224 pixels and the output of the first layer 55 × 55. Both are right with two
+pixels of padding, which the paper does not mention. The paper counts 253,440 neurons in the first layer. This is an error:
+55 · 55 · 96 = 290,400.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ __all__ = ["Convolution", "alexnet", "convolutions", "dense_head", "for_small_im
 
 
 class Convolution(NamedTuple):
-    """A line of the table: a convolution with its ReLU, and what follows it."""
+    """Row of an architecture table: a convolution with its ReLU, and the layers that follow."""
 
     filters: int
     kernel: int
@@ -48,25 +49,26 @@ STYLES = {
     ),
 }
 
-THEN: dict[str, Callable[[], Layer]] = {
+FOLLOWING_LAYERS: dict[str, Callable[[], Layer]] = {
     "norm": LocalResponseNorm,
-    "pool": lambda: MaxPool2D(3, stride=2, ceil_mode=True),  # overlapping; at 224 pixels nothing hangs over the end
+    "pool": lambda: MaxPool2D(3, stride=2, ceil_mode=True),  # overlapping windows; at 224 pixels all are inside the image
 }
 
 
 def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
-    """AlexNet for images of 224 × 224 pixels.
+    """Create AlexNet for images of 224 × 224 pixels.
 
     Parameters
     ----------
     style : str
-        "two-tower": the paper's, 60,965,224 parameters. "single-tower": that of 2014 and of torchvision, 61,100,840.
+        "two-tower" for the paper's network, with 60,965,224 parameters. "single-tower" for the network of 2014, which
+        torchvision also has, with 61,100,840 parameters.
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
-        Factor for the number of filters and units in all other layers.
+        Factor for the numbers of filters and units of all layers but the last.
     small_images : bool
-        A first layer for 32 × 32 pixels; all else stays.
+        True for a first layer for 32 × 32 pixels; the other layers do not change.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -91,24 +93,27 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
 
 
 def for_small_images(table: Sequence[Convolution]) -> tuple[Convolution, ...]:
-    """The table for images of 32 pixels: 5 × 5 windows that take every pixel wherever it has a stride."""
-    return tuple(line._replace(kernel=5, stride=1, padding=2) if line.stride > 1 else line for line in table)
+    """Return the table for images of 32 × 32 pixels: 5 × 5 kernels with stride 1 replace strides."""
+    return tuple(row._replace(kernel=5, stride=1, padding=2) if row.stride > 1 else row for row in table)
 
 
 def convolutions(table: Sequence[Convolution], width: float) -> dict[str, Layer]:
-    """The lines of a table as layers: conv1, relu1, what follows it, conv2, …"""
+    """Return the layers of a table by name: conv1, relu1, the layers that follow, conv2 and so on."""
     layers: dict[str, Layer] = {}
-    towers = max(line.groups for line in table)
-    for k, line in enumerate(table, 1):
-        filters = scaled(line.filters, width, towers)
-        conv = Conv2D(filters, line.kernel, stride=line.stride, padding=line.padding, groups=line.groups)
+    towers = max(row.groups for row in table)
+    for k, row in enumerate(table, 1):
+        filters = scaled(row.filters, width, towers)
+        conv = Conv2D(filters, row.kernel, stride=row.stride, padding=row.padding, groups=row.groups)
         layers |= {f"conv{k}": conv, f"relu{k}": ReLU()}
-        layers |= {f"{name}{k}": THEN[name]() for name in line.then}
+        layers |= {f"{name}{k}": FOLLOWING_LAYERS[name]() for name in row.then}
     return layers
 
 
 def dense_head(before: int, classes: int, width: float) -> dict[str, Layer]:
-    """Two dense layers of 4096 units with dropout in front of each, and the scores; numbered on from the convolutions."""
+    """Return two dense layers of 4096 units, each after dropout, and the layer of scores.
+
+    Their names continue the numbers of the ``before`` convolutions.
+    """
     layers: dict[str, Layer] = {"flatten": Flatten()}
     for k in (before + 1, before + 2):
         layers |= {f"dropout{k}": Dropout(0.5), f"dense{k}": Dense(scaled(4096, width)), f"relu{k}": ReLU()}

@@ -1,4 +1,4 @@
-"""Names of architectures in other libraries and papers, and how a name is looked up whatever its spelling."""
+"""Aliases: names of architectures in other libraries and papers, looked up in any spelling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from refconv._errors import ArgumentValueError, suggestion
 
 __all__ = ["ALIASES", "ELSEWHERE", "find_name", "plain"]
 
-# torchvision's and Keras' names, and those of papers that use the architecture under another one.
+# Names in torchvision and Keras, and in papers that use the architecture under another name.
 ALIASES = {
     "lenet5": "lenet",
     "vgg11": "vgg-a",
@@ -30,24 +30,24 @@ ALIASES = {
     "mobilenet-v1": "mobilenet",
 }
 
-# Networks of other libraries that are not among the lectures', and what comes closest.
+# Networks of other libraries that the lectures do not cover, and the closest alternative.
 ELSEWHERE = {
     **dict.fromkeys(
         ("vgg11-bn", "vgg13-bn", "vgg16-bn", "vgg19-bn"),
-        "the paper's VGG has no batch normalisation; vgg11, vgg13, vgg16 and vgg19 are without it",
+        "the paper's VGG has no batch normalisation; use vgg11, vgg13, vgg16 or vgg19",
     ),
     "resnext101-32x8d": "the paper's ResNeXt-101 is 32×4d; write models.create('resnext101', group_width=8) for 32×8d",
     "resnext101-64x4d": "the paper's ResNeXt-101 is 32×4d; write models.create('resnext101', cardinality=64, group_width=4)",
     "wide-resnet101-2": "the paper has no wide ResNet-101; write models.create('resnet101', inner=2, stride_in='3x3')",
     **dict.fromkeys(
         ("resnet50-v2", "resnet101-v2", "resnet152-v2", "mobilenet-v2", "mobilenet-v3", "efficientnet", "vit", "squeezenet"),
-        "the lectures do not treat this architecture",
+        "the lectures do not cover this architecture",
     ),
 }
 
 
 def plain(name: str) -> str:
-    """Return a name without case, "-" and "_", which do not distinguish architectures.
+    """Return a name in lower case without "-" and "_", which do not distinguish architectures.
 
     >>> plain("Wide_ResNet50-2")
     'wideresnet502'
@@ -56,35 +56,36 @@ def plain(name: str) -> str:
 
 
 def find_name(name: str, known: Iterable[str]) -> str:
-    """Return the known name that a name or an alias stands for.
+    """Return the known name for a name in any spelling, or for an alias.
 
-    Raises ``ValueError`` if there is none; the message suggests similar names.
+    ``ValueError`` is raised if there is none; its message suggests similar names.
 
     >>> find_name("VGG_16", ["vgg-a", "vgg-d"])
     'vgg-d'
     """
     known = list(known)
-    names = {plain(alias): meant for alias, meant in ALIASES.items()} | {plain(one): one for one in known}
+    names = {plain(alias): target for alias, target in ALIASES.items()} | {plain(one): one for one in known}
     if isinstance(name, str) and names.get(plain(name)) in known:
         return names[plain(name)]
-    refusal = f"name must be one of the {len(known)} names in models.names(), or an alias such as vgg16, got {name!r}"
+    message = f"name must be one of the {len(known)} names in models.names(), or an alias such as vgg16, got {name!r}"
     if not isinstance(name, str):
-        raise ArgumentValueError(refusal)
+        raise ArgumentValueError(message)
     reasons = {plain(other): reason for other, reason in ELSEWHERE.items()}
     raise ArgumentValueError(
-        refusal + (f": {reasons[plain(name)]}" if plain(name) in reasons else _did_you_mean(name, names, known))
+        message + (f": {reasons[plain(name)]}" if plain(name) in reasons else _did_you_mean(name, names, known))
     )
 
 
 def _did_you_mean(name: str, names: dict[str, str], known: Iterable[str]) -> str:
-    """Return "; did you mean …?" with up to three names that begin like it or are similar, or "" if none does.
+    """Return "; did you mean …?" with up to three similar names, or "" if there is none.
 
-    Each architecture is called by that of its names which is similar.
+    If names begin with the given one, only these are suggested. An architecture with several similar names is suggested once,
+    by the first of them.
     """
-    written = plain(name)
-    beginning = [form for form in names if written and form.startswith(written)]
-    shown = {plain(one): one for one in (*ALIASES, *known)}
+    plain_name = plain(name)
+    continuations = [candidate for candidate in names if plain_name and candidate.startswith(plain_name)]
+    spelling = {plain(one): one for one in (*ALIASES, *known)}
     similar: dict[str, str] = {}
-    for form in beginning or difflib.get_close_matches(written, names, n=5, cutoff=0.8):
-        similar.setdefault(names[form], shown[form])
+    for candidate in continuations or difflib.get_close_matches(plain_name, names, n=5, cutoff=0.8):
+        similar.setdefault(names[candidate], spelling[candidate])
     return suggestion(similar.values())

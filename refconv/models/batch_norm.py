@@ -1,4 +1,4 @@
-"""Options of all batch normalisations of a network, which builders accept beside their own arguments."""
+"""Options for all batch normalisations of a network, which builders accept as arguments."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["batch_norm", "takes_batch_norm_options"]
 OPTIONS = {"bn_momentum": "momentum", "bn_eps": "eps", "bn_averages": "averages"}
 TYPES = {"bn_momentum": float | None, "bn_eps": float | None, "bn_averages": str | None}
 
-# Builders make their layers in nested functions; passing the options through all of them would hide the architecture.
+# Builders create their layers in nested functions. Passing the options through all of them would obscure the architecture.
 _options: ContextVar[Mapping[str, Any]] = ContextVar("options of batch normalisation", default={})  # noqa: B039  never changed
 
 Network = TypeVar("Network", bound=Layer)
 
 
 def batch_norm() -> BatchNorm:
-    """A batch normalisation with the options that the builder was called with."""
+    """Create a batch normalisation with the options that the builder was called with."""
     return BatchNorm(**_options.get())
 
 
 def takes_batch_norm_options(builder: Callable[..., Network]) -> Callable[..., Network]:
-    """Let a builder accept ``bn_momentum``, ``bn_eps`` and ``bn_averages`` for all its batch normalisations.
+    """Add the arguments ``bn_momentum``, ``bn_eps`` and ``bn_averages`` to a builder.
 
-    They are the arguments ``momentum``, ``eps`` and ``averages`` of :class:`refconv.nn.BatchNorm`; None means its default.
+    They set ``momentum``, ``eps`` and ``averages`` of all its :class:`refconv.nn.BatchNorm`; None means the default.
 
     >>> @takes_batch_norm_options
     ... def network(depth):
@@ -59,5 +59,5 @@ def takes_batch_norm_options(builder: Callable[..., Network]) -> Callable[..., N
     keyword = inspect.Parameter.KEYWORD_ONLY
     added = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in TYPES.items()]
     parameters = [*signature.parameters.values(), *added]
-    build.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # help() reads it
+    build.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # for help()
     return build

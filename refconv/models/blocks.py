@@ -1,4 +1,4 @@
-"""Blocks shared by many architectures, and the width multiplier of their channel counts."""
+"""Blocks that many architectures share, and the width multiplier of their channel counts."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
@@ -11,16 +11,16 @@ from refconv.typing import Size
 
 __all__ = ["CIFAR", "IMAGENET", "Block", "conv_bn_relu", "conv_relu", "scaled", "score_layer", "stack"]
 
-Block: TypeAlias = Callable[..., Sequential]  # block(filters, kernel_size, …): makes a convolution and what follows it
+Block: TypeAlias = Callable[..., Sequential]  # block(filters, kernel_size, …) creates a convolution and the layers after it
 
 IMAGENET = (224, 224, 3)
 CIFAR = (32, 32, 3)
 
 
 def scaled(channels: float, width: float, groups: int = 1) -> int:
-    """Number of channels times the width multiplier, rounded, at least 1.
+    """Multiply a number of channels by the width and round it to an integer of at least 1.
 
-    With groups, the channels of each group are scaled, so all groups keep the same number.
+    With groups, the number of channels in each group is scaled, so all groups still have the same number.
 
     >>> scaled(96, 0.25), scaled(3, 0.1), scaled(256, 0.3, groups=2)
     (24, 1, 76)
@@ -34,22 +34,25 @@ def scaled(channels: float, width: float, groups: int = 1) -> int:
 
 
 def score_layer(classes: int, **arguments: Any) -> Dense:
-    """The dense layer that ends most networks: a score for each class."""
+    """Create the last layer of most networks: a dense layer with a score for each class."""
     return Dense(integer("classes", classes), **arguments)
 
 
 def conv_relu(filters: int, kernel_size: Size, **arguments: Any) -> Sequential:
-    """A convolution and a ReLU."""
+    """Create a convolution followed by a ReLU."""
     return Sequential(conv=Conv2D(filters, kernel_size, **arguments), relu=ReLU())
 
 
 def conv_bn_relu(filters: int, kernel_size: Size, **arguments: Any) -> Sequential:
-    """A convolution, batch normalisation, which makes a bias pointless (A17), and a ReLU."""
+    """Create a convolution, a batch normalisation and a ReLU.
+
+    The convolution has no bias, because batch normalisation would cancel it (A17).
+    """
     return Sequential(conv=Conv2D(filters, kernel_size, bias=False, **arguments), norm=batch_norm(), relu=ReLU())
 
 
 def stack(name: str, layers: Iterable[Layer]) -> dict[str, Layer]:
-    """Layers as a dict with numbered names, ready to be unpacked into a Sequential.
+    """Return layers as a dict with numbered names, the keyword arguments of a Sequential.
 
     >>> list(stack("block", [ReLU(), ReLU()]))
     ['block1', 'block2']

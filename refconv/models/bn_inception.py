@@ -1,8 +1,9 @@
-"""BN-Inception: GoogLeNet with batch normalisation, and two 3 × 3 convolutions in place of each 5 × 5.
+"""BN-Inception: GoogLeNet with batch normalisation; two 3 × 3 convolutions replace each 5 × 5.
 
-The table of the paper's appendix stands here, with one slip mended: it gives the projections of 4c and 4d 128 filters, and
-their outputs 576 channels, which they have with 96. Pools inside the blocks take the mean where the table says so, and the
-two blocks that halve the size pool their input and pass it on. The first convolution is depthwise separable.
+The module contains the table of the paper's appendix, with one error corrected: the table gives 128 filters for the
+projections of 4c and 4d, but their outputs have 576 channels only with 96 filters. The table determines which poolings in the
+blocks compute the mean. The two blocks that halve the size concatenate the pooled input without a projection. The first
+convolution is depthwise separable.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +23,8 @@ from refconv.nn.layer import Layer
 
 __all__ = ["bn_inception"]
 
-# Figure 5: #1×1, (#3×3 reduce, #3×3), (double #3×3 reduce, double #3×3), pool and its projection. Where there are no 1 × 1,
-# the stride is 2 and the pooled input passes through.
+# Figure 5: #1×1, (#3×3 reduce, #3×3), (double #3×3 reduce, double #3×3), pool and its projection. In rows without a 1 × 1
+# convolution, the stride is 2 and the pooled input has no projection.
 Row = tuple[int, Sequence[int], Sequence[int], tuple[str, int]]
 
 INCEPTION: dict[str, Row] = {
@@ -44,16 +45,16 @@ POOLS: dict[str, Callable[..., Layer]] = {"avg": AvgPool2D, "max": MaxPool2D}
 
 @takes_batch_norm_options
 def bn_inception(classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
-    """BN-Inception for images of 224 × 224 pixels.
+    """Create BN-Inception for images of 224 × 224 pixels.
 
     Parameters
     ----------
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
-        Factor for the number of filters in all other layers.
+        Factor for the numbers of filters of all layers but the last.
     small_images : bool
-        A stem for 32 × 32 pixels, one convolution and one pooling.
+        True for a stem for 32 × 32 pixels: one convolution and one pooling.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -64,7 +65,7 @@ def bn_inception(classes: int = 1000, width: float = 1, *, small_images: bool = 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -80,7 +81,7 @@ def bn_inception(classes: int = 1000, width: float = 1, *, small_images: bool = 
 
 
 def inception(one: int, three: Sequence[int], double: Sequence[int], pool: tuple[str, int]) -> Concat:
-    """A row of the table.
+    """Create the Inception block of a row of the table.
 
     >>> inception(0, (128, 160), (64, 96), ("max", 0)).output_shape((28, 28, 320))
     (14, 14, 576)
@@ -103,7 +104,10 @@ def inception(one: int, three: Sequence[int], double: Sequence[int], pool: tuple
 
 
 def imagenet_stem(width: float) -> dict[str, Layer]:
-    """The table's rows above the first Inception block; depthwise, each colour has eight filters."""
+    """Return the stem, the table's rows above the first Inception block.
+
+    The depthwise part of the first convolution has eight filters for each colour.
+    """
     return {
         "conv1": SeparableConv2D(scaled(64, width), 7, multiplier=8, stride=2, padding="same", bias=False),
         "norm1": batch_norm(),
@@ -116,7 +120,7 @@ def imagenet_stem(width: float) -> dict[str, Layer]:
 
 
 def small_stem(width: float) -> dict[str, Layer]:
-    """For 32 pixels, of which 16 reach the first Inception block."""
+    """Return the stem for 32 × 32 pixels, which halves the size to 16 × 16."""
     return {
         "conv2": conv_bn_relu(scaled(192, width), 3, padding="same"),
         "pool2": MaxPool2D(3, stride=2, padding="same"),
@@ -124,10 +128,10 @@ def small_stem(width: float) -> dict[str, Layer]:
 
 
 def _scaled(row: Row, width: float) -> Row:
-    """The row with the width applied; 0 stays 0, for it says that there is no such branch."""
+    """Return the row with all numbers scaled by the width, except 0, which means no such branch."""
 
-    def some(n: int) -> int:
+    def scale(n: int) -> int:
         return scaled(n, width) if n else 0
 
     one, three, double, (kind, proj) = row
-    return some(one), [*map(some, three)], [*map(some, double)], (kind, some(proj))
+    return scale(one), [*map(scale, three)], [*map(scale, double)], (kind, scale(proj))

@@ -1,4 +1,4 @@
-"""The cells of the neocognitron: S-cells, which look for a pattern, and C-cells, which find it a little aside as well."""
+"""Cells of the neocognitron: S-cells detect a pattern, C-cells tolerate small shifts of it."""
 
 import math
 from typing import Any
@@ -18,21 +18,22 @@ __all__ = ["CCells", "SCells"]
 
 
 class SCells(Layer):
-    r"""S-cells: each answers to a pattern under its window, if it is like enough to what its plane has learnt.
+    r"""Layer of S-cells, which respond to patterns similar to those that their plane has learnt.
 
     .. math:: u_{i,j,k} = r \, \varphi\!\left( \frac{1 + \sum_{m,n,c} a_{m,n,c,k} \, x_{i+m,j+n,c}}
               {1 + \frac{2r}{1+r} \, b_k \, v_{i,j}} - 1 \right), \qquad
               v_{i,j} = \sqrt{\textstyle\sum_{m,n,c} \gamma_{m,n} \, x_{i+m,j+n,c}^2}, \qquad \varphi(t) = \max(0, t)
 
-    Excitation a is held against inhibition b, which v, the mean strength of all that is seen, drives. A pattern that a plane
-    has learnt gives u = 1; others give more than nothing if their cosine to it is above r / (1 + r).
+    Excitation with the weights a is compared with inhibition, which is proportional to b v; v is a weighted root mean square
+    of the cell's inputs. A pattern that a plane has learnt gives u = 1. Another pattern gives u > 0 if the cosine of the angle
+    between the two patterns is above r / (1 + r).
 
     Parameters
     ----------
     planes : int
-        Number of cell planes K; all cells of a plane look for the same.
+        Number of cell planes K; all cells of a plane detect the same pattern.
     kernel_size : int or (int, int)
-        What a cell sees, in pixels.
+        Size of the window that a cell sees, in pixels.
     selectivity : float
         r, above 0.
     padding
@@ -41,7 +42,7 @@ class SCells(Layer):
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -67,15 +68,15 @@ class SCells(Layer):
 
     def specs(self, shape: Shape) -> dict[str, Spec]:
         _, channels = split_shape(self, shape)
-        return {"a": Spec((*self.window.kernel, channels, self.planes), _faint), "b": Spec((self.planes,), _none)}
+        return {"a": Spec((*self.window.kernel, channels, self.planes), _small_random), "b": Spec((self.planes,), _zeros)}
 
     def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
         return math.prod(self.window.output_size(size)) * math.prod(self.window.kernel) * channels * (self.planes + 1)
 
     def strength(self, x: Array) -> tuple[Array, Array]:
-        """v, and the weights under its root: nearer pixels count more, and all weights together are 1."""
-        gamma = np.repeat(_nearness(self.window.kernel)[:, :, None, None], x.shape[-1], 2) / x.shape[-1]
+        """Return v and γ, the weights in the sum for v, which fall with the distance and add up to 1."""
+        gamma = np.repeat(_gaussian_window(self.window.kernel)[:, :, None, None], x.shape[-1], 2) / x.shape[-1]
         gamma = gamma.astype(x.dtype)
         return np.sqrt(conv2d(x * x, gamma, padding=self.window.padding)), gamma
 
@@ -110,33 +111,35 @@ class SCells(Layer):
         return window_caption(self.window, "S-cells")
 
     def learn(self, x: Array, rate: float, apart: int) -> None:
-        r"""Unsupervised: the cells that answer most to an input become better at what they saw, and their planes with them.
+        r"""Learn from one input without a label: reinforce the cells with the strongest responses.
 
         .. math:: \Delta a_{m,n,c,k} = q \, \gamma_{m,n} \, x_{i+m,j+n,c}, \qquad \Delta b_k = \tfrac{q}{2} v_{i,j}
 
-        The strongest cell of all represents its plane; then the strongest of the other planes that is not near it, and so on.
-        Planes that have learnt nothing answer a little to everything, so a new pattern finds a plane of its own.
+        The cell with the strongest response represents its plane, and the plane learns what this cell sees. Then the strongest
+        cell in the other planes follows, except cells near it, and so on. Planes that have learnt nothing respond a little to
+        every input, so a new pattern is learnt by a new plane.
 
         Parameters
         ----------
         x : array (1, H, W, C)
             One input.
         rate : float
-            q.
+            Learning rate q.
         apart : int
-            Representatives are more than so many cells from each other, along one axis at least.
+            Two representatives are more than this number of cells from each other along at least one axis.
 
         Source: lecture row M1 (SOURCES.md); Fukushima, 1980, section 3.
         """
-        answer, (v, gamma) = self(x)[0], self.strength(x)
+        response = self(x)[0]
+        v, gamma = self.strength(x)
         padded = np.pad(x[0], (*self.window.pads(x.shape[1:3]), (0, 0)))
         h, w = self.window.kernel
-        while answer.max() > 0:
-            i, j, k = np.unravel_index(answer.argmax(), answer.shape)
+        while response.max() > 0:
+            i, j, k = np.unravel_index(response.argmax(), response.shape)
             self.parameters["a"].value[..., k] += rate * gamma[..., 0] * padded[i : i + h, j : j + w]
             self.parameters["b"].value[k] += rate / 2 * v[0, i, j, 0]
-            answer[max(0, i - apart) : i + apart + 1, max(0, j - apart) : j + apart + 1] = 0
-            answer[..., k] = 0
+            response[max(0, i - apart) : i + apart + 1, max(0, j - apart) : j + apart + 1] = 0
+            response[..., k] = 0
 
     def __repr__(self) -> str:
         kernel = "×".join(map(str, self.window.kernel))
@@ -144,26 +147,26 @@ class SCells(Layer):
 
 
 class CCells(Layer):
-    r"""C-cells: each gathers what S-cells of one plane say in a neighbourhood; planes inhibit each other.
+    r"""Layer of C-cells, which sum the responses of one plane in a neighbourhood.
 
     .. math:: u_{i,j,k} = \psi\!\left( \frac{1 + s_{i,j,k}}{1 + \frac{1}{K} \sum_{k'} s_{i,j,k'}} - 1 \right), \qquad
               s_{i,j,k} = \sum_{m,n} \delta_{m,n} \, x_{iS+m,jS+n,k}, \qquad \psi(t) = \frac{\varphi(t)}{\alpha + \varphi(t)}
 
-    Nothing here is learnt: δ falls with the distance from the window's middle.
+    The planes inhibit each other. The layer has no parameters; δ falls with the distance from the middle of the window.
 
     Parameters
     ----------
     kernel_size : int or (int, int)
-        The neighbourhood, in cells.
+        Size of the neighbourhood, in cells.
     stride, padding
         As in :func:`refconv.conv2d`.
     saturation : float
-        α, above 0: the excess at which the answer is a half.
+        α, above 0; the output is one half where φ(t) = α.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -189,7 +192,7 @@ class CCells(Layer):
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         options: dict[str, Any] = {"stride": self.window.stride, "padding": self.window.padding}
-        delta = np.repeat(_nearness(self.window.kernel)[:, :, None, None], x.shape[-1], 2).astype(x.dtype)
+        delta = np.repeat(_gaussian_window(self.window.kernel)[:, :, None, None], x.shape[-1], 2).astype(x.dtype)
         gathered = depthwise_conv2d(x, delta, **options)
         mean = 1 + gathered.mean(-1, keepdims=True)
         excess = np.maximum((1 + gathered) / mean - 1, 0)
@@ -215,18 +218,18 @@ class CCells(Layer):
         return f"CCells({kernel}, stride {stride})"
 
 
-def _nearness(kernel: Shape) -> Array:
-    """Weights that fall with the distance from the middle of a window and add up to 1."""
+def _gaussian_window(kernel: Shape) -> Array:
+    """Return weights that fall with the distance from the middle of a window and add up to 1."""
     h, w = ((np.arange(k) - (k - 1) / 2) / max(k, 2) for k in kernel)
     weights: Array = np.exp(-2 * (h[:, None] ** 2 + w[None, :] ** 2))
     weights /= weights.sum()
     return weights
 
 
-def _faint(rng: np.random.Generator, shape: Shape) -> Array:
-    """First excitations: positive and small, so that every plane answers a little to something of its own."""
+def _small_random(rng: np.random.Generator, shape: Shape) -> Array:
+    """Return initial excitations: small positive numbers, so that each plane has a weak preference."""
     return rng.uniform(0, 1e-2, shape)
 
 
-def _none(rng: np.random.Generator, shape: Shape) -> Array:
+def _zeros(rng: np.random.Generator, shape: Shape) -> Array:
     return np.zeros(shape)

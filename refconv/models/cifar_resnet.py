@@ -1,6 +1,7 @@
-"""Residual networks for CIFAR's 32 × 32 pixels: 6n + 2 layers, three stages of n blocks; and their plain twins.
+"""Residual networks for CIFAR with 6n + 2 layers, and the same networks without shortcuts.
 
-A plain twin has the same layers and no shortcut. With 20 layers it learns as well, with 56 worse; its residual sister better.
+They have three stages of n blocks for images of 32 × 32 pixels. The networks without shortcuts are called plain networks. A
+plain network learns with 20 layers, but it becomes worse with 56 layers, while a residual network becomes better.
 """
 
 from refconv._arguments import integer
@@ -12,30 +13,31 @@ from refconv.nn import GlobalAvgPool2D, Sequential
 
 __all__ = ["cifar_resnet"]
 
-FILTERS = (16, 32, 64)  # at 32, 16 and 8 pixels
+FILTERS = (16, 32, 64)  # in the stages with 32 × 32, 16 × 16 and 8 × 8 pixels
 
 
 @takes_batch_norm_options
 def cifar_resnet(
     depth: int = 20, classes: int = 10, width: float = 1, *, shortcut: str = "A", plain: bool = False, survival: float = 1
 ) -> Sequential:
-    """A residual network for images of 32 × 32 pixels, or its plain twin.
+    """Create a residual network for images of 32 × 32 pixels, or the same network without shortcuts.
 
     Parameters
     ----------
     depth : int
-        6n + 2: 20, 32, 44, 56, 110 in the paper.
+        Number of layers, 6n + 2: 20, 32, 44, 56, 110 in the paper.
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
         Factor for the number of filters.
     shortcut : str
-        "A" as in the paper, so that the twins have equally many parameters; or "B" or "C" as for :func:`resnet`.
+        "A" as in the paper, so that residual and plain networks have the same number of parameters, or "B" or "C" as for
+        :func:`resnet`.
     plain : bool
-        Without shortcuts.
+        True for a network without shortcuts.
     survival : float
-        As for :func:`resnet`; 0.5 in the paper on stochastic depth. A plain network takes nothing but 1: without a block it
-        would pass nothing on.
+        As for :func:`resnet`; 0.5 in the paper on stochastic depth. It must be 1 in a plain network, whose blocks cannot be
+        skipped.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -46,7 +48,7 @@ def cifar_resnet(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -58,7 +60,7 @@ def cifar_resnet(
     """
     depth = integer("depth", depth)
     if depth < 8 or depth % 6 != 2:
-        raise ArgumentValueError(f"depth must be 6n + 2 with n from 1 on, such as 20, got {depth}")
+        raise ArgumentValueError(f"depth must be 6n + 2 with n at least 1, such as 20, got {depth}")
     if plain and survival != 1:
         raise ArgumentValueError(f"survival must be 1 in a plain network, got {survival!r}")
     n, stem = (depth - 2) // 6, scaled(16, width)

@@ -1,8 +1,8 @@
-"""Deep Image Prior: an hourglass that has learnt nothing, and still knows what photographs look like.
+"""Deep Image Prior: an untrained hourglass network whose structure favours natural images.
 
-Fitted to a single spoilt image from a fixed noise input, it draws the picture long before it draws the spoiling. The network
-is the paper's default: five halvings, 128 channels each, and 4 channels across at each size. Borders are mirrored, and the
-way up is bilinear.
+The network is fitted to a single corrupted image, with fixed noise as its input. It reproduces the image long before it
+reproduces the noise. The network is the paper's default: it halves the size five times, with 128 channels at each size and
+skip connections of 4 channels. Padding is by reflection, and upsampling is bilinear.
 """
 
 from refconv._arguments import integer
@@ -16,18 +16,20 @@ __all__ = ["deep_image_prior"]
 
 @takes_batch_norm_options
 def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, skip: int = 4) -> SizedSequential:
-    """The hourglass; its input is noise from U[0, 1/10] with 32 channels, its output an image with values from 0 to 1.
+    """Create the hourglass network of Deep Image Prior.
+
+    Its input is noise from U[0, 1/10] with 32 channels. Its output is an image with values from 0 to 1.
 
     Parameters
     ----------
     channels : int
-        Of the image.
+        Number of channels of the image.
     width : float
-        Factor for the 128 filters of each size.
+        Factor for the 128 filters at each size.
     depth : int
-        How often the size is halved; height and width must be divisible by 2^depth and at least 2^(depth + 1).
+        Number of times the size is halved. Height and width must be divisible by 2^depth and at least 2^(depth + 1).
     skip : int
-        Channels that go across at each size; 0 for none, as for inpainting large holes.
+        Number of channels of the skip connection at each size; 0 for none, as for inpainting large holes.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -38,7 +40,7 @@ def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, ski
     Raises
     ------
     TypeError, ValueError
-        If an argument is not valid; also if the network is built for or called with an image size that it does not accept.
+        If an argument is not valid. ``build`` and a call also raise ``ValueError`` for an image size that is not accepted.
 
     Examples
     --------
@@ -50,12 +52,15 @@ def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, ski
     """
     glass = hourglass(integer("depth", depth), scaled(128, width), integer("skip", skip, least=0))
     network = SizedSequential(hourglass=glass, colours=Conv2D(integer("channels", channels), 1), squash=Sigmoid())
-    network.rule = SizeRule(2**depth, 0, 2 ** (depth + 1))  # a border of one pixel cannot be mirrored in an image of one
+    network.rule = SizeRule(2**depth, 0, 2 ** (depth + 1))  # reflection needs at least two pixels at the smallest size
     return network
 
 
 def hourglass(depth: int, filters: int, skip: int) -> Sequential:
-    """Half the size, an hourglass of one size less inside, and back; beside it the way across."""
+    """Create an hourglass: it halves the size, contains a smaller hourglass, and doubles the size.
+
+    With ``skip`` channels, a skip connection runs in parallel.
+    """
     inside = {"inner": hourglass(depth - 1, filters, skip)} if depth > 1 else {}
     through = Sequential(
         down=normalised(filters, 3, stride=2),
@@ -68,6 +73,6 @@ def hourglass(depth: int, filters: int, skip: int) -> Sequential:
 
 
 def normalised(filters: int, kernel: int, stride: int = 1) -> Sequential:
-    """A convolution with mirrored borders, batch normalisation and leaky ReLU."""
+    """Create a convolution with reflection padding, batch normalisation and leaky ReLU."""
     border = {"border": Pad2D(kernel // 2, mode="reflect")} if kernel > 1 else {}
     return Sequential(**border, conv=Conv2D(filters, kernel, stride=stride), norm=batch_norm(), relu=LeakyReLU(0.2))

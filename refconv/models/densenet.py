@@ -1,6 +1,6 @@
-"""DenseNet: each layer sees the outputs of all before it in its block, and adds ``growth`` channels of its own.
+"""DenseNet: each layer receives the outputs of all previous layers of its block.
 
-A dense block is nothing but ``Concat(Identity(), layer)``, again and again.
+It concatenates ``growth`` new channels to them. A dense block is a sequence of ``Concat(Identity(), layer)``.
 """
 
 from collections.abc import Sequence
@@ -32,23 +32,23 @@ BLOCKS = {
 }
 
 GROWTH = 32  # k
-COMPRESSION = 0.5  # θ, what a transition keeps of the channels
+COMPRESSION = 0.5  # θ, the fraction of the channels that a transition keeps
 
 
 @takes_batch_norm_options
 def densenet(depth: int = 121, classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
-    """A DenseNet-BC for images of 224 × 224 pixels.
+    """Create a DenseNet-BC for images of 224 × 224 pixels.
 
     Parameters
     ----------
     depth : int
         121, 169, 201 or 264 layers.
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
-        Factor for the growth rate and with it for all channels.
+        Factor for the growth rate, and so for all numbers of channels.
     small_images : bool
-        A stem for 32 × 32 pixels, one 3 × 3 convolution.
+        True for a stem for 32 × 32 pixels: one 3 × 3 convolution.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -59,7 +59,7 @@ def densenet(depth: int = 121, classes: int = 1000, width: float = 1, *, small_i
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -91,20 +91,20 @@ def cifar_densenet(
     bottleneck: bool = True,
     compression: float = COMPRESSION,
 ) -> Sequential:
-    """A DenseNet for images of 32 × 32 pixels, three dense blocks of equally many layers.
+    """Create a DenseNet for images of 32 × 32 pixels, with three dense blocks of the same depth.
 
     Parameters
     ----------
     depth : int
-        3n + 4 layers; with bottlenecks, which are two layers each, 6n + 4: 100, 190, 250 in the paper.
+        Number of layers: 3n + 4, or 6n + 4 with bottlenecks, which have two layers each; 100, 190, 250 in the paper.
     growth : int
-        k, channels that a layer adds.
+        k, number of channels that each layer adds.
     classes, width
         As for :func:`densenet`.
     bottleneck : bool
-        Whether there is a 1 × 1 convolution in front of each 3 × 3: the B of DenseNet-BC.
+        True for a 1 × 1 convolution before each 3 × 3 convolution, the B of DenseNet-BC.
     compression : float
-        θ, what a transition keeps of the channels, above 0 and up to 1: the C of DenseNet-BC, where it is 0.5.
+        θ, the fraction of the channels that a transition keeps, above 0 and at most 1. It is the C of DenseNet-BC, with 0.5.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -115,7 +115,7 @@ def cifar_densenet(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -125,19 +125,20 @@ def cifar_densenet(
     Source: lecture row M14 (SOURCES.md); Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional
     networks", 2016, section 4.
     """
-    depth, each = integer("depth", depth), 2 if bottleneck else 1
-    if depth < 4 + 3 * each or (depth - 4) % (3 * each):
-        raise ArgumentValueError(f"depth must be {3 * each}n + 4 with n from 1 on, got {depth}")
+    depth = integer("depth", depth)
+    convolutions = 2 if bottleneck else 1  # in each dense layer
+    if depth < 4 + 3 * convolutions or (depth - 4) % (3 * convolutions):
+        raise ArgumentValueError(f"depth must be {3 * convolutions}n + 4 with n at least 1, got {depth}")
     real("compression", compression, above=0, most=1)
     growth = scaled(integer("growth", growth), width)
     channels = 2 * growth if bottleneck and compression < 1 else scaled(16, width)
     conv1 = Conv2D(channels, 3, padding=1, bias=False)
-    blocks = ((depth - 4) // (3 * each),) * 3
+    blocks = ((depth - 4) // (3 * convolutions),) * 3
     return Sequential(conv1=conv1, **body(blocks, channels, growth, compression, bottleneck), **head(classes))
 
 
 def body(blocks: Sequence[int], channels: int, growth: int, compression: float, bottleneck: bool = True) -> dict[str, Layer]:
-    """Dense blocks with a transition between each two, for an input of so many channels."""
+    """Return dense blocks with transitions between them, for an input of ``channels`` channels."""
     layers: dict[str, Layer] = {}
     for k, depth in enumerate(blocks, 1):
         layers[f"dense{k}"] = dense_block(depth, growth, bottleneck)
@@ -149,7 +150,7 @@ def body(blocks: Sequence[int], channels: int, growth: int, compression: float, 
 
 
 def dense_block(depth: int, growth: int, bottleneck: bool = True) -> Sequential:
-    """Layers that each add ``growth`` channels to all that came before.
+    """Create a block of layers, each of which adds ``growth`` channels to its input.
 
     >>> dense_block(6, 32).output_shape((56, 56, 64))
     (56, 56, 256)
@@ -160,16 +161,19 @@ def dense_block(depth: int, growth: int, bottleneck: bool = True) -> Sequential:
 
 
 def dense_layer(growth: int, bottleneck: bool) -> Sequential:
-    """BN, ReLU, 3 × 3; or BN, ReLU, 1 × 1 to four times the growth in front of it."""
+    """Create a layer of a dense block: BN, ReLU and a 3 × 3 convolution.
+
+    With a bottleneck, BN, ReLU and a 1 × 1 convolution with 4 · growth filters come before.
+    """
     squeeze = {"norm1": batch_norm(), "relu1": ReLU(), "squeeze": Conv2D(4 * growth, 1, bias=False)} if bottleneck else {}
     return Sequential(**squeeze, norm=batch_norm(), relu=ReLU(), conv=Conv2D(growth, 3, padding=1, bias=False))
 
 
 def transition(channels: int) -> Sequential:
-    """BN, ReLU, 1 × 1 to fewer channels, and the mean of 2 × 2 pixels."""
+    """Create a transition: BN, ReLU, a 1 × 1 convolution and the mean of 2 × 2 pixels."""
     return Sequential(norm=batch_norm(), relu=ReLU(), conv=Conv2D(channels, 1, bias=False), pool=AvgPool2D(2))
 
 
 def head(classes: int) -> dict[str, Layer]:
-    """What comes behind the last dense block."""
+    """Return the layers after the last dense block."""
     return {"norm": batch_norm(), "relu": ReLU(), "mean": GlobalAvgPool2D(), "scores": score_layer(classes)}

@@ -1,7 +1,7 @@
-"""FractalNet: as deep as a residual network, without a single shortcut. Each block has short and long ways side by side.
+"""FractalNet: as deep as a residual network, but without shortcuts.
 
-A block follows the expansion rule of :class:`refconv.nn.Fractal` from a convolution with normalisation and ReLU; five blocks
-with a pooling behind each bring 32 × 32 pixels down to one.
+Each block has short and long parallel paths. It applies the expansion rule of :class:`refconv.nn.Fractal` to a convolution
+with normalisation and ReLU. The network has five blocks, each followed by a pooling, which reduce 32 × 32 pixels to one.
 """
 
 from refconv.models.batch_norm import takes_batch_norm_options
@@ -12,25 +12,25 @@ from refconv.nn.layer import Layer
 __all__ = ["fractalnet"]
 
 FILTERS = (64, 128, 256, 512, 512)
-DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.4)  # at the end of each block
+DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.4)  # rate at the end of each block
 
 
 @takes_batch_norm_options
 def fractalnet(columns: int = 3, classes: int = 10, width: float = 1, *, drop: float = 0.15, share: float = 0.5) -> DropPath:
-    """A FractalNet for images of 32 × 32 pixels.
+    """Create a FractalNet for images of 32 × 32 pixels.
 
     Parameters
     ----------
     columns : int
-        C; the deepest column has 5 · 2^(C−1) layers, 20 with three columns.
+        C, number of columns. The deepest column has 5 · 2^(C−1) layers, 20 with three columns.
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
-        Factor for the number of filters; a quarter in the paper's study of depth, its Table 4.
+        Factor for the number of filters; one quarter in Table 4 of the paper, its study of depth.
     drop : float
-        Probability with which a join leaves out an input, for the mini-batches of local drop-path.
+        Probability that a join drops an input, in mini-batches with local drop-path.
     share : float
-        Share of global mini-batches, in which a single column is the network.
+        Fraction of mini-batches with global drop-path, in which only one column is used.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -41,7 +41,7 @@ def fractalnet(columns: int = 3, classes: int = 10, width: float = 1, *, drop: f
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------

@@ -1,9 +1,12 @@
-"""GoogLeNet: nine Inception blocks, each of which looks at its input through four windows at once.
+"""GoogLeNet: nine Inception blocks, each with four parallel branches of different window sizes.
 
-Its Table 1 stands here as the paper prints it. Two heads of their own, behind 4a and 4d, help to train it and go afterwards.
-torchvision's version differs: it has batch normalisation instead of response normalisation and biases, and 3 × 3 where the
-table says 5 × 5, a slip that its trained weights have made permanent; style="torchvision" has as many parameters, layer by
-layer, but keeps the paper's pools: torchvision's last between blocks is 2 × 2, and those of its heads adapt to the size.
+The module contains Table 1 of the paper as printed. Two auxiliary heads, after blocks 4a and 4d, help to train the network;
+inference does not use them.
+
+torchvision's version differs. It has batch normalisation instead of response normalisation and biases. It also has 3 × 3
+convolutions instead of the table's 5 × 5, a mistake that cannot be corrected because its trained weights depend on it.
+style="torchvision" has the same number of parameters in each layer, but keeps the paper's poolings: in torchvision, the last
+pooling between blocks is 2 × 2, and the poolings of the heads adapt to the image size.
 """
 
 from refconv._arguments import choice
@@ -26,7 +29,7 @@ from refconv.nn.layer import Layer
 
 __all__ = ["googlenet", "inception"]
 
-# Table 1: #1×1, (#3×3 reduce, #3×3), (#5×5 reduce, #5×5), pool proj; None is a max pooling.
+# Table 1: #1×1, (#3×3 reduce, #3×3), (#5×5 reduce, #5×5), pool proj; None means a max pooling.
 Row = tuple[int, tuple[int, int], tuple[int, int], int]
 
 INCEPTION: dict[str, Row | None] = {
@@ -44,28 +47,28 @@ INCEPTION: dict[str, Row | None] = {
 }
 
 HEADS = ("inception4a", "inception4d")
-STYLES = {"paper": (conv_relu, 5), "torchvision": (conv_bn_relu, 3)}  # what a convolution is, and how large the large one
+STYLES = {"paper": (conv_relu, 5), "torchvision": (conv_bn_relu, 3)}  # block of a convolution, and the largest kernel size
 
 
 @takes_batch_norm_options
 def googlenet(
     style: str = "paper", classes: int = 1000, width: float = 1, *, heads: bool = True, small_images: bool = False
 ) -> Sequential | Heads:
-    """GoogLeNet for images of 224 × 224 pixels.
+    """Create GoogLeNet for images of 224 × 224 pixels.
 
     Parameters
     ----------
     style : str
-        "paper", or "torchvision" for the parameters of its variant.
+        "paper", or "torchvision" for a network with the parameters of torchvision's variant.
     classes : int
-        Number of scores at the end, and of each head.
+        Number of classes.
     width : float
-        Factor for the number of filters and units in all other layers.
+        Factor for the numbers of filters and units of all layers but the last.
     heads : bool
-        Whether the two auxiliary classifiers are there: then the forward pass in training returns three times scores, and
-        the loss is :func:`refconv.training.CrossEntropy`.
+        True for a network with the two auxiliary classifiers. Its forward pass in training returns three arrays of scores,
+        which :class:`refconv.training.CrossEntropy` accepts.
     small_images : bool
-        A stem for 32 × 32 pixels, one convolution and one pooling.
+        True for a stem for 32 × 32 pixels: one convolution and one pooling.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -76,7 +79,7 @@ def googlenet(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -101,7 +104,10 @@ def googlenet(
 def inception(
     one: int, three: tuple[int, int], five: tuple[int, int], proj: int, convolution: Block = conv_relu, large: int = 5
 ) -> Concat:
-    """A row of the table: 1 × 1, 3 × 3 and 5 × 5 convolutions and a pooling side by side, the last three over a 1 × 1.
+    """Create the Inception block of a row of the table.
+
+    It concatenates 1 × 1, 3 × 3 and 5 × 5 convolutions and a pooling. A 1 × 1 convolution comes before the 3 × 3 and the
+    5 × 5 convolution, and after the pooling.
 
     >>> inception(64, (96, 128), (16, 32), 32).output_shape((28, 28, 192))
     (28, 28, 256)
@@ -117,7 +123,7 @@ def inception(
 
 
 def imagenet_stem(width: float, convolution: Block, norm: bool) -> dict[str, Layer]:
-    """The table's rows above the first Inception block: 224 → 112 → 56 → 28 pixels."""
+    """Return the table's rows above the first Inception block: 224 → 112 → 56 → 28 pixels."""
     one, two = ({f"norm{k}": LocalResponseNorm()} if norm else {} for k in (1, 2))
     return {
         "conv1": convolution(scaled(64, width), 7, stride=2, padding=3),
@@ -131,12 +137,12 @@ def imagenet_stem(width: float, convolution: Block, norm: bool) -> dict[str, Lay
 
 
 def small_stem(width: float, convolution: Block, norm: bool) -> dict[str, Layer]:
-    """For 32 pixels, of which 16 reach the first Inception block."""
+    """Return the stem for 32 × 32 pixels, which halves the size to 16 × 16."""
     return {"conv2": convolution(scaled(192, width), 3, padding="same"), "pool2": pool()}
 
 
 def head(classes: int, width: float, convolution: Block) -> Sequential:
-    """An auxiliary classifier, section 5 of the paper."""
+    """Create an auxiliary classifier (section 5 of the paper)."""
     return Sequential(
         pool=AvgPool2D(5, stride=3),
         conv=convolution(scaled(128, width), 1),
@@ -149,14 +155,17 @@ def head(classes: int, width: float, convolution: Block) -> Sequential:
 
 
 def pool() -> MaxPool2D:
-    """Half the size, 112 → 56 as in the table: the last window hangs over the end."""
+    """Create a max pooling that halves the size, 112 → 56 as in the table.
+
+    With ``ceil_mode``, the last window extends beyond the image.
+    """
     return MaxPool2D(3, stride=2, ceil_mode=True)
 
 
 def _scaled(row: Row, width: float) -> Row:
     one, (reduce3, three), (reduce5, five), proj = row
 
-    def some(n: int) -> int:
+    def scale(n: int) -> int:
         return scaled(n, width)
 
-    return some(one), (some(reduce3), some(three)), (some(reduce5), some(five)), some(proj)
+    return scale(one), (scale(reduce3), scale(three)), (scale(reduce5), scale(five)), scale(proj)

@@ -1,9 +1,12 @@
-"""Inception-v3: large windows taken apart, 5 × 5 into two 3 × 3, and 7 × 7 into 1 × 7 and 7 × 1.
+"""Inception-v3: GoogLeNet with factorised kernels.
 
-The paper's Table 1 and the network that its authors released differ, and everybody's weights are the latter's; it stands
-here. The paper's stem has three 3 × 3 convolutions (the last with stride 2 at 71 → 35) where the released one has a 1 × 1, a
-3 × 3 and a max pooling, with the same sizes; its Figure 5 replaces all 5 × 5 convolutions, the released blocks keep one each;
-and of its five blocks like Figure 6 the first is the one that halves the size.
+Two 3 × 3 convolutions replace a 5 × 5, and a 1 × 7 and a 7 × 1 convolution replace a 7 × 7.
+
+The network that the authors released differs from the paper's Table 1. All published weights belong to the released network,
+so it is implemented here. There are three differences, which do not change the sizes. In the stem, the paper has three 3 × 3
+convolutions (the last with stride 2 at 71 → 35), and the released network a 1 × 1, a 3 × 3 and a max pooling. The paper's
+Figure 5 replaces all 5 × 5 convolutions, while each released block keeps one. Of the paper's five blocks like Figure 6, the
+first one is the block that halves the size.
 """
 
 from typing import Any
@@ -16,7 +19,7 @@ from refconv.typing import Size
 
 __all__ = ["inception_v3"]
 
-# What differs between the blocks that are drawn in one figure.
+# Numbers of filters that differ between the blocks of one figure.
 FIGURE_5 = (32, 64, 64)  # filters of the projection: 256, 288 and 288 channels at 35 × 35
 FIGURE_6 = (128, 160, 160, 192)  # filters between the 1 × 7 and the 7 × 1, at 17 × 17
 
@@ -25,19 +28,19 @@ FIGURE_6 = (128, 160, 160, 192)  # filters between the 1 × 7 and the 7 × 1, at
 def inception_v3(
     classes: int = 1000, width: float = 1, *, heads: bool = True, small_images: bool = False
 ) -> Sequential | Heads:
-    """Inception-v3 for images of 299 × 299 pixels.
+    """Create Inception-v3 for images of 299 × 299 pixels.
 
     Parameters
     ----------
     classes : int
-        Number of scores at the end, and of the head.
+        Number of classes.
     width : float
-        Factor for the number of filters in all other layers.
+        Factor for the numbers of filters of all layers but the last.
     heads : bool
-        Whether the auxiliary classifier is there: then the forward pass in training returns twice scores, and the loss is
-        :func:`refconv.training.CrossEntropy`.
+        True for a network with the auxiliary classifier. Its forward pass in training returns two arrays of scores, which
+        :class:`refconv.training.CrossEntropy` accepts.
     small_images : bool
-        A stem for 32 × 32 pixels; its 17 × 17 are then 7 × 7, too few for the head.
+        True for a stem for 32 × 32 pixels. The 17 × 17 pixels are then 7 × 7, too few for the auxiliary classifier.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -48,7 +51,7 @@ def inception_v3(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -77,7 +80,7 @@ def inception_v3(
 
 
 def imagenet_stem(conv: Block) -> dict[str, Layer]:
-    """299 → 149 → 147 → 147 → 73 → 73 → 71 → 35 pixels."""
+    """Return the stem: 299 → 149 → 147 → 147 → 73 → 73 → 71 → 35 pixels."""
     return {
         "conv1": conv(32, 3, stride=2, padding="valid"),
         "conv2": conv(32, 3, padding="valid"),
@@ -90,12 +93,12 @@ def imagenet_stem(conv: Block) -> dict[str, Layer]:
 
 
 def small_stem(conv: Block) -> dict[str, Layer]:
-    """For 32 pixels, of which 16 reach the first Inception block."""
+    """Return the stem for 32 × 32 pixels, which halves the size to 16 × 16."""
     return {"conv1": conv(32, 3), "conv2": conv(64, 3), "pool1": MaxPool2D(3, stride=2, padding="same")}
 
 
 def figure_5(conv: Block, proj: int) -> Concat:
-    """1 × 1; 5 × 5; two 3 × 3; a pooling."""
+    """Create a block with four branches: 1 × 1; 5 × 5; two 3 × 3; a pooling."""
     return Concat(
         one=conv(64),
         five=Sequential(conv(48), conv(64, 5)),
@@ -105,7 +108,7 @@ def figure_5(conv: Block, proj: int) -> Concat:
 
 
 def figure_6(conv: Block, inner: int) -> Concat:
-    """1 × 1; 7 × 7 as 1 × 7 and 7 × 1; the same twice; a pooling."""
+    """Create a block with four branches: 1 × 1; 1 × 7 and 7 × 1; the same twice; a pooling."""
     return Concat(
         one=conv(192),
         seven=Sequential(conv(inner), conv(inner, (1, 7)), conv(192, (7, 1))),
@@ -115,7 +118,7 @@ def figure_6(conv: Block, inner: int) -> Concat:
 
 
 def figure_7(conv: Block) -> Concat:
-    """1 × 1; 3 × 3 spread out into 1 × 3 and 3 × 1 side by side; a 3 × 3 in front of the same; a pooling."""
+    """Create a block with four branches: 1 × 1; 1 × 3 and 3 × 1 in parallel; the same after a 3 × 3; a pooling."""
     return Concat(
         one=conv(320),
         three=Sequential(conv(384), Concat(conv(384, (1, 3)), conv(384, (3, 1)))),
@@ -125,7 +128,7 @@ def figure_7(conv: Block) -> Concat:
 
 
 def reduction_1(conv: Block) -> Concat:
-    """35 → 17 pixels, 288 → 768 channels."""
+    """Create the block for 35 → 17 pixels and 288 → 768 channels."""
     return Concat(
         three=conv(384, 3, stride=2, padding="valid"),
         double=Sequential(conv(64), conv(96, 3), conv(96, 3, stride=2, padding="valid")),
@@ -134,7 +137,7 @@ def reduction_1(conv: Block) -> Concat:
 
 
 def reduction_2(conv: Block) -> Concat:
-    """17 → 8 pixels, 768 → 1280 channels."""
+    """Create the block for 17 → 8 pixels and 768 → 1280 channels."""
     return Concat(
         three=Sequential(conv(192), conv(320, 3, stride=2, padding="valid")),
         seven=Sequential(conv(192), conv(192, (1, 7)), conv(192, (7, 1)), conv(192, 3, stride=2, padding="valid")),
@@ -143,12 +146,12 @@ def reduction_2(conv: Block) -> Concat:
 
 
 def pool_and(projection: Layer) -> Sequential:
-    """The mean of each pixel's neighbourhood, and a 1 × 1 convolution."""
+    """Create the branch of a 3 × 3 average pooling and a 1 × 1 convolution."""
     return Sequential(pool=AvgPool2D(3, stride=1, padding="same"), conv=projection)
 
 
 def head(conv: Block, classes: int) -> Sequential:
-    """The auxiliary classifier behind the last 17 × 17 block."""
+    """Create the auxiliary classifier after the last 17 × 17 block."""
     return Sequential(
         pool=AvgPool2D(5, stride=3),
         conv1=conv(128),

@@ -1,10 +1,11 @@
-r"""LeNet-5, which read the digits on cheques: 32 → 28 → 14 → 10 → 5, then 120, 84 and 10 units.
+r"""LeNet-5, which read digits on cheques: 32 → 28 → 14 → 10 → 5, then 120, 84 and 10 units.
 
-Two readings of one figure. The *paper's*, of 1998: tanh; sub-sampling, which averages four pixels, scales them by a trained
-coefficient and adds a trained bias; and a third layer whose maps see only some of the maps before them. And the *modern*
-one: ReLU, max pooling, every map sees every map. The paper's output layer measured distances to ten fixed drawings; both
-readings here end in ten scores for a softmax, as everybody's do today. Its squashing function was 1.7159 tanh(2x / 3); ours is
-the plain tanh.
+There are two styles of the same architecture. The *paper* style of 1998 has tanh, a sub-sampling that averages four pixels,
+scales them by a trained coefficient and adds a trained bias, and a third layer whose maps see only some of the maps before
+them. The *modern* style has ReLU, max pooling and full connections between the maps.
+
+The output layer in the paper measured distances to ten fixed drawings. Both styles here end in ten scores for a softmax, as
+is usual today. The activation in the paper was 1.7159 tanh(2x / 3); here it is tanh(x).
 """
 
 from refconv._arguments import choice
@@ -28,7 +29,7 @@ __all__ = ["INPUT_SHAPE", "lenet"]
 
 INPUT_SHAPE = (32, 32, 1)
 
-# Table I of the paper: the maps of S2 that each of the 16 maps of C3 sees.
+# Table I of the paper: the maps of S2 that are inputs of each of the 16 maps of C3.
 SEEN_BY_C3 = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
     *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
@@ -38,27 +39,29 @@ SEEN_BY_C3 = (
 
 
 def lenet(style: str = "modern", classes: int = 10, width: float = 1) -> Sequential:
-    """LeNet-5 for digits in 32 × 32 pixels.
+    """Create LeNet-5 for digits of 32 × 32 pixels.
 
     Parameters
     ----------
     style : str
-        "modern": ReLU, max pooling, full connections, 61,706 parameters. "paper": tanh, trained sub-sampling, the
-        connections of the paper's Table I; 60,000 parameters, and 850 in the softmax layer instead of fixed drawings.
+        "modern" for ReLU, max pooling and full connections, with 61,706 parameters. "paper" for tanh, trained sub-sampling and
+        the connections of the paper's Table I, with 60,000 parameters, plus 850 in the softmax layer, which replaces the fixed
+        drawings.
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
-        Factor for the number of filters and units of the modern style; the paper's connections have no other.
+        Factor for the number of filters and units in the modern style. It must be 1 in the paper's style, whose table of
+        connections is fixed.
 
     Returns
     -------
     Sequential
-        Not built yet: ``lenet().build(INPUT_SHAPE, rng=seed)`` makes the weights.
+        A network without weights; ``build(INPUT_SHAPE, rng=seed)`` creates them.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; if width is other than 1 for the paper's style.
+        If an argument is not valid, or if width is not 1 for the paper's style.
 
     Examples
     --------
@@ -75,7 +78,7 @@ def lenet(style: str = "modern", classes: int = 10, width: float = 1) -> Sequent
 
 
 def modern(classes: int, width: float) -> Sequential:
-    """ReLU and max pooling; every map sees every map."""
+    """Create the modern style: ReLU, max pooling and full connections between the maps."""
     return Sequential(
         conv1=Conv2D(scaled(6, width), 5),  # 28 × 28
         relu1=ReLU(),
@@ -93,7 +96,7 @@ def modern(classes: int, width: float) -> Sequential:
 
 
 def paper(classes: int, width: float) -> Sequential:
-    """tanh and trained sub-sampling; each map of C3 sees those of S2 that Table I says."""
+    """Create the paper's style: tanh, trained sub-sampling, and the connections of Table I."""
     if width != 1:
         raise ArgumentValueError(f"width must be 1 for the paper's style, got {width!r}")
     return Sequential(
@@ -103,7 +106,7 @@ def paper(classes: int, width: float) -> Sequential:
         c3=Concat(*(Sequential(Select(maps), Conv2D(1, 5, initializer=glorot_uniform)) for maps in SEEN_BY_C3)),  # 10 × 10
         tanh3=Tanh(),
         s4=subsampling(16),  # 5 × 5
-        c5=Conv2D(120, 5, initializer=glorot_uniform),  # 1 × 1: a convolution, as in the paper, and so dense
+        c5=Conv2D(120, 5, initializer=glorot_uniform),  # 1 × 1; a convolution as in the paper, equivalent to a dense layer
         tanh5=Tanh(),
         flatten=Flatten(),
         f6=Dense(84, initializer=glorot_uniform),
@@ -113,10 +116,10 @@ def paper(classes: int, width: float) -> Sequential:
 
 
 def subsampling(maps: int) -> Sequential:
-    """The paper's S layers: the mean of 2 × 2 pixels, times a coefficient, plus a bias, one of each for every map; then tanh.
+    """Create an S layer of the paper: average pooling, a coefficient and a bias for each map, tanh.
 
-    A 1 × 1 kernel with as many groups as maps is a coefficient a map. The paper adds the four pixels where this takes
-    their mean, so the coefficient here is four times the paper's.
+    A 1 × 1 convolution with one group per map multiplies each map by a coefficient. The paper adds the four pixels and this
+    function computes their mean, so the coefficient here is four times the paper's.
 
     >>> subsampling(6).count_parameters((28, 28, 6))
     12

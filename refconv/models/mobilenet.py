@@ -1,6 +1,7 @@
-"""MobileNet: every convolution but the first taken apart, into one in space for each channel and one 1 × 1 across them.
+"""MobileNet: all convolutions but the first are depthwise separable.
 
-Its Table 1 stands here. The table's last "Conv dw / s2", at 7 × 7 pixels, has an output of 7 × 7 as well: its stride is 1.
+Each of them is a depthwise convolution followed by a 1 × 1 convolution. The module contains the paper's Table 1. The table's
+last "Conv dw / s2", at 7 × 7 pixels, also has an output of 7 × 7, so its stride is 1.
 """
 
 from refconv.models.batch_norm import batch_norm, takes_batch_norm_options
@@ -11,7 +12,7 @@ from refconv.typing import Size
 
 __all__ = ["mobilenet", "separable"]
 
-# Table 1: two rows a line, "Conv dw" with its stride and "Conv" with its filters.
+# Table 1. Each line here is two rows of the table: the stride of "Conv dw" and the filters of "Conv".
 BODY = (
     (1, 64),
     (2, 128),
@@ -27,16 +28,16 @@ BODY = (
 
 @takes_batch_norm_options
 def mobilenet(classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
-    """MobileNet for images of 224 × 224 pixels, or 192, 160, 128 as the paper tries.
+    """Create MobileNet for images of 224 × 224 pixels, or of 192, 160 or 128 as in the paper.
 
     Parameters
     ----------
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
         α, the width multiplier: 1, 0.75, 0.5 and 0.25 in the paper.
     small_images : bool
-        For 32 × 32 pixels: the first two strides are 1.
+        True for images of 32 × 32 pixels; the first two strides are then 1.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -47,7 +48,7 @@ def mobilenet(classes: int = 1000, width: float = 1, *, small_images: bool = Fal
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def mobilenet(classes: int = 1000, width: float = 1, *, small_images: bool = Fal
 
 
 def separable(filters: int, stride: Size = 1) -> Sequential:
-    """A depthwise and a pointwise convolution, each with normalisation and ReLU: Figure 3, right.
+    """Create a depthwise and a 1 × 1 convolution, each with normalisation and ReLU (Figure 3, right).
 
     >>> separable(64).multiply_adds((112, 112, 32)) == 112 * 112 * (9 * 32 + 32 * 64)
     True

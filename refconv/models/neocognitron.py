@@ -1,7 +1,8 @@
-"""The neocognitron of 1980, from which all convolutional networks come: S-cells that look, C-cells that forgive shifts.
+"""Neocognitron of 1980, the ancestor of all convolutional networks.
 
-Three pairs of layers, and at the end one C-cell a plane, which answers wherever the pattern stood. The paper's layers shrink
-by steps that are no whole numbers, 16 → 10 → 8 → 6 → 2 → 1; ours by strides, 16 → 8 → 4 → 1.
+S-cells detect patterns, and C-cells tolerate shifts. The network has three pairs of layers. In the last layer, each plane has
+one C-cell, which responds wherever the pattern is. The paper has layer sizes 16 → 10 → 8 → 6 → 2 → 1, which no integer strides
+give; this network uses strides, 16 → 8 → 4 → 1.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ __all__ = ["INPUT_SHAPE", "labels_of_planes", "neocognitron", "organise"]
 
 INPUT_SHAPE = (16, 16, 1)
 
-# S-cells' window and padding, the C-cells' window and stride.
+# Kernel size and padding of the S-cells, kernel size and stride of the C-cells.
 STAGES = (
     ((5, "same"), (3, 2)),
     ((3, "same"), (3, 2)),
@@ -29,17 +30,19 @@ STAGES = (
 
 
 def neocognitron(planes: Size = 24, width: float = 1, *, selectivity: Sequence[float] = (1.0, 2.0, 10.0)) -> Sequential:
-    """A neocognitron for patterns of 16 × 16 pixels, bright on dark; one output for each plane of its last layer.
+    """Create a neocognitron for bright patterns on a dark background of 16 × 16 pixels.
+
+    It has one output for each plane of its last layer.
 
     Parameters
     ----------
     planes : int or (int, int, int)
-        Cell planes of each pair of layers; 24 in the paper. The last must have one for each kind of pattern at least.
+        Number of cell planes of each pair of layers; 24 in the paper. The last pair needs at least one plane for each class.
     width : float
         Factor for the number of planes.
     selectivity : three floats
-        r of each S-layer. The paper's 4, 1.5 and 1.5 were chosen for five patterns; for many hands, the first cells must
-        forgive much and the last little.
+        r of each S-layer. The paper's values 4, 1.5 and 1.5 were chosen for five patterns. For the handwriting of many people,
+        the first layer must be tolerant and the last layer selective.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def neocognitron(planes: Size = 24, width: float = 1, *, selectivity: Sequence[f
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -69,21 +72,21 @@ def neocognitron(planes: Size = 24, width: float = 1, *, selectivity: Sequence[f
 
 
 def organise(model: Sequential, images: Array, *, passes: int = 1, rate: float = 100.0, apart: int = 1) -> None:
-    """Let a neocognitron learn by itself: it is shown patterns, and nobody tells it which they are.
+    """Train a neocognitron without labels.
 
-    The S-layers learn one after the other, the first first, so that each learns from what the one before has settled on; the
-    paper's learnt all at once.
+    The S-layers learn one after the other, starting with the first, so that each learns from the final outputs of the layers
+    before it. In the paper, all layers learn at the same time.
 
     Parameters
     ----------
     model : Sequential
-        Built, as :func:`neocognitron` makes it.
+        A built network from :func:`neocognitron`.
     images : array (N, 16, 16, 1)
         The patterns, from 0 (dark) to 1.
     passes : int
-        How often each is shown to each layer.
+        Number of times that each pattern is shown to each layer.
     rate : float
-        q, how much a cell learns at once.
+        Learning rate q.
     apart : int
         As in :meth:`refconv.models.SCells.learn`.
 
@@ -93,19 +96,22 @@ def organise(model: Sequential, images: Array, *, passes: int = 1, rate: float =
     for k, layer in enumerate(layers):
         if isinstance(layer, SCells):
             before = Sequential(*layers[:k]) if k else None
-            seen = images if before is None else before(images)
+            inputs = images if before is None else before(images)
             for _ in range(passes):
-                for x in seen:
+                for x in inputs:
                     layer.learn(x[None], rate, apart)
 
 
 def labels_of_planes(model: Layer, images: Array, labels: Array, classes: int = 10) -> Array:
-    """What the planes of the last layer stand for: of each, the label of most patterns to which it answers most.
+    """Return the label that each plane of the last layer represents.
+
+    A pattern belongs to the plane with the strongest response to it. The label of a plane is the most frequent label of its
+    patterns.
 
     Returns
     -------
     integer array (planes,)
-        −1 where a plane never answers most.
+        The labels; −1 for a plane without patterns.
 
     Raises
     ------

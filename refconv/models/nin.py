@@ -1,7 +1,8 @@
-"""Network in Network: a small network looks at each pixel (1 × 1 convolutions), and no dense layer ends it.
+"""Network in Network: 1 × 1 convolutions apply a small network at each pixel; no dense layers.
 
-Each class has a map of its own at the end, and its score is the map's mean. The paper draws three such blocks and leaves
-their sizes to its authors' published configurations, which stand here; where dropout goes, it says itself.
+The last layer has one map for each class, and the score of the class is the mean of its map. The paper shows three such
+blocks without their sizes, which are taken from the configurations that the authors published. The positions of dropout are
+given in the paper.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from refconv.typing import Size
 
 __all__ = ["nin"]
 
-# For each block: kernel and its options, the filters of the convolution and of the two 1 × 1 layers; then the pooling.
-# The last number is that of the classes, None.
+# For each block: kernel size and options of the convolution; filters of the convolution and of the two 1 × 1 layers; pooling.
+# None is replaced by the number of classes.
 SIZES = {
     "cifar": (
         ((5, {"padding": 2}), (192, 160, 96), MaxPool2D),
@@ -33,16 +34,17 @@ SIZES = {
 
 
 def nin(size: str = "imagenet", classes: int = 1000, width: float = 1) -> Sequential:
-    """Network in Network.
+    """Create a Network in Network.
 
     Parameters
     ----------
     size : str
-        "imagenet" for 224 × 224 pixels, four blocks; "cifar" for 32 × 32, the paper's three.
+        "imagenet" for four blocks and images of 224 × 224 pixels; "cifar" for the paper's three blocks and images of 32 × 32
+        pixels.
     classes : int
-        Number of maps and scores at the end.
+        Number of classes, and of maps in the last layer.
     width : float
-        Factor for the number of filters in all other layers.
+        Factor for the numbers of filters of all layers but the last.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def nin(size: str = "imagenet", classes: int = 1000, width: float = 1) -> Sequen
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -65,13 +67,15 @@ def nin(size: str = "imagenet", classes: int = 1000, width: float = 1) -> Sequen
     for k, ((kernel, options), filters, pool) in enumerate(SIZES[choice("size", size, SIZES)], 1):
         numbers = [classes if f is None else scaled(f, width) for f in filters]
         layers[f"mlpconv{k}"] = mlpconv(kernel, numbers, **options)
-        if pool:  # dropout behind all blocks but the last
+        if pool:  # all blocks but the last are followed by pooling and dropout
             layers |= {f"pool{k}": pool(3, stride=2, ceil_mode=True), f"dropout{k}": Dropout(0.5)}
     return Sequential(**layers, scores=GlobalAvgPool2D())
 
 
 def mlpconv(kernel: Size, filters: Sequence[int], **options: Any) -> Sequential:
-    """A convolution, and a network of two layers at each of its pixels: the same one at all, which is a 1 × 1 convolution.
+    """Create a convolution and two 1 × 1 convolutions.
+
+    The 1 × 1 convolutions are a network of two layers that is applied at each pixel.
 
     Source: lecture rows M6 and A8 (SOURCES.md).
     """

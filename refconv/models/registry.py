@@ -1,4 +1,4 @@
-"""All architectures by name: their builders, input shapes, and the small variants that train on a laptop."""
+"""Registry of all architectures by name, with their builders, input shapes and small variants."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from refconv.nn import Layer
 
 __all__ = ["canonical_name", "create", "input_shape", "names"]
 
-SMALL = "-small"  # the end of the name of a small variant
+SMALL = "-small"  # suffix of the names of small variants, which train on a laptop
 
 
 class Model(NamedTuple):
-    """A builder with its arguments for the paper's network, and what a small variant changes of them."""
+    """Entry of the registry: a builder, its arguments, and the changes for the small variant."""
 
     builder: Callable[..., Layer]
     arguments: dict[str, Any]
@@ -74,7 +74,8 @@ MODELS = {
     "wrn-28-10": Model(wide_resnet, {"depth": 28, "factor": 10}, CIFAR, {"depth": 10, "factor": 2}),
     "wrn-50-2": Model(wide_resnet50, {}, IMAGENET, SHRUNK),
     "stochastic-depth110": Model(cifar_resnet, {"depth": 110, "survival": 0.5}, CIFAR, {"depth": 14}),
-    # Drop-path wants a long training: in a short one the columns do not become alike, and their mean is not what any learnt.
+    # No drop-path in the small variants: it needs long training. In a short one the columns stay different, and their mean is
+    # not what any single column has learnt.
     "fractalnet20": Model(fractalnet, {"columns": 3}, CIFAR, {"width": 0.25, "drop": 0.0, "share": 0.0}),
     "fractalnet40": Model(fractalnet, {"columns": 4, "width": 0.25}, CIFAR, {"columns": 2, "drop": 0.0, "share": 0.0}),
     **{f"densenet{depth}": Model(densenet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (121, 169, 201, 264)},
@@ -87,7 +88,9 @@ MODELS = {
 
 
 def names() -> list[str]:
-    """Return the names that :func:`create` accepts; append "-small" for the variant that trains on a laptop.
+    """Return the names that :func:`create` accepts.
+
+    Append "-small" for the variant that trains on a laptop.
 
     >>> "resnet50" in names(), names()[:3]
     (True, ['neocognitron', 'lenet', 'alexnet'])
@@ -96,17 +99,18 @@ def names() -> list[str]:
 
 
 def create(name: str, **arguments: Any) -> Layer:
-    """Create an architecture by its name, without parameters; ``build`` makes them.
+    """Create an architecture by its name, without weights; ``build`` creates them.
 
-    Case, "-" and "_" do not matter, and torchvision's and Keras' names are accepted beside the papers': "vgg16" is "vgg-d",
+    Case, "-" and "_" are ignored. Names from torchvision and Keras are also accepted: "vgg16" is "vgg-d", and
     "wide_resnet50_2" is "wrn-50-2".
 
     Parameters
     ----------
     name : str
-        One of :func:`names`, or an alias; with "-small" appended, the variant that trains on a laptop.
+        One of :func:`names`, or an alias. Append "-small" for the variant that trains on a laptop.
     **arguments
-        Arguments of the builder, which replace those of the name: ``classes`` and ``width`` for all classifiers.
+        Arguments for the builder, which override its arguments for this name. All classifiers accept ``classes`` and
+        ``width``.
 
     Returns
     -------
@@ -115,7 +119,7 @@ def create(name: str, **arguments: Any) -> Layer:
     Raises
     ------
     TypeError, ValueError
-        If there is no architecture of this name, or its builder does not accept an argument; and what the builder raises.
+        If there is no architecture of this name, if its builder does not accept an argument, or if an argument is not valid.
 
     Examples
     --------
@@ -127,12 +131,12 @@ def create(name: str, **arguments: Any) -> Layer:
     model, small = _find(name)
     accepted = signature(model.builder).parameters
     if unknown := [argument for argument in arguments if argument not in accepted]:
-        raise ArgumentTypeError(f"{name} takes {', '.join(accepted)}, got {', '.join(unknown)}")
+        raise ArgumentTypeError(f"arguments of {name} must be among {', '.join(accepted)}, got {', '.join(unknown)}")
     return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
 
 
 def input_shape(name: str) -> tuple[int, ...]:
-    """Return the shape of one input, without the batch, in the paper or of the small variant.
+    """Return the shape of one input, without the batch axis, of an architecture or its small variant.
 
     >>> input_shape("lenet"), input_shape("resnet50-small")
     ((32, 32, 1), (32, 32, 3))
@@ -142,9 +146,9 @@ def input_shape(name: str) -> tuple[int, ...]:
 
 
 def canonical_name(name: str) -> str:
-    """Return the name in :func:`names` that a name or an alias stands for; "-small" is kept.
+    """Return the name in :func:`names` for a name in any spelling, or for an alias; keep "-small".
 
-    Raises ``ValueError`` if there is none; the message suggests similar names.
+    ``ValueError`` is raised if there is none; its message suggests similar names.
 
     >>> canonical_name("VGG16"), canonical_name("wide_resnet50_2_small")
     ('vgg-d', 'wrn-50-2-small')
@@ -154,12 +158,12 @@ def canonical_name(name: str) -> str:
 
 
 def _find(name: str) -> tuple[Model, bool]:
-    """Return the model of a name, and whether its small variant is meant."""
+    """Return the entry for a name, and True if the name is that of the small variant."""
     base, small = _split(name)
     return MODELS[find_name(base, MODELS)], small
 
 
 def _split(name: str) -> tuple[str, bool]:
-    """Return the name without "-small", and whether it ended with that."""
+    """Return the name without "-small", and True if it ended with "-small"."""
     small = isinstance(name, str) and name.lower().replace("_", "-").endswith(SMALL)
     return (name[: -len(SMALL)], True) if small else (name, False)

@@ -1,9 +1,12 @@
-"""Residual networks for ImageNet: each block adds to its input, so 152 layers are no harder to train than 18.
+"""Residual networks for ImageNet: each block adds its output to its input.
 
-The paper's Table 1 stands here. Where a block halves the size, a bottleneck may take its stride in the first 1 × 1, as in the
-paper (3.8 · 10⁹ multiply-adds for 50 layers), or in the 3 × 3, as most do today (4.1 · 10⁹): stride_in says where. Where
-shapes differ, the shortcut is one of three options: A, zeros for the new channels; B, a projection there; C, projections
-everywhere.
+Therefore 152 layers are no harder to train than 18. The module contains the paper's Table 1.
+
+A bottleneck that halves the size has its stride either in the first 1 × 1 convolution, as in the paper (3.8 · 10⁹
+multiply-adds for 50 layers), or in the 3 × 3 convolution, as is usual today (4.1 · 10⁹). ``stride_in`` selects one of the two.
+
+The paper has three options for the shortcuts. With A, the shortcut pads new channels with zeros. With B, it is a projection if
+the shapes differ. With C, it is always a projection.
 """
 
 from collections.abc import Sequence
@@ -28,7 +31,7 @@ from refconv.nn.layer import Layer
 
 __all__ = ["basic", "bottleneck", "residual", "resnet", "stages"]
 
-# Table 1: the kind of block, and how many there are in conv2_x to conv5_x.
+# Table 1: the kind of block, and the numbers of blocks in conv2_x to conv5_x.
 DEPTHS = {
     18: ("basic", (2, 2, 2, 2)),
     34: ("basic", (3, 4, 6, 3)),
@@ -39,7 +42,7 @@ DEPTHS = {
 
 FILTERS = (64, 128, 256, 512)
 EXPANSION = {"basic": 1, "bottleneck": 4}
-STRIDES = {"1x1": 0, "3x3": 1}  # the layer of a bottleneck that takes its stride
+STRIDES = {"1x1": 0, "3x3": 1}  # index of the convolution in a bottleneck that has the stride
 
 
 @takes_batch_norm_options
@@ -55,27 +58,28 @@ def resnet(
     survival: float = 1,
     small_images: bool = False,
 ) -> Sequential:
-    """A residual network for images of 224 × 224 pixels.
+    """Create a residual network for images of 224 × 224 pixels.
 
     Parameters
     ----------
     depth : int
         18, 34, 50, 101 or 152 layers.
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
-        Factor for the number of filters in all other layers.
+        Factor for the numbers of filters of all layers but the last.
     shortcut : str
-        "A", "B" or "C".
+        Option for the shortcuts: "A", "B" or "C".
     stride_in : str
-        "1x1" or "3x3": where a bottleneck takes its stride.
+        "1x1" or "3x3", the convolution of a bottleneck that has the stride.
     groups, inner : int, float
-        Of the bottlenecks: groups of their 3 × 3 convolution, and a factor for its filters (ResNeXt, wide networks).
-        18 and 34 layers have none, and take nothing but 1.
+        Number of groups of the 3 × 3 convolution in each bottleneck, and a factor for the number of its filters (ResNeXt, wide
+        networks). Networks with 18 and 34 layers have no bottlenecks, so both must be 1.
     survival : float
-        Probability with which the last block is there in training; that of the others falls towards it in equal steps.
+        Probability that the last block is used in a training step. The probabilities of the other blocks fall towards it in
+        equal steps.
     small_images : bool
-        A stem for 32 × 32 pixels, one 3 × 3 convolution.
+        True for a stem for 32 × 32 pixels: one 3 × 3 convolution.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -86,7 +90,7 @@ def resnet(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -100,12 +104,12 @@ def resnet(
     kind, repeats = DEPTHS[choice("depth", depth, DEPTHS)]
     groups, inner = integer("groups", groups), real("inner", inner, above=0)
     if kind == "basic" and (groups, inner) != (1, 1):
-        raise ArgumentValueError(f"depth must be 50 or more, with bottlenecks, for groups and inner other than 1, got {depth}")
-    choice("stride_in", stride_in, STRIDES)  # checked even if no block is a bottleneck
+        raise ArgumentValueError(f"depth must be 50, 101 or 152 if groups or inner is not 1, got {depth}")
+    choice("stride_in", stride_in, STRIDES)  # checked even if the network has no bottlenecks
     block = basic if kind == "basic" else partial(bottleneck, groups=groups, stride_in=stride_in)
     sizes = [(scaled(f * inner, width, groups), scaled(f, width) * EXPANSION[kind]) for f in FILTERS]
-    found = stages(block, sizes, repeats, scaled(64, width), shortcut=shortcut, survival=survival)
-    layers = {f"conv{k}_x": stage for k, stage in enumerate(found, 2)}
+    conv_stages = stages(block, sizes, repeats, scaled(64, width), shortcut=shortcut, survival=survival)
+    layers = {f"conv{k}_x": stage for k, stage in enumerate(conv_stages, 2)}
     stem = small_stem if small_images else imagenet_stem
     return Sequential(**stem(width), **layers, mean=GlobalAvgPool2D(), scores=score_layer(classes))
 
@@ -120,31 +124,33 @@ def stages(
     survival: float,
     plain: bool = False,
 ) -> list[Sequential]:
-    """Stages of blocks, for an input of ``before`` channels; the first block of each but the first stage halves the size.
+    """Return stages of blocks for an input of ``before`` channels.
 
-    ``block(inner, outer, stride)`` makes the main branch; ``sizes`` are each stage's inner and outer filters, ``repeats`` how
-    many blocks it has.
+    ``block(inner, outer, stride)`` creates the main branch of a block. ``sizes`` are the numbers of inner and outer filters of
+    each stage, and ``repeats`` is its number of blocks. The first block of each stage except the first halves the size.
     """
-    made, done = [], 0
+    result = []
+    block_number = 0
     for k, ((inner, outer), repeat) in enumerate(zip(sizes, repeats, strict=True)):
         blocks = []
         for n in range(repeat):
-            stride, done = 2 if k and not n else 1, done + 1
-            main = surviving(block(inner, outer, stride), done / sum(repeats), survival)
-            past = shortcut_of(shortcut, before, outer, stride)
-            blocks.append(Sequential(main=main, relu=ReLU()) if plain else residual(main, past))
+            stride = 2 if k and not n else 1
+            block_number += 1
+            main = surviving(block(inner, outer, stride), block_number / sum(repeats), survival)
+            bypass = shortcut_of(shortcut, before, outer, stride)
+            blocks.append(Sequential(main=main, relu=ReLU()) if plain else residual(main, bypass))
             before = outer
-        made.append(Sequential(**stack("block", blocks)))
-    return made
+        result.append(Sequential(**stack("block", blocks)))
+    return result
 
 
 def residual(main: Layer, shortcut: Layer) -> Sequential:
-    """The building block, Figure 2: y = ReLU(F(x) + x)."""
+    """Create the building block of Figure 2: y = ReLU(F(x) + x)."""
     return Sequential(add=Sum(main=main, shortcut=shortcut), relu=ReLU())
 
 
 def basic(inner: int, outer: int, stride: int = 1) -> Sequential:
-    """Two 3 × 3 convolutions; the last ReLU comes behind the sum."""
+    """Create a main branch of two 3 × 3 convolutions; the last ReLU follows the sum."""
     return Sequential(
         first=conv_bn_relu(inner, 3, stride=stride, padding=1),
         second=Conv2D(outer, 3, padding=1, bias=False),
@@ -153,7 +159,9 @@ def basic(inner: int, outer: int, stride: int = 1) -> Sequential:
 
 
 def bottleneck(inner: int, outer: int, stride: int = 1, *, groups: int = 1, stride_in: str = "1x1") -> Sequential:
-    """1 × 1 down, 3 × 3, and 1 × 1 up again, Figure 5.
+    """Create a main branch of 1 × 1, 3 × 3 and 1 × 1 convolutions (Figure 5).
+
+    The first convolution reduces the number of channels, and the last one increases it again.
 
     >>> bottleneck(64, 256).count_parameters((56, 56, 256), trainable_only=True) - 2 * (64 + 64 + 256)  # 69,632: B7
     69632
@@ -169,24 +177,31 @@ def bottleneck(inner: int, outer: int, stride: int = 1, *, groups: int = 1, stri
 
 
 def shortcut_of(option: str, before: int, after: int, stride: int) -> Layer:
-    """The way past a block, options A, B and C of section 4.1."""
+    """Create the shortcut of a block according to option A, B or C of section 4.1."""
     differs = stride > 1 or before != after
     projects = {"A": False, "B": differs, "C": True}[choice("shortcut", option, "ABC")]
     if projects:
         return Sequential(conv=Conv2D(after, 1, stride=stride, bias=False), norm=batch_norm())
     if differs:
-        return Sequential(every=MaxPool2D(1, stride=stride), pad=PadChannels(after))  # a window of one pixel: none is changed
+        return Sequential(every=MaxPool2D(1, stride=stride), pad=PadChannels(after))  # pooling of 1 × 1 only subsamples
     return Identity()
 
 
 def surviving(main: Layer, share: float, survival: float) -> Layer:
-    """The linear rule of stochastic depth: at this share of the way, main is in with probability 1 − share (1 − survival)."""
+    """Apply the linear rule of stochastic depth to the main branch of a block.
+
+    ``share`` is the position of the block in the network, from 0 to 1. In training, the branch is used with probability
+    1 − share (1 − survival).
+    """
     survival = real("survival", survival, least=0, most=1)
     return main if survival == 1 else StochasticDepth(main, 1 - share * (1 - survival))
 
 
 def imagenet_stem(width: float) -> dict[str, Layer]:
-    """conv1 and the pooling that the table counts to conv2_x: 224 → 112 → 56 pixels."""
+    """Return conv1 and the first pooling, which the table counts as part of conv2_x.
+
+    The size changes from 224 to 112 to 56 pixels.
+    """
     return {
         "conv1": conv_bn_relu(scaled(64, width), 7, stride=2, padding=3),
         "pool1": MaxPool2D(3, stride=2, padding=1),
@@ -194,5 +209,5 @@ def imagenet_stem(width: float) -> dict[str, Layer]:
 
 
 def small_stem(width: float) -> dict[str, Layer]:
-    """For 32 pixels, all of which reach conv2_x."""
+    """Return the stem for 32 × 32 pixels, which keeps the size."""
     return {"conv1": conv_bn_relu(scaled(64, width), 3, padding=1)}

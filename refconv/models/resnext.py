@@ -1,8 +1,8 @@
-"""ResNeXt: the residual network's bottlenecks with many narrow paths side by side instead of one wide one.
+"""ResNeXt: residual networks whose bottlenecks have many narrow parallel paths.
 
-A block's 3 × 3 convolution works in groups; cardinality C is their number and d the filters in each. The settings of the
-paper's Table 2 cost the same, so that only cardinality differs. Strides are taken in the 3 × 3, as in the code that the paper
-builds upon.
+The 3 × 3 convolution of a block is grouped. The cardinality C is the number of groups, and d is the number of filters in each
+group. All settings in Table 2 of the paper have the same cost, so only the cardinality differs. The strides are in the 3 × 3
+convolutions, as in the code on which the paper builds.
 """
 
 from refconv._arguments import integer
@@ -13,7 +13,7 @@ from refconv.nn.combinators import Sequential
 
 __all__ = ["resnext"]
 
-# Table 2: the filters of a group in conv2_x for each cardinality, at equal complexity.
+# Table 2: for each cardinality, the number of filters of a group in conv2_x at equal complexity.
 SETTINGS = {1: 64, 2: 40, 4: 24, 8: 14, 32: 4}
 
 
@@ -27,7 +27,7 @@ def resnext(
     group_width: int | None = None,
     small_images: bool = False,
 ) -> Sequential:
-    """A ResNeXt for images of 224 × 224 pixels.
+    """Create a ResNeXt for images of 224 × 224 pixels.
 
     Parameters
     ----------
@@ -36,9 +36,10 @@ def resnext(
     classes, width, small_images
         As for :func:`resnet`.
     cardinality : int
-        C, any number of paths of which the filters can be shared out.
+        C, the number of paths; it must divide the numbers of filters.
     group_width : int or None
-        d, filters of each path in the first stage, twice, four and eight times as many in the next. None: what Table 2 says.
+        d, the number of filters of each path in the first stage; the next stages have 2 d, 4 d and 8 d. None for the value in
+        Table 2.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -49,7 +50,7 @@ def resnext(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, or group_width is None and the paper has no setting for this cardinality.
+        If an argument is not valid, or if group_width is None and Table 2 has no setting for this cardinality.
 
     Examples
     --------
@@ -62,7 +63,7 @@ def resnext(
     cardinality = integer("cardinality", cardinality)
     if group_width is None and cardinality not in SETTINGS:
         raise ArgumentValueError(
-            f"group_width must be given: the paper has one for a cardinality of {[*SETTINGS]}, not {cardinality!r}"
+            f"group_width must be given if cardinality is not one of {[*SETTINGS]}, got None and {cardinality!r}"
         )
     d = SETTINGS[cardinality] if group_width is None else integer("group_width", group_width)
     options = {"groups": cardinality, "inner": cardinality * d / 64, "stride_in": "3x3", "small_images": small_images}

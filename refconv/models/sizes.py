@@ -13,7 +13,7 @@ __all__ = ["SizeRule", "SizedSequential"]
 
 @dataclass(frozen=True)
 class SizeRule:
-    """Heights and widths n with n % step == remainder and n >= least, in pixels.
+    """Rule for heights and widths n in pixels: n % step == remainder and n >= least.
 
     >>> SizeRule(step=16, remainder=12, least=188).check((188, 250))
     Traceback (most recent call last):
@@ -26,12 +26,12 @@ class SizeRule:
     least: int
 
     def check(self, size: Shape) -> None:
-        """Raise ``ValueError`` if the height or the width does not fit."""
+        """Raise ``ValueError`` if the height or the width violates the rule."""
         wrong = [n for n in size if n < self.least or n % self.step != self.remainder]
         if wrong:
-            raise ArgumentValueError(f"height and width must be {self._words(wrong[0])}, got {tuple(size)}")
+            raise ArgumentValueError(f"height and width must be {self._description(wrong[0])}, got {tuple(size)}")
 
-    def _words(self, wrong: int) -> str:
+    def _description(self, wrong: int) -> str:
         if self.remainder:
             below = max(wrong - (wrong - self.remainder) % self.step, self.least)
             return f"{self.least} plus a multiple of {self.step}, such as {below} or {below + self.step}"
@@ -41,9 +41,12 @@ class SizeRule:
 
 
 class SizedSequential(Sequential):
-    """A Sequential of images (H, W, C) that checks their size first, before a layer inside fails for a less clear reason."""
+    """``Sequential`` for images (H, W, C) that checks their size.
 
-    rule: SizeRule | None = None  # none where the network was cut: what is left may accept more
+    Without the check, an inner layer would raise a less clear error.
+    """
+
+    rule: SizeRule | None = None  # None in a part of the network, which may accept more sizes
 
     def output_shape(self, shape: Shape) -> Shape:
         self._check(shape)

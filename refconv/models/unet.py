@@ -1,7 +1,9 @@
-"""U-Net: down to see what is there, up again to say where; and at every size the way across, which keeps the detail.
+"""U-Net: an encoder, a decoder, and skip connections between them at every size.
 
-A U-Net is a U-Net inside a U-Net, and so it is built. The paper's convolutions have no padding: 572 × 572 pixels in, 388 × 388
-out, and what goes across is cropped to what comes up. With padding="same" nothing is lost and nothing cropped.
+The encoder reduces the size to recognise objects, and the decoder increases it again to locate them. The skip connections keep
+the details. The implementation is recursive: a U-Net contains a smaller U-Net. The paper's convolutions have no padding, so an
+input of 572 × 572 pixels has an output of 388 × 388, and the skip connections crop their input to the size of the decoder.
+With padding="same", nothing is cropped and the output has the size of the input.
 """
 
 from refconv._arguments import choice, integer
@@ -16,19 +18,21 @@ FILTERS = (64, 128, 256, 512, 1024)  # Figure 1, from the top of the U to its bo
 
 
 def unet(classes: int = 2, width: float = 1, *, padding: Padding = "valid", depth: int = 5) -> SizedSequential:
-    """U-Net; its output is an image of scores, one a class for each pixel.
+    """Create a U-Net, whose output has a score for each class and pixel.
 
     Parameters
     ----------
     classes : int
-        Number of scores of a pixel.
+        Number of classes.
     width : float
         Factor for the number of filters.
     padding : str
-        "valid" as in the paper: each side loses 92 pixels, and the size at the bottom must come out even all the way, as with
-        572. Or "same": the output has the input's size, which must be divisible by 16.
+        "valid" as in the paper, or "same". With "valid", each side loses 92 pixels, and the size before each halving must be
+        even, as it is for an input of 572 pixels. With "same", the output has the size of the input, which must be divisible
+        by 16.
     depth : int
-        Sizes at which there are convolutions, 1 to 5; with fewer, less is lost and divided.
+        Number of sizes at which there are convolutions, from 1 to 5. With fewer sizes, fewer pixels are lost, and the input
+        size is halved less often.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def unet(classes: int = 2, width: float = 1, *, padding: Padding = "valid", dept
     Raises
     ------
     TypeError, ValueError
-        If an argument is not valid; also if the network is built for or called with an image size that it does not accept.
+        If an argument is not valid. ``build`` and a call also raise ``ValueError`` for an image size that is not accepted.
 
     Examples
     --------
@@ -56,7 +60,7 @@ def unet(classes: int = 2, width: float = 1, *, padding: Padding = "valid", dept
 
 
 def size_rule(padding: Padding, depth: int) -> SizeRule:
-    """Sizes that come out even at each of the depth − 1 halvings; without padding, such that an output is left.
+    """Return the sizes that are even at each of the depth − 1 halvings and leave an output.
 
     >>> size_rule("same", 5), size_rule("valid", 5)
     (SizeRule(step=16, remainder=0, least=16), SizeRule(step=16, remainder=12, least=188))
@@ -64,13 +68,16 @@ def size_rule(padding: Padding, depth: int) -> SizeRule:
     step = 2 ** (depth - 1)
     if padding == "same":
         return SizeRule(step, 0, step)
-    remainder = -4 % step  # two convolutions take 4 pixels before each halving: n = 2·m + 4, and m must fit below
+    remainder = -4 % step  # two convolutions remove 4 pixels before each halving: n = 2·m + 4, where m fits the inner U-Net
     smallest = lost(depth) + 1
     return SizeRule(step, remainder, smallest + (remainder - smallest) % step)
 
 
 def u(padding: Padding, filters: int, *deeper: int) -> Sequential:
-    """A U of these filters: two convolutions, a U of the deeper ones at half the size, and two more convolutions for both."""
+    """Create a U-Net with these numbers of filters: two convolutions, an inner U-Net, two convolutions.
+
+    The inner U-Net works at half the size. The last two convolutions combine its output with the skip connection.
+    """
     if not deeper:
         return Sequential(convs=double_conv(padding, filters), dropout=Dropout(0.5))
     below = Sequential(
@@ -87,12 +94,14 @@ def u(padding: Padding, filters: int, *deeper: int) -> Sequential:
 
 
 def double_conv(padding: Padding, filters: int) -> Sequential:
-    """Two 3 × 3 convolutions with ReLU."""
+    """Create two 3 × 3 convolutions, each with ReLU."""
     return Sequential(conv1=conv_relu(filters, 3, padding=padding), conv2=conv_relu(filters, 3, padding=padding))
 
 
 def lost(depth: int) -> int:
-    """Pixels that a side loses on the way through a U of so many sizes, seen from the size above it.
+    """Return the number of pixels that a side loses in an inner U-Net, at the size of the outer one.
+
+    ``depth`` is the number of sizes of the inner U-Net.
 
     >>> [lost(depth) for depth in (1, 2, 3, 4)]  # 64 → 56, 136 → 104, 280 → 200 and 568 → 392 in Figure 1
     [4, 16, 40, 88]

@@ -1,4 +1,4 @@
-"""VGG: nothing but 3 × 3 convolutions, ever more of them."""
+"""VGG: deep networks of 3 × 3 convolutions."""
 
 from refconv._arguments import choice
 from refconv.models.alexnet import dense_head
@@ -8,7 +8,7 @@ from refconv.nn.layer import Layer
 
 __all__ = ["vgg"]
 
-# Table 1, a column a line; a bar is a max pooling. "conv3-64" has 64 filters of 3 × 3.
+# Table 1, one entry for each column. A bar is a max pooling, and "conv3-64" has 64 filters of 3 × 3.
 CONFIGURATIONS = {
     "A": "conv3-64 | conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
     "A-LRN": "conv3-64 LRN | conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
@@ -29,18 +29,19 @@ CONFIGURATIONS = {
 
 
 def vgg(configuration: str = "D", classes: int = 1000, width: float = 1) -> Sequential:
-    """A VGG network for images of 224 × 224 pixels; 32 × 32 are just enough for its five poolings.
+    """Create a VGG network for images of 224 × 224 pixels.
 
-    torchvision's vgg11, 13, 16 and 19 are A, B, D and E.
+    Images of 32 × 32 pixels are just large enough for the five poolings. torchvision's vgg11, vgg13, vgg16 and vgg19 are A, B,
+    D and E.
 
     Parameters
     ----------
     configuration : str
         A column of the paper's Table 1: "A", "A-LRN", "B", "C", "D" or "E".
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
-        Factor for the number of filters and units in all other layers.
+        Factor for the numbers of filters and units of all layers but the last.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def vgg(configuration: str = "D", classes: int = 1000, width: float = 1) -> Sequ
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -60,16 +61,16 @@ def vgg(configuration: str = "D", classes: int = 1000, width: float = 1) -> Sequ
     image recognition", 2014.
     """
     layers: dict[str, Layer] = {}
-    for block, column in enumerate(CONFIGURATIONS[choice("configuration", configuration, CONFIGURATIONS)].split(" | "), 1):
-        for k, word in enumerate(column.split(), 1):
-            layers |= _layers(word, f"{block}_{k}", width)
+    for block, entries in enumerate(CONFIGURATIONS[choice("configuration", configuration, CONFIGURATIONS)].split(" | "), 1):
+        for k, entry in enumerate(entries.split(), 1):
+            layers |= _layers(entry, f"{block}_{k}", width)
         layers[f"pool{block}"] = MaxPool2D(2)
     return Sequential(**layers, **dense_head(5, classes, width))
 
 
-def _layers(word: str, number: str, width: float) -> dict[str, Layer]:
-    """What a word of the table stands for."""
-    if word == "LRN":
+def _layers(entry: str, number: str, width: float) -> dict[str, Layer]:
+    """Return the layers for one entry of the table, such as "conv3-64" or "LRN"."""
+    if entry == "LRN":
         return {f"norm{number}": LocalResponseNorm()}
-    kernel, filters = map(int, word.removeprefix("conv").split("-"))
+    kernel, filters = map(int, entry.removeprefix("conv").split("-"))
     return {f"conv{number}": Conv2D(scaled(filters, width), kernel, padding="same"), f"relu{number}": ReLU()}

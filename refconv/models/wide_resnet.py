@@ -1,7 +1,7 @@
-"""Wide residual networks: few layers with many filters in place of many layers with few.
+"""Wide residual networks, which have fewer layers and more filters than other residual networks.
 
-WRN-d-k has d layers and k times the filters of the CIFAR residual network. Normalisation and ReLU come before each convolution
-here; where the shape changes, both ways share the first pair.
+WRN-d-k has d layers and k times the filters of the CIFAR residual network. Normalisation and ReLU come before each
+convolution. If a block changes the shape, its main branch and its shortcut share the first normalisation and ReLU.
 """
 
 from refconv._arguments import integer
@@ -20,20 +20,20 @@ FILTERS = (16, 32, 64)
 
 @takes_batch_norm_options
 def wide_resnet(depth: int = 28, factor: int = 10, classes: int = 10, width: float = 1, *, dropout: float = 0.0) -> Sequential:
-    """WRN-depth-factor for images of 32 × 32 pixels.
+    """Create WRN-depth-factor for images of 32 × 32 pixels.
 
     Parameters
     ----------
     depth : int
-        6n + 4 layers: 16, 22, 28, 40 in the paper.
+        Number of layers, 6n + 4: 16, 22, 28, 40 in the paper.
     factor : int
         k, the widening factor.
     classes : int
-        Number of scores at the end.
+        Number of classes.
     width : float
-        A further factor for the number of filters, that of the first layer too.
+        Additional factor for the number of filters, including the first layer.
     dropout : float
-        Rate of the dropout between a block's two convolutions; 0.3 in the paper where there is any.
+        Rate of the dropout between the two convolutions of a block; 0.3 in the paper's networks with dropout.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -44,7 +44,7 @@ def wide_resnet(depth: int = 28, factor: int = 10, classes: int = 10, width: flo
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -55,8 +55,10 @@ def wide_resnet(depth: int = 28, factor: int = 10, classes: int = 10, width: flo
     """
     depth, factor = integer("depth", depth), integer("factor", factor)
     if depth < 10 or depth % 6 != 4:
-        raise ArgumentValueError(f"depth must be 6n + 4 with n from 1 on, such as 28, got {depth}")
-    n, layers, before = (depth - 4) // 6, {}, scaled(16, width)
+        raise ArgumentValueError(f"depth must be 6n + 4 with n at least 1, such as 28, got {depth}")
+    n = (depth - 4) // 6
+    layers = {}
+    before = scaled(16, width)
     for k, filters in enumerate(scaled(factor * f, width) for f in FILTERS):
         blocks = []
         for j in range(n):
@@ -74,7 +76,11 @@ def wide_resnet(depth: int = 28, factor: int = 10, classes: int = 10, width: flo
 
 
 def pre_activated(before: int, filters: int, stride: Size, dropout: float) -> Layer:
-    """BN, ReLU, 3 × 3, twice, past which goes the input, or a 1 × 1 of the first BN and ReLU's output where shapes differ."""
+    """Create a block whose main branch is BN, ReLU and a 3 × 3 convolution, twice.
+
+    If the shape stays the same, the shortcut is the input. If it changes, the shortcut is a 1 × 1 convolution of the output of
+    the first BN and ReLU.
+    """
     first = {"norm": batch_norm(), "relu": ReLU()}
     rest = Sequential(
         conv1=Conv2D(filters, 3, stride=stride, padding=1, bias=False),
@@ -90,9 +96,10 @@ def pre_activated(before: int, filters: int, stride: Size, dropout: float) -> La
 
 @takes_batch_norm_options
 def wide_resnet50(factor: int = 2, classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
-    """WRN-50-factor-bottleneck for ImageNet: ResNet-50 with wider 3 × 3 convolutions; torchvision's wide_resnet50_2.
+    """Create WRN-50-factor-bottleneck for ImageNet, which is torchvision's wide_resnet50_2.
 
-    The parameters are those of :func:`resnet` with depth 50; ``factor`` times the filters inside of each bottleneck.
+    It is :func:`resnet` with depth 50 and ``factor`` times as wide 3 × 3 convolutions in the bottlenecks. The other arguments
+    are the same as in :func:`resnet`.
 
     >>> wide_resnet50().count_parameters((224, 224, 3), trainable_only=True)
     68883240

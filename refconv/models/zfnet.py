@@ -1,8 +1,8 @@
-"""Zeiler and Fergus's network: AlexNet after they had looked into it.
+"""Zeiler and Fergus's network, an improvement of AlexNet after visualising its filters.
 
-Its first filters are smaller and closer together, 7 × 7 every two pixels: AlexNet's, 11 × 11 every four, were seen to miss the
-middle frequencies, and to leave traces of their large steps in the second layer. Pooling comes before the contrast
-normalisation.
+The filters of the first layer are smaller and have a smaller stride, 7 × 7 with stride 2. The visualisation showed that
+AlexNet's filters, 11 × 11 with stride 4, miss the middle frequencies and cause aliasing artefacts in the second layer. Pooling
+comes before the contrast normalisation.
 """
 
 from refconv.models.alexnet import Convolution, convolutions, dense_head, for_small_images
@@ -10,7 +10,7 @@ from refconv.nn import Sequential
 
 __all__ = ["zfnet"]
 
-# Figure 3. With one pixel of padding in front of the first layer and pools that may hang over the end, the sizes are its own.
+# Figure 3. The sizes agree with the figure if the first layer has one pixel of padding and the poolings use ceil_mode.
 LAYERS = (
     Convolution(96, 7, stride=2, padding=1, then=("pool", "norm")),
     Convolution(256, 5, stride=2, then=("pool", "norm")),
@@ -21,14 +21,14 @@ LAYERS = (
 
 
 def zfnet(classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
-    """Zeiler and Fergus's network for images of 224 × 224 pixels.
+    """Create Zeiler and Fergus's network for images of 224 × 224 pixels.
 
     Parameters
     ----------
     classes, width
         As in :func:`alexnet`.
     small_images : bool
-        First two layers for 32 × 32 pixels; all else stays.
+        True for two first layers for 32 × 32 pixels; the other layers do not change.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def zfnet(classes: int = 1000, width: float = 1, *, small_images: bool = False) 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------

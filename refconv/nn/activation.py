@@ -1,4 +1,4 @@
-"""Activations as layers: no parameters, the shape stays."""
+"""Activation layers; they have no parameters and keep the shape of the input."""
 
 from refconv._arguments import real_or_exact
 from refconv.nn.description import Span
@@ -17,7 +17,7 @@ class _Elementwise(Layer):
 
 
 class ReLU(_Elementwise):
-    """max(0, x), element by element; its derivative at 0 is 0.
+    """Rectified linear unit: y = max(0, x) for each element; the derivative at 0 is 0.
 
     Source: lecture row B6 (SOURCES.md).
     """
@@ -27,7 +27,7 @@ class ReLU(_Elementwise):
 
 
 class LeakyReLU(_Elementwise):
-    """x where x > 0, and slope·x elsewhere.
+    """Leaky rectified linear unit: y = x where x > 0, and slope·x elsewhere.
 
     Source: lecture row B6 (SOURCES.md).
     """
@@ -47,7 +47,7 @@ class LeakyReLU(_Elementwise):
 
 
 class ELU(_Elementwise):
-    """x where x > 0, and α(eˣ − 1) elsewhere.
+    """Exponential linear unit: y = x where x > 0, and α(eˣ − 1) elsewhere.
 
     Source: lecture row B6 (SOURCES.md).
     """
@@ -64,7 +64,7 @@ class ELU(_Elementwise):
 
 
 class Sigmoid(_Elementwise):
-    """1 / (1 + e⁻ˣ).
+    """Logistic sigmoid: y = 1 / (1 + e⁻ˣ).
 
     Source: lecture row B6 (SOURCES.md).
     """
@@ -75,7 +75,7 @@ class Sigmoid(_Elementwise):
 
 
 class Tanh(_Elementwise):
-    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+    """Hyperbolic tangent: y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
 
     Source: lecture rows B6 and M2 (SOURCES.md).
     """
@@ -86,7 +86,9 @@ class Tanh(_Elementwise):
 
 
 class Softmax(_Elementwise):
-    """Scores to probabilities along the last axis. Training needs none: the cross-entropy has it inside.
+    """Softmax along the last axis: converts scores to probabilities.
+
+    Training does not need this layer, because the cross-entropy loss includes softmax.
 
     Source: lecture row A19 (SOURCES.md).
     """

@@ -58,7 +58,7 @@ class _GlobalAvgPool(GlobalPool):
 
 
 class AvgPool2D(_AvgPool):
-    r"""The mean under each window, channel by channel.
+    r"""Average pooling layer on images: the mean of each window, channel by channel.
 
     .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
 
@@ -67,14 +67,14 @@ class AvgPool2D(_AvgPool):
     kernel_size : int or (int, int)
         Size of the window in pixels.
     stride : int, (int, int) or None
-        Step between windows; None means the size of the window.
+        Step between windows, in pixels; None means the size of the window.
     padding, ceil_mode, count_include_pad, data_format
         As in :func:`refconv.avg_pool2d`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class AvgPool2D(_AvgPool):
 
 
 class AvgPool1D(_AvgPool):
-    """:class:`AvgPool2D` on signals.
+    """Average pooling layer on signals: :class:`AvgPool2D` with one spatial axis.
 
     >>> AvgPool1D(4).output_shape((16, 3))
     (4, 3)
@@ -104,7 +104,9 @@ class AvgPool1D(_AvgPool):
 
 
 class GlobalAvgPool2D(_GlobalAvgPool):
-    r"""The mean of each channel over the whole image: one number a channel, whatever the image's size.
+    r"""Global average pooling layer: the mean of each channel over the whole image.
+
+    The output has one number per channel for images of any size.
 
     .. math:: y_c = \frac{1}{H W} \sum_{u,v} x_{u,v,c}
 
@@ -116,7 +118,7 @@ class GlobalAvgPool2D(_GlobalAvgPool):
     Raises
     ------
     ValueError
-        If the layout is unknown, or an input is no image.
+        If data_format is unknown, or an input is not an image.
 
     Examples
     --------
@@ -132,7 +134,7 @@ class GlobalAvgPool2D(_GlobalAvgPool):
 
 
 class GlobalAvgPool1D(_GlobalAvgPool):
-    """:class:`GlobalAvgPool2D` on signals.
+    """Global average pooling layer on signals: :class:`GlobalAvgPool2D` with one axis.
 
     >>> GlobalAvgPool1D().output_shape((16, 3))
     (3,)

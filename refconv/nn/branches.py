@@ -1,4 +1,4 @@
-"""Layers side by side, with the same input: their outputs are added, averaged or concatenated."""
+"""Parallel branches with the same input, whose outputs are added, averaged or concatenated."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -16,11 +16,14 @@ from refconv.typing import Array, Backward, Shape
 
 __all__ = ["Branches", "Concat", "Mean", "Sum", "mean_of", "sum_of"]
 
-MOST_AXES = 64  # of an array, in NumPy
+MAX_AXES = 64  # NumPy's limit for the axes of an array
 
 
 class Branches(Container):
-    """Layers side by side, all with the same input. The caption is the text where they are joined in diagrams."""
+    """Base class of containers whose layers have the same input and whose outputs are joined.
+
+    Diagrams show the caption where the outputs are joined.
+    """
 
     wiring = "branches"
 
@@ -30,7 +33,7 @@ class Branches(Container):
 
     @abstractmethod
     def _share_out(self, dy: Array, shapes: Sequence[Shape]) -> Sequence[Array]:
-        """Return ∂e/∂y of each branch; ``shapes`` has the shape of each output."""
+        """Return ∂e/∂y of each branch; ``shapes`` contains the shape of each output."""
 
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
@@ -63,27 +66,32 @@ class Branches(Container):
         return [tuple(layer.output_shape(shape)) for layer in self.layers.values()]
 
     def _one_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Return the common shape. NumPy would broadcast others, and the gradients would not have the branches' shapes."""
+        """Return the common shape of all branches; raise ``ValueError`` if shapes differ.
+
+        NumPy would broadcast different shapes, and gradients would not have the shapes of the branches.
+        """
         if len(set(shapes)) > 1:
-            found = dict(zip(self.layers, shapes, strict=True))
-            raise ArgumentValueError(f"{type(self).__name__} needs branches with outputs of one shape, got {found}")
+            by_name = dict(zip(self.layers, shapes, strict=True))
+            raise ArgumentValueError(f"branches of {type(self).__name__} must have outputs of one shape, got {by_name}")
         return shapes[0]
 
 
 class Sum(Branches):
-    r"""The sum of the branches. In the backward function each gets ∂e/∂y, and their ∂e/∂x are added.
+    r"""Sum of the outputs of parallel branches.
+
+    In the backward function, every branch receives ∂e/∂y, and the ∂e/∂x of all branches are added.
 
     .. math:: y = \sum_k f_k(x), \qquad \frac{\partial e}{\partial x} = \sum_k J_k^\top \frac{\partial e}{\partial y}
 
     Parameters
     ----------
     *layers, **named : Layer
-        Branches with outputs of one shape.
+        Branches whose outputs have the same shape.
 
     Raises
     ------
     TypeError, ValueError
-        If something is not a layer, there is none, or their outputs differ in shape.
+        If an argument is not a layer, there are no layers, or their outputs differ in shape.
 
     Examples
     --------
@@ -111,19 +119,19 @@ class Sum(Branches):
 
 
 class Mean(Branches):
-    r"""The mean of the branches, as in a fractal network.
+    r"""Mean of the outputs of parallel branches, as in a fractal network.
 
     .. math:: y = \frac{1}{K} \sum_{k=1}^{K} f_k(x)
 
     Parameters
     ----------
     *layers, **named : Layer
-        Branches with outputs of one shape.
+        Branches whose outputs have the same shape.
 
     Raises
     ------
     TypeError, ValueError
-        If something is not a layer, there is none, or their outputs differ in shape.
+        If an argument is not a layer, there are no layers, or their outputs differ in shape.
 
     Examples
     --------
@@ -150,19 +158,21 @@ class Mean(Branches):
 
 
 class Concat(Branches):
-    r"""The outputs of the branches, concatenated along the channels. Each branch gets its own part of ∂e/∂y.
+    r"""Concatenation of the outputs of parallel branches along the channels.
+
+    In the backward function, each branch receives its part of ∂e/∂y.
 
     Parameters
     ----------
     *layers, **named : Layer
-        Branches with outputs of one size; their channels may differ in number.
+        Branches whose outputs have the same size; the numbers of channels may differ.
     axis : int
         Axis of the channels in one example: −1 for channels_last (the default), 0 for channels_first.
 
     Raises
     ------
     TypeError, ValueError
-        If something is not a layer, there is none, or their outputs differ in size.
+        If an argument is not a layer, there are no layers, or their outputs differ in size.
 
     Examples
     --------
@@ -175,7 +185,7 @@ class Concat(Branches):
 
     def __init__(self, *layers: Layers, axis: int = -1, **named: Layer) -> None:
         super().__init__(*layers, **named)
-        self.axis = integer("axis", axis, least=-MOST_AXES)
+        self.axis = integer("axis", axis, least=-MAX_AXES)
 
     @names_failing_layer
     def output_shape(self, shape: Shape) -> Shape:
@@ -183,14 +193,12 @@ class Concat(Branches):
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:
         if any(not -len(shape) <= self.axis < len(shape) for shape in shapes):
-            raise ArgumentValueError(
-                f"Concat needs branches with outputs with an axis {self.axis}, but they have shapes {shapes}"
-            )
+            raise ArgumentValueError(f"branches of Concat must have outputs with an axis {self.axis}, got shapes {shapes}")
         sizes = [list(shape) for shape in shapes]
         channels = [size.pop(self.axis) for size in sizes]
         if any(size != sizes[0] for size in sizes):
-            found = dict(zip(self.layers, shapes, strict=True))
-            raise ArgumentValueError(f"Concat needs branches with outputs of one size, got {found}")
+            by_name = dict(zip(self.layers, shapes, strict=True))
+            raise ArgumentValueError(f"branches of Concat must have outputs of one size, got {by_name}")
         axis = self.axis % len(shapes[0])
         return (*sizes[0][:axis], sum(channels), *sizes[0][axis:])
 
@@ -214,13 +222,16 @@ class Concat(Branches):
 
 
 def sum_of(arrays: Sequence[Array | None]) -> Array | None:
-    """Return the sum in a new array, as backward functions may still hold the terms; None if a term is None."""
+    """Return the sum in a new array; None if a term is None.
+
+    The array is new because backward functions may still refer to the terms.
+    """
     present = [a for a in arrays if a is not None]
     return total(present) if len(present) == len(arrays) else None  # None: want_dx was False
 
 
 def mean_of(arrays: Sequence[Array]) -> Array:
-    """Return the mean, in the array that the sum has allocated."""
+    """Return the mean; it is computed in place in the new array of the sum."""
     y = total(arrays)
     mean: Array = np.multiply(y, 1 / len(arrays), out=y if y.dtype.kind == "f" else None)
     return mean

@@ -1,4 +1,7 @@
-"""Building a layer: its inner layers are checked, parameters are made or refilled in place, and an error undoes all of it."""
+"""Steps of ``Layer.build``: check the layers, allocate parameters or refill them in place.
+
+If a step raises an error, all changes are undone.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ __all__ = ["all_layers", "check_before_build", "fill_layers"]
 
 
 class Layer(Protocol):
-    """What this module uses of :class:`refconv.nn.Layer`, which imports it."""
+    """Attributes and methods of :class:`refconv.nn.Layer` that this module uses.
+
+    This module cannot import that class, which imports it.
+    """
 
     parameters: Any  # a Parameters; any dict can be assigned
     input_shape: Shape | None
@@ -37,14 +43,17 @@ AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 
 def all_layers(layer: AnyLayer) -> Iterator[AnyLayer]:
-    """Yield a layer and, at any depth, its inner layers; a shared one each time."""
+    """Yield a layer and its inner layers at any depth; a shared layer is yielded each time."""
     yield layer
     for _, inner in layer.named_layers():
         yield from all_layers(inner)
 
 
 def check_before_build(layer: Layer, shape: Shape) -> None:
-    """Raise ``TypeError`` if inner layers would not be built or trained, ``RuntimeError`` if a layer is frozen."""
+    """Check that a layer may be built.
+
+    Raises ``TypeError`` if an inner layer would not be built or trained, and ``RuntimeError`` if the layer is frozen.
+    """
     if layer.frozen and layer.parameters:
         raise RuntimeError(
             f"{short_repr(layer)} is frozen, and building would replace its values: "
@@ -60,19 +69,27 @@ def check_before_build(layer: Layer, shape: Shape) -> None:
 
 
 def _attributes_with_unlisted_layers(layer: Layer, built: set[str]) -> list[str]:
-    """Return the attributes with layers, also in lists and dicts, that are not built and that build would not reach."""
+    """Return the attributes that contain layers which ``build`` would miss.
+
+    These layers are not built yet, and ``build`` would not reach them. They may be in lists and dicts.
+    """
     reached = {id(inner) for name, listed in layer.named_layers() if name in built for inner in all_layers(listed)}
 
     def is_missed(inner: Layer) -> bool:
         return id(inner) not in reached and not inner.is_built and not any(inner.named_layers())
 
-    held = {name: _layers_in(value) for name, value in vars(layer).items() if name != "_arguments"}
-    return [name for name, layers in held.items() if any(is_missed(inner) for outer in layers for inner in all_layers(outer))]
+    contained = {name: _layers_in(value) for name, value in vars(layer).items() if name != "_arguments"}
+    return [
+        name for name, layers in contained.items() if any(is_missed(inner) for outer in layers for inner in all_layers(outer))
+    ]
 
 
 def _layers_in(value: Any) -> Iterator[Any]:
-    """Yield the layers that an attribute holds: itself, or elements of a list, tuple, set or dict at any depth."""
-    if isinstance(value, Description):  # every layer is one
+    """Yield the layers in an attribute's value.
+
+    The value is a layer, or a list, tuple, set or dict that contains layers at any depth.
+    """
+    if isinstance(value, Description):  # base class of every layer
         yield value
     elif isinstance(value, list | tuple | set | dict):
         for element in value.values() if isinstance(value, dict) else value:
@@ -82,33 +99,34 @@ def _layers_in(value: Any) -> Iterator[Any]:
 def fill_layers(
     layers: Sequence[tuple[Layer, Shape]], specs: Sequence[dict[str, Spec]], rng: np.random.Generator, dtype: np.dtype[Any]
 ) -> None:
-    """Write first values into the parameters of layers, given with their input shapes and specifications.
+    """Write initial values into the parameters of layers, and allocate them if necessary.
 
-    Parameters that already fit all specifications stay the same objects in the same arrays, so an optimizer that holds them
-    remains connected to the layers. Otherwise every layer gets new ones. After an error every layer is what it was before.
+    ``layers`` are given with their input shapes. If the existing parameters fit all specifications, they stay the same objects
+    in the same arrays, so an existing optimizer still trains them. Otherwise every layer gets new parameters. If an error is
+    raised, no layer changes.
     """
-    kept = _parameters_that_fit(layers, specs, dtype)
-    with _undone_on_error([layer for layer, _ in layers], kept or ()):
-        made = iter(allocate([spec for own in specs for spec in own.values()], dtype)) if kept is None else None
+    existing = _parameters_that_fit(layers, specs, dtype)
+    with _undone_on_error([layer for layer, _ in layers], existing or ()):
+        allocated = iter(allocate([spec for own in specs for spec in own.values()], dtype)) if existing is None else None
         for (layer, shape), own in zip(layers, specs, strict=True):
-            if made is not None:
-                layer.parameters = Parameters({name: next(made) for name in own})
+            if allocated is not None:
+                layer.parameters = Parameters({name: next(allocated) for name in own})
                 for parameter in layer.parameters.values():
-                    parameter.value.fill(0)  # make may leave some unwritten
+                    parameter.value.fill(0)  # make may not write all elements
             elif not own and not layer.parameters:
-                layer.parameters = Parameters()  # built, although there is nothing to fill
+                layer.parameters = Parameters()  # counts as built, although it has no parameters
             layer.make(shape, rng, dtype)
             layer.input_shape = shape
-    for parameter in kept or ():
-        if parameter.grad is not None and parameter.grad.any():  # writing zeros over zeros would allocate memory
+    for parameter in existing or ():
+        if parameter.grad is not None and parameter.grad.any():  # writing to untouched zeros would allocate their memory
             parameter.grad.fill(0)
 
 
 def _parameters_that_fit(
     layers: Sequence[tuple[Layer, Shape]], specs: Sequence[dict[str, Spec]], dtype: np.dtype[Any]
 ) -> list[Parameter] | None:
-    """Return the existing parameters if they are what the specifications describe, else None."""
-    kept = []
+    """Return the existing parameters if they match the specifications, else None."""
+    existing = []
     for (layer, _), own in zip(layers, specs, strict=True):
         if not layer.parameters.keys() >= own.keys():
             return None
@@ -119,13 +137,13 @@ def _parameters_that_fit(
                 return None
             if (parameter.value.shape, has_gradient) != (tuple(spec.shape), spec.trainable):
                 return None
-            kept.append(parameter)
-    return kept
+            existing.append(parameter)
+    return existing
 
 
 @contextmanager
 def _undone_on_error(layers: Sequence[Layer], parameters: Iterable[Parameter]) -> Iterator[None]:
-    """Restore the attributes of layers and the values of parameters if the block raises an error."""
+    """Restore the attributes of layers and the values of parameters after an error."""
     attributes = [dict(vars(layer)) for layer in layers]
     values = [(parameter, parameter.value.copy()) for parameter in parameters]
     try:

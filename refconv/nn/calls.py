@@ -1,6 +1,6 @@
-"""Constructor calls: arguments that a layer or an optimiser does not have are refused with what to write instead.
+"""Helpful errors for unknown arguments of the constructors of layers and optimisers.
 
-The names are those that users of PyTorch and Keras type first.
+The errors suggest a replacement for argument names of PyTorch and Keras.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from refconv.nn.description import short_repr
 
 __all__ = ["CheckedCall"]
 
-# Other names of arguments; the layer has at most one of the names on the right.
+# Argument names of other libraries, and refconv's names; a layer has at most one of the names on the right.
 ALIASES = {
     "strides": ("stride",),
     "kernel": ("kernel_size",),
@@ -52,10 +52,10 @@ ADVICE = {
     "input_shape": "pass it to build, as in model.build((28, 28, 1))",
     "dtype": "pass it to build, as in model.build((28, 28, 1), dtype=np.float64)",
     "activation": "add a layer such as nn.ReLU() after it",
-    "padding_mode": "put nn.Pad2D before it",
+    "padding_mode": "add nn.Pad2D before it",
     "inplace": "leave it out: layers never modify their input",
     "dim": "leave it out: the axis is the last one",
-    "axis": "leave it out: the axis is that of the channels",
+    "axis": "leave it out: the layer uses the axis of the channels",
     "name": "name the layer in its container, as in nn.Sequential(conv1=…)",
     "betas": "use beta1=… and beta2=…",
     "kernel_regularizer": "use the optimizer's weight_decay",
@@ -64,7 +64,9 @@ ACTIVATIONS = {name.lower(): name for name in ("ReLU", "ELU", "Sigmoid", "Tanh",
 
 
 class CheckedCall(ABCMeta):
-    """Metaclass of layers and optimisers: a call that does not fit ``__init__`` raises a helpful ``TypeError``.
+    """Metaclass of layers and optimisers that raises helpful errors for wrong arguments.
+
+    A call that does not match the signature of ``__init__`` raises ``TypeError``.
 
     >>> from refconv import nn
     >>> nn.Conv2D(16, 3, strides=2)
@@ -74,8 +76,8 @@ class CheckedCall(ABCMeta):
 
     @property
     def __signature__(cls) -> inspect.Signature | None:
-        """The signature of ``__init__``: tools would show that of ``__call__`` otherwise."""
-        signature = _signature(cls.__init__)  # type: ignore[misc]  # cls is a class: its own __init__ is meant
+        """Signature of ``__init__``; without it, tools would show the signature of ``__call__``."""
+        signature = _signature(cls.__init__)  # type: ignore[misc]  # cls is a class, and this is its own __init__
         return signature and signature.replace(parameters=list(signature.parameters.values())[1:])
 
     def __call__(cls, *positional: Any, **named: Any) -> Any:
@@ -97,7 +99,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def _message(cls: type, signature: inspect.Signature, positional: tuple[Any, ...], named: dict[str, Any], error: str) -> str:
-    """Return what is wrong with a call that does not fit the signature, and what to write."""
+    """Return the error message for a call that does not match the signature."""
     layer = cls.__name__
     arguments = list(signature.parameters.values())[1:]
     names = [p.name for p in arguments]
@@ -109,7 +111,7 @@ def _message(cls: type, signature: inspect.Signature, positional: tuple[Any, ...
         count = "no argument" if not allowed else f"at most {len(allowed)} argument{'s' if len(allowed) > 1 else ''}"
         listed = f" ({', '.join(allowed)})" if allowed else ""
         by_name = [p.name for p in arguments if p.kind is p.KEYWORD_ONLY]
-        advice = [f"others are written by name, as in {by_name[0]}=…"] if by_name else []
+        advice = [f"pass other arguments by name, as in {by_name[0]}=…"] if by_name else []
         is_layer = hasattr(cls, "output_shape")  # not an optimiser
         if is_layer and not {*allowed} - {"filters", "units", "kernel_size"} and allowed != ["kernel_size"]:
             advice.insert(0, "the number of input channels is taken from the input")

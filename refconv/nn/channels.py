@@ -1,4 +1,4 @@
-"""More channels for the same image, all zero; or some of those that are there."""
+"""Layers that add channels of zeros or select channels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,23 +13,23 @@ from refconv.typing import Array, Backward, Shape
 
 __all__ = ["PadChannels", "Select"]
 
-CHANNELS = "channels must be different whole numbers from 0 on"
+CHANNELS = "channels must be distinct non-negative integers"
 
 
 class PadChannels(Layer):
-    """Channels of zeros behind those that are there, until there are as many as asked for.
+    """Layer that appends channels of zeros up to a given number of channels.
 
-    With it a shortcut reaches a block of more channels without any parameter: option A of the residual networks.
+    It makes a shortcut to a block with more channels possible without parameters: option A of the residual networks.
 
     Parameters
     ----------
     channels : int
-        How many the output has; along the last axis.
+        Number of channels of the output, along the last axis.
 
     Raises
     ------
     TypeError, ValueError
-        If channels is no whole number of at least 1; if the input has more channels than that.
+        If channels is not a positive integer, or the input has more channels.
 
     Examples
     --------
@@ -45,16 +45,16 @@ class PadChannels(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         if not shape or shape[-1] > self.channels:
             raise ArgumentValueError(
-                f"{self!r} needs an input with at most {self.channels} channels, got shape {tuple(shape)}"
+                f"the input of {self!r} must have at most {self.channels} channels, got shape {tuple(shape)}"
             )
         return (*shape[:-1], self.channels)
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         self.output_shape(x.shape[1:])
-        there = x.shape[-1]
+        inputs = x.shape[-1]
         y = np.zeros((*x.shape[:-1], self.channels), x.dtype)
-        y[..., :there] = x
-        return y, lambda dy, want_dx=True: np.ascontiguousarray(dy[..., :there])
+        y[..., :inputs] = x
+        return y, lambda dy, want_dx=True: np.ascontiguousarray(dy[..., :inputs])
 
     def input_span(self, shape: Shape, span: Span) -> Span | None:
         return span
@@ -67,17 +67,19 @@ class PadChannels(Layer):
 
 
 class Select(Layer):
-    """Some of the channels, in the order asked for; the others get no gradient.
+    """Layer that selects some channels of the input, in a given order.
+
+    The gradient of the other channels is zero.
 
     Parameters
     ----------
     channels : sequence of int
-        Which channels of the last axis.
+        Indices of the channels along the last axis.
 
     Raises
     ------
     TypeError, ValueError
-        If the channels are not whole numbers, or one is named twice; if the input has no such channel.
+        If the channels are not distinct non-negative integers, or the input lacks one of them.
 
     Examples
     --------
@@ -99,7 +101,9 @@ class Select(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         if not shape or max(self.channels) >= shape[-1]:
-            raise ArgumentValueError(f"{self!r} needs an input with a channel {max(self.channels)}, got shape {tuple(shape)}")
+            raise ArgumentValueError(
+                f"the input of {self!r} must have a channel {max(self.channels)}, got shape {tuple(shape)}"
+            )
         return (*shape[:-1], len(self.channels))
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:

@@ -1,4 +1,4 @@
-"""Layers made of layers: with these few, an architecture reads like its paper.
+"""Combinators: layers made of layers, from which architectures are composed.
 
 >>> from refconv import nn
 >>> def residual(main, shortcut=None):
@@ -31,7 +31,7 @@ __all__ = ["Concat", "Identity", "Mean", "Sequential", "StochasticDepth", "Sum"]
 
 
 class Identity(Layer):
-    """The input itself: the shortcut of a residual block.
+    """Layer that returns its input: the shortcut of a residual block.
 
     Source: lecture row A23 (SOURCES.md).
     """
@@ -49,7 +49,9 @@ class Identity(Layer):
 
 
 class Sequential(Container):
-    r"""One layer after the other; the backward function applies the chain rule from the last to the first.
+    r"""Chain of layers, each applied to the output of the previous one.
+
+    The backward function applies the chain rule from the last layer to the first.
 
     .. math:: f = f_n \circ \dots \circ f_1, \qquad
               \frac{\partial e}{\partial x} = J_1^\top \cdots J_n^\top \frac{\partial e}{\partial y}
@@ -57,13 +59,13 @@ class Sequential(Container):
     Parameters
     ----------
     *layers, **named : Layer
-        In order; a keyword gives a layer its name. A list of layers or a dict of names and layers may take their place:
+        The layers in order. A keyword is the name of its layer. Instead, pass a list of layers or a dict of names and layers:
         ``Sequential([conv, relu])``, ``Sequential({"conv1": conv, "relu1": relu})``.
 
     Raises
     ------
     TypeError, ValueError
-        If something is not a layer, or there is none.
+        If an argument is not a layer, or there are no layers.
 
     Examples
     --------
@@ -72,7 +74,7 @@ class Sequential(Container):
     >>> model.output_shape((32, 28, 1)), model.count_parameters((32, 28, 1))
     ((14, 12, 6), 156)
 
-    Source: lecture row B7 (SOURCES.md), layers that follow each other.
+    Source: lecture row B7 (SOURCES.md), consecutive layers.
     """
 
     wiring = "chain"
@@ -83,7 +85,7 @@ class Sequential(Container):
 
     def make(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
         super().make(shape, rng, dtype)
-        self._plan = Plan()  # the old one would keep the parameters of an earlier build in memory
+        self._plan = Plan()  # the old plan would keep the parameters of an earlier build in memory
 
     @names_failing_layer
     def output_shape(self, shape: Shape) -> Shape:
@@ -97,7 +99,10 @@ class Sequential(Container):
             shape = layer.output_shape(shape)
 
     def steps(self, train: bool) -> Sequence[Step]:
-        """Return what ``forward`` runs: the layers, or steps that compute several of them; see :mod:`refconv.nn.fusion`."""
+        """Return the steps that ``forward`` runs.
+
+        A step is a layer, or computes several layers together; see :mod:`refconv.nn.fusion`.
+        """
         return self._plan.steps(self.layers.values(), train)
 
     @names_failing_layer
@@ -108,7 +113,7 @@ class Sequential(Container):
             backwards.append(back)
 
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
-            # No gradient is needed before the first layer that learns.
+            # No gradient is needed before the first layer with trainable parameters.
             first = 0 if want_dx else next((k for k, step in enumerate(steps) if step.is_trainable), None)
             if first is None:
                 return None
@@ -145,11 +150,11 @@ class Sequential(Container):
         return 0
 
     def peak_activations(self, shape: Shape, keep_input: bool = False) -> int:
-        peak = kept = 0
+        peak = kept_input = 0
         for _, layer, inner in self.children(shape):
-            peak = max(peak, kept + layer.peak_activations(inner, keep_input and not kept))
+            peak = max(peak, kept_input + layer.peak_activations(inner, keep_input and not kept_input))
             if keep_input and layer.all_activations(inner) > 0:
-                kept = math.prod(shape)  # from here on the input lives beside the arrays that later layers read
+                kept_input = math.prod(shape)  # while later layers run, the input stays in memory too
         return peak
 
     @overload
@@ -159,7 +164,9 @@ class Sequential(Container):
     def __getitem__(self, key: str | SupportsIndex) -> Layer: ...
 
     def __getitem__(self, key: str | SupportsIndex | slice) -> Layer:
-        """Return a layer by its name or its position; a slice of positions is a network that shares the layers.
+        """Return a layer by its name or its position.
+
+        A slice of positions returns a network that shares these layers.
 
         >>> from refconv import models
         >>> model = models.lenet()
@@ -171,9 +178,10 @@ class Sequential(Container):
         return super().__getitem__(key)
 
     def cut(self, at: str) -> Sequential:
-        """Return the layers from the first to the one of this name: a network that computes features for another task.
+        """Return the network of all layers up to and including the layer of this name.
 
-        It shares the layers with this network, and their parameters; see :meth:`flatten_parameters` about memory.
+        It computes features for another task. It shares the layers and their parameters with this network; see
+        :meth:`flatten_parameters` about memory.
 
         >>> from refconv import models
         >>> models.lenet().cut("dense1").output_shape((32, 32, 1))
@@ -187,18 +195,20 @@ class Sequential(Container):
 
 
 class StochasticDepth(Wrapper, RandomContainer):
-    r"""A layer that is dropped at random for a whole mini-batch; in inference its output is scaled instead.
+    r"""Container that drops its layer at random, for a whole mini-batch.
+
+    In inference, the output of the layer is scaled instead.
 
     .. math:: y = s \, f(x), \qquad s \sim \mathrm{Bernoulli}(p) \text{ in training}, \quad s = p \text{ in inference}
 
-    Beside an ``Identity`` in a ``Sum`` this drops a residual branch.
+    In a ``Sum`` with an ``Identity``, it drops a residual branch.
 
     Parameters
     ----------
     layer : Layer
-        f.
+        The layer f.
     survival : float
-        p, the probability that the layer is kept, above 0 and up to 1.
+        p, the probability that the layer is kept, above 0 and at most 1.
 
     Raises
     ------

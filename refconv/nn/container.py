@@ -16,20 +16,20 @@ from refconv.typing import Shape
 
 __all__ = ["Container", "RandomContainer", "container_repr"]
 
-LONGEST_REPR = 88  # characters of a container in one line
+MAX_REPR_LENGTH = 88  # characters of a container's repr in one line
 
-Layers = Layer | Sequence[Layer] | Mapping[str, Layer]  # what may be the only argument of a container
+Layers = Layer | Sequence[Layer] | Mapping[str, Layer]  # type of the only argument of a container
 
 
 class Container(Layer):
-    """Base class of layers that contain layers with names.
+    """Base class of layers that contain named layers.
 
     The name of an inner layer is its keyword, as in ``Sequential(conv1=a)``. Without a keyword it is a number: "0", "1" and so
-    on. A list may be given in place of several layers, and a dict in place of keywords: ``Sequential([a, b])`` is
-    ``Sequential(a, b)``, and ``Sequential({"conv1": a})`` is ``Sequential(conv1=a)``.
+    on. A list may replace several layers, and a dict may replace keywords: ``Sequential([a, b])`` is ``Sequential(a, b)``, and
+    ``Sequential({"conv1": a})`` is ``Sequential(conv1=a)``.
 
-    ``container["conv1"]`` is the layer of this name. ``container[0]`` is the first layer, whatever its name. Iterating yields
-    the layers in order.
+    ``container["conv1"]`` is the layer of this name, and ``container[0]`` is the first layer. Iterating over a container
+    yields its layers in order.
     """
 
     def __init__(self, *layers: Layers, **named: Layer) -> None:
@@ -38,16 +38,18 @@ class Container(Layer):
         if len(layers) == 1 and not named:
             unnamed, named = _unpacked(layers[0])
         if clash := {str(k) for k in range(len(unnamed))} & named.keys():
-            raise ArgumentValueError(f"{type(self).__name__} numbers layers without a name itself, got names {sorted(clash)}")
+            raise ArgumentValueError(
+                f"names in {type(self).__name__} must differ from the numbers of unnamed layers, got {sorted(clash)}"
+            )
         self.layers: dict[str, Layer] = {**{str(k): layer for k, layer in enumerate(unnamed)}, **named}
         for name, layer in self.layers.items():
             if not isinstance(layer, Layer):
                 raise ArgumentTypeError(_not_a_layer(f"layer {name} of {type(self).__name__}", layer))
-            if not name or "." in name:  # dots separate the names of layers inside of layers
+            if not name or "." in name:  # dots separate the names of nested layers
                 raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
             raise ArgumentValueError(f"{type(self).__name__} needs at least one layer")
-        if has_no_other_arguments:  # record the dict itself, since its layers may be replaced later
+        if has_no_other_arguments:  # record the dict itself, because its layers may be replaced later
             self._arguments = Arguments((self.layers,))
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
@@ -60,7 +62,10 @@ class Container(Layer):
         return sum(layer.multiply_adds(inner) for _, layer, inner in self.children(shape))
 
     def _own_parameters(self) -> Parameters:
-        """Return the parameters of the container itself: usually none, so it is built as soon as its layers are."""
+        """Return the container's own parameters, even if ``build`` was not called on it.
+
+        Usually there are none, so a container of built layers counts as built.
+        """
         return self.parameters
 
     @property
@@ -93,7 +98,7 @@ class Container(Layer):
 
 
 def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> str:
-    """Return the text of a container: one line if it is short, else one indented line for each inner layer.
+    """Return the repr of a container, with one line per layer if it is long.
 
     >>> from refconv import nn
     >>> nn.Sequential(conv=nn.Conv2D(6, 5), relu=nn.ReLU())
@@ -104,17 +109,22 @@ def container_repr(name: str, layers: Mapping[str, Layer], *settings: str) -> st
       branches: Sum(Conv2D(96, 3×3, padding ((1, 1), (1, 1))), Identity())
     )
     """
-    texts = {key: repr(layer) for key, layer in layers.items()}  # once each: twice would double with each level
+    texts = {
+        key: repr(layer) for key, layer in layers.items()
+    }  # computed once: the cost of two calls would double with each level
     arguments = [text if key.isdigit() else f"{key}={text}" for key, text in texts.items()]
-    line = f"{name}({', '.join([*arguments, *settings])})"
-    if len(line) <= LONGEST_REPR and "\n" not in line:
-        return line
+    one_line = f"{name}({', '.join([*arguments, *settings])})"
+    if len(one_line) <= MAX_REPR_LENGTH and "\n" not in one_line:
+        return one_line
     body = "\n".join([*(f"{key}: {text}" for key, text in texts.items()), *settings])
     return f"{name}(\n{textwrap.indent(body, '  ')}\n)"
 
 
 def _unpacked(only: Layers) -> tuple[tuple[Any, ...], dict[str, Layer]]:
-    """Return the unnamed and the named layers in a container's only argument: a layer, or a list or dict of layers."""
+    """Return the unnamed and the named layers in a container's only argument.
+
+    The argument is a layer, or a list or dict of layers.
+    """
     if isinstance(only, Mapping):
         return (), dict(only)
     if isinstance(only, list | tuple):
@@ -122,16 +132,16 @@ def _unpacked(only: Layers) -> tuple[tuple[Any, ...], dict[str, Layer]]:
     return (only,), {}
 
 
-def _not_a_layer(name: str, found: object) -> str:
-    if isinstance(found, type) and issubclass(found, Layer):
-        return f"{name} must be a layer, got the class: write {found.__name__}(…)"
-    if isinstance(found, Iterator):
+def _not_a_layer(name: str, value: object) -> str:
+    if isinstance(value, type) and issubclass(value, Layer):
+        return f"{name} must be a layer, got the class: write {value.__name__}(…)"
+    if isinstance(value, Iterator):
         return f"{name} must be a layer, got an iterator: write a list of layers, or * before it"
-    return f"{name} must be a layer, got {found!r}"
+    return f"{name} must be a layer, got {value!r}"
 
 
 class RandomContainer(Container):
-    """A container that drops layers at random; ``build`` seeds the generator."""
+    """Base class of containers that drop layers at random; ``build`` seeds the generator."""
 
     rng: np.random.Generator | None = None
 
@@ -140,7 +150,7 @@ class RandomContainer(Container):
         self.rng = np.random.default_rng(rng.integers(2**63))
 
     def generator(self) -> np.random.Generator:
-        """Return the generator; ``RuntimeError`` before ``build``."""
+        """Return the random generator; raise ``RuntimeError`` before ``build``."""
         if self.rng is None:
-            raise RuntimeError(f"{short_repr(self)} has no random numbers yet: call build(input_shape) first")
+            raise RuntimeError(f"{short_repr(self)} has no random generator yet: call build(input_shape) first")
         return self.rng

@@ -18,7 +18,7 @@ __all__ = ["Conv1D", "Conv2D"]
 
 
 class _Conv(Layer):
-    """Both layers, and what they share with their transposes; ``ndim`` says along how many axes the window slides."""
+    """Base class of convolution layers, plain and transposed, with ``ndim`` spatial axes."""
 
     category = "conv"
     ndim: int
@@ -65,8 +65,8 @@ class _Conv(Layer):
 
     def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
-        each = math.prod(self.window.kernel) * (channels // self.groups)
-        return math.prod(self.window.output_size(size)) * self.filters * each
+        per_output = math.prod(self.window.kernel) * (channels // self.groups)
+        return math.prod(self.window.output_size(size)) * self.filters * per_output
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
@@ -89,7 +89,7 @@ class _Conv(Layer):
         return ", ".join([window_caption(self.window, "conv", str(self.filters)), *groups])
 
     def _settings(self) -> list[str]:
-        """What differs from the plain layer, in words."""
+        """Return the settings that differ from their defaults, as text."""
         differs = [f"stride {'×'.join(map(str, self.window.stride))}"] if set(self.window.stride) != {1} else []
         differs += [f"padding {self.window.padding}"] if self.window.padding != "valid" else []
         differs += [f"dilation {'×'.join(map(str, self.window.dilation))}"] if set(self.window.dilation) != {1} else []
@@ -114,14 +114,14 @@ class Conv2D(_Conv):
     stride, padding, dilation, groups, data_format
         As in :func:`refconv.conv2d`.
     bias : bool
-        Whether there is a b. A batch normalisation right behind cancels it (A17).
+        If True, there is a bias b. A batch normalisation directly after the layer cancels it (lecture row A17).
     initializer : callable
-        ``initializer(rng, shape)`` makes the first w.
+        ``initializer(rng, shape)`` returns the initial w.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, when the layer is made; if the input does not, when its shape is seen.
+        If an argument is not valid, when the layer is constructed; if the input does not fit, when its shape is known.
 
     Examples
     --------
@@ -144,7 +144,7 @@ class Conv1D(_Conv):
 
     .. math:: y_{i,o} = \mathrm{bias}_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
 
-    Parameters are those of :class:`Conv2D`, with one number where it has two.
+    The parameters are the same as for :class:`Conv2D`, with one number instead of two.
 
     >>> Conv1D(4, 3, stride=2).output_shape((16, 2))
     (7, 4)

@@ -18,7 +18,7 @@ __all__ = ["ConvTranspose1D", "ConvTranspose2D"]
 
 
 class _ConvTranspose(_Conv):
-    """Both layers; the arguments that they share with the convolution are checked there."""
+    """Base class of transposed convolution layers; :class:`_Conv` checks the common arguments."""
 
     category = "up"
     _conv_transpose: staticmethod[..., Array]
@@ -66,8 +66,8 @@ class _ConvTranspose(_Conv):
 
     def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
-        each = math.prod(self.window.kernel) * (self.filters // self.groups)
-        return math.prod(size) * channels * each
+        per_input = math.prod(self.window.kernel) * (self.filters // self.groups)
+        return math.prod(size) * channels * per_input
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         w, b = self.parameters["w"], self.parameters["b"] if self.bias else None
@@ -93,14 +93,15 @@ class _ConvTranspose(_Conv):
         return ", ".join([f"{by(window.kernel)} up-conv", str(self.filters), *settings])
 
     def _fan_in(self, channels: int) -> float:
-        """Products in one output, on average over the outputs that a stamp reaches.
+        """Return the mean number of products in one output.
 
-        Neighbouring stamps lie S apart, so of the k taps only those with the same m·D mod S meet in one output. This
-        remainder takes S / gcd(S, D) values, or k where there are fewer taps.
+        Each input pixel adds a copy of the kernel to the output, and neighbouring copies are shifted by S. So of the k taps,
+        only those with the same m·D mod S contribute to the same output. This remainder takes S / gcd(S, D) values, or k if
+        there are fewer taps. The mean is over the outputs that one copy covers.
         """
         window = self.window
-        meet = [k / min(k, S // math.gcd(S, D)) for k, S, D in zip(window.kernel, window.stride, window.dilation, strict=True)]
-        return math.prod(meet) * (channels // self.groups)
+        taps = [k / min(k, S // math.gcd(S, D)) for k, S, D in zip(window.kernel, window.stride, window.dilation, strict=True)]
+        return math.prod(taps) * (channels // self.groups)
 
     def _settings(self) -> list[str]:
         larger = [f"output_padding {'×'.join(map(str, self.output_padding))}"] if any(self.output_padding) else []
@@ -108,7 +109,9 @@ class _ConvTranspose(_Conv):
 
 
 class ConvTranspose2D(_ConvTranspose):
-    r"""Transposed convolution layer on images: from small to large, with a kernel that each input pixel stamps on the output.
+    r"""Transposed convolution layer on images, which usually enlarges them.
+
+    Each input pixel adds a copy of the kernel, multiplied by the pixel, to the output.
 
     .. math:: y_{u,v,o} = \mathrm{bias}_o + \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_c x_{i,j,c} \; w_{m,n,o,c}
@@ -122,17 +125,17 @@ class ConvTranspose2D(_ConvTranspose):
     stride, padding, output_padding, dilation, groups, data_format
         As in :func:`refconv.conv_transpose2d`.
     bias : bool
-        Whether there is a b. A batch normalisation right behind cancels it (A17).
+        If True, there is a bias b. A batch normalisation directly after the layer cancels it (lecture row A17).
     initializer : callable, optional
-        ``initializer(rng, shape)`` makes the first w, (kh, kw, O / groups, C). By default it is :func:`he_normal` with this
-        layer's own fan-in: the axes of w stand the other way round than in a convolution, and with stride S only every
-        S-th tap along an axis meets a pixel.
+        ``initializer(rng, shape)`` returns the initial w, (kh, kw, O / groups, C). The default is :func:`he_normal` with the
+        fan-in of this layer. It differs from a convolution's: the last two axes of w are exchanged, and with stride S only
+        every S-th tap along an axis contributes to an output pixel.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, when the layer is made; if the input or ``output_padding`` does not, when the shape of the
-        input is seen.
+        If an argument is not valid, when the layer is constructed; if the input or ``output_padding`` does not fit, when the
+        shape of the input is known.
 
     Examples
     --------
@@ -155,7 +158,7 @@ class ConvTranspose1D(_ConvTranspose):
 
     .. math:: y_{u,o} = \mathrm{bias}_o + \sum_{i,m:\, i S + m D = u} \sum_c x_{i,c} \; w_{m,o,c}
 
-    Parameters are those of :class:`ConvTranspose2D`, with one number where it has two.
+    The parameters are the same as for :class:`ConvTranspose2D`, with one number instead of two.
 
     >>> ConvTranspose1D(4, 3, stride=2, output_padding=1).output_shape((7, 2))
     (16, 4)

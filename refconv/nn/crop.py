@@ -1,4 +1,4 @@
-"""The middle of an image as a layer."""
+"""Cropping layer."""
 
 from refconv._arguments import known_format
 from refconv._errors import ArgumentValueError
@@ -12,23 +12,24 @@ __all__ = ["Crop2D"]
 
 
 class Crop2D(Layer):
-    r"""Each image without a margin: what :class:`Pad2D` with zeros puts around, this takes away.
+    r"""Layer that removes a margin from each image, the opposite of :class:`Pad2D`.
 
     .. math:: y_{i,j,c} = x_{i + \mathrm{top},\; j + \mathrm{left},\; c}
 
-    The one is the other's derivative: the way back of a crop puts zeros around, that of a frame of zeros crops.
+    The backward function of a crop pads with zeros, and the backward function of a padding with zeros crops.
 
     Parameters
     ----------
     margin : int, (int, int) or ((top, bottom), (left, right))
-        Width of what goes, in pixels.
+        Width of the removed margin, in pixels.
     data_format : str
         "channels_last" or "channels_first".
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, when the layer is made; if the margin leaves nothing of the image, when its shape is seen.
+        If an argument is not valid, when the layer is constructed; if the image is not larger than its margins, when its shape
+        is known.
 
     Examples
     --------
@@ -48,10 +49,10 @@ class Crop2D(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
-        left = tuple(n - before - after for n, (before, after) in zip(size, self.margin, strict=True))
-        if min(left) < 1:
-            raise ArgumentValueError(f"{self!r} leaves nothing of an input of shape {tuple(shape)}")
-        return join_shape(left, channels, self.data_format)
+        cropped = tuple(n - before - after for n, (before, after) in zip(size, self.margin, strict=True))
+        if min(cropped) < 1:
+            raise ArgumentValueError(f"the input of {self!r} must be larger than its margins, got shape {tuple(shape)}")
+        return join_shape(cropped, channels, self.data_format)
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         self.output_shape(x.shape[1:])

@@ -1,4 +1,4 @@
-"""The dense layer, and what brings images to it."""
+"""Dense layer, and the flattening of images before it."""
 
 import math
 
@@ -13,7 +13,7 @@ __all__ = ["Dense", "Flatten"]
 
 
 class Dense(Layer):
-    r"""Fully connected layer: each unit weighs all inputs.
+    r"""Fully connected layer: each output is a weighted sum of all inputs.
 
     .. math:: y_o = \mathrm{bias}_o + \sum_c x_c \, w_{c,o}
 
@@ -22,14 +22,14 @@ class Dense(Layer):
     units : int
         Number of outputs O.
     bias : bool
-        Whether there is a b.
+        If True, there is a bias b.
     initializer : callable
-        ``initializer(rng, shape)`` makes the first w.
+        ``initializer(rng, shape)`` returns the initial w.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; if the input is not one row of numbers an example.
+        If an argument is not valid, or an example of the input does not have exactly one axis.
 
     Examples
     --------
@@ -59,7 +59,9 @@ class Dense(Layer):
 
     def _inputs(self, shape: Shape) -> int:
         if len(shape) != 1:
-            raise ArgumentValueError(f"{self!r} takes one axis of numbers, got shape {tuple(shape)}: put Flatten() before")
+            raise ArgumentValueError(
+                f"the input of {self!r} must have one axis, got shape {tuple(shape)}: add Flatten() before it"
+            )
         (inputs,) = per_axis(f"the input of {self!r}", shape, 1)
         return inputs
 
@@ -83,7 +85,7 @@ class Dense(Layer):
 
 
 class Flatten(Layer):
-    """Each example as one row of numbers, in the order in which they lie in memory.
+    """Layer that reshapes each example to one axis, in row-major order.
 
     >>> Flatten().output_shape((5, 5, 16))
     (400,)

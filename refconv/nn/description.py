@@ -1,7 +1,7 @@
-"""What tables and diagrams show of a layer: methods and attributes with defaults, overridden beside ``forward``.
+"""Methods and attributes that describe a layer for tables and diagrams.
 
-The packages ``analysis`` and ``drawing`` call these instead of testing for classes, so a user's layer is treated like the
-package's own.
+They have defaults, which layers may override. The packages ``analysis`` and ``drawing`` call them instead of testing for
+classes, so a user's layer is treated like the package's own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 Span = tuple[tuple[int, int], ...]  # first and last pixel along each axis
 
-LONG_NAME = 28  # characters, above which repeated parts of a name are written once
+MAX_NAME_LENGTH = 28  # characters; in a longer name, repeated parts are written once
 
 
 class Description:
@@ -60,7 +60,7 @@ class Description:
         def children(self, shape: Shape) -> Iterator[tuple[str, Description, Shape]]: ...
 
     def summary(self, input_shape: Shape | None = None, depth: int | None = None, *, form: str = "text") -> None:
-        """Print a table of the layers: see :func:`refconv.summary`.
+        """Print a table of the layers; see :func:`refconv.summary`.
 
         >>> from refconv import nn
         >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), pool=nn.MaxPool2D(2))
@@ -81,7 +81,10 @@ class Description:
         summary(self._as_layer(), input_shape, depth=depth, form=form)
 
     def _repr_html_(self) -> str | None:
-        """Return the diagram of a built network for notebooks; None, so that they show the text, of any other layer."""
+        """Return the diagram of a built network for notebooks.
+
+        For any other layer return None, so that notebooks show its text.
+        """
         shape = built_shape(self)
         if shape is None or not [*self.named_layers()]:
             return None
@@ -103,7 +106,7 @@ class Description:
         return type(self).__name__
 
     def input_span(self, shape: Shape, span: Span) -> Span | None:
-        """Return the rectangle of input pixels that affect a rectangle of output pixels; None for all of them.
+        """Return the input pixels that affect a rectangle of output pixels; None for all of them.
 
         The default is None, since an output may depend on any input. If each output pixel depends only on the same pixel of
         the input, return ``span``.
@@ -122,16 +125,17 @@ class Description:
         return None
 
     def own_activations(self, shape: Shape) -> int:
-        """Return the number of elements that the layer allocates in inference for one input, without its inner layers.
+        """Return the number of elements that the layer itself allocates in inference for one input.
 
-        The default is the size of its output. Return 0 if the output shares the memory of the input.
+        Inner layers are not included. The default is the size of the output. Return 0 if the output shares the memory of the
+        input.
         """
         return math.prod(self.output_shape(shape))
 
     def all_activations(self, shape: Shape) -> int:
         """Return the number of elements that the layer and its inner layers allocate for one input.
 
-        A training step keeps them for the backward function.
+        A training step keeps these elements for the backward function.
 
         >>> from refconv import nn
         >>> nn.Sequential(nn.Conv2D(6, 5), nn.ReLU(), nn.Flatten(), nn.Dense(7)).all_activations((9, 8, 3))
@@ -146,7 +150,7 @@ class Description:
 
         A layer needs memory for its input and its output. The default assumes that inner layers run one after the other, that
         each of them may read the input, and that their outputs are kept until the end. Parameters and the buffers of
-        kernels are not included.
+        compiled kernels are not included.
 
         Parameters
         ----------
@@ -172,7 +176,7 @@ class Description:
 
 
 class Wrapper(Description):
-    """Mixin of containers that compute in inference what their first inner layer computes."""
+    """Mixin of containers whose output in inference is the output of their first inner layer."""
 
     wiring = "frame"
 
@@ -196,7 +200,9 @@ class Wrapper(Description):
 
 
 def built_shape(layer: Description) -> Shape | None:
-    """Return the input shape of ``build``; in a network of layers that were built before, that of the first one.
+    """Return the input shape that was passed to ``build``; None if the layer is not built.
+
+    If ``build`` was only called on the inner layers, return the input shape of the first one.
 
     >>> from refconv import nn
     >>> model = nn.Sequential(nn.Conv2D(6, 5), nn.ReLU(), nn.MaxPool2D(2))
@@ -210,7 +216,9 @@ def built_shape(layer: Description) -> Shape | None:
 
 
 def around(spans: Iterable[Span | None]) -> Span | None:
-    """Return the smallest rectangle that contains all of these; None, the whole input, if one of them is None.
+    """Return the smallest rectangle that contains all of these rectangles.
+
+    None means the whole input. If one of the rectangles is None, the result is None.
 
     >>> around([((2, 5), (0, 1)), ((3, 7), (-1, 0))])
     ((2, 7), (-1, 1))
@@ -224,7 +232,7 @@ def around(spans: Iterable[Span | None]) -> Span | None:
 
 
 def short_repr(layer: object) -> str:
-    """Return a repr for an error message: one of several lines is left out.
+    """Return the repr of a layer for an error message, shortened if it has several lines.
 
     >>> from refconv import nn
     >>> short_repr(nn.Sum(nn.ReLU())), short_repr(nn.Sequential(*[nn.ReLU()] * 20))
@@ -235,14 +243,14 @@ def short_repr(layer: object) -> str:
 
 
 def short_name(name: str) -> str:
-    """Return a dotted name; if it is long, parts that repeat are written once, with the number of their repetitions.
+    """Shorten a long dotted name: write repeated parts once, with the number of repetitions.
 
     >>> short_name("u.join.below.u.join.below.u.join.below.u.down")
     '(u.join.below)×3.u.down'
     """
     parts, k = name.split("."), 0
-    while len(name) > LONG_NAME and k < len(parts):
-        runs = [(n, _times(parts[k:], n)) for n in range(1, len(parts) // 2 + 1)]
+    while len(name) > MAX_NAME_LENGTH and k < len(parts):
+        runs = [(n, _repetitions(parts[k:], n)) for n in range(1, len(parts) // 2 + 1)]
         length, times = max(runs, key=lambda run: run[0] * (run[1] - 1), default=(1, 1))
         if times > 1:
             parts[k : k + length * times] = [f"({'.'.join(parts[k : k + length])})×{times}"]
@@ -250,8 +258,8 @@ def short_name(name: str) -> str:
     return ".".join(parts)
 
 
-def _times(parts: list[str], n: int) -> int:
-    """How often the first n parts follow each other."""
+def _repetitions(parts: list[str], n: int) -> int:
+    """Count how often the first n parts are repeated in succession."""
     times = 1
     while parts[times * n : (times + 1) * n] == parts[:n]:
         times += 1
@@ -268,7 +276,7 @@ def by(numbers: Iterable[int]) -> str:
 
 
 def once(numbers: Iterable[int]) -> str:
-    """Return sizes as text, a common size once.
+    """Return sizes as text; write equal sizes once.
 
     >>> once((2, 2)), once((2, 3))
     ('2', '2×3')
@@ -278,7 +286,9 @@ def once(numbers: Iterable[int]) -> str:
 
 
 def window_caption(window: Window, name: str, *sizes: str) -> str:
-    """Return the caption of a layer with a window: its kernel, what it computes, and each unusual setting.
+    """Return the caption of a layer with a window.
+
+    It contains the kernel, the name of the operation, and each setting that is not the default.
 
     >>> from refconv.geometry import Window
     >>> window_caption(Window((3, 5), stride=2, dilation=(1, 2)), "conv", "64")

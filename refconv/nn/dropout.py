@@ -1,4 +1,4 @@
-"""Dropout as a layer, with random numbers of its own."""
+"""Dropout layer with its own random generator."""
 
 from typing import Any
 
@@ -16,7 +16,9 @@ __all__ = ["Dropout"]
 
 
 class Dropout(Layer):
-    r"""Dropout: in training units are set to zero at random and the others enlarged; in inference nothing happens.
+    r"""Dropout layer: sets random elements to zero in training and scales up the others.
+
+    In inference the layer returns its input.
 
     .. math:: y = x \cdot \mathrm{mask}, \qquad \mathrm{mask} = \begin{cases} 0 & \text{with probability rate} \\
               1 / (1 - \mathrm{rate}) & \text{else} \end{cases}
@@ -26,15 +28,15 @@ class Dropout(Layer):
     Parameters
     ----------
     rate : float
-        Probability with which a unit is dropped, from 0 up to but not including 1.
+        Probability of dropping an element, 0 ≤ rate < 1.
     seed : int, optional
-        Where the layer's random numbers begin. Without one they begin where ``build`` says, so that the seed of the network
-        is that of its layers too.
+        Seed of the layer's random generator. By default, ``build`` seeds it, so the seed of a network determines the random
+        numbers of its layers.
 
     Raises
     ------
     TypeError, ValueError
-        If rate or seed does not fit.
+        If rate or seed is not valid.
 
     Examples
     --------
@@ -65,7 +67,7 @@ class Dropout(Layer):
             x = as_float("x", x)
             return x, lambda dy, want_dx=True: dy
         if self.rng is None:
-            raise RuntimeError(f"{self!r} has no random numbers yet: call build(input_shape) first, or give it a seed")
+            raise RuntimeError(f"{self!r} has no random generator yet: call build(input_shape) first, or give it a seed")
         y, mask = dropout(x, self.rate, self.rng)
         return y, lambda dy, want_dx=True: dropout_dx(dy, mask=mask) if want_dx else None
 

@@ -1,4 +1,4 @@
-"""Names that users of PyTorch and Keras type first: an error says what refconv calls the same thing."""
+"""Hints for users of PyTorch and Keras: errors that suggest refconv's name for a feature."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = ["Hints", "missing_name"]
 
-# Lower case, without "2d" and the like at the end.
+# Names in lower case, without "1d", "2d" or "3d" at the end.
 LAYERS = {
     "linear": "Dense",
     "batchnorm": "BatchNorm",
@@ -49,8 +49,8 @@ ATTRIBUTES = {
     "weights": NAMED,
     "get_weights": NAMED,
     "trainable_variables": NAMED,
-    "add": "give the container all its layers when you make it, as in nn.Sequential(a, b)",
-    "append": "give the container all its layers when you make it, as in nn.Sequential(a, b)",
+    "add": "pass all layers to the constructor, as in nn.Sequential(a, b)",
+    "append": "pass all layers to the constructor, as in nn.Sequential(a, b)",
     "trainable": "use model.freeze() and model.unfreeze()",
     "requires_grad_": "use model.freeze() and model.unfreeze()",
     "to": CPU,
@@ -60,7 +60,7 @@ ATTRIBUTES = {
 
 
 class Hints:
-    """Mixin of :class:`Layer`: an error for a missing attribute says what to write instead.
+    """Mixin of :class:`Layer` whose errors for missing attributes suggest a replacement.
 
     >>> from refconv import nn
     >>> nn.Sequential(conv=nn.Conv2D(6, 5)).fit
@@ -72,7 +72,7 @@ class Hints:
 
         def __getattr__(self, name: str) -> Any:  # called after the normal lookup has failed
             try:
-                return object.__getattribute__(self, name)  # raises the original error, also that of a property
+                return object.__getattribute__(self, name)  # raises the original error, which may come from a property
             except AttributeError:
                 layers: Mapping[str, Any] = vars(self).get("layers", {})
                 hint = f'use model["{name}"]' if name in layers else ATTRIBUTES.get(name)
@@ -82,7 +82,7 @@ class Hints:
 
 
 def missing_name(name: str, known: Collection[str]) -> AttributeError:
-    """Return the error for a layer that :mod:`refconv.nn` does not have.
+    """Return the error for a name that :mod:`refconv.nn` does not define.
 
     >>> missing_name("MaxPooling1D", ["MaxPool1D", "MaxPool2D"])
     AttributeError("module 'refconv.nn' has no attribute 'MaxPooling1D': use nn.MaxPool1D")

@@ -18,7 +18,7 @@ __all__ = ["DropPath", "Fractal"]
 
 
 class Fractal(RandomContainer):
-    r"""Parallel columns of 1, 2, 4, … layers; columns that end in the same row are averaged.
+    r"""Fractal block: parallel columns of 1, 2, 4, … layers whose outputs are averaged.
 
     .. math:: f_1 = \mathrm{layer}, \qquad f_{C+1}(x) = f_C(f_C(x)) \oplus \mathrm{layer}(x)
 
@@ -38,7 +38,8 @@ class Fractal(RandomContainer):
     Parameters
     ----------
     layer : Layer
-        The layer, not built; each place gets a copy of it. In a column, layers after the first must not change the shape.
+        The layer, not yet built; the block contains copies of it. In a column, layers after the first must not change the
+        shape.
     columns : int
         C; there are 2^(C−1) rows.
     drop : float
@@ -69,7 +70,7 @@ class Fractal(RandomContainer):
         self.columns = integer("columns", columns)
         self.drop = real("drop", drop, least=0, below=1)
         self.rows = 2 ** (self.columns - 1)
-        self.spans = [self.rows >> c for c in range(self.columns)]  # rows that a layer of each column takes
+        self.spans = [self.rows >> c for c in range(self.columns)]  # number of rows that a layer of each column spans
         names = [self.name(c, row) for row in self.every_row() for c in self.ending(row)]
         super().__init__(**{name: copy.deepcopy(layer) for name in names})
         self.column: int | None = None
@@ -91,7 +92,7 @@ class Fractal(RandomContainer):
     def output_shape(self, shape: Shape) -> Shape:
         outputs = {layer.output_shape(inner) for _, layer, inner in self.children(shape)}
         if len(outputs) > 1:
-            raise ArgumentValueError(f"{type(self).__name__} needs layers with outputs of one shape, got {sorted(outputs)}")
+            raise ArgumentValueError(f"layers of {type(self).__name__} must have outputs of one shape, got {sorted(outputs)}")
         return outputs.pop()
 
     def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
@@ -121,7 +122,7 @@ class Fractal(RandomContainer):
 
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        starts: list[Any] = [x] * self.columns  # what each column's next layer reads; None after a join without inputs
+        starts: list[Any] = [x] * self.columns  # input of each column's next layer; None after a join without inputs
         backs: list[dict[int, Backward]] = []
         for row in self.every_row():
             ending = self.ending(row)
@@ -133,7 +134,7 @@ class Fractal(RandomContainer):
             backs.append({c: back for c, (_, back) in passes.items()})
 
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
-            dstarts: list[Any] = [dy] * self.columns  # ∂e/∂ what each column's next layer reads
+            dstarts: list[Any] = [dy] * self.columns  # ∂e/∂ input of each column's next layer
             for row in reversed(self.every_row()):
                 ending, back = self.ending(row), backs[row - 1]
                 arriving = [dstarts[c] for c in ending if dstarts[c] is not None]
@@ -148,7 +149,10 @@ class Fractal(RandomContainer):
         return y, backward
 
     def _alive(self, ending: list[int]) -> list[int]:
-        """Return the inputs that a join keeps: all, a random subset, or the one column of a global mini-batch."""
+        """Return the columns that a join keeps.
+
+        These are all columns, a random subset, or the single column of a global mini-batch.
+        """
         if self.column is not None:
             return [c for c in ending if c == self.column]
         if not self.drop:
@@ -162,7 +166,7 @@ class Fractal(RandomContainer):
         needed: list[Span | None] = [span] * self.columns
         for row in reversed(self.every_row()):
             ending = self.ending(row)
-            joined = around(needed[c] for c in ending)  # what all columns that read this join need of it
+            joined = around(needed[c] for c in ending)  # the pixels of this join that all its columns need
             for c in ending:
                 name = self.name(c, row)
                 needed[c] = None if joined is None else self.layers[name].input_span(at[name], joined)
@@ -172,7 +176,10 @@ class Fractal(RandomContainer):
         return math.prod(self.output_shape(shape)) * sum(len(self.ending(row)) > 1 for row in self.every_row())
 
     def peak_activations(self, shape: Shape, keep_input: bool = False) -> int:
-        """A join lives until the last column that reads it has run."""
+        """Return the peak number of live elements in inference, for one input.
+
+        The output of a join stays in memory until the last column that reads it has run.
+        """
         at = {name: inner for name, _, inner in self.children(shape)}
         size, peak = math.prod(self.output_shape(shape)), 0
         read = dict.fromkeys(range(self.columns), 0)  # the row whose join each column reads next; 0 is the input
@@ -184,9 +191,9 @@ class Fractal(RandomContainer):
         for row in self.every_row():
             ending = self.ending(row)
             for done, c in enumerate(ending):
-                name, mine = self.name(c, row), read.pop(c)
-                read_again = mine in kept or mine in read.values()
-                others = live({*read.values(), *kept} - {mine}) + done * size
+                name, source = self.name(c, row), read.pop(c)
+                read_again = source in kept or source in read.values()
+                others = live({*read.values(), *kept} - {source}) + done * size
                 peak = max(peak, others + self.layers[name].peak_activations(at[name], read_again))
             if len(ending) > 1:
                 peak = max(peak, live({*read.values(), *kept}) + (len(ending) + 1) * size)
@@ -198,22 +205,22 @@ class Fractal(RandomContainer):
 
 
 class DropPath(Wrapper, RandomContainer):
-    """A network with fractal blocks; in training, now and then a single column alone is the whole network.
+    """Network with fractal blocks that trains on a single random column in some mini-batches.
 
-    A share of the mini-batches is *global*: one column, drawn at random, runs through all blocks. So each column learns to be
-    a network of its own. In the others the joins drop as :class:`Fractal` says.
+    These mini-batches are *global*: all blocks use only one column, drawn at random. So each column learns to work as a
+    separate network. In the other mini-batches, joins drop inputs as described in :class:`Fractal`.
 
     Parameters
     ----------
     network : Layer
-        With :class:`Fractal` blocks of equally many columns somewhere inside.
+        A network that contains :class:`Fractal` blocks with the same number of columns.
     share : float
         Probability of a global mini-batch, from 0 to 1.
 
     Raises
     ------
     TypeError, ValueError
-        If share is no probability, or the blocks differ in their columns, or there is none.
+        If share is not a probability, the blocks differ in their number of columns, or there are no blocks.
 
     Source: lecture row M13 (SOURCES.md); Larsson, Maire and Shakhnarovich, 2016, section 3.
     """
@@ -223,8 +230,8 @@ class DropPath(Wrapper, RandomContainer):
         self.network, self.share = network, real("share", share, least=0, most=1)
         self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
-            found = [fractal.columns for fractal in self.fractals]
-            raise ArgumentValueError(f"network must have Fractal blocks with equally many columns, but they have {found}")
+            columns = [fractal.columns for fractal in self.fractals]
+            raise ArgumentValueError(f"network must have Fractal blocks with the same number of columns, got {columns}")
 
     @names_failing_layer
     def output_shape(self, shape: Shape) -> Shape:
@@ -232,8 +239,8 @@ class DropPath(Wrapper, RandomContainer):
 
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        alone = train and not self.frozen and self.generator().random() < self.share
-        column = int(self.generator().integers(self.fractals[0].columns)) if alone else None
+        is_global = train and not self.frozen and self.generator().random() < self.share
+        column = int(self.generator().integers(self.fractals[0].columns)) if is_global else None
         try:
             for fractal in self.fractals:
                 fractal.column = column

@@ -1,6 +1,7 @@
-"""Fusion: the only module that decides which layers are computed together.
+"""Fusion of consecutive layers that are computed together.
 
-When a ``Sequential`` runs and :class:`refconv.config` allows it, consecutive layers with a common kernel make one step:
+Only this module decides which layers are fused. If :class:`refconv.config` allows it, a ``Sequential`` runs the following
+consecutive layers, which have a common kernel, as one step:
 
 - a convolution of few channels, ReLU and 2×2 max pooling: the outputs of the convolution never leave the caches, and the
   backward function visits only the winners of the pooling;
@@ -44,28 +45,31 @@ CONVOLUTIONS = (Conv2D, DepthwiseConv2D)
 
 
 class Plan:
-    """The steps of one sequence of layers, for training and for inference.
+    """Cache of the steps for one sequence of layers, for training and for inference.
 
-    Each plan is made at its first use. It depends on the layers, on their settings, which are fixed when a layer is made, and
-    on the shapes of their parameters; it is made again if another layer takes a place or a layer is built again.
+    The steps are computed at their first use. They depend on the layers, on their settings, which are fixed at construction,
+    and on the shapes of their parameters. They are computed again if a layer is replaced or built again.
     """
 
     def __init__(self) -> None:
-        self._planned: dict[bool, tuple[list[object], list[Step]]] = {}  # train: (what the plan depends on, steps)
+        self._planned: dict[bool, tuple[list[object], list[Step]]] = {}  # train: (objects that the steps depend on, steps)
 
     def steps(self, layers: Iterable[Layer], train: bool) -> Sequence[Step]:
-        """Return what a ``Sequential`` of these layers runs: the layers themselves while fusion is off."""
+        """Return the steps that a ``Sequential`` of these layers runs.
+
+        If fusion is off, these are the layers themselves.
+        """
         layers = [*layers]
         if not _is_on():
             return layers
         inputs = [part for layer in layers for part in (layer, layer._parameters, vars(layer).get("forward"))]
-        if any(not _same_objects(of, inputs) for of, _ in self._planned.values()):
+        if any(not _same_objects(planned, inputs) for planned, _ in self._planned.values()):
             self._planned.clear()  # both modes: an outdated plan would keep replaced layers in memory
         if train not in self._planned:
             self._planned[train] = inputs, plan(layers, train)
         return self._planned[train][1]
 
-    def __reduce__(self) -> tuple[type[Plan], tuple[()]]:  # a copy of the sequence has other layers and plans them itself
+    def __reduce__(self) -> tuple[type[Plan], tuple[()]]:  # a copy of the sequence has other layers and needs a new plan
         return Plan, ()
 
 
@@ -74,23 +78,23 @@ def _is_on() -> bool:
     return settings.fusion and settings.engine == "kernels"
 
 
-def _same_objects(some: Sequence[object], others: Sequence[object]) -> bool:
-    return len(some) == len(others) and all(map(operator.is_, some, others))
+def _same_objects(first: Sequence[object], second: Sequence[object]) -> bool:
+    return len(first) == len(second) and all(map(operator.is_, first, second))
 
 
 def plan(layers: Iterable[Layer], train: bool) -> list[Step]:
-    """Return the steps that compute these layers, which are built."""
+    """Return the steps that compute these built layers."""
     steps: list[Step] = []
-    left = list(layers)
-    while left:
-        step, count = _first_step(left, train)
+    remaining = list(layers)
+    while remaining:
+        step, count = _first_step(remaining, train)
         steps.append(step)
-        del left[:count]
+        del remaining[:count]
     return steps
 
 
 def _first_step(layers: Sequence[Any], train: bool) -> tuple[Step, int]:
-    # Exactly these types: a subclass, or a layer whose forward was replaced, may compute something else.
+    # Exact types only: a subclass, or a layer whose forward was replaced, may compute something else.
     kinds = tuple(None if "forward" in vars(layer) else type(layer) for layer in layers[:3])
     if kinds == (Conv2D, ReLU, MaxPool2D) and _pool_together(layers[0], layers[2]):
         return _ConvReLUPool(layers[0]), 3
@@ -116,7 +120,10 @@ def _pool_together(conv: Conv2D, pool: MaxPool2D) -> bool:
 
 
 class _Step(ABC):
-    """Base class of steps that compute several layers; ``layers`` may leave out layers without parameters."""
+    """Base class of steps that compute several layers together.
+
+    ``layers`` may omit layers without parameters.
+    """
 
     def __init__(self, *layers: Any) -> None:
         self.layers = layers

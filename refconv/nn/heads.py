@@ -1,4 +1,4 @@
-"""Auxiliary classifiers: heads on inner layers of a network, used in training only."""
+"""Auxiliary classifiers: heads on inner layers of a network, used only in training."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ __all__ = ["Heads"]
 
 
 class Heads(Wrapper, Container):
-    r"""A trunk with heads that read the outputs of some of its layers; in inference the trunk alone.
+    r"""Network (trunk) with auxiliary heads on some of its layers; inference uses only the trunk.
 
-    In training the output is a tuple, first of the trunk and then of each head, and the backward function takes a tuple.
-    Where a head is attached, the two gradients are added:
+    In training the output is a tuple: the output of the trunk, then the output of each head. The backward function takes a
+    tuple of gradients. At a layer with a head, the two gradients are added:
 
     .. math:: \frac{\partial e}{\partial y} = J_{\mathrm{rest}}^\top \frac{\partial e}{\partial\,\mathrm{scores}}
               + J_{\mathrm{head}}^\top \frac{\partial e}{\partial\,\mathrm{head}}
@@ -28,8 +28,8 @@ class Heads(Wrapper, Container):
     trunk : Sequential
         The network.
     **heads : Layer
-        The keyword is the name of the trunk's layer whose output the head reads, in the trunk's order. The head itself
-        gets the name with the prefix "head_".
+        Heads in the order of the trunk. A keyword is the name of the layer of the trunk whose output the head reads. The name
+        of the head itself is the keyword with the prefix "head_".
 
     Raises
     ------
@@ -80,26 +80,26 @@ class Heads(Wrapper, Container):
     def forward(self, x: Array, train: bool = True) -> tuple[Any, Backward]:
         if not train or self.frozen:
             return self.trunk.forward(x, train)
-        asides, backwards = [], []
+        head_outputs, backwards = [], []
         for piece, head in zip(self.pieces, self.heads.values(), strict=False):
             x, back = piece.forward(x, train)
-            aside, head_back = head.forward(x, train)
-            asides.append(aside)
+            head_output, head_back = head.forward(x, train)
+            head_outputs.append(head_output)
             backwards.append((back, head_back))
         scores, last_back = self.pieces[-1].forward(x, train)
 
         def backward(dy: Sequence[Array], want_dx: bool = True) -> Array | None:
-            dscores, *dasides = dy
+            dscores, *dheads = dy
             # needed[k]: the caller or a piece before piece k needs ∂e/∂ the input of piece k.
             needed = [want_dx or any(piece.is_trainable for piece in self.pieces[:k]) for k in range(len(self.pieces))]
             dx: Array | None = call_backward(last_back, dscores, needed[-1])
             for k in reversed(range(len(backwards))):
                 back, head_back = backwards[k]
-                daside = call_backward(head_back, dasides[k], needed[k + 1])
-                dx = call_backward(back, dx + daside, needed[k]) if needed[k + 1] else None
+                dhead = call_backward(head_back, dheads[k], needed[k + 1])
+                dx = call_backward(back, dx + dhead, needed[k]) if needed[k + 1] else None
             return dx
 
-        return (scores, *asides), backward
+        return (scores, *head_outputs), backward
 
     @names_failing_layer
     def __call__(self, x: Array) -> Array:
@@ -107,13 +107,11 @@ class Heads(Wrapper, Container):
 
 
 def _cut(trunk: Sequential, names: list[str]) -> list[Sequential]:
-    """The trunk in pieces, each ending with the layer of one of these names, and what follows the last."""
+    """Cut the trunk into pieces after each of these layers; the last piece is the remainder."""
     layers = [*trunk.layers.items()]
     position = {name: k for k, (name, _) in enumerate(layers, 1)}
-    ends = [position.get(name, 0) for name in names]  # 0: there is no such layer
+    ends = [position.get(name, 0) for name in names]  # 0 for an unknown name
     if not ends or 0 in ends or ends != sorted(set(ends)) or ends[-1] == len(layers):
-        known = [*trunk.layers][:-1]
-        raise ArgumentValueError(
-            f"heads must be named after layers of the trunk before its last, in order, {known}, got {names}"
-        )
+        allowed = [*trunk.layers][:-1]
+        raise ArgumentValueError(f"heads must have one or more names from {allowed}, in this order, got {names}")
     return [Sequential(**dict(layers[low:high])) for low, high in zip([0, *ends], [*ends, len(layers)], strict=True)]

@@ -1,7 +1,8 @@
-r"""How weights begin: random, and scaled so that signals neither fade nor grow from layer to layer.
+r"""Initial values of parameters.
 
-The fan-in of a kernel (kh, kw, C / groups, O) is the number of products in one output, kh·kw·C / groups; its fan-out is
-kh·kw·O. Both rules choose the variance by them.
+Random weights are scaled so that signals neither vanish nor grow from layer to layer. The variance depends on the fan-in and
+the fan-out. The fan-in of a kernel (kh, kw, C / groups, O) is the number of products in one output, kh·kw·C / groups. Its
+fan-out is kh·kw·O.
 """
 
 import math
@@ -14,11 +15,11 @@ from refconv.typing import Array, Shape
 
 __all__ = ["Initializer", "fans", "glorot_uniform", "he_normal", "ones", "zeros"]
 
-Initializer: TypeAlias = Callable[[np.random.Generator, Shape], Array]  # initializer(rng, shape) returns the first values
+Initializer: TypeAlias = Callable[[np.random.Generator, Shape], Array]  # initializer(rng, shape) returns the initial values
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """Fan-in and fan-out of a kernel or a dense layer's matrix.
+    """Return fan-in and fan-out of a kernel or a dense layer's matrix.
 
     >>> fans((5, 5, 6, 16)), fans((400, 120))
     ((150, 400), (400, 120))
@@ -28,11 +29,13 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 
 def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
-    r"""Uniform in ±√(6 / (fan-in + fan-out)): keeps the variance of values and gradients where units are near linear.
+    r"""Draw weights uniformly between −a and a, with a = √(6 / (fan-in + fan-out)).
+
+    This preserves the variance of outputs and gradients if the units are nearly linear.
 
     .. math:: w \sim U(-a, a), \quad a = \sqrt{\frac{6}{\text{fan-in} + \text{fan-out}}}
 
-    Parameters: ``rng`` a numpy Generator, ``shape`` that of a kernel. Returns a float64 array.
+    Parameters: ``rng``, a numpy Generator; ``shape``, the shape of a kernel. Returns a float64 array.
 
     >>> w = glorot_uniform(np.random.default_rng(1), (5, 5, 6, 16))
     >>> bool(abs(w).max() <= (6 / 550) ** 0.5), w.shape
@@ -46,12 +49,14 @@ def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
 
 
 def he_normal(rng: np.random.Generator, shape: Shape, fan_in: float | None = None) -> Array:
-    r"""Normal with variance 2 / fan-in: keeps the variance of values through ReLUs, which let half of it pass.
+    r"""Draw weights from a normal distribution with variance 2 / fan-in.
+
+    This preserves the variance of activations through ReLUs, which halve it.
 
     .. math:: w \sim N\left(0, \frac{2}{\text{fan-in}}\right)
 
-    Parameters: ``rng`` a numpy Generator, ``shape`` that of a kernel, ``fan_in`` the number of products in one output where
-    the shape does not tell it. Returns a float64 array.
+    Parameters: ``rng``, a numpy Generator; ``shape``, the shape of a kernel; ``fan_in``, the number of products in one output
+    if it does not follow from the shape. Returns a float64 array.
 
     >>> w = he_normal(np.random.default_rng(1), (400, 120))
     >>> bool(abs(w.var() - 2 / 400) < 1e-4)
@@ -63,10 +68,10 @@ def he_normal(rng: np.random.Generator, shape: Shape, fan_in: float | None = Non
 
 
 def zeros(rng: np.random.Generator, shape: Shape) -> Array:
-    """All zero: biases, and β of batch normalisation (A13)."""
+    """Return zeros: for biases, and β of batch normalisation (lecture row A13)."""
     return np.zeros(shape)
 
 
 def ones(rng: np.random.Generator, shape: Shape) -> Array:
-    """All one: γ of batch normalisation (A13)."""
+    """Return ones: for γ of batch normalisation (lecture row A13)."""
     return np.ones(shape)

@@ -1,4 +1,7 @@
-"""The base class of all layers: shapes are known before parameters exist, and forward returns a backward function."""
+"""Base class of all layers.
+
+Shapes are known before parameters exist, and ``forward`` returns a backward function.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,10 @@ Self = TypeVar("Self", bound="Layer")
 
 
 def call_backward(backward: Backward, dy: Any, want_dx: bool = True) -> Any:
-    """Call a backward function, which may accept ``want_dx`` or only dy, and return ∂e/∂x, or None if it is skipped.
+    """Call a backward function with or without ``want_dx`` and return ∂e/∂x.
 
-    All code that passes on ``want_dx`` calls this, so a layer's backward function need not have the argument.
+    Some backward functions accept only dy. Code that passes on ``want_dx`` must use this function. The result is None if the
+    backward function skips ∂e/∂x.
 
     >>> call_backward(lambda dy: 2 * dy, 3.0, want_dx=False), call_backward(lambda dy, want_dx: want_dx, 3.0, want_dx=False)
     (6.0, False)
@@ -41,7 +45,7 @@ def call_backward(backward: Backward, dy: Any, want_dx: bool = True) -> Any:
 
 def _accepts_want_dx(backward: Backward) -> bool:
     code = getattr(backward, "__code__", None)
-    if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # inspect.signature takes ten microseconds
+    if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # faster: inspect.signature takes 10 µs
         return "want_dx" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     parameters = inspect.signature(backward).parameters
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -54,18 +58,18 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     ∂e/∂x and adds ∂e/∂θ to the ``grad`` of each parameter θ. Here e is the loss, and ``dy`` is ∂e/∂y. ``layer(x)`` returns
     the output in inference.
 
-    The backward function is a closure, which stores what the derivative needs. The layer itself stores nothing, so it may be
-    used several times before its backward functions are called. They read the weights when they are called: call them before
-    the optimizer changes the weights.
+    The backward function is a closure that stores the arrays needed for the derivative. The layer itself stores nothing, so it
+    may be used several times before its backward functions are called. They read the weights when they are called: call them
+    before the optimizer changes the weights.
 
     The first layer of a network needs no ∂e/∂x. A backward function may have the argument ``want_dx``: with ``want_dx=False``
     it may skip ∂e/∂x and return None.
 
-    A layer of your own must implement ``forward``, and the following if it needs them:
+    Your own layer must implement ``forward``, and the following methods and attributes if it needs them:
 
     - ``output_shape``, if the output does not have the shape of the input;
-    - ``specs``, if it has parameters: it returns a :class:`Spec`, shape and initial values, for each name. :meth:`build` makes
-      the parameters, and ``forward`` reads ``self.parameters["w"].value``;
+    - ``specs``, if it has parameters: it returns a :class:`Spec`, shape and initial values, for each name. :meth:`build`
+      creates the parameters, and ``forward`` reads ``self.parameters["w"].value``;
     - ``named_layers`` and ``children``, if it has inner layers (a subclass of ``Sequential`` or ``Sum`` inherits both);
     - ``multiply_adds``, ``input_span``, ``own_activations``, ``caption``, ``category``, ``wiring``, for tables and diagrams.
 
@@ -109,22 +113,25 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
 
     _parameters: Parameters | None = None  # None before build
     frozen: bool = False  # set by freeze
-    input_shape: Shape | None = None  # without the batch, from build; that of the first use if a layer is used twice
+    input_shape: Shape | None = None  # without the batch, set by build; if a layer is used twice, from its first use
     _joins_arrays: bool = False  # True if build was called on this layer, not on an outer one: it owns the flat arrays
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A subclass that overrides ``forward`` gets a matching ``__call__``."""
+        """Give a subclass that overrides ``forward`` a matching ``__call__``."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "__call__" not in vars(cls):
-            cls.__call__ = Layer.__call__  # type: ignore[method-assign]  # on purpose, see above
+            cls.__call__ = Layer.__call__  # type: ignore[method-assign]  # intended: see the docstring
 
     def __init__(self) -> None:
-        """Accept no arguments: without this method, ``__new__`` would accept any for a layer that has none."""
+        """Accept no arguments.
+
+        Without this method, a layer without a constructor would accept any arguments, because ``__new__`` does.
+        """
         super().__init__()
 
     @property
     def parameters(self) -> Parameters:
-        """The layer's own parameters by name, without those of inner layers; see :meth:`named_parameters`."""
+        """Parameters of this layer by name, without inner layers; see :meth:`named_parameters`."""
         return Parameters(unbuilt=self) if self._parameters is None else self._parameters
 
     @parameters.setter
@@ -141,7 +148,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         """Return the output and a backward function."""
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of the output for one input of this shape; by default the same shape.
+        """Return the output shape for one input of this shape; by default the same shape.
 
         Raise ``ValueError`` if the layer does not accept the shape.
         """
@@ -152,32 +159,35 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return {}
 
     def multiply_adds(self, shape: Shape) -> int:
-        """Return the number of multiply-adds of convolutions and dense layers for one input of this shape."""
+        """Return the number of multiply-adds for one input of this shape.
+
+        Only convolutions and dense layers are counted.
+        """
         return 0
 
     @property
     def inference_layer(self) -> Layer:
-        """The layer that computes inference: this one, or an inner one if the rest is for training only."""
+        """Layer that computes inference: this layer, or an inner one if the rest is for training."""
         return self
 
     def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """Yield the name of each inner layer, the layer, and the shape of its input."""
+        """Yield the name of each direct inner layer, the layer, and the shape of its input."""
         return iter(())
 
     def build(self, shape: Shape, rng: Generator = None, dtype: DTypeLike = np.float32) -> Shape:
-        """Make the parameters for inputs of this shape, or reset existing ones of the right shapes.
+        """Create the parameters for inputs of this shape, or reset existing parameters that fit.
 
         All values are views of one flat array, and all gradients are views of another; see :class:`Parameter`. If the layer
         is already built and its parameters keep their shapes and type, they get new initial values in place, and an existing
-        optimizer still trains them. Otherwise ``build`` makes new parameters, which need a new optimizer. If ``build`` raises
-        an error, the layer does not change.
+        optimizer still trains them. Otherwise ``build`` creates new parameters, which need a new optimizer. If ``build``
+        raises an error, the layer does not change.
 
         Parameters
         ----------
         shape : tuple of int
             One input, without the batch.
         rng : numpy.random.Generator, int or None
-            A generator, a seed, or None for other initial values in each call.
+            A generator, a seed, or None for different initial values in each call.
         dtype : numpy dtype
             float32 or float64.
 
@@ -199,7 +209,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
             raise ArgumentTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         rng = fresh_or_seeded("rng", rng)
         output = self.output_shape(shape)
-        if any(isinstance(size, float) for size in shape):  # some layers say it themselves, in output_shape
+        if any(isinstance(size, float) for size in shape):  # some layers check this themselves, in output_shape
             raise ArgumentTypeError(f"shape must be a tuple of integers, one input without the batch, got {shape!r}")
         # All shapes and layers are checked before the first array is allocated.
         layers = [(layer, tuple(inner)) for _, layer, inner in self.distinct_layers(shape)]
@@ -213,19 +223,19 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
     def make(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
         """Write the initial values of the layer's own parameters.
 
-        :meth:`build` calls this once for each layer, after it has allocated what ``specs`` lists. A layer that overrides it
-        may also create other state, such as a random generator, or parameters of its own.
+        :meth:`build` calls this once for each layer, after it has allocated the parameters of ``specs``. A layer that
+        overrides it may also create other state, such as a random generator, or additional parameters.
         """
         for name, spec in self.specs(shape).items():
             spec.fill(self.parameters[name], rng)
 
     def flatten_parameters(self) -> None:
-        """Move the parameters of this layer and its inner layers into flat arrays of their own.
+        """Move the parameters of this layer and its inner layers to new flat arrays.
 
-        :meth:`build` and copies of a built layer do this already. It is needed to release memory: parameters of one network
+        :meth:`build` and copies of a built layer do this automatically. Call it to release memory: the parameters of a network
         are views of one array, so a part of the network, such as ``model.cut("pool5")``, keeps the whole array in memory even
-        if the rest is deleted. The parameters stay the same objects, also in other networks that share them, but
-        their arrays move: read ``parameter.value`` again. Arrays that a layer or a caller made itself do not move.
+        if the rest is deleted. The parameters stay the same objects, also in other networks that share them, but their arrays
+        move: read ``parameter.value`` again. Arrays that were not allocated by ``build`` do not move.
 
         >>> from refconv import nn
         >>> features = nn.Sequential(nn.Dense(3), nn.Dense(90))
@@ -240,12 +250,13 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         flatten(p for p in self._made_parameters() if p.relocatable)
 
     def distinct_layers(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """Yield this layer and all inner layers once, in order, with the dotted name and input shape of the first use.
+        """Yield this layer and all inner layers in order, each once, with name and input shape.
 
-        Raises ``ValueError`` if a layer that is used twice would need parameters of two shapes.
+        If a layer is used twice, the dotted name and the input shape come from its first use. Raises ``ValueError`` if the two
+        uses need parameters of different shapes.
         """
         seen: dict[int, tuple[str, dict[str, Shape]]] = {}
-        for name, layer, inner in self._every_use("", shape):
+        for name, layer, inner in self._all_uses("", shape):
             sizes = {parameter: spec.shape for parameter, spec in layer.specs(inner).items()}
             if id(layer) not in seen:
                 seen[id(layer)] = name, sizes
@@ -257,38 +268,38 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
                     f"got {before} and {sizes}"
                 )
 
-    def _every_use(self, name: str, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+    def _all_uses(self, name: str, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         yield name or "the model", self, shape
         for inner_name, layer, inner in self.children(shape):
-            yield from layer._every_use(f"{name}.{inner_name}" if name else inner_name, inner)
+            yield from layer._all_uses(f"{name}.{inner_name}" if name else inner_name, inner)
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
-        """Yield the names of the direct inner layers and the layers."""
+        """Yield the name of each direct inner layer and the layer."""
         return iter(())
 
     def reaching(self, x: Array, name: str) -> Array:
-        """Compute the input of the direct inner layer of this name, in inference; by default x itself."""
+        """Compute the input of a direct inner layer in inference; by default return x itself."""
         return x
 
     def activations(self, x: Array, name: str) -> Array:
-        """Compute the output of an inner layer in inference: features for another task.
+        """Compute the output of an inner layer in inference, for example as features.
 
         Parameters
         ----------
         x : array
-            A batch, as the network takes it.
+            A batch of inputs of the network.
         name : str
             The layer's name, dotted for deeper layers: ``"conv2"``, ``"block3.0.conv1"``.
 
         Returns
         -------
         array
-            Its output.
+            The output of the layer.
 
         Raises
         ------
         ValueError
-            If there is no layer of this name; the message lists those that exist.
+            If there is no layer of this name; the message lists the existing names.
 
         Examples
         --------
@@ -309,7 +320,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return layers[first].activations(x, deeper) if deeper else layers[first](x)
 
     def freeze(self: Self) -> Self:
-        """Stop training this layer and its inner layers, and return it.
+        """Freeze the parameters of this layer and its inner layers, and return the layer.
 
         Optimizers skip the parameters. Frozen layers behave in training as in inference: the averages of batch normalisation
         do not change, and dropout and stochastic depth drop nothing. If the first layers of a network are frozen, the backward
@@ -336,7 +347,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return self._set_frozen(True)
 
     def unfreeze(self: Self) -> Self:
-        """Train this layer and its inner layers again, and return it."""
+        """Undo :meth:`freeze` for this layer and its inner layers, and return the layer."""
         return self._set_frozen(False)
 
     def _set_frozen(self: Self, frozen: bool) -> Self:
@@ -354,19 +365,23 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         )
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Return all parameters by their dotted names; a shared parameter appears once, with its first name."""
-        found = dict(self._own_parameters())
+        """Return all parameters by their dotted names.
+
+        A shared parameter appears once, under its first name.
+        """
+        parameters = dict(self._own_parameters())
         for name, layer in self.named_layers():
-            found.update({f"{name}.{inner}": parameter for inner, parameter in layer.named_parameters().items()})
+            parameters.update({f"{name}.{inner}": parameter for inner, parameter in layer.named_parameters().items()})
         first: dict[int, str] = {}
-        for name, parameter in found.items():
+        for name, parameter in parameters.items():
             first.setdefault(id(parameter), name)
-        return {name: found[name] for name in first.values()}
+        return {name: parameters[name] for name in first.values()}
 
     def count_parameters(self, shape: Shape, trainable_only: bool = False) -> int:
-        """Return the number of elements of all parameters except counters; the layer need not be built.
+        """Return the number of elements of all parameters except counters.
 
-        With ``trainable_only``, frozen parameters and those without a gradient, such as running averages, are not counted.
+        The layer need not be built. With ``trainable_only``, frozen parameters and parameters without a gradient, such as
+        running averages, are not counted.
         """
         layers = [(layer, layer.specs(inner)) for _, layer, inner in self.distinct_layers(shape)]
         specs = [(spec, is_trained(layer, name, spec)) for layer, own in layers for name, spec in own.items()]
@@ -386,20 +401,20 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         return self._parameters
 
     def _made_parameters(self) -> list[Parameter]:
-        """Return the parameters that exist, each once, also if some layers are not built."""
+        """Return all existing parameters, each once; some layers may not be built."""
         return list(dict.fromkeys(p for layer in all_layers(self) for p in layer.parameters.values()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Move the parameters of a copy into common flat arrays: each is copied with its own arrays."""
+        """Move the parameters of a copy to common flat arrays; they are copied one by one."""
         vars(self).update(state)
         if self._joins_arrays:
             flatten(p for p in self._made_parameters() if p.relocatable and p.flat is None)
 
     def __call__(self, x: Array) -> Array:
-        """Compute the output in inference, without keeping activations and without changing the layer.
+        """Compute the output in inference.
 
-        Containers call their layers and not ``forward`` of their layers, whose backward functions would keep every activation
-        in memory until the last layer is done.
+        The layer does not change, and no activations are kept. So containers call their layers instead of ``forward``, whose
+        backward functions would keep every activation in memory until the last layer has run.
         """
         y: Array = self.forward(x, train=False)[0]
         return y
@@ -409,5 +424,5 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
 
 
 def is_channels_first(layer: Layer) -> bool:
-    """True if the channels are the first axis of the layer's images: if any layer inside has this ``data_format``."""
+    """Return True if the layer or an inner layer has ``data_format="channels_first"``."""
     return any(getattr(inner, "data_format", None) == "channels_first" for inner in all_layers(layer))

@@ -1,4 +1,7 @@
-"""Shapes of images and signals, (H, W, C) or (C, H, W) and the same with one axis: taken apart and put together."""
+"""Conversion between the shape of an image or signal and its size and number of channels.
+
+The shape is (H, W, C) or (C, H, W) for images, and has one spatial axis for signals.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,15 @@ __all__ = ["SpatialLayer", "join_shape", "split_shape"]
 
 
 class SpatialLayer(Protocol):
-    """A layer of images or signals."""
+    """Layer whose inputs are images or signals."""
 
     @property
     def ndim(self) -> int:
-        """2 for images, 1 for signals."""
+        """Number of spatial axes: 2 for images, 1 for signals."""
 
     @property
     def data_format(self) -> str:
-        """ "channels_last" or "channels_first"."""
+        """Position of the channels: "channels_last" or "channels_first"."""
 
 
 def split_shape(layer: SpatialLayer, shape: Shape) -> tuple[Shape, int]:

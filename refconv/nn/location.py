@@ -1,4 +1,4 @@
-"""Which layer of a network an error comes from: containers add its name and the batch to the message."""
+"""Location of errors: containers add the failing layer and the batch to a message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def names_failing_layer(method: Method) -> Method:
-    """Decorate a method of a container: an error inside it keeps its type, and its message names the inner layer.
+    """Decorate a container's method so that error messages name the failing inner layer.
+
+    The type of the error does not change.
 
     >>> from refconv import nn
     >>> model = nn.Sequential(flatten=nn.Flatten(), block=nn.Sequential(nn.ReLU(), scores=nn.Dense(3)))
@@ -39,11 +41,11 @@ block.scores, Dense(3); the network was built for inputs (N, 2, 2), got (5, 3, 2
                 error.args = (before + _where(self, error) + unlike_build(self, x),)
             raise
 
-    return wrapped  # type: ignore[return-value]  # functools.wraps: it is called as method is
+    return wrapped  # type: ignore[return-value]  # functools.wraps: it has the signature of the method
 
 
 def _where(network: Any, error: Exception) -> str:
-    """Return the dotted name and the repr of the innermost layer of the network that the error passed through."""
+    """Return the dotted name and the repr of the innermost layer in the error's traceback."""
     names = dict(_named("", network))
     layers = {id(layer): layer for layer in map(_layer_of, _frames(error)) if layer is not None}
     inside = [number for number in layers if number in names]
@@ -51,11 +53,14 @@ def _where(network: Any, error: Exception) -> str:
 
 
 def _named(prefix: str, layer: Any) -> list[tuple[int, str]]:
-    """Return the dotted name of each inner layer by its id; the first name of one that is used twice."""
-    found = []
+    """Return the id and the dotted name of each inner layer.
+
+    They are in reverse order, so a dict contains the first name of a layer that is used twice.
+    """
+    names = []
     for name, inner in layer.named_layers():
-        found += [*_named(f"{prefix}{name}.", inner), (id(inner), f"{prefix}{name}")]
-    return found[::-1] if not prefix else found
+        names += [*_named(f"{prefix}{name}.", inner), (id(inner), f"{prefix}{name}")]
+    return names[::-1] if not prefix else names
 
 
 def _frames(error: Exception) -> list[Any]:
@@ -63,7 +68,10 @@ def _frames(error: Exception) -> list[Any]:
 
 
 def _layer_of(frame: Any) -> Any:
-    """Return the layer whose method a frame runs; of a step that computes several layers together, the first."""
+    """Return the layer whose method runs in a frame; None if there is none.
+
+    For a step that computes several layers together, return the first one.
+    """
     owner = frame.f_locals.get("self")
     if isinstance(owner, Description):
         return owner
@@ -72,7 +80,7 @@ def _layer_of(frame: Any) -> Any:
 
 
 def unlike_build(network: Any, x: Any) -> str:
-    """Return how a batch differs from what the network was built for; empty if it does not."""
+    """Describe how a batch differs from the network's inputs; return "" if it does not."""
     built_for = built_shape(network)
     if built_for is None or not isinstance(x, np.ndarray):
         return ""

@@ -45,7 +45,7 @@ class _MaxPool(Pool):
 
 
 class MaxPool2D(_MaxPool):
-    r"""The largest value under each window, channel by channel.
+    r"""Max pooling layer on images: the largest value in each window, channel by channel.
 
     .. math:: y_{i,j,c} = \max_{m,n} x_{i S + m D,\; j S + n D,\; c}
 
@@ -54,14 +54,14 @@ class MaxPool2D(_MaxPool):
     kernel_size : int or (int, int)
         Size of the window in pixels.
     stride : int, (int, int) or None
-        Step between windows; None means the size of the window.
+        Step between windows, in pixels; None means the size of the window.
     padding, dilation, ceil_mode, data_format
         As in :func:`refconv.max_pool2d`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class MaxPool2D(_MaxPool):
 
 
 class MaxPool1D(_MaxPool):
-    """:class:`MaxPool2D` on signals.
+    """Max pooling layer on signals: :class:`MaxPool2D` with one spatial axis.
 
     >>> MaxPool1D(3, stride=2).output_shape((16, 4))
     (7, 4)
@@ -103,7 +103,9 @@ class _GlobalMaxPool(GlobalPool):
 
 
 class GlobalMaxPool2D(_GlobalMaxPool):
-    r"""The largest value of each channel in the whole image: :class:`MaxPool2D` with a window of its size.
+    r"""Global max pooling layer: the largest value of each channel in the whole image.
+
+    It is :class:`MaxPool2D` with a window of the size of the image.
 
     .. math:: y_c = \max_{u,v} x_{u,v,c}
 
@@ -115,7 +117,7 @@ class GlobalMaxPool2D(_GlobalMaxPool):
     Raises
     ------
     ValueError
-        If the layout is unknown, or an input is no image.
+        If data_format is unknown, or an input is not an image.
 
     Examples
     --------
@@ -129,7 +131,7 @@ class GlobalMaxPool2D(_GlobalMaxPool):
 
 
 class GlobalMaxPool1D(_GlobalMaxPool):
-    """:class:`GlobalMaxPool2D` on signals.
+    """Global max pooling layer on signals: :class:`GlobalMaxPool2D` with one axis.
 
     >>> GlobalMaxPool1D().output_shape((16, 3))
     (3,)

@@ -1,7 +1,7 @@
-"""Parameters, their specifications, and the flat arrays that hold the parameters of a network.
+"""Parameters, their specifications, and the flat arrays that contain them.
 
-``Layer.build`` allocates one flat array for the values and one for the gradients, and each parameter is a view of its part.
-An update, or the sum of gradients over several processes, is then one pass over one array.
+``Layer.build`` allocates one flat array for the values of a network and one for the gradients. Each parameter is a view of a
+part of them. So an update, or the sum of gradients over several processes, is one pass over one array.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from refconv.typing import Array, ArrayLike, Shape
 
 __all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten", "is_trained"]
 
-MANY = 2.0**24  # value of a counter that a file of weights lacks: as after a long run; float32 cannot count further
+MANY = 2.0**24  # value of a counter that is missing in a file of weights, as after a long run; float32's limit for counting
 
 
 class FlatArrays:
-    """One flat array for the values of several parameters, not yet initialised, and one for their gradients.
+    """Flat array of the values of several parameters, and flat array of their gradients.
+
+    The values are not initialised.
 
     Trainable parameters come first; only they have gradients. So a parameter has the same index in both arrays, and the array
     of gradients is shorter. A view keeps the whole array in memory: see :meth:`refconv.nn.Layer.flatten_parameters`.
@@ -40,14 +42,14 @@ class FlatArrays:
     """
 
     def __init__(self, trainable: int, untrained: int, dtype: DTypeLike) -> None:
-        # Every value is written anyway. np.empty lets NumPy ask for huge pages, whose first use takes a tenth of the time.
+        # Every value is written later. With np.empty, NumPy requests huge pages, whose first use takes a tenth of the time.
         self.values = np.empty(trainable + untrained, dtype)
-        # Gradients that nothing ever writes, as in inference, take no memory with np.zeros.
+        # With np.zeros, gradients that are never written, as in inference, take no memory.
         self.gradients = np.zeros(trainable, dtype)
 
 
 class Parameter:
-    """An array of a layer, and the gradient that accumulates beside it.
+    """Array of a layer together with its gradient, which accumulates.
 
     Assigning to ``value`` or ``grad`` copies into the existing array, so an optimiser's views of it stay valid:
     ``parameter.value = array`` is ``parameter.value[...] = array`` with a check of the shape.
@@ -55,7 +57,7 @@ class Parameter:
     Parameters
     ----------
     value : array
-        The values. Optimisers change them in place.
+        Initial values. Optimisers change them in place.
     trainable : bool
         True if there is a gradient. The running averages of batch normalisation have none.
 
@@ -84,7 +86,7 @@ class Parameter:
         self.frozen = False
         self.flat: FlatArrays | None = None
         self.offset = 0
-        self.relocatable = False  # True if build allocated the arrays, so that nothing else refers to them
+        self.relocatable = False  # True if build allocated the arrays, so nothing else refers to them
 
     @property
     def value(self) -> Array:
@@ -96,7 +98,7 @@ class Parameter:
             _write("value", self._value, new)
 
     @property
-    def grad(self) -> Any:  # an array, or None without a gradient; "| None" would burden each backward function
+    def grad(self) -> Any:  # array or None; "| None" would need checks in every backward function
         return self._grad
 
     @grad.setter
@@ -112,10 +114,10 @@ class Parameter:
         return self._grad is not None and not self.frozen
 
     def replace_array(self, value: Array) -> None:
-        """Use another array of the same shape, of any dtype, with a new gradient of zeros.
+        """Replace the array by one of the same shape and any dtype; set the gradient to zero.
 
-        The parameter is then no view of the flat arrays, so optimisers update it separately. Tests use this for fractions and
-        symbols.
+        The parameter is then not a view of the flat arrays, so optimisers update it separately. Tests use this for fractions
+        and symbols.
         """
         if value.shape != self._value.shape:
             raise ArgumentValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
@@ -123,7 +125,7 @@ class Parameter:
         self.flat, self.offset, self.relocatable = None, 0, False
 
     def move_to(self, flat: FlatArrays, offset: int) -> None:
-        """Copy value and grad into flat arrays at this offset, and become a view of them."""
+        """Copy value and grad into flat arrays at this offset, and make them views of these arrays."""
         value, grad = self._value, self._grad
         self._bind(flat, offset, value.shape)
         self._value[...] = value
@@ -138,26 +140,26 @@ class Parameter:
             self._grad = flat.gradients[offset:end].reshape(shape)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A copy has arrays of its own: the flat ones may hold parameters that are not copied.
+        # A copy needs separate arrays: the flat arrays may contain parameters that are not copied.
         return {**vars(self), "flat": None, "offset": 0}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        made = copy.copy(self)
-        memo[id(self)] = made
-        if self.relocatable:  # not by deepcopy: it would keep the copies in memory until it has copied everything
-            made._value, made._grad = self._value.copy(), None if self._grad is None else self._grad.copy()
+        duplicate = copy.copy(self)
+        memo[id(self)] = duplicate
+        if self.relocatable:  # deepcopy would keep these arrays in memory until it has copied everything
+            duplicate._value, duplicate._grad = self._value.copy(), None if self._grad is None else self._grad.copy()
         else:
-            made._value, made._grad = copy.deepcopy((self._value, self._grad), memo)
-        return made
+            duplicate._value, duplicate._grad = copy.deepcopy((self._value, self._grad), memo)
+        return duplicate
 
     def __repr__(self) -> str:
         return f"Parameter{self.value.shape}" + ("" if self.trainable else " (not trained)")
 
 
 class Parameters(dict[str, Parameter]):
-    """The parameters of one layer by name.
+    """Dict of the parameters of one layer by name.
 
-    A missing name raises an error that lists the names, or one that asks for ``build`` if the layer is not built.
+    A missing name raises an error that lists the names. If the layer is not built, the error recommends calling ``build``.
 
     Parameters
     ----------
@@ -203,29 +205,29 @@ class Parameters(dict[str, Parameter]):
 
 
 def is_trained(layer: Any, name: str, spec: Spec) -> bool:
-    """True if an optimizer would train the parameter of this specification: it has a gradient and is not frozen."""
+    """Return True if the parameter of this specification has a gradient and is not frozen."""
     parameter = layer.parameters.get(name)
     return spec.trainable and not (layer.frozen if parameter is None else parameter.frozen)
 
 
 def not_built(layer: object) -> str:
-    """Return the message of an error about a layer that has no parameters yet."""
+    """Return the error message for a layer that has no parameters yet."""
     return f"{short_repr(layer)} has no parameters yet: call build(input_shape) first"
 
 
 def _write(name: str, array: Array, new: ArrayLike) -> None:
-    """Copy ``new`` into an array of its shape; floats are rounded to the array's type."""
+    """Copy ``new`` into an array of the same shape; floats are rounded to the array's type."""
     if np.shape(new) != array.shape:
-        found = "None" if new is None else f"shape {np.shape(new)}"
-        raise ArgumentValueError(f"{name} must have shape {array.shape}, got {found}")
+        got = "None" if new is None else f"shape {np.shape(new)}"
+        raise ArgumentValueError(f"{name} must have shape {array.shape}, got {got}")
     np.copyto(array, new, casting="same_kind")
 
 
 class Spec(NamedTuple):
     """Shape, initial values and trainability of a parameter that ``build`` will make.
 
-    A counter, such as the number of updates of running averages, is not used in inference: ``count_parameters`` does not
-    count it. If a file of weights lacks it, since another library or an earlier version wrote the file, it is :data:`MANY`.
+    A counter, such as the number of updates of running averages, is not used in inference, and ``count_parameters`` does not
+    count it. It is set to :data:`MANY` if it is missing in a file of weights from another library or an earlier version.
     """
 
     shape: Shape
@@ -242,21 +244,24 @@ class Spec(NamedTuple):
 
 
 def allocate(specs: Iterable[Spec], dtype: DTypeLike) -> list[Parameter]:
-    """Return a parameter for each specification, in common flat arrays; the values are not initialised."""
+    """Return a parameter for each specification, in common flat arrays.
+
+    The values are not initialised.
+    """
     specs = list(specs)
     flat, offsets = _layout([(math.prod(spec.shape), spec.trainable) for spec in specs], dtype)
-    made = []
+    parameters = []
     for spec, offset in zip(specs, offsets, strict=True):
         parameter = Parameter(flat.values[:0], spec.trainable)
         parameter._bind(flat, offset, spec.shape)
-        made.append(parameter)
-    return made
+        parameters.append(parameter)
+    return parameters
 
 
 def flatten(parameters: Iterable[Parameter]) -> None:
-    """Move parameters into common flat arrays, one pair for each dtype.
+    """Move parameters to common flat arrays, one pair for each dtype.
 
-    Arrays of a parameter's own are released as soon as they are copied, so the peak is one copy and the largest parameter.
+    A parameter's old arrays are released when they are copied, so the peak memory is one copy plus the largest parameter.
     """
     parameters = list(parameters)
     for dtype in {p.value.dtype for p in parameters}:
@@ -267,7 +272,10 @@ def flatten(parameters: Iterable[Parameter]) -> None:
 
 
 def _layout(sizes: Sequence[tuple[int, bool]], dtype: DTypeLike) -> tuple[FlatArrays, list[int]]:
-    """Return flat arrays for parameters given as (size, trainable), and the offset of each: trainable ones first."""
+    """Return flat arrays for parameters given as (size, trainable), and the offset of each.
+
+    Trainable parameters come first.
+    """
     trained, total = (sum(size for size, trainable in sizes if trainable or everything) for everything in (False, True))
     ends, offsets = {True: 0, False: trained}, []
     for size, trainable in sizes:

@@ -1,4 +1,4 @@
-"""What max and average pooling layers share: their window, or that it is the whole input, and their shapes."""
+"""Base classes of max and average pooling layers, with a window or over the whole input."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ class GlobalPool(Layer):
 
 
 def _ordinal(n: int) -> str:
-    """Return a number from 1 on with the ending of its rank.
+    """Return a positive integer as an ordinal number.
 
     >>> [_ordinal(n) for n in (1, 2, 3, 4, 11, 22, 113)]
     ['1st', '2nd', '3rd', '4th', '11th', '22nd', '113th']

@@ -1,4 +1,4 @@
-"""A record of constructor arguments, so that a network can be saved as data without any work for the author of a layer."""
+"""Recording of constructor arguments, so that every layer can be saved as data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Arguments", "NotData", "Recorded"]
 
 
 class NotData(NamedTuple):
-    """An argument that cannot be saved and would make the layer impossible to copy: only its text is kept."""
+    """Text that replaces an argument which can be neither saved nor copied."""
 
     text: str
 
@@ -18,7 +18,7 @@ class NotData(NamedTuple):
 
 
 class Arguments(NamedTuple):
-    """The arguments of one call: those by position and those by name."""
+    """Positional and named arguments of one call."""
 
     positional: tuple[Any, ...] = ()
     named: dict[str, Any] = {}  # noqa: RUF012  never modified
@@ -27,8 +27,8 @@ class Arguments(NamedTuple):
 class Recorded:
     """Base class that records the arguments of the constructor.
 
-    ``__new__`` gets the arguments of the outermost call only, so the record of a subclass of ``Sequential`` has the arguments
-    of the subclass, and not the layers that its ``__init__`` passes on.
+    ``__new__`` receives only the arguments of the outermost call. So for a subclass of ``Sequential``, the arguments of the
+    subclass are recorded, and not the layers that its ``__init__`` passes on.
 
     >>> class Scale(Recorded):
     ...     def __init__(self, factor, *, bias=True):
@@ -40,17 +40,17 @@ class Recorded:
     _arguments: Arguments = Arguments()
 
     def __new__(cls, *positional: Any, **named: Any) -> Any:
-        made = super().__new__(cls)
+        layer = super().__new__(cls)
         if positional or named:
-            made._arguments = _without(_is_iterator, positional, named)
-        return made
+            layer._arguments = _without(_is_iterator, positional, named)
+        return layer
 
     def constructor_arguments(self) -> Arguments:
         """Return the arguments that the layer was constructed with."""
         return self._arguments
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes, without functions that pickle could not find by name."""
+        """Return the attributes without functions that pickle cannot find by name."""
         state = dict(vars(self))
         if "_arguments" in state:
             state["_arguments"] = _without(_is_nameless, *self._arguments)
@@ -58,7 +58,7 @@ class Recorded:
 
 
 def _without(refused: Callable[[Any], bool], positional: tuple[Any, ...], named: dict[str, Any]) -> Arguments:
-    """Return the arguments with the refused ones replaced by their text."""
+    """Return the arguments; replace refused ones by their text."""
     if any(map(refused, positional)):
         positional = tuple(NotData(repr(value)) if refused(value) else value for value in positional)
     if any(map(refused, named.values())):
@@ -67,10 +67,10 @@ def _without(refused: Callable[[Any], bool], positional: tuple[Any, ...], named:
 
 
 def _is_iterator(value: Any) -> bool:
-    """True if the constructor exhausts the value, such as a generator expression."""
+    """Return True if the constructor exhausts the value, such as a generator expression."""
     return hasattr(value, "__next__")
 
 
 def _is_nameless(value: Any) -> bool:
-    """True for lambdas and nested functions."""
+    """Return True for lambdas and nested functions."""
     return "<" in getattr(value, "__qualname__", "")

@@ -1,4 +1,4 @@
-"""Padding and upsampling as layers."""
+"""Padding and upsampling layers."""
 
 from typing import Any
 
@@ -13,21 +13,22 @@ __all__ = ["Pad2D", "Upsample2D"]
 
 
 class Pad2D(Layer):
-    r"""A frame around each image: zeros, its mirror image, or its edge repeated.
+    r"""Padding layer: surrounds images with zeros, their reflection or repeated edge pixels.
 
     .. math:: y_{i,j,c} = x_{s(i - \mathrm{top}),\; s(j - \mathrm{left}),\; c}
 
     Parameters
     ----------
     padding : int, (int, int) or ((top, bottom), (left, right))
-        Width of the frame in pixels.
+        Width of the padding, in pixels.
     mode, data_format
         As in :func:`refconv.pad`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, when the layer is made; if the input is too small to mirror, when its shape is seen.
+        If an argument is not valid, when the layer is constructed; if the input is too small to be reflected, when its shape
+        is known.
 
     Examples
     --------
@@ -65,11 +66,11 @@ class Pad2D(Layer):
 
 
 class Upsample2D(Layer):
-    r"""More pixels for the same picture: S_h × S_w for each one, copies of it or values in between.
+    r"""Upsampling layer: S_h × S_w output pixels for each pixel, copied or interpolated.
 
     .. math:: y_{i,j,c} = \sum_{u,v} a_{i,u} \, a_{j,v} \; x_{u,v,c}
 
-    The weights a are those of :func:`refconv.upsample2d`. They are not trained; a transposed convolution's are.
+    The weights a are defined in :func:`refconv.upsample2d`. They are fixed, unlike the weights of a transposed convolution.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ class Upsample2D(Layer):
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -110,7 +111,10 @@ class Upsample2D(Layer):
         return y, lambda dy, want_dx=True: upsample2d_dx(dy, self.scale, **self.arguments) if want_dx else None
 
     def input_span(self, shape: Shape, span: Span) -> Span | None:
-        """The nearest pixel, or the two around: their centres are at (2i + 1 − S) / 2S."""
+        """Return the input pixels that affect a rectangle of output pixels.
+
+        An output pixel i depends on the nearest input pixel, or on the two around (2i + 1 − S) / 2S.
+        """
         if self.mode == "nearest":
             return tuple((low // S, high // S) for (low, high), S in zip(span, self.scale, strict=True))
         places = (((2 * low + 1 - S, 2 * high + 1 - S), 2 * S) for (low, high), S in zip(span, self.scale, strict=True))

@@ -1,4 +1,4 @@
-"""Local response normalisation as a layer."""
+"""Local response normalisation layer."""
 
 from typing import Any
 
@@ -12,20 +12,22 @@ __all__ = ["LocalResponseNorm"]
 
 
 class LocalResponseNorm(Layer):
-    r"""Each value over a power of the squares in its own and the neighbouring channels; no parameters, the shape stays.
+    r"""Local response normalisation layer, which normalises over neighbouring channels.
+
+    It has no parameters and keeps the shape of the input.
 
     .. math:: y_c = x_c \left(k + \alpha \sum_{j \text{ near } c} x_j^2\right)^{-\beta}
 
     Parameters
     ----------
     size, alpha, beta, k, divide_by_size, data_format
-        As in :func:`refconv.local_response_norm`. The defaults are AlexNet's, with its α; PyTorch's ``alpha`` is the one of
+        As in :func:`refconv.local_response_norm`. The defaults are AlexNet's. PyTorch's ``alpha`` corresponds to
         ``divide_by_size=True``.
 
     Raises
     ------
     TypeError, ValueError
-        If size is no whole number of at least 1, alpha is negative, or k not positive.
+        If size is not a positive integer, alpha is negative, or k is not positive.
 
     Examples
     --------
@@ -68,7 +70,7 @@ class LocalResponseNorm(Layer):
         return "response norm"
 
     def __repr__(self) -> str:
-        usual = {"alpha": 1e-4, "beta": 0.75, "k": 2}
-        differs = [f"{name} {getattr(self, name)}" for name, number in usual.items() if getattr(self, name) != number]
+        defaults = {"alpha": 1e-4, "beta": 0.75, "k": 2}
+        differs = [f"{name} {getattr(self, name)}" for name, number in defaults.items() if getattr(self, name) != number]
         differs += ["divided by size"] if self.divide_by_size else []
         return ", ".join([f"LocalResponseNorm({self.size}", *differs]) + ")"

@@ -1,4 +1,4 @@
-"""The methods of all layers that save and load networks."""
+"""Methods of all layers that save and load networks."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ Path = str | os.PathLike[str]
 class Saveable(Recorded):
     """Base class of layers with the methods ``save``, ``save_weights`` and ``load_weights``.
 
-    They import :mod:`refconv.weights`, which imports the layers, when they are called.
+    The methods import :mod:`refconv.weights` when they are called, because it imports the layers.
     """
 
-    notes: Mapping[str, Any] = MappingProxyType({})  # what was saved with the model, as refconv.load read it
+    notes: Mapping[str, Any] = MappingProxyType({})  # notes saved with the model, set by refconv.load
 
     def save(self, path: Path, *, input_shape: Shape | None = None, notes: Mapping[str, Any] | None = None) -> None:
         """Save the built network, with its architecture and weights, for :func:`refconv.load`.
 
-        The architecture is stored as data: the class names of all layers and the arguments of their constructors. Each layer
-        records its arguments automatically; your own layers do, too. Arguments may be numbers, strings, None, layers, layer
+        The architecture is stored as data: the class names of all layers and the arguments of their constructors. All layers,
+        including your own, record their arguments automatically. Arguments may be numbers, strings, None, layers, layer
         classes, module-level functions (such as initializers), Windows and arrays of numbers, and tuples, lists and dicts of
         these. Attributes that were changed later, such as ``layer.momentum = 0.9``, are stored if they are such data, except
-        layers. The input shape, the type of the parameters and which of them are frozen are stored, too. The state of random
-        generators is not.
+        layers. The file also contains the input shape, the type of the parameters and the names of frozen parameters. It does
+        not contain the state of random generators.
 
         Parameters
         ----------
         path : path
             The file to write, usually ``….safetensors``. An existing file is replaced, completely or not at all.
         input_shape : tuple of int, optional
-            Shape of one input, without the batch; by default that of ``build``. If only the inner layers were built, the
-            default is the input shape of the first one.
+            Shape of one input, without the batch; by default the shape that was passed to ``build``. If ``build`` was called
+            only on inner layers, the default is the input shape of the first one.
         notes : dict, optional
-            Anything JSON-serialisable, such as the data it was trained on; by default the attribute ``notes``, which
+            Any JSON-serialisable dict, such as the data it was trained on. By default the attribute ``notes``, which
             ``refconv.load`` sets.
 
         Raises
@@ -52,8 +52,7 @@ class Saveable(Recorded):
             If an argument is not data as described above, or notes are not JSON-serialisable. The message names the layer and
             the argument.
         ValueError
-            If the layers are not those that the recorded arguments construct, input_shape is missing, or the parameters
-            differ in type.
+            If the recorded arguments construct other layers, input_shape is missing, or the parameters differ in type.
 
         Examples
         --------
@@ -76,7 +75,9 @@ class Saveable(Recorded):
         save(path, self._layer, input_shape=input_shape, notes=notes)
 
     def save_weights(self, path: Path) -> None:
-        """Save all parameters by their dotted names, without the architecture, for :meth:`load_weights`.
+        """Save all parameters by their dotted names for :meth:`load_weights`.
+
+        The architecture is not saved.
 
         Parameters
         ----------
@@ -95,33 +96,34 @@ class Saveable(Recorded):
         save_weights(path, self._layer)
 
     def load_weights(self, path: Path, *, strict: bool = True) -> list[str]:
-        """Copy parameters from a file by their dotted names; if one does not fit, nothing changes.
+        """Copy parameters from a file by their dotted names; if one does not fit, change nothing.
 
-        The file may come from :meth:`save_weights`, :meth:`save` or a checkpoint of a training run, or be any other
-        safetensors file whose arrays have the names, shapes and types of the parameters. Weights of 16 bits, float16 or
-        bfloat16, are read as float32.
+        The file may come from :meth:`save_weights`, :meth:`save` or a checkpoint of a training run. It may also be any other
+        safetensors file whose arrays have the names, shapes and types of the parameters. 16-bit weights (float16 or bfloat16)
+        are read as float32.
 
         Parameters
         ----------
         path : path
             The file to read.
         strict : bool
-            If False, only the parameters whose names are in both are copied: all except those of a new head, for example.
+            If False, copy only parameters whose names occur in both the file and the network: for example, all except the
+            parameters of a new head.
 
         Returns
         -------
         list of str
-            Names of the parameters that the file lacks; empty if strict.
+            Names of the parameters that are missing in the file; empty if strict.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         RuntimeError
             If the network is not built.
         ValueError
-            If the file is damaged or has a newer format, or if names, shapes or types differ; the message lists the first
-            missing, unexpected and different ones. With ``strict=False``, names may differ, but not shapes and types.
+            If the file is damaged or has a newer format, or if names, shapes or types differ. The message lists the first
+            missing, unexpected and different parameters. With ``strict=False``, names may differ, but not shapes and types.
 
         Examples
         --------
@@ -142,5 +144,5 @@ class Saveable(Recorded):
 
     @property
     def _layer(self) -> Any:
-        """The object itself, a Layer: this module cannot import that class."""
+        """The object itself, typed as Any: this module cannot import the class Layer."""
         return self

@@ -27,7 +27,9 @@ __all__ = ["DepthwiseConv2D", "SeparableConv2D"]
 
 
 class SeparableConv2D(Conv2D):
-    r"""Depthwise separable convolution layer: kernels in space, channel by channel, then one 1×1 across the channels.
+    r"""Depthwise separable convolution layer: a depthwise convolution, then a 1×1 convolution.
+
+    The depthwise convolution works on each channel separately; the 1×1 convolution combines the channels.
 
     .. math:: z_{i,j,\,c Q + q} = \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; \mathrm{depthwise}_{m,n,c,q}, \qquad
               y_{i,j,o} = \mathrm{bias}_o + \sum_p z_{i,j,p} \; \mathrm{pointwise}_{0,0,p,o}
@@ -39,19 +41,20 @@ class SeparableConv2D(Conv2D):
     kernel_size : int or (int, int)
         kh and kw, in pixels.
     multiplier : int
-        Q, kernels in space for each input channel.
+        Q, the number of depthwise kernels for each input channel.
     stride, padding, dilation, data_format
         As in :func:`refconv.separable_conv2d`.
     bias : bool
-        Whether there is a b. A batch normalisation right behind cancels it (A17).
+        If True, there is a bias b. A batch normalisation directly after the layer cancels it (lecture row A17).
     initializer : callable, optional
-        ``initializer(rng, shape)`` makes both first kernels. By default they are :func:`he_normal` with their own fan-in:
-        an output of the depthwise kernel has only kh·kw products, and no ReLU halves what reaches the pointwise one.
+        ``initializer(rng, shape)`` returns the initial values of both kernels. The default is :func:`he_normal` with a fan-in
+        for each kernel: an output of the depthwise kernel has only kh·kw products, and no ReLU halves the variance of the
+        input of the pointwise kernel.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, when the layer is made; if the input does not, when its shape is seen.
+        If an argument is not valid, when the layer is constructed; if the input does not fit, when its shape is known.
 
     Examples
     --------
@@ -94,17 +97,19 @@ class SeparableConv2D(Conv2D):
         return join_shape(self.window.output_size(size), self.filters, self.data_format)
 
     def specs(self, shape: Shape) -> dict[str, Spec]:
-        between = split_shape(self, shape)[1] * self.multiplier
+        intermediate = split_shape(self, shape)[1] * self.multiplier  # channels between the two convolutions
         specs = {
             "depthwise": _depthwise_spec(self, shape),
-            "pointwise": Spec((1, 1, between, self.filters), self.initializer or partial(he_normal, fan_in=2 * between)),
+            "pointwise": Spec(
+                (1, 1, intermediate, self.filters), self.initializer or partial(he_normal, fan_in=2 * intermediate)
+            ),
         }
         return {**specs, "b": Spec((self.filters,), zeros)} if self.bias else specs
 
     def multiply_adds(self, shape: Shape) -> int:
         size, channels = split_shape(self, shape)
-        each = math.prod(self.window.kernel) + self.filters
-        return math.prod(self.window.output_size(size)) * channels * self.multiplier * each
+        per_channel = math.prod(self.window.kernel) + self.filters
+        return math.prod(self.window.output_size(size)) * channels * self.multiplier * per_channel
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         depthwise, pointwise = self.parameters["depthwise"], self.parameters["pointwise"]
@@ -132,7 +137,9 @@ class SeparableConv2D(Conv2D):
 
 
 class DepthwiseConv2D(Conv2D):
-    r"""Depthwise convolution layer: each channel has ``multiplier`` kernels of its own, and no channel sees another.
+    r"""Depthwise convolution layer: ``multiplier`` kernels for each channel.
+
+    Each output channel depends on a single input channel.
 
     .. math:: y_{i,j,\,c Q + q} = \mathrm{bias}_{c Q + q} + \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,q}
 
@@ -141,18 +148,18 @@ class DepthwiseConv2D(Conv2D):
     kernel_size : int or (int, int)
         kh and kw, in pixels.
     multiplier : int
-        Q, output channels an input channel.
+        Q, the number of output channels for each input channel.
     stride, padding, dilation, data_format
         As in :func:`refconv.depthwise_conv2d`.
     bias : bool
-        Whether there is a b. A batch normalisation right behind cancels it (A17).
+        If True, there is a bias b. A batch normalisation directly after the layer cancels it (lecture row A17).
     initializer : callable, optional
-        ``initializer(rng, shape)`` makes the first w. By default it is :func:`he_normal` with this layer's own fan-in, kh·kw.
+        ``initializer(rng, shape)`` returns the initial w. The default is :func:`he_normal` with the fan-in kh·kw.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, when the layer is made; if the input does not, when its shape is seen.
+        If an argument is not valid, when the layer is constructed; if the input does not fit, when its shape is known.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Transfer learning: replace the head of a trained network."""
+"""Transfer learning: replacement of a layer of a trained network."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ __all__ = ["replace_layer"]
 
 
 def replace_layer(model: Sequential, name: str, layer: Layer, shape: Shape | None = None, rng: Generator = None) -> Sequential:
-    """Return the network with one layer replaced by a new one, such as a new head on trained features.
+    """Return the network with one layer replaced by a new one, such as a new head.
 
-    The other layers are shared with ``model``, which does not change, and so are their parameters. To release the memory of
-    the replaced layer, delete ``model`` and call :meth:`Layer.flatten_parameters` on the result.
+    The result shares the other layers and their parameters with ``model``, which does not change. To release the memory of the
+    replaced layer, delete ``model`` and call :meth:`Layer.flatten_parameters` on the result.
 
     Parameters
     ----------
     model : Sequential
-        The network, built.
+        The built network.
     name : str
-        The layer to replace.
+        Name of the layer to replace.
     layer : Layer
-        The new layer; it is built for the input that reaches it.
+        The new layer; it is built for its input shape in the network.
     shape : tuple of int, optional
-        One input of the network, without the batch; by default the shape that ``build`` got.
+        Shape of one input of the network, without the batch; by default the shape that was passed to ``build``.
     rng : numpy.random.Generator, int or None
-        Generator or seed for the new layer's first weights.
+        Generator or seed for the initial weights of the new layer.
 
     Returns
     -------
@@ -62,6 +62,6 @@ def replace_layer(model: Sequential, name: str, layer: Layer, shape: Shape | Non
         raise RuntimeError(f"{short_repr(model)} is not built: call build(input_shape) first")
     other = Sequential({**model.layers, name: layer})
     other.output_shape(shape)  # the layers after it must accept its output
-    reaching = next(inner for known, _, inner in other.children(shape) if known == name)
-    layer.build(reaching, rng, next(iter(model.named_parameters().values())).value.dtype)
+    inner_shape = next(inner for inner_name, _, inner in other.children(shape) if inner_name == name)
+    layer.build(inner_shape, rng, next(iter(model.named_parameters().values())).value.dtype)
     return other

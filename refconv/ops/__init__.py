@@ -1,4 +1,7 @@
-"""The public operators: they check arguments, then run loops or kernels. Each module is imported on its first use."""
+"""Public operators, which check their arguments and then run loops or kernels.
+
+Each module is imported on its first use.
+"""
 
 import importlib
 import pkgutil

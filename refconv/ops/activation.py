@@ -1,7 +1,7 @@
 """Activation functions and their derivatives, on arrays of any shape.
 
-The derivatives of sigmoid and tanh are made from the output y, which they are a polynomial of; those of the others from
-the input x. At the kink x = 0 the upper branch is taken for x > 0 only.
+The derivatives of sigmoid and tanh are computed from the output y, since they are polynomials in y. The other derivatives are
+computed from the input x. At the kink x = 0 they use the branch for x ≤ 0.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def relu(x: ArrayLike) -> Array:
-    r"""Rectified linear unit: negative values become 0.
+    r"""Compute the rectified linear unit: negative elements become 0.
 
     .. math:: y = \max(0, x)
 
@@ -43,7 +43,7 @@ def relu(x: ArrayLike) -> Array:
     Raises
     ------
     TypeError
-        If x holds neither float32, float64 nor integers.
+        If x is not an array of float32, float64 or integers.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def relu(x: ArrayLike) -> Array:
 
 
 def relu_dx(dy: ArrayLike, *, x: ArrayLike) -> Array:
-    r"""∂e/∂x of :func:`relu`, from ∂e/∂y and the input.
+    r"""Compute ∂e/∂x of :func:`relu` from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [x > 0]
 
@@ -76,7 +76,7 @@ def relu_dx(dy: ArrayLike, *, x: ArrayLike) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If dy and x are not float32, float64 or integers, of one type and one shape.
+        If dy and x are not float32, float64 or integers, or differ in type or shape.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def relu_dx(dy: ArrayLike, *, x: ArrayLike) -> Array:
 
 
 def leaky_relu(x: ArrayLike, slope: float = 0.1) -> Array:
-    r"""Leaky rectified linear unit: a line of another slope below 0.
+    r"""Compute the leaky rectified linear unit: negative elements are multiplied by ``slope``.
 
     .. math:: y = \begin{cases} x & x > 0 \\ \mathrm{slope} \cdot x & \text{else} \end{cases}
 
@@ -101,7 +101,7 @@ def leaky_relu(x: ArrayLike, slope: float = 0.1) -> Array:
     x : array, float32 or float64
         Any shape.
     slope : float
-        Slope below 0.
+        Factor of negative elements.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def leaky_relu(x: ArrayLike, slope: float = 0.1) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If x holds neither float32, float64 nor integers, or slope is not a finite number.
+        If x is not an array of float32, float64 or integers, or slope is not a finite number.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def leaky_relu(x: ArrayLike, slope: float = 0.1) -> Array:
 
 
 def leaky_relu_dx(dy: ArrayLike, *, x: ArrayLike, slope: float = 0.1) -> Array:
-    r"""∂e/∂x of :func:`leaky_relu`, from ∂e/∂y and the input.
+    r"""Compute ∂e/∂x of :func:`leaky_relu` from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
               \begin{cases} 1 & x > 0 \\ \mathrm{slope} & \text{else} \end{cases}
@@ -146,7 +146,7 @@ def leaky_relu_dx(dy: ArrayLike, *, x: ArrayLike, slope: float = 0.1) -> Array:
     Raises
     ------
     TypeError, ValueError
-        As :func:`leaky_relu`; also if dy and x are not of one type and one shape.
+        As :func:`leaky_relu`; also if dy and x differ in type or shape.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def leaky_relu_dx(dy: ArrayLike, *, x: ArrayLike, slope: float = 0.1) -> Array:
 
 
 def elu(x: ArrayLike, alpha: float = 1) -> Array:
-    r"""Exponential linear unit: it runs smoothly into −α.
+    r"""Compute the exponential linear unit, which approaches −α for very negative x.
 
     .. math:: y = \begin{cases} x & x > 0 \\ \alpha \, (e^x - 1) & \text{else} \end{cases}
 
@@ -169,7 +169,7 @@ def elu(x: ArrayLike, alpha: float = 1) -> Array:
     x : array, float32 or float64
         Any shape.
     alpha : float
-        α of the formula; with α = 1 the derivative has no jump at 0.
+        α of the formula. With α = 1 the derivative has no jump at 0.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def elu(x: ArrayLike, alpha: float = 1) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If x holds neither float32, float64 nor integers, or alpha is not a finite number.
+        If x is not an array of float32, float64 or integers, or alpha is not a finite number.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def elu(x: ArrayLike, alpha: float = 1) -> Array:
 
 
 def elu_dx(dy: ArrayLike, *, x: ArrayLike, alpha: float = 1) -> Array:
-    r"""∂e/∂x of :func:`elu`, from ∂e/∂y and the input.
+    r"""Compute ∂e/∂x of :func:`elu` from ∂e/∂y and the input.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
               \begin{cases} 1 & x > 0 \\ \alpha \, e^x & \text{else} \end{cases}
@@ -214,7 +214,7 @@ def elu_dx(dy: ArrayLike, *, x: ArrayLike, alpha: float = 1) -> Array:
     Raises
     ------
     TypeError, ValueError
-        As :func:`elu`; also if dy and x are not of one type and one shape.
+        As :func:`elu`; also if dy and x differ in type or shape.
 
     Examples
     --------
@@ -228,7 +228,7 @@ def elu_dx(dy: ArrayLike, *, x: ArrayLike, alpha: float = 1) -> Array:
 
 
 def sigmoid(x: ArrayLike) -> Array:
-    r"""Logistic function, from 0 to 1.
+    r"""Compute the logistic function, whose outputs are between 0 and 1.
 
     .. math:: y = \frac{1}{1 + e^{-x}}
 
@@ -244,7 +244,7 @@ def sigmoid(x: ArrayLike) -> Array:
     Raises
     ------
     TypeError
-        If x holds neither float32, float64 nor integers.
+        If x is not an array of float32, float64 or integers.
 
     Examples
     --------
@@ -257,7 +257,7 @@ def sigmoid(x: ArrayLike) -> Array:
 
 
 def sigmoid_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
-    r"""∂e/∂x of :func:`sigmoid`, from ∂e/∂y and the output.
+    r"""Compute ∂e/∂x of :func:`sigmoid` from ∂e/∂y and the output.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot y \, (1 - y)
 
@@ -275,7 +275,7 @@ def sigmoid_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If dy and y are not float32, float64 or integers, of one type and one shape.
+        If dy and y are not float32, float64 or integers, or differ in type or shape.
 
     Examples
     --------
@@ -289,7 +289,7 @@ def sigmoid_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
 
 
 def tanh(x: ArrayLike) -> Array:
-    r"""Hyperbolic tangent, from −1 to 1.
+    r"""Compute the hyperbolic tangent, whose outputs are between −1 and 1.
 
     .. math:: y = \frac{e^x - e^{-x}}{e^x + e^{-x}}
 
@@ -305,7 +305,7 @@ def tanh(x: ArrayLike) -> Array:
     Raises
     ------
     TypeError
-        If x holds neither float32, float64 nor integers.
+        If x is not an array of float32, float64 or integers.
 
     Examples
     --------
@@ -318,7 +318,7 @@ def tanh(x: ArrayLike) -> Array:
 
 
 def tanh_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
-    r"""∂e/∂x of :func:`tanh`, from ∂e/∂y and the output.
+    r"""Compute ∂e/∂x of :func:`tanh` from ∂e/∂y and the output.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot (1 - y^2)
 
@@ -336,7 +336,7 @@ def tanh_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If dy and y are not float32, float64 or integers, of one type and one shape.
+        If dy and y are not float32, float64 or integers, or differ in type or shape.
 
     Examples
     --------
@@ -350,8 +350,11 @@ def tanh_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
 
 
 def _checked(dy: ArrayLike, **array: ArrayLike) -> tuple[Array, Array]:
-    """Return dy and the array that the derivative is computed from, x or y. A single number becomes an array of one axis."""
+    """Return the checked arrays dy and x, or dy and y.
+
+    A single number becomes an array with one axis.
+    """
     (name,) = array
     dy, a = floats(dy=dy, **array)
-    same_shape("dy", dy, a.shape, f"that of {name}")
+    same_shape("dy", dy, a.shape, f"the shape of {name}")
     return dy, a

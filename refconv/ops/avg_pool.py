@@ -2,7 +2,7 @@
 
 Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first`` (batch, channels, height, width).
 
-Padding does not count in an average unless it is told to.
+Padding does not count in an average, unless ``count_include_pad`` is True.
 """
 
 from refconv._arguments import flag, known_format, per_axis
@@ -33,7 +33,7 @@ def avg_pool2d(
     count_include_pad: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Average pooling: the mean of the values under the window, channel by channel.
+    r"""Compute average pooling: the mean of the elements under each window, channel by channel.
 
     .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
 
@@ -42,8 +42,8 @@ def avg_pool2d(
     x, kernel_size, stride, padding, ceil_mode, data_format
         As in :func:`refconv.max_pool2d`.
     count_include_pad : bool
-        False: count is the number of pixels of the image under the window. True: the zeros of the padding count as well
-        (but never what ``ceil_mode`` adds beyond them).
+        False: count is the number of image pixels under the window. True: count also includes the zeros of the padding.
+        Pixels that ``ceil_mode`` adds beyond the padding never count.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def avg_pool2d_dx(
     count_include_pad: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂x of :func:`avg_pool2d`: each pixel under the window gets an equal share.
+    r"""Compute ∂e/∂x of :func:`avg_pool2d`: pixels under a window get equal shares of its ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m = u \\ j,n:\, j S + n = v}}
               \frac{1}{\mathrm{count}_{i,j}} \; \frac{\partial e}{\partial y_{i,j,c}}
@@ -93,7 +93,7 @@ def avg_pool2d_dx(
     kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
         As in the forward pass.
     input_size : (int, int)
-        Height and width of x in pixels: with a stride, several inputs have outputs of the same size.
+        Height and width of x in pixels: with a stride, inputs of several sizes have outputs of the same size.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def avg_pool2d_dx(
     Raises
     ------
     TypeError, ValueError
-        As :func:`avg_pool2d`; also if dy is not of the size that such an input gives.
+        As :func:`avg_pool2d`; also if dy does not have the output size of such an input.
 
     Examples
     --------
@@ -115,7 +115,8 @@ def avg_pool2d_dx(
 
     Source: lecture row A11 (SOURCES.md).
     """
-    dy, input_size = channels_last("dy", as_float("dy", dy), 2, data_format), per_axis("input_size", input_size, 2)
+    dy = channels_last("dy", as_float("dy", dy), 2, data_format)
+    input_size = per_axis("input_size", input_size, 2)
     window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
@@ -132,7 +133,7 @@ def avg_pool1d(
     count_include_pad: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Average pooling on signals: :func:`avg_pool2d` with one spatial axis.
+    r"""Compute average pooling on signals: :func:`avg_pool2d` with one spatial axis.
 
     .. math:: y_{i,c} = \frac{1}{\mathrm{count}_i} \sum_m x_{i S + m,\; c}
 
@@ -141,7 +142,7 @@ def avg_pool1d(
     x : array (N, n, C), float32 or float64
         A batch of signals; (N, C, n) with ``data_format="channels_first"``.
     kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
-        As in :func:`avg_pool2d`, with one number, in samples, where it has two.
+        As in :func:`avg_pool2d`, but with one number, in samples, instead of two.
 
     Returns
     -------
@@ -177,7 +178,7 @@ def avg_pool1d_dx(
     count_include_pad: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂x of :func:`avg_pool1d`: :func:`avg_pool2d_dx` with one spatial axis.
+    r"""Compute ∂e/∂x of :func:`avg_pool1d`, as :func:`avg_pool2d_dx` does on images.
 
     .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m = u} \frac{1}{\mathrm{count}_i} \;
               \frac{\partial e}{\partial y_{i,c}}
@@ -189,7 +190,7 @@ def avg_pool1d_dx(
     input_size : int or (int,)
         Length of x in samples.
     kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
-        As in :func:`avg_pool2d`, with one number, in samples, where it has two.
+        As in :func:`avg_pool2d`, but with one number, in samples, instead of two.
 
     Returns
     -------
@@ -208,7 +209,8 @@ def avg_pool1d_dx(
 
     Source: lecture row A11 (SOURCES.md).
     """
-    dy, input_size = channels_last("dy", as_float("dy", dy), 1, data_format), per_axis("input_size", input_size, 1)
+    dy = channels_last("dy", as_float("dy", dy), 1, data_format)
+    input_size = per_axis("input_size", input_size, 1)
     window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
@@ -216,7 +218,7 @@ def avg_pool1d_dx(
 
 
 def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""Global average pooling: the mean of each channel over the whole image.
+    r"""Compute global average pooling: the mean of each channel over the whole image.
 
     .. math:: y_{b,c} = \frac{1}{H W} \sum_{u,v} x_{b,u,v,c}
 
@@ -234,7 +236,7 @@ def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
     Raises
     ------
     TypeError
-        If x holds neither float32, float64 nor integers.
+        If x is not an array of float32, float64 or integers.
     ValueError
         If x is not a batch of images.
 
@@ -251,7 +253,7 @@ def global_avg_pool2d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
 
 
 def global_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂x of :func:`global_avg_pool2d`: each pixel gets the same share of ∂e/∂y.
+    r"""Compute ∂e/∂x of :func:`global_avg_pool2d`: all pixels get equal shares of ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \frac{1}{H W} \; \frac{\partial e}{\partial y_{b,c}}
 
@@ -262,7 +264,7 @@ def global_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     input_size : (int, int)
         Height and width of x in pixels.
     data_format : str
-        As in the forward pass: the layout of the result.
+        As in the forward pass: the layout of the returned array.
 
     Returns
     -------
@@ -271,9 +273,9 @@ def global_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     Raises
     ------
     TypeError
-        If dy holds neither float32, float64 nor integers.
+        If dy is not an array of float32, float64 or integers.
     ValueError
-        If dy has not two axes, or input_size is not a height and a width.
+        If dy does not have two axes, or input_size is not a height and a width.
 
     Examples
     --------
@@ -283,12 +285,13 @@ def global_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     Source: lecture rows A11 and M6 (SOURCES.md).
     """
     known_format(data_format)
-    dy, input_size = axes("dy", as_float("dy", dy), "batch", "channels"), per_axis("input_size", input_size, 2)
+    dy = axes("dy", as_float("dy", dy), "batch", "channels")
+    input_size = per_axis("input_size", input_size, 2)
     return restore(implementation("avg_pool").global_avg_pool2d_dx(dy, input_size), data_format)
 
 
 def global_avg_pool1d(x: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""Global average pooling on signals: :func:`global_avg_pool2d` with one spatial axis.
+    r"""Compute global average pooling on signals: the mean of each channel over the signal.
 
     .. math:: y_{b,c} = \frac{1}{n} \sum_u x_{b,u,c}
 
@@ -320,7 +323,7 @@ def global_avg_pool1d(x: ArrayLike, *, data_format: DataFormat = "channels_last"
 
 
 def global_avg_pool1d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂x of :func:`global_avg_pool1d`: :func:`global_avg_pool2d_dx` with one spatial axis.
+    r"""Compute ∂e/∂x of :func:`global_avg_pool1d`: all samples get equal shares of ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \frac{1}{n} \; \frac{\partial e}{\partial y_{b,c}}
 
@@ -331,7 +334,7 @@ def global_avg_pool1d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     input_size : int or (int,)
         Length of x in samples.
     data_format : str
-        As in the forward pass: the layout of the result.
+        As in the forward pass: the layout of the returned array.
 
     Returns
     -------
@@ -350,7 +353,8 @@ def global_avg_pool1d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFo
     Source: lecture row A11 (SOURCES.md).
     """
     known_format(data_format)
-    dy, input_size = axes("dy", as_float("dy", dy), "batch", "channels"), per_axis("input_size", input_size, 1)
+    dy = axes("dy", as_float("dy", dy), "batch", "channels")
+    input_size = per_axis("input_size", input_size, 1)
     return restore(implementation("avg_pool").global_avg_pool1d_dx(dy, input_size), data_format)
 
 

@@ -1,4 +1,4 @@
-"""Checks and conversions of arrays, which every operator makes before it computes."""
+"""Checks and conversions of the arrays that operators get as arguments."""
 
 from typing import Any, TypeVar
 
@@ -17,16 +17,16 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def floats(**arrays: Any) -> list[Array]:
-    """Return several arguments as C-contiguous arrays of one float type, in the order given.
+    """Return several arguments as C-contiguous arrays of one float type, in the given order.
 
-    The bias b may be None, and is returned as None; the annotation leaves this out, since the elements of a list have one
+    The bias b may be None, and is then returned as None. The annotation omits this, since all elements of a list have the same
     type.
 
-    float32 stays float32, float64 stays float64, integers and booleans become float64. Any other type, and any mixture, is
-    refused: a silent promotion would double memory and halve speed without a word.
+    float32 stays float32, float64 stays float64, integers and booleans become float64. Other types and mixtures of types raise
+    an error: a silent promotion would double the memory and halve the speed without a warning.
 
-    The loops compute with any numbers that know + − × ÷. So on the engine "reference", object arrays of fractions or sympy
-    symbols pass as they are.
+    The loops compute with all numbers that support + − × ÷. So with the engine "reference", object arrays of fractions or
+    sympy symbols are accepted and not converted.
     """
     present: list[Any] = [a for name, a in arrays.items() if a is not None or name != "b"]
     if all(map(_is_ready, present)) and len({a.dtype for a in present}) == 1:
@@ -40,18 +40,21 @@ def floats(**arrays: Any) -> list[Array]:
 
 
 def _is_ready(value: object) -> bool:
-    """Whether nothing must be converted, as in most calls."""
+    """Return True if the value needs no conversion, as in most calls."""
     return type(value) is np.ndarray and value.dtype in FLOATS and value.flags.c_contiguous and value.ndim > 0
 
 
 def _given_type(value: Any) -> str:
-    """The element type of an argument, before integers become float64."""
+    """Return the element type of an argument, for error messages."""
     dtype = np.asarray(value).dtype
     return f"{dtype} (as float64)" if dtype.kind in "iub" else f"{dtype}"
 
 
 def as_float(name: str, value: Any) -> Array:
-    """Return an argument as a C-contiguous array of float32 or float64, or of exact numbers (:func:`floats`)."""
+    """Return an argument as a C-contiguous array of float32, float64 or exact numbers.
+
+    :func:`floats` describes the conversions.
+    """
     if _is_ready(value):
         return value
     if value is None:
@@ -68,29 +71,33 @@ def as_float(name: str, value: Any) -> Array:
         return _as_exact(name, a)
     native = a.dtype.newbyteorder("=")
     if native not in FLOATS:
-        raise ArgumentTypeError(f"{name} must hold float32, float64 or integers, got {a.dtype}")
+        raise ArgumentTypeError(f"{name} must be an array of float32, float64 or integers, got {a.dtype}")
     return np.ascontiguousarray(a, native)
 
 
 def _as_exact(name: str, a: Array) -> Array:
     if get_config().engine != "reference":
         raise ArgumentTypeError(
-            f"{name} must hold float32, float64 or integers, got Python objects; fractions and symbols run on the "
+            f"{name} must be an array of float32, float64 or integers, got Python objects; fractions and symbols run on the "
             'loops: with refconv.config(engine="reference")'
         )
     for number in a.flat:
         if not hasattr(number, "__truediv__"):
-            raise ArgumentTypeError(f"{name} must hold numbers, got {number!r}")
+            raise ArgumentTypeError(f"{name} must be an array of numbers, got {number!r}")
     return np.ascontiguousarray(a)
 
 
 def scalar(name: str, number: Any, like: Array, **bounds: float) -> Any:
-    """A finite number beside an array: a float, or beside fractions and symbols the number itself, which may be one."""
+    """Check a number that an operator uses together with the array ``like``, and return it.
+
+    The number must be finite and within the bounds of :func:`refconv._arguments.real`. It is returned as a float, or unchanged
+    if ``like`` contains fractions or symbols.
+    """
     return real_or_exact(name, number, **bounds) if like.dtype == object else real(name, number, **bounds)
 
 
 def axes(name: str, array: Array, *names: str) -> Array:
-    """Check that an array has the axes named, and at least one element along all but the batch."""
+    """Check that an array has the named axes and is not empty along any of them but the batch."""
     if array.ndim != len(names):
         raise ArgumentValueError(f"{name} must have {len(names)} axes ({', '.join(names)}), got shape {array.shape}")
     if 0 in array.shape[names[0] == "batch" :]:
@@ -99,14 +106,17 @@ def axes(name: str, array: Array, *names: str) -> Array:
 
 
 def same_shape(name: str, array: MaybeArray, shape: Shape, why: str) -> MaybeArray:
-    """Check that an array has the one shape that fits; ``why`` says where that shape comes from."""
+    """Check that an array has this shape; ``why`` explains the shape in the error message."""
     if array is not None and array.shape != tuple(shape):
         raise ArgumentValueError(f"{name} must have shape {tuple(shape)}, {why}, got shape {array.shape}")
     return array
 
 
 def channels_last(name: str, array: Array, ndim: int | None, data_format: DataFormat) -> Array:
-    """A batch of images (ndim 2), signals (1), rows (0) or any of these (None), with its channels at the end."""
+    """Check a batch and return it with its channels on the last axis.
+
+    ``ndim`` is the number of spatial axes: 2 for images, 1 for signals, 0 for rows, or None for any of these.
+    """
     known_format(data_format)
     if ndim is None:
         if array.ndim not in (2, 3, 4):
@@ -120,14 +130,16 @@ def channels_last(name: str, array: Array, ndim: int | None, data_format: DataFo
 
 
 def input_channels(x: Array, count: int, name: str, w: Array, data_format: DataFormat, groups: int = 1) -> None:
-    """Check that x, with its channels last, has as many channels as the weights w of this name take: ``count``.
+    """Check that x, with its channels last, has the ``count`` channels that the weights expect.
 
-    ``data_format`` is the order of the axes in the call. If the other order would fit, the error says so.
+    ``name`` is the name of the weights w. ``data_format`` is the order of the axes in the call. If the other order would fit,
+    the error message contains a hint.
     """
     if x.shape[-1] == count:
         return
     weights = f"{name} of shape {w.shape}" + (f" in {groups} groups" if groups > 1 else "")
-    last, space = data_format == "channels_last", ("H", "W")[-(x.ndim - 2) :] if x.ndim > 2 else ()
+    last = data_format == "channels_last"
+    space = ("H", "W")[-(x.ndim - 2) :] if x.ndim > 2 else ()
     got, other = (x.shape, x.shape[1]) if last else ((len(x), x.shape[-1], *x.shape[1:-1]), x.shape[-2])
     hint = ""
     if other == count and space:
@@ -137,5 +149,5 @@ def input_channels(x: Array, count: int, name: str, w: Array, data_format: DataF
 
 
 def restore(array: Array, data_format: DataFormat) -> Array:
-    """Move the channels back to where ``data_format`` has them."""
+    """Move the channels from the last axis to the axis that ``data_format`` requires."""
     return array if data_format == "channels_last" else np.ascontiguousarray(np.moveaxis(array, -1, 1))

@@ -23,11 +23,12 @@ def conv2d(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Convolution layer on images: a bias plus a cross-correlation with each of the O kernels.
+    r"""Compute a convolution layer on images: each output is the bias plus window times kernel.
 
     .. math:: y_{i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
 
-    Deep learning says convolution and means this sum, in which the kernel is not flipped (A4).
+    In deep learning, this sum is called convolution although the kernel is not flipped: mathematically it is a
+    cross-correlation (lecture row A4).
 
     Parameters
     ----------
@@ -40,10 +41,11 @@ def conv2d(
     stride, dilation : int or (int, int)
         S and D of the formula, in pixels, for height and width.
     padding : str, int, (int, int) or ((top, bottom), (left, right))
-        Zeros around the image: "valid" (none), "same" (the output has ⌈H / S⌉ × ⌈W / S⌉ pixels; the odd zero at the end),
-        "same_lower" (the odd zero in front), "full" (every overlap), or numbers of pixels.
+        Zeros around the image: "valid" (none), "same" (the output has ⌈H / S⌉ × ⌈W / S⌉ pixels; an odd zero is added at the
+        end), "same_lower" (an odd zero is added at the beginning), "full" (every overlap), or numbers of pixels.
     groups : int
-        Output channels come in this many groups, each of which sees its own C / groups input channels (C5).
+        Number of groups of channels. The output channels of a group read only the C / groups input channels of this group
+        (lecture row C5).
     data_format : str
         "channels_last" or "channels_first".
 
@@ -55,7 +57,7 @@ def conv2d(
     Raises
     ------
     TypeError
-        If the arrays are not float32, float64 or integers, or not of one type.
+        If the arrays are not float32, float64 or integers, or have different types.
     ValueError
         If shapes, groups or the window do not fit; the message names the argument.
 
@@ -85,12 +87,12 @@ def conv2d_dx(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂x of :func:`conv2d`, from ∂e/∂y.
+    r"""Compute ∂e/∂x of :func:`conv2d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_o \frac{\partial e}{\partial y_{i,j,o}} \; w_{m,n,c,o}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ def conv2d_dx(
     w : array (kh, kw, C / groups, O), of dy's type
         The kernels of the forward pass.
     input_size : (int, int)
-        Height and width of x in pixels: with a stride, several inputs have outputs of the same size.
+        Height and width of x in pixels: with a stride, inputs of several sizes have outputs of the same size.
     stride, padding, dilation, groups, data_format
         As in the forward pass.
 
@@ -110,7 +112,7 @@ def conv2d_dx(
     Raises
     ------
     TypeError, ValueError
-        As :func:`conv2d`; also if dy is not of the size that such an input gives.
+        As :func:`conv2d`; also if dy does not have the output size of such an input.
 
     Examples
     --------
@@ -138,7 +140,7 @@ def conv2d_dw(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂w of :func:`conv2d`, from ∂e/∂y.
+    r"""Compute ∂e/∂w of :func:`conv2d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,o}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,o}}
@@ -150,7 +152,7 @@ def conv2d_dw(
     dy : array (N, rows, columns, O), of x's type
         ∂e/∂y.
     kernel_size : (int, int)
-        kh and kw: with a stride, kernels of several sizes give outputs of the same size.
+        kh and kw: with a stride, kernels of several sizes have outputs of the same size.
     stride, padding, dilation, groups, data_format
         As in the forward pass.
 
@@ -161,7 +163,7 @@ def conv2d_dw(
     Raises
     ------
     TypeError, ValueError
-        As :func:`conv2d`; also if dy is not of the size that such an input and kernel give.
+        As :func:`conv2d`; also if dy does not have the output size of such an input and kernel.
 
     Examples
     --------
@@ -179,7 +181,7 @@ def conv2d_dw(
 
 
 def conv2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂b of :func:`conv2d`: the sum of ∂e/∂y over images and pixels.
+    r"""Compute ∂e/∂b of :func:`conv2d`: the sum of ∂e/∂y over images and pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
 
@@ -221,7 +223,7 @@ def conv1d(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Convolution layer on signals: :func:`conv2d` with one spatial axis.
+    r"""Compute a convolution layer on signals: :func:`conv2d` with one spatial axis.
 
     .. math:: y_{i,o} = \mathrm{bias}_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}
 
@@ -273,12 +275,12 @@ def conv1d_dx(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂x of :func:`conv1d`, from ∂e/∂y.
+    r"""Compute ∂e/∂x of :func:`conv1d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
               \frac{\partial e}{\partial y_{i,o}} \; w_{m,c,o}
 
-    u counts from the edge of the padding; what lies in the padding itself is cut off.
+    u counts from the edge of the padding. The derivatives of the padding itself are dropped.
 
     Parameters
     ----------
@@ -324,7 +326,7 @@ def conv1d_dw(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂w of :func:`conv1d`, from ∂e/∂y.
+    r"""Compute ∂e/∂w of :func:`conv1d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,c,o}} = \sum_{b,i} x_{b,\; i S + m D,\; c} \;
               \frac{\partial e}{\partial y_{b,i,o}}
@@ -363,7 +365,7 @@ def conv1d_dw(
 
 
 def conv1d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂b of :func:`conv1d`: the sum of ∂e/∂y over signals and samples.
+    r"""Compute ∂e/∂b of :func:`conv1d`: the sum of ∂e/∂y over signals and samples.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i} \frac{\partial e}{\partial y_{b,i,o}}
 

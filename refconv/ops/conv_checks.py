@@ -1,4 +1,4 @@
-"""Checks of the arguments of convolutions, before a loop or a kernel computes."""
+"""Checks of the arguments of convolutions, made before a loop or a kernel runs."""
 
 from refconv._arguments import divisor, per_axis
 from refconv._errors import ArgumentValueError
@@ -18,7 +18,7 @@ def checked(
     groups: int,
     data_format: DataFormat,
 ) -> tuple[Array, Array, Array | None, Window, int]:
-    """Return the checked arguments of the loop or kernel; ``steps`` is (stride, padding, dilation)."""
+    """Return the checked arguments of the forward pass; steps are (stride, padding, dilation)."""
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=w.shape[-1])
@@ -38,7 +38,7 @@ def checked_dx(
     groups: int,
     data_format: DataFormat,
 ) -> tuple[Array, Array, Shape, Window, int]:
-    """The same for ∂e/∂x."""
+    """Return the checked arguments of ∂e/∂x; steps are (stride, padding, dilation)."""
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, outputs=w.shape[-1])
@@ -57,12 +57,12 @@ def checked_dw(
     groups: int,
     data_format: DataFormat,
 ) -> tuple[Array, Array, Window, int]:
-    """The same for ∂e/∂w."""
+    """Return the checked arguments of ∂e/∂w; steps are (stride, padding, dilation)."""
     x, dy = floats(x=x, dy=dy)
     x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
     window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
     check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
     return x, dy, window, groups
 
@@ -81,7 +81,7 @@ def _check_channels(x: Array, w: Array, groups: int, data_format: DataFormat) ->
 
 
 def check_dy(dy: Array, window: Window, input_size: Shape, outputs: int) -> None:
-    """Check that dy, with its channels last, has the shape of the output of an input of this size."""
+    """Check that dy, with its channels last, has the output shape of an input of this size."""
     size = window.output_size(input_size)
     why = f"the output of an input of size {tuple(input_size)}"
     same_shape("dy (channels_last)", dy, (len(dy), *size, outputs), why)

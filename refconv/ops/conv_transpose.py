@@ -1,7 +1,7 @@
 """The transposed convolution and its derivatives, on signals (1-D) and images (2-D).
 
-Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first`` (batch, channels, height, width). Kernels
-are those of the convolution that is transposed, (kh, kw, outputs / groups, inputs), in both.
+Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first`` (batch, channels, height, width). In both
+layouts, the kernels have the shape that they have in the convolution that is transposed: (kh, kw, outputs / groups, inputs).
 """
 
 from refconv.ops.check import as_float, channels_last, restore
@@ -33,13 +33,14 @@ def conv_transpose2d(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Transposed convolution on images: each input pixel stamps the kernel, times its value, onto the output.
+    r"""Compute a transposed convolution on images: each pixel stamps the kernel onto the output.
 
     .. math:: y_{u,v,o} = \mathrm{bias}_o + \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_c x_{i,j,c} \; w_{m,n,o,c}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off. As a matrix this is Tᵀ, where T is
-    the convolution with the same window: the inverse of its change of shape, but not of its values.
+    Each input pixel adds the kernel, multiplied by its value, to the output. u and v count from the edge of the padding. The
+    padding itself is cut off. The matrix of this layer is Tᵀ, where T is the matrix of the convolution with the same window.
+    So it reverses the change of shape of that convolution, but not the change of the values.
 
     Parameters
     ----------
@@ -50,26 +51,27 @@ def conv_transpose2d(
     b : array (O,), of x's type, optional
         The bias, one for each output channel.
     stride, padding, dilation
-        Those of the convolution that is transposed, as in :func:`refconv.conv2d`: neighbouring stamps lie S pixels apart, and
-        padding is cut off y.
+        As in :func:`refconv.conv2d`, for the convolution that is transposed. The stamps of neighbouring pixels are S pixels
+        apart, and the padding is cut off y.
     output_padding : int or (int, int)
-        With stride S, images of S different sizes become one of x's size under the convolution. 0 gives the smallest of
-        them back, up to S − 1 a larger one, by so many pixels at the end (C3).
+        Pixels to add at the end of the output, from 0 to S − 1. With stride S, the convolution maps images of S different
+        sizes to the size of x. The default 0 selects the smallest of them (lecture row C3).
     groups : int
-        Input channels come in this many groups, each of which stamps its own O / groups output channels (C5).
+        Number of groups of channels. The input channels of a group add only to the O / groups output channels of this group
+        (lecture row C5).
     data_format : str
         "channels_last" or "channels_first".
 
     Returns
     -------
     array (N, H, W, O), of x's type
-        Or (N, O, H, W) with ``channels_first``. H = (rows − 1)·S + (kh − 1)·D + 1 − padding + output_padding, and W likewise;
-        with "same" padding H = (rows − 1)·S + 1 + output_padding.
+        Or (N, O, H, W) with ``channels_first``. H = (rows − 1)·S + (kh − 1)·D + 1 − padding + output_padding, and the same
+        formula holds for W. With "same" padding H = (rows − 1)·S + 1 + output_padding.
 
     Raises
     ------
     TypeError
-        If the arrays are not float32, float64 or integers, or not of one type.
+        If the arrays are not float32, float64 or integers, or have different types.
     ValueError
         If shapes, groups or the window do not fit; the message names the argument.
 
@@ -100,12 +102,12 @@ def conv_transpose2d_dx(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂x of :func:`conv_transpose2d`, from ∂e/∂y: the convolution itself.
+    r"""Compute ∂e/∂x of :func:`conv_transpose2d`: the convolution of ∂e/∂y with the kernels.
 
     .. math:: \frac{\partial e}{\partial x_{i,j,c}} = \sum_{m,n,o}
               \frac{\partial e}{\partial y_{i S + m D,\; j S + n D,\; o}} \; w_{m,n,o,c}
 
-    The size of x follows from that of y, so neither input size nor output padding is asked for.
+    The size of dy determines the size of x, so this function needs neither an input size nor an output padding.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ def conv_transpose2d_dx(
     Raises
     ------
     TypeError, ValueError
-        As :func:`conv_transpose2d`; also if no x has an output of dy's size.
+        As :func:`conv_transpose2d`; also if no x has an output of the size of dy.
 
     Examples
     --------
@@ -150,7 +152,7 @@ def conv_transpose2d_dw(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂w of :func:`conv_transpose2d`, from ∂e/∂y.
+    r"""Compute ∂e/∂w of :func:`conv_transpose2d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,o,c}} = \sum_{b,i,j} x_{b,i,j,c} \;
               \frac{\partial e}{\partial y_{b,\; i S + m D,\; j S + n D,\; o}}
@@ -173,7 +175,7 @@ def conv_transpose2d_dw(
     Raises
     ------
     TypeError, ValueError
-        As :func:`conv_transpose2d`; also if x is not of the one size that has outputs of dy's size.
+        As :func:`conv_transpose2d`; also if an x of this size does not have an output of the size of dy.
 
     Examples
     --------
@@ -191,7 +193,7 @@ def conv_transpose2d_dw(
 
 
 def conv_transpose2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂b of :func:`conv_transpose2d`: the sum of ∂e/∂y over images and pixels.
+    r"""Compute ∂e/∂b of :func:`conv_transpose2d`: the sum of ∂e/∂y over images and pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u,v} \frac{\partial e}{\partial y_{b,u,v,o}}
 
@@ -234,11 +236,11 @@ def conv_transpose1d(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Transposed convolution on signals: :func:`conv_transpose2d` with one spatial axis.
+    r"""Compute a transposed convolution on signals, as :func:`conv_transpose2d` does on images.
 
     .. math:: y_{u,o} = \mathrm{bias}_o + \sum_{i,m:\, i S + m D = u} \sum_c x_{i,c} \; w_{m,o,c}
 
-    u counts from the edge of the padding; what lies in the padding itself is cut off.
+    u counts from the edge of the padding. The padding itself is cut off.
 
     Parameters
     ----------
@@ -250,7 +252,7 @@ def conv_transpose1d(
     b : array (O,), of x's type, optional
         The bias.
     stride, padding, output_padding, dilation, groups, data_format
-        As in :func:`conv_transpose2d`, with one number where it has two.
+        As in :func:`conv_transpose2d`, but with one number instead of two.
 
     Returns
     -------
@@ -285,7 +287,7 @@ def conv_transpose1d_dx(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂x of :func:`conv_transpose1d`, from ∂e/∂y: the convolution itself.
+    r"""Compute ∂e/∂x of :func:`conv_transpose1d`: the convolution of ∂e/∂y with the kernels.
 
     .. math:: \frac{\partial e}{\partial x_{i,c}} = \sum_{m,o} \frac{\partial e}{\partial y_{i S + m D,\; o}} \; w_{m,o,c}
 
@@ -331,7 +333,7 @@ def conv_transpose1d_dw(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂w of :func:`conv_transpose1d`, from ∂e/∂y.
+    r"""Compute ∂e/∂w of :func:`conv_transpose1d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,o,c}} = \sum_{b,i} x_{b,i,c} \;
               \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}}
@@ -370,7 +372,7 @@ def conv_transpose1d_dw(
 
 
 def conv_transpose1d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂b of :func:`conv_transpose1d`: the sum of ∂e/∂y over signals and samples.
+    r"""Compute ∂e/∂b of :func:`conv_transpose1d`: the sum of ∂e/∂y over signals and samples.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u} \frac{\partial e}{\partial y_{b,u,o}}
 

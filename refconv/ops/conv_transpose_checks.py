@@ -1,4 +1,4 @@
-"""Checks of the arguments of transposed convolutions, before a loop or a kernel computes."""
+"""Checks of the arguments of transposed convolutions, made before a loop or a kernel runs."""
 
 from refconv._arguments import divisor, per_axis
 from refconv._errors import ArgumentValueError
@@ -19,7 +19,7 @@ def checked(
     groups: int,
     data_format: DataFormat,
 ) -> tuple[Array, Array, Array | None, Shape, Window, int]:
-    """Return the checked arguments of the loop or kernel; ``steps`` is (stride, padding, dilation)."""
+    """Return the checked arguments of the forward pass; steps are (stride, padding, dilation)."""
     x, w, b = floats(x=x, w=w, b=b)
     x, w = channels_last("x", x, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=x.shape[-1])
@@ -32,13 +32,13 @@ def checked(
 def checked_dx(
     ndim: int, dy: ArrayLike, w: ArrayLike, steps: tuple[Size, Padding, Size], groups: int, data_format: DataFormat
 ) -> tuple[Array, Array, Window, int]:
-    """The same for ∂e/∂x."""
+    """Return the checked arguments of ∂e/∂x; steps are (stride, padding, dilation)."""
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
     groups = divisor("groups", groups, inputs=w.shape[-1], outputs=dy.shape[-1])
     if w.shape[-2] * groups != dy.shape[-1]:
         count = f"outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups}"
-        raise ArgumentValueError(f"w must give {count} channels on its axis {ndim}, got shape {w.shape}")
+        raise ArgumentValueError(f"w must have {count} channels on axis {ndim}, got shape {w.shape}")
     window = Window(w.shape[:ndim], *steps)
     _input_size(window, dy)
     return dy, w, window, groups
@@ -53,13 +53,13 @@ def checked_dw(
     groups: int,
     data_format: DataFormat,
 ) -> tuple[Array, Array, Window, int]:
-    """The same for ∂e/∂w."""
+    """Return the checked arguments of ∂e/∂w; steps are (stride, padding, dilation)."""
     x, dy = floats(x=x, dy=dy)
     x, dy = channels_last("x", x, ndim, data_format), channels_last("dy", dy, ndim, data_format)
     groups = divisor("groups", groups, inputs=x.shape[-1], outputs=dy.shape[-1])
     window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
-    why = f"whose output can have dy's size {dy.shape[1:-1]}"
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
+    why = f"the input of an output of size {dy.shape[1:-1]}"
     same_shape("x (channels_last)", x, (len(x), *_input_size(window, dy), x.shape[-1]), why)
     return x, dy, window, groups
 
@@ -69,18 +69,21 @@ def _kernel(w: Array, ndim: int) -> Array:
 
 
 def _output_size(window: Window, size: Shape, output_padding: Size) -> Shape:
-    """Return the size of y; the error names x, since the window's is about the convolution that is transposed."""
+    """Return the size of y, or raise an error that names x.
+
+    The errors of ``window`` are about the convolution that is transposed, whose output is x.
+    """
     try:
         output_size = window.transposed_output_size(size, output_padding)
-        window.output_size(output_size)  # refuses what is too large to count
+        window.output_size(output_size)  # raises an error if the output has too many pixels
     except ValueError as error:
-        raise ArgumentValueError(f"x of size {size} has no transposed convolution: {error}") from None
+        raise ArgumentValueError(f"x must give a valid output size, got size {size}: {error}") from None
     return output_size
 
 
 def _input_size(window: Window, dy: Array) -> Shape:
-    """Return the only size of x whose output has dy's size; the error names dy."""
+    """Return the size of x that belongs to the size of dy, or raise an error that names dy."""
     try:
         return window.output_size(dy.shape[1:-1])
     except ValueError as error:
-        raise ArgumentValueError(f"dy of size {dy.shape[1:-1]} comes from no x: {error}") from None
+        raise ArgumentValueError(f"dy must have the size of an output, got {dy.shape[1:-1]}: {error}") from None

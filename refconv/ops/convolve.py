@@ -1,4 +1,7 @@
-"""Plain convolution and cross-correlation of one signal or image with one kernel: no batch, no channels, no stride."""
+"""Plain convolution and cross-correlation of one signal or image with one kernel.
+
+There is no batch axis, no channel axis and no stride.
+"""
 
 from refconv._errors import ArgumentTypeError
 from refconv.geometry import mode_window
@@ -11,18 +14,19 @@ __all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d",
 
 
 def convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Convolution of a signal with a kernel.
+    r"""Compute the convolution of a signal with a kernel.
 
     .. math:: (w * x)_t = \sum_i x_{t-i} \, w_i
 
     Parameters
     ----------
     x : array (n,), float32 or float64
-        The signal, zero outside.
+        The signal; outside its range it counts as zero.
     w : array (k,), of x's type
         The kernel.
     mode : str
-        "valid": outputs that need no zeros, n − k + 1; "same": n of them, as in SciPy; "full": all, n + k − 1.
+        "valid": the n − k + 1 outputs that need no zeros; "same": n outputs, the same ones as in SciPy; "full": all n + k − 1
+        outputs.
 
     Returns
     -------
@@ -31,7 +35,7 @@ def convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     Raises
     ------
     TypeError
-        If the arrays are not float32, float64 or integers, or not of one type.
+        If the arrays are not float32, float64 or integers, or have different types.
     ValueError
         If a shape or the mode does not fit; the message names the argument.
 
@@ -47,14 +51,14 @@ def convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Convolution of an image with a kernel.
+    r"""Compute the convolution of an image with a kernel.
 
     .. math:: (K * I)_{i,j} = \sum_{m,n} I_{i-m,\,j-n} \, K_{m,n}
 
     Parameters
     ----------
     x : array (H, W), float32 or float64
-        The image I, zero outside.
+        The image I; outside its range it counts as zero.
     w : array (kh, kw), of x's type
         The kernel K.
     mode : str
@@ -81,14 +85,16 @@ def convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def cross_correlate1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Cross-correlation of a signal with a kernel: convolution with the kernel flipped.
+    r"""Compute the cross-correlation of a signal with a kernel.
 
     .. math:: (w \star x)_t = \sum_i x_{t+i} \, w_i
+
+    This is the convolution with the flipped kernel.
 
     Parameters
     ----------
     x : array (n,), float32 or float64
-        The signal, zero outside.
+        The signal; outside its range it counts as zero.
     w : array (k,), of x's type
         The kernel.
     mode : str
@@ -115,14 +121,14 @@ def cross_correlate1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def cross_correlate2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Cross-correlation of an image with a kernel: what the convolution layer computes.
+    r"""Compute the cross-correlation of an image with a kernel, as a convolution layer does.
 
     .. math:: (K \star I)_{i,j} = \sum_{m,n} I_{i+m,\,j+n} \, K_{m,n}
 
     Parameters
     ----------
     x : array (H, W), float32 or float64
-        The image I, zero outside.
+        The image I; outside its range it counts as zero.
     w : array (kh, kw), of x's type
         The kernel K.
     mode : str
@@ -149,19 +155,20 @@ def cross_correlate2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Convolution of a signal with a kernel by the convolution theorem: :func:`convolve1d` through the Fourier transform.
+    r"""Compute the convolution of a signal with a kernel by Fourier transforms.
 
     .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad
               (w * x)_t = \frac{1}{n} \sum_k X_k W_k \, e^{+2\pi \mathrm{i}\, k t / n}
 
-    n is at least the length of the full convolution, so that nothing wraps around. The loops take these sums as they stand;
-    the kernel takes the fast transform, with n·log n products where :func:`convolve1d` has n·k. Every output carries the
-    rounding of the largest, so small ones beside it are less exact than there, and an infinity or a NaN reaches all outputs.
+    n is at least the length of the full convolution, so that nothing wraps around. The loops compute these sums directly. The
+    kernel uses the fast Fourier transform, which needs about n·log n products; :func:`convolve1d` needs n·k. The rounding
+    error of every output is proportional to the largest output, so small outputs are less accurate than with
+    :func:`convolve1d`. An infinity or a NaN in the input spreads to all outputs.
 
     Parameters
     ----------
     x : array (n,), float32 or float64
-        The signal, zero outside.
+        The signal; outside its range it counts as zero.
     w : array (k,), of x's type
         The kernel.
     mode : str
@@ -174,7 +181,7 @@ def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
     Raises
     ------
     TypeError, ValueError
-        As :func:`convolve1d`; also for fractions, which have no roots of unity among them.
+        As :func:`convolve1d`; also for fractions, which cannot represent complex roots of unity.
 
     Examples
     --------
@@ -188,17 +195,18 @@ def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def fft_convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Convolution of an image with a kernel by the convolution theorem: :func:`convolve2d` through the Fourier transform.
+    r"""Compute the convolution of an image with a kernel by Fourier transforms.
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
               (w * x)_{i,j} = \frac{1}{H W} \sum_{k,l} X_{k,l} W_{k,l} \, e^{+2\pi \mathrm{i}\, (k i / H + l j / W)}
 
-    What is said at :func:`fft_convolve1d` holds here too. It pays for kernels of some tens of pixels and more.
+    The notes on accuracy at :func:`fft_convolve1d` also apply here. This is faster than :func:`convolve2d` for kernels whose
+    height and width are some tens of pixels or more.
 
     Parameters
     ----------
     x : array (H, W), float32 or float64
-        The image, zero outside.
+        The image; outside its range it counts as zero.
     w : array (kh, kw), of x's type
         The kernel.
     mode : str
@@ -232,8 +240,11 @@ def _checked(x: ArrayLike, w: ArrayLike, mode: str, *space: str) -> tuple[Array,
 
 
 def _with_roots_of_unity(x: ArrayLike, w: ArrayLike) -> tuple[Array, Array]:
-    """Floats and symbols include roots of unity; fractions do not."""
+    """Return x and w as arrays of floats or symbols, which can represent roots of unity.
+
+    Fractions cannot represent them and raise an error.
+    """
     x, w = floats(x=x, w=w)
     if x.dtype == object and not all(map(is_symbolic, [*x.flat, *w.flat])):
-        raise ArgumentTypeError("x and w must hold floats or sympy symbols, got numbers without roots of unity")
+        raise ArgumentTypeError("x and w must be arrays of floats or sympy symbols, got numbers without roots of unity")
     return x, w

@@ -8,11 +8,11 @@ __all__ = ["dense", "dense_db", "dense_dw", "dense_dx"]
 
 
 def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
-    r"""Dense layer: a bias plus all inputs, weighted.
+    r"""Compute a dense layer: each output is its bias plus the weighted sum of all inputs.
 
     .. math:: y_o = \mathrm{bias}_o + \sum_c x_c \; w_{c,o}
 
-    A convolution with a 1×1 kernel is this layer, shared by all pixels (A8).
+    A convolution with a 1×1 kernel applies this layer to every pixel, with the same weights (lecture row A8).
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
     Raises
     ------
     TypeError
-        If the arrays are not float32, float64 or integers, or not of one type.
+        If the arrays are not float32, float64 or integers, or have different types.
     ValueError
         If shapes do not fit; the message names the argument.
 
@@ -51,7 +51,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
 
 
 def dense_dx(dy: ArrayLike, w: ArrayLike) -> Array:
-    r"""∂e/∂x of :func:`dense`, from ∂e/∂y.
+    r"""Compute ∂e/∂x of :func:`dense` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_c} = \sum_o \frac{\partial e}{\partial y_o} \; w_{c,o}
 
@@ -87,7 +87,7 @@ def dense_dx(dy: ArrayLike, w: ArrayLike) -> Array:
 
 
 def dense_dw(x: ArrayLike, dy: ArrayLike) -> Array:
-    r"""∂e/∂w of :func:`dense`, from ∂e/∂y.
+    r"""Compute ∂e/∂w of :func:`dense` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{c,o}} = \sum_b x_{b,c} \; \frac{\partial e}{\partial y_{b,o}}
 
@@ -105,7 +105,7 @@ def dense_dw(x: ArrayLike, dy: ArrayLike) -> Array:
     Raises
     ------
     TypeError, ValueError
-        As :func:`dense`; also if dy has not as many examples as x.
+        As :func:`dense`; also if dy and x differ in the number of examples.
 
     Examples
     --------
@@ -119,12 +119,12 @@ def dense_dw(x: ArrayLike, dy: ArrayLike) -> Array:
     x, dy = floats(x=x, dy=dy)
     _batch("x", x)
     _batch("dy", dy)
-    same_shape("dy", dy, (len(x), dy.shape[1]), "with as many examples as x")
+    same_shape("dy", dy, (len(x), dy.shape[1]), "with the batch size of x")
     return implementation("dense").dense_dw(x, dy)
 
 
 def dense_db(dy: ArrayLike) -> Array:
-    r"""∂e/∂b of :func:`dense`: the sum of ∂e/∂y over the examples.
+    r"""Compute ∂e/∂b of :func:`dense`: the sum of ∂e/∂y over the examples.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_b \frac{\partial e}{\partial y_{b,o}}
 

@@ -1,4 +1,4 @@
-"""Access to the modules that compute: the loops of ``reference`` or the kernels of ``_core``."""
+"""Access to the implementations: the loops of ``reference`` or the kernels of ``_core``."""
 
 from types import ModuleType, SimpleNamespace
 
@@ -11,11 +11,11 @@ _IMPLEMENTATIONS = {"kernels": _core.kernels, "reference": reference}
 
 
 def implementation(family: str) -> ModuleType:
-    """Return the module of one family, such as "conv", in the current engine."""
+    """Return the module of one family, such as "conv", for the current engine."""
     return getattr(_IMPLEMENTATIONS[activate().engine], family)
 
 
 def kernels() -> SimpleNamespace:
-    """Return the kernel modules, which compute with the current settings, whatever the engine."""
+    """Return the kernel modules with the current settings, even if the engine is "reference"."""
     activate()
     return _core.kernels

@@ -13,14 +13,14 @@ __all__ = ["dropout", "dropout_dx", "dropout_rate"]
 
 
 def dropout(x: ArrayLike, rate: float, rng: Generator) -> tuple[Array, Array]:
-    r"""Dropout: units are set to zero at random, and the others enlarged, so that the expected value stays (inverted dropout).
+    r"""Set randomly chosen units to zero and scale the others up (inverted dropout).
 
     .. math:: y = x \cdot \mathrm{mask}, \qquad \mathrm{mask} = \begin{cases} 0 & \text{with probability rate} \\
               1 / (1 - \mathrm{rate}) & \text{else} \end{cases}
 
-    A dropped unit is 0 even if x is infinite or NaN.
-
-    In inference nothing is done. The random numbers are float64 whatever x is, so a seed gives one mask for both types.
+    The expected value of each unit stays the same, so inference needs no dropout and no correction. A dropped unit is 0 even
+    if its x is infinite or NaN. The random numbers are float64 for any type of x, so a seed gives the same mask in float32 and
+    float64.
 
     Parameters
     ----------
@@ -29,20 +29,21 @@ def dropout(x: ArrayLike, rate: float, rng: Generator) -> tuple[Array, Array]:
     rate : float
         Probability with which a unit is dropped, from 0 up to but not including 1.
     rng : numpy.random.Generator or int
-        Where the random numbers come from: a generator, which moves on, or a seed.
+        Generator of the random numbers, whose state advances, or a seed.
 
     Returns
     -------
     y : array of x's shape and type
     mask : array of x's shape and type
-        What :func:`dropout_dx` needs.
+        0 for dropped units and 1 / (1 − rate) for the others; an argument of :func:`dropout_dx`.
 
     Raises
     ------
     TypeError
-        If x holds neither float32, float64 nor integers, rate is no number, or rng neither a generator nor a seed.
+        If x is not an array of float32, float64 or integers, rate is not a number, or rng is neither a generator
+        nor an integer.
     ValueError
-        If rate or the seed lies outside of its range.
+        If rate or the seed is out of range.
 
     Examples
     --------
@@ -52,7 +53,7 @@ def dropout(x: ArrayLike, rate: float, rng: Generator) -> tuple[Array, Array]:
     Source: lecture row A18 (SOURCES.md); Srivastava et al., "Dropout: a simple way to prevent neural networks from
     overfitting", 2014.
     """
-    # The kernels want at least one axis, and floats() makes one; a single number goes back without.
+    # The kernels need at least one axis, so as_float() gives a single number one. It is removed at the end.
     single, x = x, as_float("x", x)
     shape = np.shape(single)
     u = generator("rng", rng).random(x.shape)
@@ -61,11 +62,11 @@ def dropout(x: ArrayLike, rate: float, rng: Generator) -> tuple[Array, Array]:
 
 
 def dropout_dx(dy: ArrayLike, *, mask: ArrayLike) -> Array:
-    r"""∂e/∂x of :func:`dropout`, from ∂e/∂y and the mask.
+    r"""Compute ∂e/∂x of :func:`dropout` from ∂e/∂y and the mask.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
 
-    A dropped unit, where the mask is 0, gets 0 even if ∂e/∂y is infinite or NaN.
+    For a dropped unit, whose mask is 0, ∂e/∂x is 0 even if ∂e/∂y is infinite or NaN.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def dropout_dx(dy: ArrayLike, *, mask: ArrayLike) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If the arrays are not of one type or not of one shape.
+        If the arrays differ in type or shape.
 
     Examples
     --------
@@ -93,10 +94,10 @@ def dropout_dx(dy: ArrayLike, *, mask: ArrayLike) -> Array:
     single = mask
     dy, mask = floats(dy=dy, mask=mask)
     shape = np.shape(single)
-    same_shape("dy", dy, mask.shape, "that of mask")
+    same_shape("dy", dy, mask.shape, "the shape of mask")
     return implementation("dropout").dropout_dx(dy, mask=mask).reshape(shape)
 
 
 def dropout_rate(rate: float, like: Array) -> Any:
-    """The rate, checked: at least 0 and below 1."""
+    """Check that the rate is at least 0 and below 1, and return it."""
     return scalar("rate", rate, like, least=0, below=1)

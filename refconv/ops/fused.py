@@ -1,6 +1,7 @@
-"""What layers use beside the operators: several operators in one pass, operators in place, and where branches come together.
+"""Operators for layers only: fused and in-place operators, sums and concatenations.
 
-The first two have no loops: layers ask for them only while the kernels run. Branches come together on either engine.
+Fused and in-place operators have no loops, so layers use them only with the engine "kernels". Sums and concatenations join the
+outputs of branches and run on both engines.
 """
 
 from collections.abc import Sequence
@@ -29,12 +30,12 @@ __all__ = [
 
 
 def pools_with(window: Window, inputs: int, groups: int) -> bool:
-    """Whether there is a kernel for a convolution with this window, ReLU and 2×2 max pooling in one."""
+    """Return True if a kernel fuses a convolution with this window, ReLU and 2×2 max pooling."""
     return kernels().conv_relu_pool.takes(window, inputs, groups)
 
 
 def conv2d_relu_pool(x: ArrayLike, w: ArrayLike, b: ArrayLike | None, window: Window) -> tuple[Array, Array]:
-    """conv2d with this window, relu, and max_pool2d of 2×2.
+    """Compute conv2d with this window, relu and 2×2 max_pool2d in one pass.
 
     Parameters
     ----------
@@ -42,13 +43,14 @@ def conv2d_relu_pool(x: ArrayLike, w: ArrayLike, b: ArrayLike | None, window: Wi
     w : array (kh, kw, C, O), of x's type
     b : array (O,), of x's type, or None
     window : Window
-        Of the convolution; :func:`pools_with` it.
+        Window of the convolution, for which :func:`pools_with` returns True.
 
     Returns
     -------
     y : array (N, P, Q, O), of x's type
     winners : array of uint8, of y's shape
-        Which of the four is the largest, 2r + s for row r and column s of the window; 4 where it is not above 0.
+        Index of the largest of the four elements, 2r + s for row r and column s of the pooling window; 4 if the largest is not
+        above 0.
 
     Raises
     ------
@@ -58,43 +60,52 @@ def conv2d_relu_pool(x: ArrayLike, w: ArrayLike, b: ArrayLike | None, window: Wi
     x, w, b = floats(x=x, w=w, b=b)
     channels_last("x", x, 2, "channels_last")
     axes("w", w, "kernel height", "kernel width", "inputs", "outputs")
-    same_shape("x", x, (*x.shape[:3], w.shape[2]), "with the channels that w takes")
+    same_shape("x", x, (*x.shape[:3], w.shape[2]), "with the input channels of w")
     same_shape("b", b, w.shape[-1:], "one for each output channel of w")
     size = window.output_size(x.shape[1:3])
     if min(size) < 2:
-        raise ArgumentValueError(f"the input must leave the pool 2×2 outputs of the convolution or more, got {size}")
+        raise ArgumentValueError(f"x must give a convolution output of at least 2×2 pixels, got {size}")
     return kernels().conv_relu_pool.forward(x, w, b, window)
 
 
 def conv2d_relu_pool_grads(
     x: ArrayLike, w: ArrayLike, dy: ArrayLike, winners: Array, window: Window, want_dx: bool = True
 ) -> tuple[Array | None, Array, Array]:
-    """∂e/∂x (None unless wanted), ∂e/∂w and ∂e/∂b of :func:`conv2d_relu_pool`, from its arguments and its winners."""
+    """Compute ∂e/∂x, ∂e/∂w and ∂e/∂b of :func:`conv2d_relu_pool`.
+
+    ``winners`` is the one that the forward pass returned. ∂e/∂x is None if ``want_dx`` is False.
+    """
     x, w, dy = floats(x=x, w=w, dy=dy)
     size = window.output_size(x.shape[1:3])
     same_shape("winners", winners, (len(x), size[0] // 2, size[1] // 2, w.shape[3]), "one for each window and output")
-    same_shape("dy", dy, winners.shape, "that of y")
+    same_shape("dy", dy, winners.shape, "the shape of y")
     gradients = kernels().conv_relu_pool_grads.backward(x, w, dy, winners, window, want_dx)
-    return gradients or _grads_apart(x, w, dy, winners, window, want_dx)
+    return gradients or _unfused_grads(x, w, dy, winners, window, want_dx)
 
 
-def _grads_apart(
+def _unfused_grads(
     x: Array, w: Array, dy: Array, winners: Array, window: Window, want_dx: bool
 ) -> tuple[Array | None, Array, Array]:
-    """The same with numbers that are not finite: the sums of the three operators, zeros included."""
+    """Compute the same derivatives with the separate operators, for non-finite numbers.
+
+    The fused kernel skips products with zeros, but 0 · ∞ must be NaN.
+    """
     size = window.output_size(x.shape[1:3])
-    down, across = winners.shape[1:3]
-    whole = np.zeros((len(x), *size, w.shape[-1]), dy.dtype)
-    for number in range(4):
-        r, s = divmod(number, 2)
-        whole[:, r : 2 * down : 2, s : 2 * across : 2] = np.where(winners == number, dy, 0)
+    rows, columns = winners.shape[1:3]
+    dconv = np.zeros((len(x), *size, w.shape[-1]), dy.dtype)
+    for index in range(4):
+        r, s = divmod(index, 2)
+        dconv[:, r : 2 * rows : 2, s : 2 * columns : 2] = np.where(winners == index, dy, 0)
     options: dict[str, Any] = {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
-    dx = conv2d_dx(whole, w, x.shape[1:3], **options) if want_dx else None
-    return dx, conv2d_dw(x, whole, window.kernel, **options), conv2d_db(whole)
+    dx = conv2d_dx(dconv, w, x.shape[1:3], **options) if want_dx else None
+    return dx, conv2d_dw(x, dconv, window.kernel, **options), conv2d_db(dconv)
 
 
 def relu_in_place(y: ArrayLike) -> Array:
-    """relu of y, written over y if its numbers are floats that lie in order. For arrays that nobody else holds."""
+    """Return relu of y, computed in place if y is a C-contiguous array of floats.
+
+    The caller must own y, since no other code may still need its old elements.
+    """
     y = as_float("y", y)
     kernels().activation.relu_in_place(y.reshape(-1))
     return y
@@ -103,7 +114,10 @@ def relu_in_place(y: ArrayLike) -> Array:
 def batch_norm_inference_in_place(
     y: ArrayLike, gamma: ArrayLike, beta: ArrayLike, mean: ArrayLike, var: ArrayLike, eps: float, relu: bool
 ) -> Array:
-    """batch_norm_inference of y (…, C), and relu of that if asked for, written over y. For arrays that nobody else holds."""
+    """Return batch_norm_inference of y (…, C), computed in place, and a ReLU of it if requested.
+
+    The caller must own y, since no other code may still need its old elements.
+    """
     y, gamma, beta, mean, var = floats(y=y, gamma=gamma, beta=beta, mean=mean, var=var)
     eps = checked(eps, y.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)
     kernels().norm.batch_norm_inference_in_place(y.reshape(-1, y.shape[-1]), gamma, beta, mean, var, eps, relu)
@@ -111,8 +125,11 @@ def batch_norm_inference_in_place(
 
 
 def total(arrays: Sequence[Array]) -> Array:
-    """The sum of arrays of one shape, a new array: on all threads where the kernels can, or else NumPy's."""
-    if _kernels_take(arrays, {a.shape for a in arrays}):
+    """Return the sum of arrays of the same shape as a new array.
+
+    A kernel computes it on all threads if it accepts the arrays, else NumPy does.
+    """
+    if _kernels_accept(arrays, {a.shape for a in arrays}):
         return kernels().combine.total(arrays)
     result = arrays[0] + 0
     for a in arrays[1:]:
@@ -121,14 +138,17 @@ def total(arrays: Sequence[Array]) -> Array:
 
 
 def side_by_side(arrays: Sequence[Array], axis: int) -> Array:
-    """The arrays behind one another along an axis, a new array: on all threads along the last one, or else NumPy's."""
-    if axis in (-1, arrays[0].ndim - 1) and arrays[0].size and _kernels_take(arrays, {a.shape[:-1] for a in arrays}):
+    """Concatenate arrays along an axis and return a new array.
+
+    A kernel does it on all threads along the last axis if it accepts the arrays, else NumPy does.
+    """
+    if axis in (-1, arrays[0].ndim - 1) and arrays[0].size and _kernels_accept(arrays, {a.shape[:-1] for a in arrays}):
         return kernels().combine.side_by_side(arrays)
     return np.concatenate(arrays, axis)
 
 
-def _kernels_take(arrays: Sequence[Array], shapes: set[Shape]) -> bool:
-    """Whether they do; ``shapes`` holds what must be the same of all arrays."""
+def _kernels_accept(arrays: Sequence[Array], shapes: set[Shape]) -> bool:
+    """Return True if the kernels accept the arrays; ``shapes`` must have one element."""
     dtype = arrays[0].dtype
     return (
         get_config().engine == "kernels"

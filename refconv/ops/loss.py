@@ -22,14 +22,14 @@ __all__ = [
 
 
 def softmax(x: ArrayLike) -> Array:
-    r"""Softmax over the last axis: positive numbers that sum to one, in the ratio of the exponentials.
+    r"""Compute the softmax over the last axis: the exponentials, divided by their sum.
 
     .. math:: y_k = \frac{e^{x_k}}{\sum_j e^{x_j}}
 
     Parameters
     ----------
     x : array (…, classes), float32 or float64
-        The logits; any size is safe, since their maximum is subtracted first.
+        The logits. They may be large, since their maximum is subtracted first.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def softmax(x: ArrayLike) -> Array:
     Raises
     ------
     TypeError
-        If x does not hold float32, float64 or integers.
+        If x is not an array of float32, float64 or integers.
     ValueError
         If x has no class on its last axis.
 
@@ -56,7 +56,7 @@ def softmax(x: ArrayLike) -> Array:
 
 
 def softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
-    r"""∂e/∂x of :func:`softmax`, from ∂e/∂y and the output y.
+    r"""Compute ∂e/∂x of :func:`softmax` from ∂e/∂y and the output y.
 
     .. math:: \frac{\partial e}{\partial x_k} = y_k \left( \frac{\partial e}{\partial y_k}
               - \sum_j \frac{\partial e}{\partial y_j} \; y_j \right)
@@ -75,7 +75,7 @@ def softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
     Raises
     ------
     TypeError, ValueError
-        As :func:`softmax`; also if dy has not the shape of y.
+        As :func:`softmax`; also if dy does not have the shape of y.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
 
 
 def log_softmax(x: ArrayLike) -> Array:
-    r"""The logarithm of :func:`softmax`, finite where the softmax itself is too small for a number.
+    r"""Compute the logarithm of :func:`softmax`, finite even where the softmax underflows to 0.
 
     .. math:: y_k = x_k - \log \sum_j e^{x_j}
 
@@ -122,7 +122,7 @@ def log_softmax(x: ArrayLike) -> Array:
 
 
 def log_softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
-    r"""∂e/∂x of :func:`log_softmax`, from ∂e/∂y and the output y.
+    r"""Compute ∂e/∂x of :func:`log_softmax` from ∂e/∂y and the output y.
 
     .. math:: \frac{\partial e}{\partial x_k} = \frac{\partial e}{\partial y_k}
               - e^{y_k} \sum_j \frac{\partial e}{\partial y_j}
@@ -158,28 +158,28 @@ def log_softmax_dx(dy: ArrayLike, *, y: ArrayLike) -> Array:
 def softmax_cross_entropy(
     logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, class_weights: ArrayLike | None = None
 ) -> tuple[Any, Array]:
-    r"""Mean cross-entropy of the softmax against the labels, of images or of pixels, and its derivative.
+    r"""Compute the mean cross-entropy of softmax and labels, and its derivative.
 
     .. math:: t_{b,k} = (1 - \alpha) [k = \mathrm{label}_b] + \frac{\alpha}{K}, \quad
               u_b = \frac{w_{\mathrm{label}_b}}{\sum_i w_{\mathrm{label}_i}}, \quad
               e = -\sum_{b,k} u_b \; t_{b,k} \log p_{b,k}, \quad
               \frac{\partial e}{\partial \mathrm{logits}_{b,k}} = u_b \; (p_{b,k} - t_{b,k})
 
-    with p the softmax of the logits. Without class weights each of the N examples has the share u = 1/N. An example is an
-    image, or a pixel if the logits have more axes. Both results come from the same exponentials, so they are computed
-    together.
+    with p the softmax of the logits. u is the weight of an example in the mean; without class weights it is 1/N for each of
+    the N examples. An example is an image, or a pixel if the logits have more axes. Loss and derivative use the same
+    exponentials, so they are computed together.
 
     Parameters
     ----------
     logits : array (…, K), float32 or float64
         Scores of K classes, before any softmax: (N, K), or (N, H, W, K) for a class of each pixel. At least one example.
     labels : array (…), of integers
-        The right classes, from 0 to K − 1, in the shape of the logits without their last axis.
+        The correct classes, from 0 to K − 1, in the shape of the logits without their last axis.
     label_smoothing : float
-        α, from 0 to 1: the part of the target that is spread evenly over all classes.
+        α, from 0 to 1: the part of the target that is distributed equally over all classes.
     class_weights : array (K,), optional
-        w: what an example of each class counts, at least 0. A class of weight 0 is ignored, and larger weights make up for
-        rare classes. With label smoothing, PyTorch weights each term of the sum over k instead.
+        w, the weight of an example of each class, at least 0. A class of weight 0 is ignored, and larger weights compensate
+        for rare classes. With label smoothing, PyTorch weights each term of the sum over k instead.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def softmax_cross_entropy(
     Raises
     ------
     TypeError
-        If the logits are not float32, float64 or integers, or the labels not integers.
+        If the logits are not float32, float64 or integers, or the labels are not integers.
     ValueError
         If shapes do not fit, the batch is empty, all examples have the weight 0, or a label is not a class; the message
         names the first such label.
@@ -213,7 +213,9 @@ def softmax_cross_entropy(
     logits = _not_empty("logits", as_float("logits", logits))
     if logits.ndim < 2:
         raise ArgumentValueError(f"logits must have at least 2 axes (examples, classes), got shape {logits.shape}")
-    labels = class_labels(labels, logits.shape[:-1], logits.shape[-1], why="that of logits without its last axis").reshape(-1)
+    labels = class_labels(
+        labels, logits.shape[:-1], logits.shape[-1], why="the shape of logits without its last axis"
+    ).reshape(-1)
     alpha = scalar("label_smoothing", label_smoothing, logits, least=0, most=1)
     weights = None if class_weights is None else weights_of_classes(class_weights, labels, logits.shape[-1], logits.dtype)
     loss, dlogits = implementation("loss").softmax_cross_entropy(_rows(logits), labels, alpha, weights)
@@ -221,7 +223,7 @@ def softmax_cross_entropy(
 
 
 def mean_squared_error(predictions: ArrayLike, targets: ArrayLike) -> tuple[Any, Array]:
-    r"""Mean of the squared differences over all elements, and its derivative.
+    r"""Compute the mean of the squared differences over all elements, and its derivative.
 
     .. math:: e = \frac{1}{M} \sum_i (p_i - t_i)^2, \qquad
               \frac{\partial e}{\partial p_i} = \frac{2}{M} \, (p_i - t_i)
@@ -231,7 +233,7 @@ def mean_squared_error(predictions: ArrayLike, targets: ArrayLike) -> tuple[Any,
     predictions : array, float32 or float64
         p, with any number of axes and at least one element.
     targets : array of numbers
-        t, in exactly the shape of the predictions: nothing is broadcast. Converted to the type of the predictions.
+        t, in the same shape as the predictions: there is no broadcasting. They are converted to the type of the predictions.
 
     Returns
     -------
@@ -243,9 +245,9 @@ def mean_squared_error(predictions: ArrayLike, targets: ArrayLike) -> tuple[Any,
     Raises
     ------
     TypeError
-        If the predictions are not float32, float64 or integers, or the targets not numbers.
+        If the predictions are not float32, float64 or integers, or the targets are not numbers.
     ValueError
-        If the shapes differ, or there is no element.
+        If the shapes differ, or the arrays are empty.
 
     Examples
     --------
@@ -256,7 +258,7 @@ def mean_squared_error(predictions: ArrayLike, targets: ArrayLike) -> tuple[Any,
     >>> mean_squared_error(np.array([[3.0], [-1.0]]), [2, 4])
     Traceback (most recent call last):
         ...
-    refconv.ArgumentValueError: targets must have shape (2, 1), that of predictions, got shape (2,)
+    refconv.ArgumentValueError: targets must have shape (2, 1), the shape of predictions, got shape (2,)
 
     Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2018, section 2.
     """
@@ -268,22 +270,22 @@ def mean_squared_error(predictions: ArrayLike, targets: ArrayLike) -> tuple[Any,
 
 
 def binary_cross_entropy(logits: ArrayLike, targets: ArrayLike, *, pos_weight: float = 1.0) -> tuple[Any, Array]:
-    r"""Mean cross-entropy of yes-or-no answers, the sigmoids of the logits, and its derivative.
+    r"""Compute the mean cross-entropy of binary predictions σ(logits), and its derivative.
 
     .. math:: e = -\frac{1}{M} \sum_i w \, t_i \log \sigma(x_i) + (1 - t_i) \log (1 - \sigma(x_i)), \qquad
               \frac{\partial e}{\partial x_i} = \frac{1}{M} \big( (1 - t_i) \, \sigma(x_i) - w \, t_i \, \sigma(-x_i) \big)
 
-    It takes the logits, not their sigmoids: those round to 0 and 1, whose logarithm or derivative is lost.
+    The function takes logits, not sigmoids: a sigmoid may round to 0 or 1, and then its logarithm is −∞ or its derivative 0.
 
     Parameters
     ----------
     logits : array, float32 or float64
-        x, with any number of axes and at least one element; of any size.
+        x, with any number of axes and at least one element. They may be large.
     targets : array of numbers or booleans
-        t, from 0 (no) to 1 (yes), in exactly the shape of the logits: nothing is broadcast. Converted to the type of the
-        logits.
+        t, from 0 (no) to 1 (yes), in the same shape as the logits: there is no broadcasting. They are converted to the type of
+        the logits.
     pos_weight : float
-        w, above 0: what the term of a yes counts. Larger weights make up for rare ones.
+        w, above 0: the weight of the positive targets. Larger weights compensate for rare positive targets.
 
     Returns
     -------
@@ -295,9 +297,9 @@ def binary_cross_entropy(logits: ArrayLike, targets: ArrayLike, *, pos_weight: f
     Raises
     ------
     TypeError
-        If the logits are not float32, float64 or integers, or the targets not numbers.
+        If the logits are not float32, float64 or integers, or the targets are not numbers.
     ValueError
-        If the shapes differ, there is no element, or a target is not from 0 to 1.
+        If the shapes differ, the arrays are empty, or a target is not from 0 to 1.
 
     Examples
     --------
@@ -320,14 +322,17 @@ def binary_cross_entropy(logits: ArrayLike, targets: ArrayLike, *, pos_weight: f
 
 
 def _not_empty(name: str, array: Array) -> Array:
-    """The array; an error if it has no element, since the mean over no examples is not a number."""
+    """Return the array; raise an error if it is empty, since the mean over no examples is NaN."""
     if not array.size:
         raise ArgumentValueError(f"{name} must not be empty, got shape {array.shape}")
     return array
 
 
 def weights_of_classes(weights: ArrayLike, labels: Array, classes: int, dtype: np.dtype[Any]) -> Array:
-    """Return class weights as an array of this dtype; an error if they do not fit, or if no label has any weight."""
+    """Return class weights as an array of this dtype.
+
+    Raise an error if they do not fit the classes, or if all labels have weight 0.
+    """
     weights = _numbers("class_weights", weights, dtype)
     same_shape("class_weights", weights, (classes,), "one weight for each class")
     if dtype.kind == "f" and not (np.isfinite(weights).all() and (weights >= 0).all()):
@@ -338,12 +343,15 @@ def weights_of_classes(weights: ArrayLike, labels: Array, classes: int, dtype: n
 
 
 def _targets(targets: ArrayLike, dtype: np.dtype[Any], shape: Shape, name: str) -> Array:
-    """The targets, flat and of this dtype; an error unless they have the shape of the array that they are compared with."""
-    return same_shape("targets", _numbers("targets", targets, dtype), shape, f"that of {name}").reshape(-1)
+    """Return the targets as an array with one axis and this dtype, after checking their shape.
+
+    ``name`` is the name of the array that they are compared with, for the error message.
+    """
+    return same_shape("targets", _numbers("targets", targets, dtype), shape, f"the shape of {name}").reshape(-1)
 
 
 def _numbers(name: str, values: ArrayLike, dtype: np.dtype[Any]) -> Array:
-    """An array of numbers, converted to a dtype: floats, or objects beside fractions and symbols."""
+    """Return an array of numbers converted to a dtype: floats, or objects for exact numbers."""
     if isinstance(values, np.ma.MaskedArray):
         raise ArgumentTypeError(f"{name} must be a plain array, got a masked array, whose mask would be lost")
     if np.iscomplexobj(values):  # NumPy would drop the imaginary part
@@ -355,7 +363,7 @@ def _numbers(name: str, values: ArrayLike, dtype: np.dtype[Any]) -> Array:
 
 
 def _logits(name: str, value: ArrayLike, array: Array) -> Array:
-    # floats() gives a single number an axis, and a class of its own; so the shape that came is asked.
+    # floats() makes an array with one class of a single number, so the shape of the argument itself is checked.
     if not np.ndim(value) or not array.shape[-1]:
         raise ArgumentValueError(f"{name} must have at least one class on its last axis, got shape {np.shape(value)}")
     return array
@@ -364,7 +372,7 @@ def _logits(name: str, value: ArrayLike, array: Array) -> Array:
 def _outputs(dy: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     dy_array, y_array = floats(dy=dy, y=y)
     _logits("y", y, y_array)
-    return same_shape("dy", dy_array, y_array.shape, "that of y"), y_array
+    return same_shape("dy", dy_array, y_array.shape, "the shape of y"), y_array
 
 
 def _rows(array: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The convolution layer as a matrix product: neighbourhoods as columns, the layer itself as a matrix, stuffed zeros."""
+"""The convolution layer as a matrix product: im2col, Toeplitz matrices and zero stuffing."""
 
 from math import prod
 
@@ -21,11 +21,12 @@ def im2col(
     dilation: Size = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""The neighbourhoods of an image as the columns of a matrix: the layer is then one matrix product.
+    r"""Copy each neighbourhood of the images into one column of a matrix.
 
     .. math:: M_{(m,n,c),\,(b,i,j)} = x_{b,\; i S + m D,\; j S + n D,\; c}
 
-    With K the kernels of :func:`refconv.conv2d`, ``K.reshape(kh * kw * C, O).T @ M`` holds its outputs, (O, N·rows·columns).
+    The convolution layer is then one matrix product: with the kernels K of :func:`refconv.conv2d`, its outputs are
+    ``K.reshape(kh * kw * C, O).T @ M``, of shape (O, N·rows·columns).
 
     Parameters
     ----------
@@ -46,9 +47,9 @@ def im2col(
     Raises
     ------
     TypeError
-        If x is not float32, float64 or integers.
+        If x is not an array of float32, float64 or integers.
     ValueError
-        If x is not a batch of images or the window does not fit; the message names the argument.
+        If x is not a batch of images, or the window does not fit; the message names the argument.
 
     Examples
     --------
@@ -80,22 +81,24 @@ def col2im(
     dilation: Size = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""The adjoint of :func:`im2col`: each column goes back to its place, and where neighbourhoods overlap they add up.
+    r"""Add each column of a matrix to its neighbourhood: the adjoint of :func:`im2col`.
+
+    Where neighbourhoods overlap, their elements are added.
 
     .. math:: x_{b,u,v,c} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}} M_{(m,n,c),\,(b,i,j)}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+    u and v count from the edge of the padding. The padding itself is cut off.
 
     Parameters
     ----------
     columns : array (kh·kw·C, N·rows·columns), float32 or float64
-        M, one neighbourhood a column. N and C follow from its shape.
+        M, with one neighbourhood in each column. Its shape determines N and C.
     input_size : int or (int, int)
         Height and width of the images, in pixels.
     kernel_size, stride, padding, dilation
         As in :func:`im2col`.
     data_format : str
-        Where the result has its channels: "channels_last" or "channels_first".
+        Layout of the returned images: "channels_last" or "channels_first".
 
     Returns
     -------
@@ -105,9 +108,9 @@ def col2im(
     Raises
     ------
     TypeError
-        If columns is not float32, float64 or integers.
+        If columns is not an array of float32, float64 or integers.
     ValueError
-        If the matrix does not divide into kernel entries and pixels, or the window does not fit.
+        If the shape of the matrix is not a multiple of the kernel entries and pixels, or the window does not fit.
 
     Examples
     --------
@@ -140,11 +143,12 @@ def col2im(
 def toeplitz1d(
     w: ArrayLike, input_size: Size, *, stride: Size = 1, padding: Padding = "valid", dilation: Size = 1, groups: int = 1
 ) -> Array:
-    r"""The convolution layer on signals of one length as a matrix T: ``T @ x.ravel()`` is the layer on one signal x.
+    r"""Return the matrix T of a convolution layer on signals of a fixed length.
 
     .. math:: T_{(i,o),\,(i S + m D,\; c)} = w_{m,c,o}, \quad \text{zero elsewhere}
 
-    With one channel and stride 1 each diagonal holds one value: T is a Toeplitz matrix.
+    ``T @ x.ravel()`` is the output of the layer for one signal x. With one channel and stride 1, all elements of a diagonal
+    are equal: T is a Toeplitz matrix.
 
     Parameters
     ----------
@@ -153,12 +157,12 @@ def toeplitz1d(
     input_size : int or (int,)
         Length n of the signals, in samples.
     stride, padding, dilation, groups
-        As in :func:`refconv.conv1d`. Columns that would meet the padding are dropped.
+        As in :func:`refconv.conv1d`. The columns of padding samples are dropped.
 
     Returns
     -------
     array (outputs·O, n·C), of w's type
-        Rows in the order (i, o), columns in the order (u, c): those of one signal with its channels last.
+        Rows in the order (i, o), columns in the order (u, c), as in one signal with its channels last.
 
     Raises
     ------
@@ -185,13 +189,14 @@ def toeplitz1d(
 def toeplitz2d(
     w: ArrayLike, input_size: Size, *, stride: Size = 1, padding: Padding = "valid", dilation: Size = 1, groups: int = 1
 ) -> Array:
-    r"""The convolution layer on images of one size as a matrix T: ``T @ x.ravel()`` is the layer on one image x.
+    r"""Return the matrix T of a convolution layer on images of a fixed size.
 
     .. math:: T_{(i,j,o),\,(i S + m D,\; j S + n D,\; c)} = w_{m,n,c,o}, \quad \text{zero elsewhere}
 
-    So ``T.T`` is the transposed convolution, and ∂e/∂x of the layer. With one channel and stride 1, T is doubly blocked
-    Toeplitz: its blocks repeat along the diagonals, and so do the elements of each block. It has H·W columns, and is nearly
-    all zeros: for small images only.
+    ``T @ x.ravel()`` is the output of the layer for one image x. ``T.T`` is the matrix of the transposed convolution, and of
+    ∂e/∂x of the layer. With one channel and stride 1, T is a doubly blocked Toeplitz matrix: its blocks are equal along the
+    diagonals, and so are the elements of each block. T has H·W·C columns and consists mostly of zeros, so it is suitable for
+    small images only.
 
     Parameters
     ----------
@@ -200,17 +205,17 @@ def toeplitz2d(
     input_size : int or (int, int)
         Height H and width W of the images, in pixels.
     stride, padding, dilation, groups
-        As in :func:`refconv.conv2d`. Columns that would meet the padding are dropped.
+        As in :func:`refconv.conv2d`. The columns of padding pixels are dropped.
 
     Returns
     -------
     array (rows·columns·O, H·W·C), of w's type
-        Rows in the order (i, j, o), columns in the order (u, v, c): those of one image with its channels last.
+        Rows in the order (i, j, o), columns in the order (u, v, c), as in one image with its channels last.
 
     Raises
     ------
     TypeError
-        If w is not float32, float64 or integers.
+        If w is not an array of float32, float64 or integers.
     ValueError
         If shapes, groups or the window do not fit; the message names the argument.
 
@@ -229,30 +234,30 @@ def toeplitz2d(
 
 
 def zero_stuff(x: ArrayLike, stride: Size, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""Images or signals with S − 1 zeros between neighbours.
+    r"""Insert S − 1 zeros between neighbouring pixels of images or elements of signals.
 
     .. math:: y_{i S,\; j S,\; c} = x_{i,j,c}, \quad \text{zero elsewhere}
 
-    A convolution with stride 1 of the result is a transposed convolution of x with stride S.
+    A convolution of the zero-stuffed array with stride 1 is a transposed convolution of x with stride S.
 
     Parameters
     ----------
     x : array (N, H, W, C) or (N, n, C), float32 or float64
         A batch of images or signals; (N, C, H, W) or (N, C, n) with ``data_format="channels_first"``.
-    stride : int or one int an axis
-        S: how far neighbours come to lie apart, in elements.
+    stride : int or one int for each axis
+        S, the new distance between neighbours, in elements.
     data_format : str
         "channels_last" or "channels_first".
 
     Returns
     -------
     array (N, (H − 1)·S + 1, (W − 1)·S + 1, C) or (N, (n − 1)·S + 1, C), of x's type
-        With its channels where x has them.
+        In the same layout as x.
 
     Raises
     ------
     TypeError
-        If x is not float32, float64 or integers.
+        If x is not an array of float32, float64 or integers.
     ValueError
         If x is not a batch of images or signals, or stride does not fit; the message names the argument.
 
@@ -271,11 +276,13 @@ def zero_stuff(x: ArrayLike, stride: Size, *, data_format: DataFormat = "channel
     ndim = x.ndim - 2
     x = channels_last("x", x, ndim, data_format)
     stride = per_axis("stride", stride, ndim)
-    every = Window((1,) * ndim, stride)
+    window = Window((1,) * ndim, stride)
     try:
-        every.output_size(every.transposed_output_size(x.shape[1:-1]))
+        window.output_size(window.transposed_output_size(x.shape[1:-1]))
     except ValueError as error:
-        raise ArgumentValueError(f"stride {stride} makes x of size {x.shape[1:-1]} too large: {error}") from None
+        raise ArgumentValueError(
+            f"stride must not make the output too large, got {stride} for x of size {x.shape[1:-1]}: {error}"
+        ) from None
     return restore(implementation("matrix").zero_stuff(x, stride), data_format)
 
 

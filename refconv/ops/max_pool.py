@@ -2,8 +2,8 @@
 
 Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first`` (batch, channels, height, width).
 
-Padding never wins a maximum. Positions of winners (``argmax``) are those of PyTorch's ``return_indices``: u·W + v in one
-channel's plane of the input without its padding.
+The padding is never the maximum. The positions of the maxima (``argmax``) are the same as with PyTorch's ``return_indices``:
+u·W + v within one channel of the input without its padding.
 """
 
 import math
@@ -38,27 +38,28 @@ def max_pool2d(
     ceil_mode: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Max pooling: the largest value under the window, channel by channel.
+    r"""Compute max pooling: the maximum under each window, channel by channel.
 
     .. math:: y_{i,j,c} = \max_{m,n} \; x_{i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
 
-    A NaN under the window is the result, so that none gets lost.
+    If a window contains a NaN, its output is NaN.
 
     Parameters
     ----------
     x : array (N, H, W, C), float32 or float64
         A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
     kernel_size : int or (int, int)
-        Height and width of the window: m and n run over so many pixels.
+        Height and width of the window in pixels, the ranges of m and n.
     stride : int or (int, int), optional
-        S of the formula, in pixels, for height and width; None means the window's own size, so that windows touch.
+        S of the formula, in pixels, for height and width. None means the size of the window, so that windows touch but do not
+        overlap.
     padding : str, int, (int, int) or ((top, bottom), (left, right))
-        How far windows may reach over the edge, as in :func:`refconv.conv2d`; what lies there never wins.
+        Pixels by which windows may extend over the edge, as in :func:`refconv.conv2d`. They are never the maximum.
     dilation : int or (int, int)
         D of the formula, in pixels.
     ceil_mode : bool
-        Round the output's size up instead of down: the last window may hang over the end by less than a stride, even
-        where it is the only one and x smaller than it; but none starts in the padding behind x.
+        Round the output size up instead of down: the last window may exceed the end by less than a stride, so even an x
+        smaller than the window may have an output. A window that would start in the padding after x is dropped.
     data_format : str
         "channels_last" or "channels_first".
 
@@ -69,9 +70,9 @@ def max_pool2d(
     Raises
     ------
     TypeError
-        If x holds neither float32, float64 nor integers.
+        If x is not an array of float32, float64 or integers.
     ValueError
-        If x is not a batch of images, the window does not fit, or one would hold nothing but padding.
+        If x is not a batch of images, the window does not fit, or some window contains only padding.
 
     Examples
     --------
@@ -97,12 +98,13 @@ def max_pool2d_with_argmax(
     ceil_mode: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> tuple[Array, Array]:
-    r"""Max pooling, and where each maximum was found.
+    r"""Compute max pooling, and the position of each maximum.
 
     .. math:: \mathrm{argmax}_{i,j,c} = u W + v, \quad (u, v) = (i S + m D,\; j S + n D)
               \text{ with } x_{u,v,c} = y_{i,j,c}
 
-    Of equal values the first in row-major order wins; of several NaNs the last.
+    If several elements are the maximum, argmax is the position of the first one in row-major order. If there are several
+    NaNs, it is the position of the last one.
 
     Parameters
     ----------
@@ -114,7 +116,7 @@ def max_pool2d_with_argmax(
     y : array (N, rows, columns, C), of x's type
         The maxima.
     argmax : array of intp, of y's shape
-        The winners' positions u·W + v in the plane of their channel, without padding: what :func:`max_pool2d_dx` needs.
+        The positions u·W + v of the maxima within their channel, without padding; an argument of :func:`max_pool2d_dx`.
 
     Raises
     ------
@@ -137,7 +139,7 @@ def max_pool2d_with_argmax(
 
 
 def max_pool2d_dx(dy: ArrayLike, argmax: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂x of :func:`max_pool2d`: all of ∂e/∂y goes to the winner.
+    r"""Compute ∂e/∂x of :func:`max_pool2d`: the pixel of a maximum gets all of its ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{i,j:\, \mathrm{argmax}_{i,j,c} = u W + v}
               \frac{\partial e}{\partial y_{i,j,c}}
@@ -147,7 +149,7 @@ def max_pool2d_dx(dy: ArrayLike, argmax: ArrayLike, input_size: Size, *, data_fo
     dy : array (N, rows, columns, C), float32 or float64
         ∂e/∂y; (N, C, rows, columns) with ``channels_first``.
     argmax : array of integers, of dy's shape
-        The winners' positions, from :func:`max_pool2d_with_argmax`.
+        The positions of the maxima, from :func:`max_pool2d_with_argmax`.
     input_size : (int, int)
         Height and width of x in pixels.
     data_format : str
@@ -160,9 +162,9 @@ def max_pool2d_dx(dy: ArrayLike, argmax: ArrayLike, input_size: Size, *, data_fo
     Raises
     ------
     TypeError
-        If dy holds neither float32, float64 nor integers, or argmax no integers.
+        If dy is not an array of float32, float64 or integers, or argmax is not an array of integers.
     ValueError
-        If argmax is not of dy's shape, or points outside of the image.
+        If argmax does not have the shape of dy, or contains a position outside the image.
 
     Examples
     --------
@@ -189,7 +191,7 @@ def max_pool1d(
     ceil_mode: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Max pooling on signals: :func:`max_pool2d` with one spatial axis.
+    r"""Compute max pooling on signals: :func:`max_pool2d` with one spatial axis.
 
     .. math:: y_{i,c} = \max_m \; x_{i S + m D,\; c}
 
@@ -198,7 +200,7 @@ def max_pool1d(
     x : array (N, n, C), float32 or float64
         A batch of signals; (N, C, n) with ``data_format="channels_first"``.
     kernel_size, stride, padding, dilation, ceil_mode, data_format
-        As in :func:`max_pool2d`, with one number, in samples, where it has two.
+        As in :func:`max_pool2d`, but with one number, in samples, instead of two.
 
     Returns
     -------
@@ -231,7 +233,7 @@ def max_pool1d_with_argmax(
     ceil_mode: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> tuple[Array, Array]:
-    r"""Max pooling on signals, and where each maximum was found: :func:`max_pool2d_with_argmax` with one spatial axis.
+    r"""Compute max pooling on signals, and the position of each maximum.
 
     .. math:: \mathrm{argmax}_{i,c} = u = i S + m D \text{ with } x_{u,c} = y_{i,c}
 
@@ -240,13 +242,13 @@ def max_pool1d_with_argmax(
     x : array (N, n, C), float32 or float64
         A batch of signals; (N, C, n) with ``data_format="channels_first"``.
     kernel_size, stride, padding, dilation, ceil_mode, data_format
-        As in :func:`max_pool2d`, with one number, in samples, where it has two.
+        As in :func:`max_pool2d`, but with one number, in samples, instead of two.
 
     Returns
     -------
     y : array (N, outputs, C), of x's type
     argmax : array (N, outputs, C), integers
-        The winner's place u in its signal.
+        The positions u of the maxima in their signals.
 
     Raises
     ------
@@ -268,7 +270,7 @@ def max_pool1d_with_argmax(
 
 
 def max_pool1d_dx(dy: ArrayLike, argmax: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂x of :func:`max_pool1d`: :func:`max_pool2d_dx` with one spatial axis.
+    r"""Compute ∂e/∂x of :func:`max_pool1d`, as :func:`max_pool2d_dx` does on images.
 
     .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i:\, \mathrm{argmax}_{i,c} = u}
               \frac{\partial e}{\partial y_{i,c}}
@@ -326,10 +328,11 @@ def _checked_dx(
 ) -> tuple[Array, Array, Shape]:
     dy, argmax = as_float("dy", dy), np.asarray(argmax)
     if argmax.dtype.kind not in "iu":
-        raise ArgumentTypeError(f"argmax must hold integers, got {argmax.dtype}")
-    same_shape("argmax", argmax, dy.shape, "that of dy")
+        raise ArgumentTypeError(f"argmax must be an array of integers, got {argmax.dtype}")
+    same_shape("argmax", argmax, dy.shape, "the shape of dy")
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
-    input_size, argmax = per_axis("input_size", input_size, ndim), np.ascontiguousarray(argmax, np.intp)
+    input_size = per_axis("input_size", input_size, ndim)
+    argmax = np.ascontiguousarray(argmax, np.intp)
     # The kernels check each index when they use it. As unsigned numbers, negative indices are larger than all others.
     if get_config().engine == "reference" and argmax.size and argmax.view(np.uintp).max() >= math.prod(input_size):
         _in_bounds(None, argmax, input_size)
@@ -340,7 +343,7 @@ def _in_bounds(dx: Array | None, argmax: Array, input_size: Shape) -> Array:
     """Return dx, which is None if an index of argmax is out of bounds."""
     if dx is None:
         raise ArgumentValueError(
-            f"argmax must lie between 0 and {math.prod(input_size) - 1} in an input of size {input_size}, "
+            f"argmax must be from 0 to {math.prod(input_size) - 1} in an input of size {input_size}, "
             f"got {argmax.min()} to {argmax.max()}"
         )
     return dx

@@ -1,7 +1,7 @@
 """Batch normalisation, in training and in inference, and the derivatives.
 
-It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or with the channels after the batch and
-``data_format="channels_first"``: each channel is normalised on its own, over all other axes.
+The functions accept rows (N, C), signals (N, n, C) and images (N, H, W, C), or arrays whose channels follow the batch axis
+with ``data_format="channels_first"``. Each channel is normalised separately, over all other axes.
 """
 
 from typing import Any
@@ -19,15 +19,15 @@ __all__ = ["batch_norm", "batch_norm_grads", "batch_norm_inference", "batch_norm
 def batch_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-3, data_format: DataFormat = "channels_last"
 ) -> tuple[Array, Array, Array]:
-    r"""Batch normalisation in training: with mean and variance of the batch itself.
+    r"""Normalise a batch by its own mean and variance, then scale and shift it (training).
 
     .. math:: \mu_c = \frac{1}{M} \sum_m x_{m,c}, \quad \sigma^2_c = \frac{1}{M} \sum_m (x_{m,c} - \mu_c)^2, \quad
               y_{m,c} = \gamma_c \frac{x_{m,c} - \mu_c}{\sqrt{\sigma^2_c + \varepsilon}} + \beta_c
 
-    m runs over the M elements of a channel: over the batch and, on signals and images, all positions (A16).
+    m runs over the M elements of a channel: over the batch and, for signals and images, over all positions (lecture row A16).
 
-    Where σ² is larger than x's type can hold (deviations around 1e19 in float32, 1e154 in float64) it is ∞: all y of the
-    channel are β, and what :func:`batch_norm_grads` then gives for x and γ is 0.
+    If σ² overflows the type of x (deviations around 1e19 in float32, 1e154 in float64), it is ∞. Then all y of the channel are
+    β, and :func:`batch_norm_grads` returns 0 for x and γ.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def batch_norm(
     gamma, beta : array (C,), of x's type
         Scale γ and shift β.
     eps : float
-        ε, in units of the variance; not negative.
+        ε, which is added to the variance; not negative.
     data_format : str
         "channels_last" or "channels_first".
 
@@ -49,7 +49,7 @@ def batch_norm(
     Raises
     ------
     TypeError
-        If the arrays are not float32, float64 or integers, or not of one type.
+        If the arrays are not float32, float64 or integers, or have different types.
     ValueError
         If shapes do not fit, the batch is empty, or eps is negative; the message names the argument.
 
@@ -79,7 +79,7 @@ def batch_norm_grads(
     eps: float = 1e-3,
     data_format: DataFormat = "channels_last",
 ) -> tuple[Array, Array, Array]:
-    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`, through the mean and the variance as well.
+    r"""Compute ∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`, where mean and variance depend on x.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} = \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}} \left(
               \frac{\partial e}{\partial y_{m,c}} - \frac{1}{M} \frac{\partial e}{\partial \beta_c}
@@ -108,7 +108,7 @@ def batch_norm_grads(
     Raises
     ------
     TypeError, ValueError
-        As :func:`batch_norm`; also if dy has not the shape of x, or a variance is negative.
+        As :func:`batch_norm`; also if dy does not have the shape of x, or a variance is negative.
 
     Examples
     --------
@@ -138,11 +138,11 @@ def batch_norm_inference(
     eps: float = 1e-3,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Batch normalisation in inference: with a mean and a variance that are given.
+    r"""Normalise a batch by a given mean and variance, then scale and shift it (inference).
 
     .. math:: y_{m,c} = \gamma_c \frac{x_{m,c} - \hat{\mu}_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} + \beta_c
 
-    So what comes out for one example does not depend on the others of its batch.
+    So the output of an example does not depend on the other examples of its batch.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def batch_norm_inference(
     gamma, beta : array (C,), of x's type
         Scale γ and shift β.
     mean, var : array (C,), of x's type
-        The averages of μ and σ² that training kept.
+        The running averages of μ and σ² from training.
     eps, data_format
         As in :func:`batch_norm`.
 
@@ -189,10 +189,12 @@ def batch_norm_inference_grads(
     eps: float = 1e-3,
     data_format: DataFormat = "channels_last",
 ) -> tuple[Array, Array, Array]:
-    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`; mean and variance are constants here.
+    r"""Compute ∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
               \frac{\gamma_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
+
+    The mean and the variance are constants here. ∂e/∂γ and ∂e/∂β are the same sums as in :func:`batch_norm_grads`.
 
     Parameters
     ----------
@@ -230,19 +232,19 @@ def _checked_grads(
     dy: ArrayLike, x: ArrayLike, gamma: ArrayLike, mean: ArrayLike, var: ArrayLike, eps: float, data_format: DataFormat
 ) -> tuple[Array, Array, Array, Array, Array, Any]:
     dy, x, gamma, mean, var = floats(dy=dy, x=x, gamma=gamma, mean=mean, var=var)
-    same_shape("dy", dy, x.shape, "that of x")
+    same_shape("dy", dy, x.shape, "the shape of x")
     dy, x = channels_last("dy", dy, None, data_format), channels_last("x", x, None, data_format)
     return dy, x, gamma, mean, var, checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
 
 
 def _not_empty(x: Array) -> Array:
     if not len(x):
-        raise ArgumentValueError(f"x must hold at least one example, or it has no mean, got shape {x.shape}")
+        raise ArgumentValueError(f"x must contain at least one example, got shape {x.shape}")
     return x
 
 
 def checked(eps: Any, channels: int, **vectors: Array) -> Any:
-    """Return eps after checking it and the vectors, which have one number for each channel."""
+    """Check eps and the vectors, which must have one number for each channel, and return eps."""
     for name, vector in vectors.items():
         same_shape(name, vector, (channels,), "one for each channel of x")
     var = vectors.get("var")

@@ -1,4 +1,4 @@
-"""Images made larger: by a frame around them (padding), or by more pixels for the same picture (upsampling)."""
+"""Padding of images and signals, and upsampling of images."""
 
 from refconv._arguments import LARGEST, choice, known_format, per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
@@ -11,22 +11,22 @@ __all__ = ["frame", "framed_size", "pad", "pad_dx", "upsample2d", "upsample2d_dx
 
 
 def pad(x: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> Array:
-    r"""Put a frame around images, or more samples before and after signals.
+    r"""Pad images or signals with zeros, edge values or a reflection.
 
     .. math:: y_{i,j,c} = x_{s(i - \mathrm{top}),\; s(j - \mathrm{left}),\; c}
 
-    s says which pixel stands at a position outside, as the mode wants it. A layer's own padding is zeros; for another, pad
-    first and convolve with "valid".
+    s maps a position outside the image to the input pixel that ``mode`` copies there. Layers themselves pad with zeros only.
+    For another mode, pad first and use a layer with "valid" padding.
 
     Parameters
     ----------
     x : array (N, H, W, C) or (N, n, C), float32 or float64
         A batch of images, or of signals; (N, C, …) with ``data_format="channels_first"``.
     padding : int, (int, int) or ((top, bottom), (left, right))
-        Width of the frame in pixels; on signals, int or ((left, right),).
+        Pixels to add on each side; for signals, int or ((left, right),).
     mode : str
-        "zeros"; "reflect", the image mirrored at its outermost pixels, which are not repeated; or "edge", the outermost
-        pixels again and again.
+        "zeros"; "reflect", which mirrors the image at its outermost pixels without repeating them; or "edge", which repeats
+        the outermost pixels.
     data_format : str
         "channels_last" or "channels_first".
 
@@ -38,9 +38,10 @@ def pad(x: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format: Dat
     Raises
     ------
     TypeError
-        If x is not float32, float64 or integers, or padding not of whole numbers.
+        If x is not an array of float32, float64 or integers, or padding does not consist of integers.
     ValueError
-        If x is no batch of images or signals, or padding or mode does not fit; a mirror image is smaller than the image.
+        If x is not a batch of images or signals, or padding or mode does not fit. With "reflect", the padding must be smaller
+        than the image.
 
     Examples
     --------
@@ -63,7 +64,7 @@ def pad(x: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format: Dat
 
 
 def pad_dx(dy: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂x of :func:`pad`: each pixel gathers ∂e/∂y of all its copies.
+    r"""Compute ∂e/∂x of :func:`pad`: the sum of ∂e/∂y over all copies of a pixel.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} =
               \sum_{\substack{i:\, s(i - \mathrm{top}) = u \\ j:\, s(j - \mathrm{left}) = v}}
@@ -83,7 +84,7 @@ def pad_dx(dy: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format:
     Raises
     ------
     TypeError, ValueError
-        As :func:`pad`; also if dy has no more pixels than its frame.
+        As :func:`pad`; also if dy is not larger than its padding.
 
     Examples
     --------
@@ -101,7 +102,7 @@ def pad_dx(dy: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format:
     window = frame(padding, dy.ndim - 2, mode)
     size = tuple(n - before - after for n, (before, after) in zip(dy.shape[1:-1], window.padding, strict=True))
     if min(size) < 1:
-        raise ArgumentValueError(f"dy must be larger than its frame {window.padding}, got shape {dy.shape} (channels_last)")
+        raise ArgumentValueError(f"dy must be larger than its padding {window.padding}, got shape {dy.shape} (channels_last)")
     framed_size(window, size, mode)
     dy, window, signals = _as_images(dy, window)
     dx = implementation("resize").pad_dx(dy, (1, *size) if signals else size, window, mode)
@@ -109,14 +110,14 @@ def pad_dx(dy: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format:
 
 
 def upsample2d(x: ArrayLike, scale: Size, *, mode: str = "nearest", data_format: DataFormat = "channels_last") -> Array:
-    r"""Upsampling: S_h × S_w pixels for each one, copies of it or values in between.
+    r"""Upsample images to S_h × S_w pixels for each pixel, by copies or bilinear interpolation.
 
     .. math:: \text{nearest:}\; y_{i,j,c} = x_{\lfloor i / S_h \rfloor,\, \lfloor j / S_w \rfloor,\, c} \qquad
               \text{bilinear:}\; y_{i,j,c} = \sum_{u,v} \Lambda\!\left(\tfrac{2i + 1 - S_h}{2 S_h} - u\right)
               \Lambda\!\left(\tfrac{2j + 1 - S_w}{2 S_w} - v\right) x_{u,v,c}, \quad \Lambda(t) = \max(0, 1 - |t|)
 
-    Pixels are small squares, of which the centres count, as in PyTorch's ``align_corners=False`` and in Keras. "bilinear"
-    sees the outermost pixels repeated beyond the edge.
+    Pixels are squares, and distances are measured between their centres, as in PyTorch with ``align_corners=False`` and in
+    Keras. "bilinear" treats the image as if its outermost pixels were repeated beyond the edge.
 
     Parameters
     ----------
@@ -137,9 +138,9 @@ def upsample2d(x: ArrayLike, scale: Size, *, mode: str = "nearest", data_format:
     Raises
     ------
     TypeError
-        If x is not float32, float64 or integers, or scale not a whole number.
+        If x is not an array of float32, float64 or integers, or scale is not an integer.
     ValueError
-        If x is no batch of images, or scale or mode does not fit.
+        If x is not a batch of images, or scale or mode does not fit.
 
     Examples
     --------
@@ -159,7 +160,7 @@ def upsample2d(x: ArrayLike, scale: Size, *, mode: str = "nearest", data_format:
 
 
 def upsample2d_dx(dy: ArrayLike, scale: Size, *, mode: str = "nearest", data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂x of :func:`upsample2d`: each input gathers ∂e/∂y of the outputs that read it, with the same weights.
+    r"""Compute ∂e/∂x of :func:`upsample2d`: the sum of ∂e/∂y times the weights of an input.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{i,j} \frac{\partial y_{i,j,c}}{\partial x_{u,v,c}} \;
               \frac{\partial e}{\partial y_{i,j,c}}
@@ -199,15 +200,15 @@ def upsample2d_dx(dy: ArrayLike, scale: Size, *, mode: str = "nearest", data_for
 
 
 def frame(padding: Padding, ndim: int, mode: str) -> Window:
-    """The frame as a 1×1 window with that padding, the mode checked."""
+    """Return a 1×1 window with this padding, after checking the mode."""
     choice("mode", mode, ("zeros", "reflect", "edge"))
     if isinstance(padding, str):
-        raise ArgumentTypeError(f"padding must be numbers, the width of the frame in pixels, got {padding!r}")
+        raise ArgumentTypeError(f"padding must be numbers of pixels, got {padding!r}")
     return Window((1,) * ndim, padding=padding)
 
 
 def framed_size(window: Window, size: Shape, mode: str) -> Shape:
-    """Size of an image with its frame; a ``ValueError`` if there is too little to mirror."""
+    """Return the size of a padded image; raise ValueError if it is too small to be reflected."""
     if mode == "reflect":
         for axis, (n, pads) in enumerate(zip(size, window.pads(size), strict=True)):
             if max(pads) >= n:
@@ -219,12 +220,12 @@ def framed_size(window: Window, size: Shape, mode: str) -> Shape:
 
 
 def upsample_mode(mode: str) -> str:
-    """The mode, checked."""
+    """Check the mode and return it."""
     return choice("mode", mode, ("nearest", "bilinear"))
 
 
 def upsampled_size(size: Shape, scale: Shape) -> Shape:
-    """Size of an image upsampled; a ``ValueError`` if it is too large to count."""
+    """Return the size of an upsampled image; raise ValueError if it has too many pixels."""
     H, W = (n * S for n, S in zip(size, scale, strict=True))
     if H * W > LARGEST:
         raise ArgumentValueError(f"scale must leave the output at most {LARGEST} pixels, got {(H, W)}")
@@ -239,5 +240,8 @@ def _images_or_signals(name: str, array: Array, data_format: DataFormat) -> Arra
 
 
 def _as_images(array: Array, window: Window) -> tuple[Array, Window, bool]:
-    """Signals as images one pixel high, and whether they were signals; images as they are."""
+    """Return signals as images one pixel high, their window, and True if they were signals.
+
+    Images and their window are returned unchanged.
+    """
     return (array[:, None], window.with_axis_before(), True) if window.ndim == 1 else (array, window, False)

@@ -1,7 +1,7 @@
 """Local response normalisation across channels, and its derivative.
 
-It works on dense layers (N, C), signals (N, n, C) and images (N, H, W, C), or with the channels after the batch and
-``data_format="channels_first"``: each position of each example is normalised on its own, by its neighbouring channels.
+The functions accept rows (N, C), signals (N, n, C) and images (N, H, W, C), or arrays whose channels follow the batch axis
+with ``data_format="channels_first"``. Each position of each example is normalised separately, by its neighbouring channels.
 """
 
 from fractions import Fraction
@@ -26,28 +26,28 @@ def local_response_norm(
     divide_by_size: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Local response normalisation: each value over a power of the squares in its own and the neighbouring channels.
+    r"""Divide each element by a power of the squares of its own and the neighbouring channels.
 
     .. math:: y_c = \frac{x_c}{d_c^{\,\beta}}, \quad d_c = k + \alpha \sum_{j = \max(0,\; c - \lfloor size / 2 \rfloor)}^
               {\min(C - 1,\; c + \lfloor (size - 1) / 2 \rfloor)} x_j^2
 
-    The channels are those of one pixel; other pixels and examples have no part in it. The defaults are AlexNet's.
+    The sum runs over channels of the same pixel; other pixels and examples have no influence. The defaults are from AlexNet.
 
     Parameters
     ----------
     x : array (N, C), (N, n, C) or (N, H, W, C), float32 or float64
         A batch, which may be empty; (N, C, …) with ``data_format="channels_first"``.
     size : int
-        Channels of a neighbourhood, c among them. If it is even, there is one more before c than after it, as in
-        PyTorch. At the first and the last channel the neighbourhood is cut off.
+        Number of channels of a neighbourhood, including c. If it is even, there is one more channel before c than after it, as
+        in PyTorch. The neighbourhood ends at the first and the last channel.
     alpha : float
-        α, of at least 0: how much a square counts. It is the paper's, and not divided by anything.
+        α, the weight of the squares, at least 0. As in the paper, it is not divided by the size.
     beta : float
         β.
     k : float
         k, larger than 0.
     divide_by_size : bool
-        Put α / size, also at the ends, in the place of α: what PyTorch and others call alpha.
+        Use α / size instead of α, also at the first and last channels. This is the alpha of PyTorch and other libraries.
     data_format : str
         "channels_last" or "channels_first".
 
@@ -58,9 +58,9 @@ def local_response_norm(
     Raises
     ------
     TypeError
-        If x holds neither float32, float64 nor integers, or a number is none.
+        If x is not an array of float32, float64 or integers, or another argument has the wrong type.
     ValueError
-        If x is no batch of rows, signals or images, size is smaller than 1, alpha negative, or k not positive.
+        If x is not a batch of rows, signals or images, size is below 1, alpha is negative, or k is not positive.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def local_response_norm_dx(
     divide_by_size: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂x of :func:`local_response_norm`: by the value itself, and by each neighbourhood that holds it.
+    r"""Compute ∂e/∂x of :func:`local_response_norm`, through numerator and denominators.
 
     .. math:: \frac{\partial e}{\partial x_c} = \frac{1}{d_c^{\,\beta}} \frac{\partial e}{\partial y_c}
               - 2 \alpha \beta \, x_c \sum_{j = \max(0,\; c - \lfloor (size - 1) / 2 \rfloor)}^
@@ -110,7 +110,7 @@ def local_response_norm_dx(
     Raises
     ------
     TypeError, ValueError
-        As :func:`local_response_norm`; also if dy has not the shape and type of x.
+        As :func:`local_response_norm`; also if dy and x differ in type or shape.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def local_response_norm_dx(
     Source: lecture rows M3 and M5 (SOURCES.md); the chain rule.
     """
     dy, x = floats(dy=dy, x=x)
-    same_shape("dy", dy, x.shape, "that of x")
+    same_shape("dy", dy, x.shape, "the shape of x")
     dy, x = (channels_last(name, array, None, data_format) for name, array in (("dy", dy), ("x", x)))
     numbers = _checked(x, size, alpha, beta, k, divide_by_size)
     dx = implementation("response_norm").local_response_norm_dx(_rows(dy), *numbers, x=_rows(x))
@@ -128,12 +128,12 @@ def local_response_norm_dx(
 
 
 def _checked(x: Array, size: int, alpha: float, beta: float, k: float, divide_by_size: bool) -> tuple[int, Any, Any, Any]:
-    """size, α as the loops mean it, β and k, once they have been found good."""
+    """Check the arguments and return size, α as the loops define it, β and k."""
     size = integer("size", size)
     alpha, beta, k = scalar("alpha", alpha, x, least=0), scalar("beta", beta, x), scalar("k", k, x, above=0)
     if x.dtype != object and x.dtype.type(k) == 0:  # a pixel of zeros would be divided by 0
         raise ArgumentValueError(f"k must be above 0 as {x.dtype}, got {k!r}")
-    # A Fraction divided by a Fraction stays exact; a float divided by one is the usual quotient.
+    # A Fraction divided by a Fraction stays exact, and a float divided by a Fraction is a float.
     return size, alpha / Fraction(size) if flag("divide_by_size", divide_by_size) else alpha, beta, k
 
 

@@ -1,4 +1,4 @@
-"""Separable convolutions: in space and channels (depthwise separable), and in the two directions of space (rank one)."""
+"""Depthwise and depthwise separable convolutions, and the separation of rank-one kernels."""
 
 import numpy as np
 
@@ -31,11 +31,11 @@ def depthwise_conv2d(
     dilation: Size = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Depthwise convolution: each channel is convolved with its own Q kernels, and no channel sees another.
+    r"""Compute a depthwise convolution: each channel is convolved with its own Q kernels.
 
     .. math:: y_{i,j,\,c Q + q} = \mathrm{bias}_{c Q + q} + \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,q}
 
-    It is :func:`refconv.conv2d` with as many groups as input channels, and the bias has the same derivative,
+    This is :func:`refconv.conv2d` with one group for each input channel. The derivative by the bias is also the same:
     :func:`refconv.conv2d_db`.
 
     Parameters
@@ -43,7 +43,7 @@ def depthwise_conv2d(
     x : array (N, H, W, C), float32 or float64
         A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
     w : array (kh, kw, C, Q), of x's type
-        The kernels; Q is the multiplier, outputs an input channel.
+        The kernels. Q is the multiplier, the number of output channels for each input channel.
     b : array (C·Q,), of x's type, optional
         The bias, one for each output channel.
     stride, padding, dilation, data_format
@@ -57,7 +57,7 @@ def depthwise_conv2d(
     Raises
     ------
     TypeError
-        If the arrays are not float32, float64 or integers, or not of one type.
+        If the arrays are not float32, float64 or integers, or have different types.
     ValueError
         If shapes or the window do not fit; the message names the argument.
 
@@ -91,12 +91,12 @@ def depthwise_conv2d_dx(
     dilation: Size = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂x of :func:`depthwise_conv2d`, from ∂e/∂y.
+    r"""Compute ∂e/∂x of :func:`depthwise_conv2d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_q \frac{\partial e}{\partial y_{i,j,\,c Q + q}} \; w_{m,n,c,q}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def depthwise_conv2d_dx(
     Raises
     ------
     TypeError, ValueError
-        As :func:`depthwise_conv2d`; also if dy is not of the size that such an input gives.
+        As :func:`depthwise_conv2d`; also if dy does not have the output size of such an input.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def depthwise_conv2d_dw(
     dilation: Size = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""∂e/∂w of :func:`depthwise_conv2d`, from ∂e/∂y.
+    r"""Compute ∂e/∂w of :func:`depthwise_conv2d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,q}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,\,c Q + q}}
@@ -158,7 +158,7 @@ def depthwise_conv2d_dw(
     x : array (N, H, W, C), float32 or float64
         The input of the forward pass.
     dy : array (N, rows, columns, C·Q), of x's type
-        ∂e/∂y. The multiplier Q follows from its channels.
+        ∂e/∂y. Its number of channels determines the multiplier Q.
     kernel_size : int or (int, int)
         kh and kw, in pixels.
     stride, padding, dilation, data_format
@@ -171,7 +171,7 @@ def depthwise_conv2d_dw(
     Raises
     ------
     TypeError, ValueError
-        As :func:`depthwise_conv2d`; also if dy is not of the size that such an input and kernel give.
+        As :func:`depthwise_conv2d`; also if dy does not have the output size of such an input and kernel.
 
     Examples
     --------
@@ -189,13 +189,13 @@ def depthwise_conv2d_dw(
     window = Window(per_axis("kernel_size", kernel_size, 2), stride, padding, dilation)
     if dy.shape[-1] % x.shape[-1]:
         raise ArgumentValueError(f"dy must have a multiple of the {x.shape[-1]} channels of x, got {dy.shape[-1]}")
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
     check_dy(dy, window, x.shape[1:-1], dy.shape[-1])
     return implementation("separable").depthwise_conv2d_dw(x, dy, window)
 
 
 def depthwise_conv2d_db(dy: ArrayLike, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""∂e/∂b of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
+    r"""Compute ∂e/∂b of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
 
@@ -237,25 +237,26 @@ def separable_conv2d(
     dilation: Size = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Depthwise separable convolution: depthwise in space, then pointwise, 1×1, across the channels.
+    r"""Compute a depthwise separable convolution: depthwise, then pointwise (1×1).
 
     .. math:: z_{i,j,\,c Q + q} = \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; \mathrm{depthwise}_{m,n,c,q}, \qquad
               y_{i,j,o} = \mathrm{bias}_o + \sum_p z_{i,j,p} \; \mathrm{pointwise}_{0,0,p,o}
 
-    With Q = 1 it takes 1/O + 1/(kh·kw) of the weights and of the products of the convolution layer of the same size.
+    The depthwise convolution sums over space, the pointwise convolution over channels. With Q = 1, weights and products are
+    1/O + 1/(kh·kw) of those in a convolution layer of the same size.
 
     Parameters
     ----------
     x : array (N, H, W, C), float32 or float64
         A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
     depthwise : array (kh, kw, C, Q), of x's type
-        The kernels in space; Q is the multiplier.
+        The depthwise kernels; Q is the multiplier.
     pointwise : array (1, 1, C·Q, O), of x's type
-        The kernel across channels.
+        The pointwise kernels.
     b : array (O,), of x's type, optional
         The bias, one for each output channel.
     stride, padding, dilation, data_format
-        Those of the depthwise convolution, as in :func:`depthwise_conv2d`.
+        Options of the depthwise convolution, as in :func:`depthwise_conv2d`.
 
     Returns
     -------
@@ -300,15 +301,15 @@ def separable_conv2d_grads(
     dilation: Size = 1,
     data_format: DataFormat = "channels_last",
 ) -> tuple[Array, Array, Array]:
-    r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`, from ∂e/∂y.
+    r"""Compute ∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d` from ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial \mathrm{pointwise}_{0,0,p,o}} = \sum_{b,i,j} z_{b,i,j,p}
               \frac{\partial e}{\partial y_{b,i,j,o}}, \qquad
               \frac{\partial e}{\partial z_{b,i,j,p}} = \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \;
               \mathrm{pointwise}_{0,0,p,o}
 
-    From ∂e/∂z the others follow as in :func:`depthwise_conv2d_dx` and :func:`depthwise_conv2d_dw`; that of the bias is
-    :func:`refconv.conv2d_db`. z is computed once more instead of being kept.
+    ∂e/∂x and ∂e/∂depthwise follow from ∂e/∂z, as in :func:`depthwise_conv2d_dx` and :func:`depthwise_conv2d_dw`. For the
+    derivative by the bias use :func:`refconv.conv2d_db`. z is recomputed, since the forward pass does not return it.
 
     Parameters
     ----------
@@ -326,7 +327,7 @@ def separable_conv2d_grads(
     Raises
     ------
     TypeError, ValueError
-        As :func:`separable_conv2d`; also if dy is not of the size that such an input gives.
+        As :func:`separable_conv2d`; also if dy does not have the output size of such an input.
 
     Examples
     --------
@@ -343,7 +344,7 @@ def separable_conv2d_grads(
     dy, x = channels_last("dy", dy, 2, data_format), channels_last("x", x, 2, data_format)
     depthwise, pointwise = _kernels(x, depthwise, pointwise, data_format)
     window = Window(depthwise.shape[:2], stride, padding, dilation)
-    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with as many images as x")
+    same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
     check_dy(dy, window, x.shape[1:-1], pointwise.shape[-1])
     dx, *kernels = implementation("separable").separable_conv2d_grads(
         dy, x=x, depthwise=depthwise, pointwise=pointwise, window=window
@@ -352,15 +353,16 @@ def separable_conv2d_grads(
 
 
 def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
-    r"""Take a kernel of rank one apart into a column and a row: two short convolutions instead of one.
+    r"""Separate a kernel of rank one into a column and a row.
 
     .. math:: K_{m,n} = \mathrm{column}_m \cdot \mathrm{row}_n
 
-    Any factor may move from the one to the other. Here the first entry of the row that is not negligible is 1, so the
-    column is the kernel's own: its first column that is not negligible. Equality holds up to rounding. The zero kernel is
-    separable too, into a column and a row of zeros.
+    Two short convolutions then replace one convolution with the kernel. The factorisation is unique up to a factor. Here the
+    first non-negligible element of the row is 1, so the column equals the first non-negligible column of the kernel. The
+    equation holds up to rounding. The zero kernel is separated into a column and a row of zeros.
 
-    The factors are the first pair of singular vectors, from NumPy on either engine: there is no sum here to write as a loop.
+    The factors are the first pair of singular vectors. NumPy computes them with both engines, because a singular value
+    decomposition is not a plain sum that a loop could show.
 
     Parameters
     ----------
@@ -375,10 +377,10 @@ def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
     Raises
     ------
     TypeError
-        If the kernel does not hold float32, float64 or integers.
+        If the kernel is not an array of float32, float64 or integers.
     ValueError
-        If it has not two axes, is not finite, or is not of rank one: the message says which rank it has, counting the
-        singular values above max(kh, kw)·ε times the largest.
+        If the kernel does not have two axes, is not finite, or is not of rank one. The message contains the numerical rank,
+        which is the number of singular values above max(kh, kw)·ε times the largest.
 
     Examples
     --------
@@ -391,13 +393,13 @@ def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
     kernel = axes("kernel", as_float("kernel", kernel), "height", "width")
     if kernel.dtype == object:
         raise ArgumentTypeError(
-            "kernel must hold float32, float64 or integers, got Python objects: they have no singular values"
+            "kernel must be an array of float32, float64 or integers, got Python objects, which have no singular values"
         )
     if not np.isfinite(kernel).all():
         raise ArgumentValueError("kernel must be finite, got an infinity or a NaN")
     if not kernel.any():
         return np.zeros_like(kernel[:, 0]), np.zeros_like(kernel[0])
-    largest = np.abs(kernel).max()  # the products of huge numbers would be infinite
+    largest = np.abs(kernel).max()  # scaled by it, products of very large elements do not overflow
     columns, values, rows = np.linalg.svd(kernel / largest, full_matrices=False)
     negligible = max(kernel.shape) * np.finfo(kernel.dtype).eps
     rank = np.count_nonzero(values > negligible * values[0])
@@ -415,9 +417,9 @@ def _kernel(name: str, w: Array) -> Array:
 
 
 def _kernels(x: Array, depthwise: Array, pointwise: Array, data_format: DataFormat) -> tuple[Array, Array]:
-    """Both kernels of a separable convolution of x, checked."""
+    """Check both kernels of a separable convolution of x, and return them."""
     input_channels(x, _kernel("depthwise", depthwise).shape[2], "depthwise", depthwise, data_format)
     axes("pointwise", pointwise, "kernel height", "kernel width", "inputs", "outputs")
-    between = depthwise.shape[2] * depthwise.shape[3]
-    same_shape("pointwise", pointwise, (1, 1, between, pointwise.shape[-1]), "a 1×1 kernel on all outputs of depthwise")
+    channels = depthwise.shape[2] * depthwise.shape[3]
+    same_shape("pointwise", pointwise, (1, 1, channels, pointwise.shape[-1]), "a 1×1 kernel on all outputs of depthwise")
     return depthwise, pointwise

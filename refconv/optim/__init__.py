@@ -1,4 +1,4 @@
-"""Optimisers, gradient clipping, and schedules of the learning rate."""
+"""Optimisers, gradient clipping and learning-rate schedules."""
 
 from refconv.optim.clip import clip_by_global_norm
 from refconv.optim.optimizer import Optimizer

@@ -1,4 +1,4 @@
-"""Gradients that are too long, made shorter."""
+"""Gradient clipping."""
 
 import math
 from collections.abc import Mapping
@@ -11,34 +11,35 @@ from refconv.ops.dispatch import implementation
 
 __all__ = ["clip_by_global_norm"]
 
-MOST_EXPONENT = 1022  # of a power of two whose inverse is a normal float64
+MOST_EXPONENT = 1022  # largest exponent of a power of two whose inverse is a normal float64
 
 
 def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float = 2.0) -> float:
-    r"""Scale all gradients together so that their common norm is at most this; their direction stays.
+    r"""Scale all gradients by the same factor so that their global norm is at most ``max_norm``.
 
     .. math:: \lVert g \rVert = \sqrt{\sum_{\theta} \sum_i g_{\theta,i}^2}, \qquad
               g \leftarrow g \cdot \min \left( 1, \frac{\mathrm{max\_norm}}{\lVert g \rVert} \right)
 
-    The sum runs over all parameters. The elements are scaled by the largest of them before they are squared, so neither large
-    nor small gradients leave the range of their type. If an element is infinite or NaN, the gradients stay as they are.
+    The sum runs over all parameters. The direction of the gradient does not change. The elements are scaled by the largest one
+    before they are squared, so very large gradients do not overflow and very small ones do not underflow. If an element is
+    infinite or NaN, the gradients do not change.
 
     Parameters
     ----------
     model : Layer or dict of Parameter
-        A built network, or parameters by name; those that are not trainable are ignored.
+        A built network, or parameters by name. Parameters that are not trainable are ignored.
     max_norm : float
-        Maximum of the norm, above 0. The lecture's 2.0 is from Inception v3.
+        Maximum of the norm, above 0. The default 2.0 is from the lecture, for Inception v3.
 
     Returns
     -------
     float
-        The norm before clipping. It is ∞ or NaN if an element is, and ∞ if it is too large for float64.
+        The norm before clipping. It is ∞ or NaN if an element is ∞ or NaN, and ∞ if it overflows float64.
 
     Raises
     ------
     TypeError, ValueError
-        If ``model`` is something else, or ``max_norm`` is not a positive number.
+        If ``model`` is not a built network or a dict of parameters, or ``max_norm`` is not a positive number.
 
     Examples
     --------
@@ -58,12 +59,12 @@ def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float 
     largest = float(np.max([np.max(np.abs([g.min(), g.max()])) for g in gradients if g.size], initial=0.0))
     if largest == 0 or not math.isfinite(largest):
         return largest
-    # The squares of elements scaled to between ½ and 1 neither overflow nor vanish. A power of two rounds nothing.
+    # The largest scaled element is between ½ and 1, so squares do not overflow. Scaling by a power of two does not round.
     exponent = max(math.frexp(largest)[1], -MOST_EXPONENT)
-    scale = np.ldexp(1.0, -exponent)  # of NumPy's float64, in which the loops then compute
+    scale = np.ldexp(1.0, -exponent)  # a NumPy float64, so that the loops also compute in float64
     sum_of_squares = implementation("update").sum_of_squares
     scaled_norm = math.sqrt(math.fsum(float(sum_of_squares(g, scale)) for g in gradients))
-    norm = scaled_norm / float(scale)  # ∞ if float64 cannot hold it
+    norm = scaled_norm / float(scale)  # ∞ if it overflows float64
     if norm > max_norm:
         fraction, power = math.frexp(max_norm / scaled_norm)
         for g in gradients:  # max_norm / norm itself may be too small for the gradients' type

@@ -1,4 +1,4 @@
-"""Groups of parameters that have a learning rate or a weight decay of their own, by patterns of their names."""
+"""Groups of parameters, chosen by name patterns, with another learning rate or weight decay."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["COMMON", "Group", "assigned", "groups_of"]
 
 
 class Group(NamedTuple):
-    """Learning rate and weight decay of some parameters; None where they are the optimiser's."""
+    """Learning rate and weight decay of a group; None selects the value of the optimiser."""
 
     lr: float | None = None
     weight_decay: float | None = None
 
     def settings(self) -> dict[str, float]:
-        """Return the numbers that differ from the optimiser's."""
+        """Return the values that the group sets itself."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
@@ -27,7 +27,7 @@ COMMON = Group()
 
 
 def groups_of(groups: Any, lr: float) -> dict[str, Group]:
-    """Return the groups by their patterns, checked; ``lr`` is the common learning rate.
+    """Check the groups and return them by pattern; ``lr`` is the common learning rate.
 
     >>> groups_of({"*.b": {"weight_decay": 0}, "scores.*": {"lr": 1.0}}, lr=0.1)
     {'*.b': Group(lr=None, weight_decay=0.0), 'scores.*': Group(lr=1.0, weight_decay=None)}
@@ -42,17 +42,19 @@ def groups_of(groups: Any, lr: float) -> dict[str, Group]:
             raise ArgumentValueError(f"groups[{pattern!r}] must set {' or '.join(Group._fields)}, got {dict(options)!r}")
         checked[pattern] = Group(**{name: real(f"{name} of {pattern!r}", v, least=0) for name, v in options.items()})
         if checked[pattern].lr is not None and lr == 0:
-            raise ArgumentValueError("lr must be above 0 if a group has a learning rate of its own, got 0")
+            raise ArgumentValueError("lr must be above 0 if a group has its own learning rate, got 0")
     return checked
 
 
 def unknown_options(options: Mapping[str, Any]) -> set[str]:
-    """Names that are not an option of a group."""
+    """Return the names that are not options of a group."""
     return set(options) - set(Group._fields)
 
 
 def assigned(groups: Mapping[str, Group], names: Iterable[str]) -> dict[str, Group]:
-    """Return the group of each name: that of the first pattern that matches; names without a group are left out.
+    """Return the group of each name, which is the group of the first pattern that matches.
+
+    The result does not contain names without a group.
 
     >>> groups = {"conv1.*": Group(lr=0.5), "*.b": Group(weight_decay=0.0)}
     >>> assigned(groups, ["conv1.w", "conv1.b", "conv2.w", "conv2.b"])["conv1.b"]

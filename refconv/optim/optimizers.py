@@ -1,6 +1,6 @@
-"""The optimisers: what each adds to the state of a parameter, and its update.
+"""Optimisers: SGD, RMSProp, Adam and AdamW.
 
-The updates themselves are loops, :mod:`refconv.reference.update`, and kernels of the same names.
+The update rules are loops in :mod:`refconv.reference.update`, and kernels of the same names.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["SGD", "Adam", "AdamW", "RMSProp"]
 
 
 class SGD(Optimizer):
-    r"""Stochastic gradient descent with momentum and weight decay, as AlexNet was trained.
+    r"""Stochastic gradient descent with momentum and weight decay, as used to train AlexNet.
 
     .. math:: v \leftarrow \mu v - \alpha \left( \frac{\partial L}{\partial \theta} + \lambda \theta \right), \qquad
               \theta \leftarrow \theta + v
 
-    The learning rate is inside the velocity: a change of α acts on new gradients only. PyTorch keeps v without it.
+    The velocity v includes the learning rate, so a change of α affects new gradients only. In PyTorch, v does not include it.
     Nesterov's form adds :math:`\mu v - \alpha (\partial L / \partial \theta + \lambda \theta)` to θ, with the new v.
 
     Parameters
@@ -38,12 +38,12 @@ class SGD(Optimizer):
     momentum : float
         μ, from 0 up to but not including 1.
     nesterov : bool
-        True if θ looks one step of the momentum ahead.
+        True for Nesterov's form, which looks one step of the momentum ahead.
 
     Raises
     ------
     TypeError, ValueError
-        If something is not a number or out of its range, or no parameter is trainable.
+        If an argument has a wrong type or is out of range, or no parameter is trainable.
 
     Examples
     --------
@@ -85,24 +85,24 @@ class SGD(Optimizer):
 
 
 class RMSProp(Optimizer):
-    r"""Gradient descent that divides each gradient by the root of a running mean of its squares, with momentum.
+    r"""RMSProp: gradient descent with gradients divided by the root of a running mean of squares.
 
     .. math:: s \leftarrow \rho s + (1 - \rho) g^2, \qquad
               v \leftarrow \mu v - \alpha \frac{g}{\sqrt{s + \varepsilon}}, \qquad
               \theta \leftarrow \theta + v
 
-    with g = ∂L/∂θ + λθ. ε is inside the root, as in Keras, or beside it, √s + ε, as in PyTorch
-    (``eps_inside_sqrt=False``). The defaults of ρ, μ and ε are those of Keras, so each step has about the size of α. The
-    lecture trains Inception with ``momentum=0.9, eps=1.0``. Such an ε is larger than most s, and the division does little:
-    with the usual α of 0.001, LeNet on 3000 drawn digits reaches 77 % after three epochs with ε = 10⁻⁷ and 24 % with ε = 1,
-    which needs an α like that of :class:`SGD`.
+    with g = ∂L/∂θ + λθ. ε is inside the root, as in Keras, or outside, √s + ε, as in PyTorch (``eps_inside_sqrt=False``). The
+    defaults of ρ, μ and ε are the same as in Keras, so each step has about the size of α. The lecture trains Inception with
+    ``momentum=0.9, eps=1.0``. Such an ε is larger than most s, so the division has little effect: with the usual α of 0.001,
+    LeNet on 3000 drawn digits reaches 77 % after three epochs with ε = 10⁻⁷ and 24 % with ε = 1. With ε = 1, α must be about
+    as large as for :class:`SGD`.
 
     Parameters
     ----------
     model, lr, weight_decay, decayed, groups
         As for :class:`Optimizer`.
     rho : float
-        ρ, the weight of the old mean, from 0 up to but not including 1.
+        ρ, the weight of the previous mean, from 0 up to but not including 1.
     momentum : float
         μ, from 0 up to but not including 1.
     eps : float
@@ -154,19 +154,19 @@ class RMSProp(Optimizer):
 
 
 class Adam(Optimizer):
-    r"""Gradient descent with running means of the gradient and of its square, corrected for their start at zero.
+    r"""Adam: gradient descent with running means of the gradient and of its square.
 
     .. math:: m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad s \leftarrow \beta_2 s + (1 - \beta_2) g^2, \qquad
               \theta \leftarrow \theta - \alpha \frac{m / (1 - \beta_1^t)}{\sqrt{s / (1 - \beta_2^t)} + \varepsilon}
 
-    with g = ∂L/∂θ + λθ and t the number of the step.
+    with g = ∂L/∂θ + λθ and t the number of the step. The running means start at 0; dividing by 1 − βᵗ corrects for this.
 
     Parameters
     ----------
     model, lr, weight_decay, decayed, groups
         As for :class:`Optimizer`.
     beta1, beta2 : float
-        The weights of the old means, from 0 up to but not including 1.
+        The weights of the previous means, from 0 up to but not including 1.
     eps : float
         ε, above 0.
 
@@ -213,18 +213,18 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    r"""Adam with weight decay apart from the gradient: every weight shrinks by the same share.
+    r"""Adam with decoupled weight decay: every parameter shrinks by the same factor.
 
     .. math:: m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad s \leftarrow \beta_2 s + (1 - \beta_2) g^2, \qquad
               \theta \leftarrow \theta - \alpha \left( \frac{m / (1 - \beta_1^t)}{\sqrt{s / (1 - \beta_2^t)} + \varepsilon}
               + \lambda \theta \right)
 
-    with g = ∂L/∂θ. In :class:`Adam` λθ is part of g, and the division by the root of s cancels much of it.
+    with g = ∂L/∂θ. In :class:`Adam` λθ is part of g, and the division by the root of s cancels much of its effect.
 
     Parameters
     ----------
     model, lr, weight_decay, decayed, groups
-        As for :class:`Optimizer`; the default of weight_decay is PyTorch's.
+        As for :class:`Optimizer`. The default of weight_decay is the same as in PyTorch.
     beta1, beta2, eps
         As for :class:`Adam`.
 

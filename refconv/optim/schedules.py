@@ -1,6 +1,7 @@
-"""Schedules: ``schedule(progress)`` is the factor of the learning rate after this part of the run, both from 0 to 1.
+"""Learning-rate schedules.
 
-Most schedules depend on the progress alone. A :class:`Plateau` depends on the validation loss of each epoch.
+``schedule(progress)`` returns the factor of the learning rate. ``progress`` is the completed part of the run. Both are from 0
+to 1. Most schedules depend only on the progress; a :class:`Plateau` depends on the validation loss of each epoch.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ __all__ = ["Plateau", "Schedule", "constant", "cosine", "exponential", "step_dow
 
 
 class Schedule:
-    """A function of the progress with the settings it was made with, so that two runs can be compared.
+    """Function of the progress that stores its settings, so that two runs can be compared.
 
-    Any function of the progress is a schedule as well; it is compared by its qualified name.
+    Any other function of the progress is also a schedule. It is compared by its qualified name.
 
     >>> step_down((0.5,), factor=0.25)
     step_down(at=[0.5], factor=0.25)
@@ -32,7 +33,7 @@ class Schedule:
         return self._function(progress)
 
     def settings(self) -> dict[str, Any]:
-        """Return the name and the settings, as data for JSON."""
+        """Return the name and the settings as JSON-serialisable data."""
         return {"name": self._name, **self._settings}
 
     def __repr__(self) -> str:
@@ -40,7 +41,7 @@ class Schedule:
 
 
 def described(schedule: Callable[[float], float]) -> dict[str, Any]:
-    """Return the settings of a schedule, or the qualified name of a function.
+    """Return the settings of a schedule, or the qualified name of any other function.
 
     >>> described(cosine)
     {'name': 'refconv.optim.schedules.cosine'}
@@ -52,16 +53,16 @@ def described(schedule: Callable[[float], float]) -> dict[str, Any]:
 
 
 def constant(progress: float) -> float:
-    """A schedule: the learning rate stays as it is."""
+    """Return 1: the schedule of a constant learning rate."""
     return 1.0
 
 
 def cosine(progress: float) -> float:
-    r"""A schedule: the learning rate falls to 0 along half a wave of the cosine.
+    r"""Return the factor of a cosine schedule, which falls from 1 to 0 along half a cosine wave.
 
     .. math:: \tfrac{1}{2} (1 + \cos(\pi \, \mathrm{progress}))
 
-    ``progress`` is the part of the run that is done, from 0 to 1.
+    ``progress`` is the completed part of the run, from 0 to 1.
 
     >>> [round(cosine(progress), 3) for progress in (0, 0.25, 0.5, 1)]
     [1.0, 0.854, 0.5, 0.0]
@@ -72,7 +73,7 @@ def cosine(progress: float) -> float:
 
 
 def warm_up(share: float, schedule: Callable[[float], float] = cosine) -> Schedule:
-    r"""A schedule that rises linearly from 0 to the full learning rate, and then follows another one.
+    r"""Make a schedule that rises linearly from 0 to 1 and then follows another schedule.
 
     .. math:: \frac{\mathrm{progress}}{\mathrm{share}} \text{ at first, then } \mathrm{schedule} \left(
               \frac{\mathrm{progress} - \mathrm{share}}{1 - \mathrm{share}} \right)
@@ -80,9 +81,9 @@ def warm_up(share: float, schedule: Callable[[float], float] = cosine) -> Schedu
     Parameters
     ----------
     share : float
-        Part of the run in which it rises, above 0 and below 1.
+        Part of the run in which the learning rate rises, above 0 and below 1.
     schedule : callable
-        The schedule of the rest of the run; it depends on the progress alone, unlike :class:`Plateau`.
+        The schedule of the rest of the run. It must depend only on the progress, so a :class:`Plateau` is not accepted.
 
     Examples
     --------
@@ -93,8 +94,8 @@ def warm_up(share: float, schedule: Callable[[float], float] = cosine) -> Schedu
     Source: Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
     """
     share = real("share", share, above=0, below=1)
-    if hasattr(schedule, "watch"):  # it is called for the schedule of fit only
-        raise ArgumentValueError(f"schedule must depend on the progress alone in warm_up, got {schedule!r}")
+    if hasattr(schedule, "watch"):  # fit calls watch only for its own schedule, not for an inner one
+        raise ArgumentValueError(f"schedule must depend only on the progress in warm_up, got {schedule!r}")
 
     def function(progress: float) -> float:
         return progress / share if progress < share else schedule((progress - share) / (1 - share))
@@ -103,14 +104,15 @@ def warm_up(share: float, schedule: Callable[[float], float] = cosine) -> Schedu
 
 
 def step_down(at: Iterable[float] = (0.25, 0.5, 0.75), factor: float = 0.1) -> Schedule:
-    """A schedule that multiplies the learning rate by a factor at each of these parts of the run.
+    """Make a schedule that multiplies the learning rate by a factor at given points of the run.
 
     Parameters
     ----------
     at : sequence of float
-        In order, from 0 to 1. The lecture's are a quarter, a half and three quarters, or the first two of them.
+        Parts of the run after which the factor applies, in ascending order, from 0 to 1. The lecture uses a quarter, a half
+        and three quarters, or only the first two.
     factor : float
-        The lecture divides by ten.
+        Factor of the learning rate at each of these points. The lecture uses 0.1.
 
     Examples
     --------
@@ -120,25 +122,27 @@ def step_down(at: Iterable[float] = (0.25, 0.5, 0.75), factor: float = 0.1) -> S
 
     Source: lecture row A20 (SOURCES.md); Huang et al., "Densely connected convolutional networks", 2017.
     """
-    at, factor = [real("at", mark, least=0) for mark in at], real("factor", factor, least=0)
+    at = [real("at", mark, least=0) for mark in at]
+    factor = real("factor", factor, least=0)
     if any(before > after for before, after in pairwise([*at, 1.0])):
-        raise ArgumentValueError(f"at must be in order, up to 1, got {at}")
+        raise ArgumentValueError(f"at must be in ascending order, at most 1, got {at}")
     return Schedule("step_down", lambda progress: factor ** sum(progress >= mark for mark in at), at=at, factor=factor)
 
 
 def exponential(factor: float, every: int, epochs: int) -> Schedule:
-    r"""A schedule that multiplies the learning rate by a factor after every few epochs.
+    r"""Make a schedule that multiplies the learning rate by a factor every few epochs.
 
     .. math:: \mathrm{factor}^{\lfloor \mathrm{progress} \cdot \mathrm{epochs} / \mathrm{every} \rfloor}
 
     Parameters
     ----------
     factor : float
-        0.96 is the lecture's "−4 %", GoogLeNet's, and 0.94 its "−6 %", Inception v3's.
+        Factor of the learning rate at each change. In the lecture it is 0.96 ("−4 %") for GoogLeNet and 0.94 ("−6 %") for
+        Inception v3.
     every : int
         Epochs between two changes: 8 for GoogLeNet, 2 for Inception v3.
     epochs : int
-        Epochs of the whole run.
+        Number of epochs of the run.
 
     Examples
     --------
@@ -153,23 +157,23 @@ def exponential(factor: float, every: int, epochs: int) -> Schedule:
     every, epochs = integer("every", every), integer("epochs", epochs)
 
     def function(progress: float) -> float:
-        # The progress is rounded: 8 epochs of 30 may come back as 7.999…, and are eight all the same.
+        # The progress is rounded, so 8 of 30 epochs may be computed as 7.999… and must still count as 8.
         return factor ** math.floor(progress * epochs / every + 1e-9)
 
     return Schedule("exponential", function, factor=factor, every=every, epochs=epochs)
 
 
 class Plateau:
-    """A schedule that multiplies the learning rate by a factor when the loss has not fallen for some epochs.
+    """Schedule that reduces the learning rate when the loss has not improved for some epochs.
 
     :func:`refconv.training.fit` calls :meth:`watch` with the validation loss of each epoch.
 
     Parameters
     ----------
     patience : int
-        Epochs without a new lowest loss, after which the learning rate falls.
+        Number of epochs without a new lowest loss after which the learning rate is reduced.
     factor : float
-        The lecture divides by ten.
+        Factor of the learning rate at each reduction. The lecture uses 0.1.
 
     Examples
     --------
@@ -191,7 +195,7 @@ class Plateau:
         self.reset()
 
     def reset(self) -> None:
-        """Reset the state, as at the start of a run."""
+        """Reset the state for the start of a run."""
         self.share, self.lowest, self.waited = 1.0, math.inf, 0
 
     def watch(self, loss: float) -> None:
@@ -203,19 +207,22 @@ class Plateau:
             self.share, self.waited = self.share * self.factor, 0
 
     def __call__(self, progress: float) -> float:
-        """Return the factor of the learning rate, whatever the progress."""
+        """Return the current factor of the learning rate, which does not depend on the progress."""
         return self.share
 
     def settings(self) -> dict[str, Any]:
-        """Return patience and factor, as data for JSON."""
+        """Return patience and factor as JSON-serialisable data."""
         return {"patience": self.patience, "factor": self.factor}
 
     def state(self) -> dict[str, Any]:
-        """Return what the losses so far have led to, as data for JSON; the lowest loss is None before the first one."""
+        """Return the state as JSON-serialisable data.
+
+        The lowest loss is None before the first epoch.
+        """
         return {"share": self.share, "lowest": None if math.isinf(self.lowest) else self.lowest, "waited": self.waited}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Set the state to what :meth:`state` returned."""
+        """Restore a state that :meth:`state` returned."""
         lowest = state["lowest"]
         self.share, self.lowest, self.waited = state["share"], math.inf if lowest is None else lowest, state["waited"]
 

@@ -1,7 +1,7 @@
-"""The formulas of the lectures as nested loops that match them, one module a family.
+"""The formulas of the lectures as nested loops, one module for each family of operators.
 
-The loops use +, −, ×, ÷, whole powers, comparisons and a few named functions only, so they run on float32 and float64 arrays,
-and on object arrays of fractions or sympy symbols. They check no arguments: :mod:`refconv.ops` does that before.
+The loops use only +, −, ×, ÷, integer powers, comparisons and a few named functions. So they run on float32 and float64
+arrays, and on object arrays of fractions or sympy symbols. They do not check their arguments: :mod:`refconv.ops` does.
 """
 
 from importlib import import_module

@@ -1,15 +1,16 @@
 r"""Activation functions and their derivatives, one element at a time.
 
-Each function acts on every element separately, so the chain rule is a product, ∂e/∂x = ∂e/∂y · f′(x)::
+Each function acts on every element separately, so the chain rule is a product, ∂e/∂x = ∂e/∂y · f′(x). Where a function has
+two branches, the first is for x > 0::
 
-    relu          y = x  or  0              dx = dy  or  0                for x > 0 or else
+    relu          y = x  or  0              dx = dy  or  0
     leaky_relu    y = x  or  slope·x        dx = dy  or  dy·slope
     elu           y = x  or  α·(eˣ − 1)     dx = dy  or  dy·α·eˣ
     sigmoid       y = 1 / (1 + e⁻ˣ)         dx = dy·y·(1 − y)
     tanh          y = tanh x                dx = dy·(1 − y²)
 
-Arrays have any shape. At the kink x = 0 the derivative is that of the lower branch: 0 for ReLU, the slope for leaky ReLU and α
-for ELU. (The ELU on the slide uses the upper branch at 0: the output is the same, but the derivative is 1.)
+Arrays may have any shape. At the kink x = 0 the second branch gives the derivative: 0 for ReLU, the slope for leaky ReLU and α
+for ELU. (The ELU on the slide uses the first branch at 0: the output is the same, but the derivative is 1.)
 """
 
 import numpy as np
@@ -33,7 +34,7 @@ __all__ = [
 
 
 def relu(x: Array) -> Array:
-    r"""Rectified linear unit: negative values become 0, and a NaN stays a NaN.
+    r"""Compute the rectified linear unit: negative elements become 0, and a NaN stays a NaN.
 
     .. math:: y = \max(0, x)
 
@@ -49,7 +50,7 @@ def relu(x: Array) -> Array:
 
 
 def relu_dx(dy: Array, *, x: Array) -> Array:
-    r"""∂e/∂x of :func:`relu`.
+    r"""Compute ∂e/∂x of :func:`relu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [x > 0]
 
@@ -66,7 +67,7 @@ def relu_dx(dy: Array, *, x: Array) -> Array:
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
-    r"""Leaky rectified linear unit: a line of another slope below 0.
+    r"""Compute the leaky rectified linear unit: negative elements are multiplied by ``slope``.
 
     .. math:: y = \begin{cases} x & x > 0 \\ \mathrm{slope} \cdot x & \text{else} \end{cases}
 
@@ -82,7 +83,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
 
 
 def leaky_relu_dx(dy: Array, *, x: Array, slope: float) -> Array:
-    r"""∂e/∂x of :func:`leaky_relu`.
+    r"""Compute ∂e/∂x of :func:`leaky_relu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
               \begin{cases} 1 & x > 0 \\ \mathrm{slope} & \text{else} \end{cases}
@@ -100,7 +101,7 @@ def leaky_relu_dx(dy: Array, *, x: Array, slope: float) -> Array:
 
 
 def elu(x: Array, alpha: float) -> Array:
-    r"""Exponential linear unit: it runs smoothly into −α.
+    r"""Compute the exponential linear unit, which approaches −α for very negative x.
 
     .. math:: y = \begin{cases} x & x > 0 \\ \alpha \, (e^x - 1) & \text{else} \end{cases}
 
@@ -116,7 +117,7 @@ def elu(x: Array, alpha: float) -> Array:
 
 
 def elu_dx(dy: Array, *, x: Array, alpha: float) -> Array:
-    r"""∂e/∂x of :func:`elu`.
+    r"""Compute ∂e/∂x of :func:`elu`.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot
               \begin{cases} 1 & x > 0 \\ \alpha \, e^x & \text{else} \end{cases}
@@ -134,11 +135,11 @@ def elu_dx(dy: Array, *, x: Array, alpha: float) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    r"""Logistic function, from 0 to 1.
+    r"""Compute the logistic function, whose outputs are between 0 and 1.
 
     .. math:: y = \frac{1}{1 + e^{-x}}
 
-    Where e⁻ˣ is too large for a float it is ∞, and y the 0 that it should be.
+    If e⁻ˣ overflows to ∞, y is 0.
 
     >>> sigmoid(np.log([1 / 3, 1, 4])).round(6)
     array([0.25, 0.5 , 0.8 ])
@@ -152,7 +153,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def sigmoid_dx(dy: Array, *, y: Array) -> Array:
-    r"""∂e/∂x of :func:`sigmoid`, from its output y.
+    r"""Compute ∂e/∂x of :func:`sigmoid` from its output y.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot y \, (1 - y)
 
@@ -169,7 +170,7 @@ def sigmoid_dx(dy: Array, *, y: Array) -> Array:
 
 
 def tanh(x: Array) -> Array:
-    r"""Hyperbolic tangent, from −1 to 1.
+    r"""Compute the hyperbolic tangent, whose outputs are between −1 and 1.
 
     .. math:: y = \frac{e^x - e^{-x}}{e^x + e^{-x}}
 
@@ -185,7 +186,7 @@ def tanh(x: Array) -> Array:
 
 
 def tanh_dx(dy: Array, *, y: Array) -> Array:
-    r"""∂e/∂x of :func:`tanh`, from its output y.
+    r"""Compute ∂e/∂x of :func:`tanh` from its output y.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot (1 - y^2)
 

@@ -5,16 +5,15 @@ Index letters: image b, output pixel (i, j), entry (m, n) of the window, channel
 
     (u, v) = (i·S + m·D − top, j·S + n·D − left)
 
-with stride S, dilation D and padding (top, left) of the ``window``, a :class:`refconv.geometry.Window`;
-outside of the image it reads nothing, so no zero of the padding enters a sum. That is why the loops test where (u, v) is and
-do not pad x.
+with stride S, dilation D and padding (top, left) of the ``window``, a :class:`refconv.geometry.Window`. The loops do not pad
+x: they test whether (u, v) is inside the image, and skip it if it is not.
 
-The derivative runs over the same indices, and ∂e/∂x is in the place of x::
+The derivative runs over the same indices, with ∂e/∂x in place of x and ∂e/∂y in place of y::
 
     y [b, i, j, c]  +=  x [b, u, v, c] / count[i, j]
     dx[b, u, v, c]  +=  dy[b, i, j, c] / count[i, j]
 
-Global pooling has one window, the whole image, and one output for each channel.
+In global pooling, the only window is the whole image, and there is one output for each channel.
 """
 
 import numpy as np
@@ -36,12 +35,12 @@ __all__ = [
 
 
 def avg_pool2d(x: Array, window: Window, count_include_pad: bool) -> Array:
-    r"""The mean of the values under the window.
+    r"""Compute the mean of the elements under each window.
 
     .. math:: y_{b,i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n}
               x_{b,\; i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
 
-    ``x`` (N, H, W, C); returns (N, rows, columns, C). :func:`counts` says by how many elements a sum is divided.
+    ``x`` (N, H, W, C); returns (N, rows, columns, C). :func:`counts` computes the divisor of each sum.
 
     >>> from refconv.geometry import Window
     >>> x = np.array([[1.0, 0, 3, 5], [3, 4, 2, 2], [1, 3, 3, 9], [5, 7, 8, 4]]).reshape(1, 4, 4, 1)
@@ -66,7 +65,7 @@ def avg_pool2d(x: Array, window: Window, count_include_pad: bool) -> Array:
 
 
 def avg_pool2d_dx(dy: Array, window: Window, input_size: Shape, count_include_pad: bool) -> Array:
-    r"""∂e/∂x of :func:`avg_pool2d`: each pixel under the window gets an equal share of ∂e/∂y.
+    r"""Compute ∂e/∂x of :func:`avg_pool2d`: pixels under a window get equal shares of its ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} =
               \sum_{\substack{i,m:\, i S + m D - \mathrm{top} = u \\ j,n:\, j S + n D - \mathrm{left} = v}}
@@ -99,10 +98,10 @@ def avg_pool2d_dx(dy: Array, window: Window, input_size: Shape, count_include_pa
 
 
 def counts(window: Window, input_size: Shape, count_include_pad: bool) -> list[list[int]]:
-    """Along each axis, the number of elements that each output's window counts.
+    """Return, for each axis, the number of elements that the window of each output counts.
 
-    These are the ones that lie in the input; with ``count_include_pad``, the ones in its declared padding as well. What
-    ``ceil_mode`` adds beyond the padding never counts.
+    The window counts the elements inside the input. With ``count_include_pad`` it also counts those in the padding of
+    ``window``. Elements that ``ceil_mode`` adds beyond the padding never count.
 
     >>> from refconv.geometry import Window
     >>> window = Window((3,), stride=2, padding=1, ceil_mode=True)
@@ -121,7 +120,7 @@ def counts(window: Window, input_size: Shape, count_include_pad: bool) -> list[l
 
 
 def avg_pool1d(x: Array, window: Window, count_include_pad: bool) -> Array:
-    r"""The mean of the values under the window of a signal.
+    r"""Compute the mean of the elements under each window of a signal.
 
     .. math:: y_{b,i,c} = \frac{1}{\mathrm{count}_i} \sum_m x_{b,\; i S + m D - \mathrm{left},\; c}
 
@@ -147,7 +146,7 @@ def avg_pool1d(x: Array, window: Window, count_include_pad: bool) -> Array:
 
 
 def avg_pool1d_dx(dy: Array, window: Window, input_size: Shape, count_include_pad: bool) -> Array:
-    r"""∂e/∂x of :func:`avg_pool1d`.
+    r"""Compute ∂e/∂x of :func:`avg_pool1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D - \mathrm{left} = u}
               \frac{1}{\mathrm{count}_i} \; \frac{\partial e}{\partial y_{b,i,c}}
@@ -174,7 +173,7 @@ def avg_pool1d_dx(dy: Array, window: Window, input_size: Shape, count_include_pa
 
 
 def global_avg_pool2d(x: Array) -> Array:
-    r"""The mean of each channel over the whole image.
+    r"""Compute the mean of each channel over the whole image.
 
     .. math:: y_{b,c} = \frac{1}{H W} \sum_{u,v} x_{b,u,v,c}
 
@@ -197,7 +196,7 @@ def global_avg_pool2d(x: Array) -> Array:
 
 
 def global_avg_pool2d_dx(dy: Array, input_size: Shape) -> Array:
-    r"""∂e/∂x of :func:`global_avg_pool2d`: each pixel gets the same share.
+    r"""Compute ∂e/∂x of :func:`global_avg_pool2d`: all pixels get equal shares of ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \frac{1}{H W} \; \frac{\partial e}{\partial y_{b,c}}
 
@@ -220,7 +219,7 @@ def global_avg_pool2d_dx(dy: Array, input_size: Shape) -> Array:
 
 
 def global_avg_pool1d(x: Array) -> Array:
-    r"""The mean of each channel over the whole signal.
+    r"""Compute the mean of each channel over the whole signal.
 
     .. math:: y_{b,c} = \frac{1}{n} \sum_u x_{b,u,c}
 
@@ -242,7 +241,7 @@ def global_avg_pool1d(x: Array) -> Array:
 
 
 def global_avg_pool1d_dx(dy: Array, input_size: Shape) -> Array:
-    r"""∂e/∂x of :func:`global_avg_pool1d`.
+    r"""Compute ∂e/∂x of :func:`global_avg_pool1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \frac{1}{n} \; \frac{\partial e}{\partial y_{b,c}}
 

@@ -1,6 +1,6 @@
-r"""The convolution layer: forward, and both derivatives, as loops.
+r"""The convolution layer: forward pass and derivatives as loops.
 
-The output and both derivatives are one sum. The three loops run over the same index set: image b, output pixel (i, j), output
+The forward pass and both derivatives run the same loops over the same index set: image b, output pixel (i, j), output
 channel o, kernel entry (m, n), input channel c. Only the innermost line differs. To get a derivative from the forward line,
 exchange y with one of the factors and write d before both::
 
@@ -8,20 +8,20 @@ exchange y with one of the factors and write d before both::
     dw[m, n, c, o]  +=  x[…] · dy[b, i, j, o]
     dx[…]           +=  dy[b, i, j, o] · w[m, n, c, o]          with […] = [b, i·S + m·D, j·S + n·D, c]
 
-S is the stride, the step between neighbouring outputs, and D the dilation, the distance between neighbouring entries of
-the kernel, both in input pixels. The argument ``window``, a :class:`refconv.geometry.Window`, holds them, with the kernel
-size and padding.
+S is the stride, the step between neighbouring outputs. D is the dilation, the distance between neighbouring entries of the
+kernel. Both are in input pixels. The argument ``window``, a :class:`refconv.geometry.Window`, contains them together with the
+kernel size and the padding.
 
-Slides B3 and B4 have other names: their filter indices i, j are m, n here, and their output indices k, l are i, j here. At the
-end of this file, :func:`centred_correlation` and its derivatives have the slides' own names and form, with one channel and
-filter indices from −f to f. The slides' A7 has no padding, dilation, groups or bias; "valid" padding, D = 1, one group and a
-bias of 0 give that formula.
+The slides of lecture rows B3 and B4 (SOURCES.md) use other names: their filter indices i, j are m, n here, and their output
+indices k, l are i, j here. At the end of this file, :func:`centred_correlation` and its derivatives have the names and the
+form of those slides, with one channel and filter indices from −f to f. The formula of lecture row A7 has no padding, dilation,
+groups or bias: it is the special case of "valid" padding, D = 1, one group and a bias of 0.
 
-Groups (C5): output channel o reads only the C_g input channels of its own group, which begin at ⌊o / O_g⌋·C_g. O_g is
-the number of output channels of a group.
+Groups (lecture row C5): output channel o reads only the C_g input channels of its own group, which begin at ⌊o / O_g⌋·C_g.
+O_g is the number of output channels of a group.
 
 Images are (batch, height, width, channels), kernels (kh, kw, channels / groups, outputs). The loops are slow because Python
-computes each product separately; the kernels of the public operators compute the same sums thousands of times faster.
+computes each product separately. The compiled kernels of the public operators compute the same sums thousands of times faster.
 """
 
 from typing import Any
@@ -48,12 +48,12 @@ __all__ = [
 
 
 def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
-    r"""Convolution layer: each output is the bias plus the sum of window times kernel.
+    r"""Compute a convolution layer: each output is the bias plus the sum of window times kernel.
 
     .. math:: y_{b,i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{b,\; i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
 
     ``x`` (N, H, W, C) is padded first, so the indices of the formula count from the edge of the padding. ``w`` is
-    (kh, kw, C / groups, O), ``bias`` (O,) or None; returns (N, rows, columns, O), the size of the output.
+    (kh, kw, C / groups, O), ``bias`` (O,) or None; returns (N, rows, columns, O).
 
     >>> from refconv.geometry import Window
     >>> x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
@@ -81,7 +81,7 @@ def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) 
 
 
 def conv2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
-    r"""∂e/∂w of :func:`conv2d`: the sum of ∂e/∂y times the input, over all uses of a weight.
+    r"""Compute ∂e/∂w of :func:`conv2d`: the sum of input times ∂e/∂y, over all uses of a weight.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,o}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,o}}
@@ -115,7 +115,7 @@ def conv2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
 
 
 def conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: int) -> Array:
-    r"""∂e/∂x of :func:`conv2d`: the sum of ∂e/∂y times the weight, over all uses of an input.
+    r"""Compute ∂e/∂x of :func:`conv2d`: the sum of ∂e/∂y times weight, over all uses of an input.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \; w_{m,n,c,o}
@@ -150,7 +150,9 @@ def conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
 
 
 def conv2d_db(dy: Array) -> Array:
-    r"""∂e/∂bias of :func:`conv2d`: the sum of ∂e/∂y over all pixels, since each has the bias added.
+    r"""Compute ∂e/∂bias of :func:`conv2d`: the sum of ∂e/∂y over all images and pixels.
+
+    The bias of a channel is added to each of its output pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
 
@@ -173,7 +175,7 @@ def conv2d_db(dy: Array) -> Array:
 
 
 def conv1d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
-    r"""Convolution layer on signals: :func:`conv2d` with one spatial axis.
+    r"""Compute a convolution layer on signals: :func:`conv2d` with one spatial axis.
 
     .. math:: y_{b,i,o} = \mathrm{bias}_o + \sum_{m,c} x_{b,\; i S + m D,\; c} \; w_{m,c,o}
 
@@ -201,7 +203,7 @@ def conv1d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) 
 
 
 def conv1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
-    r"""∂e/∂w of :func:`conv1d`.
+    r"""Compute ∂e/∂w of :func:`conv1d`.
 
     .. math:: \frac{\partial e}{\partial w_{m,c,o}} = \sum_{b,i} x_{b,\; i S + m D,\; c} \;
               \frac{\partial e}{\partial y_{b,i,o}}
@@ -230,7 +232,7 @@ def conv1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
 
 
 def conv1d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: int) -> Array:
-    r"""∂e/∂x of :func:`conv1d`.
+    r"""Compute ∂e/∂x of :func:`conv1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
               \frac{\partial e}{\partial y_{b,i,o}} \; w_{m,c,o}
@@ -260,7 +262,7 @@ def conv1d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
 
 
 def conv1d_db(dy: Array) -> Array:
-    r"""∂e/∂bias of :func:`conv1d`.
+    r"""Compute ∂e/∂bias of :func:`conv1d`: the sum of ∂e/∂y over all signals and positions.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i} \frac{\partial e}{\partial y_{b,i,o}}
 
@@ -282,7 +284,9 @@ def conv1d_db(dy: Array) -> Array:
 
 
 def centred_correlation(x: Array, w: Array) -> Array:
-    r"""The forward formula as on the slide: one channel, filter indices −f to f, zeros outside x.
+    r"""Compute the forward formula of the slide: one channel, filter indices from −f to f.
+
+    x is 0 outside the image.
 
     .. math:: z_{kl} = \sum_{i,j=-f}^{f} w_{ij} \; x_{k+i,\, l+j}
 
@@ -305,11 +309,11 @@ def centred_correlation(x: Array, w: Array) -> Array:
 
 
 def centred_correlation_dw(x: Array, dz: Array, f: int) -> Array:
-    r"""∂e/∂w as on the slide: ∂e/∂z slides over the image.
+    r"""Compute ∂e/∂w as on the slide: ∂e/∂z slides over the image.
 
     .. math:: \frac{\partial e}{\partial w_{ij}} = \sum_{k,l} \frac{\partial e}{\partial z_{kl}} \; x_{k+i,\, l+j}
 
-    ``x`` and ``dz`` (H, W), the filter indices go from −``f`` to ``f``; returns (2f + 1, 2f + 1).
+    ``x`` and ``dz`` (H, W); filter indices run from −``f`` to ``f``; returns (2f + 1, 2f + 1).
 
     >>> centred_correlation_dw(np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 10], [0, 0]]), 1)
     array([[ 0.,  0.,  0.],
@@ -329,7 +333,7 @@ def centred_correlation_dw(x: Array, dz: Array, f: int) -> Array:
 
 
 def centred_correlation_dx(dz: Array, w: Array) -> Array:
-    r"""∂e/∂x as on the slide: the filter, flipped in both directions, slides over ∂e/∂z.
+    r"""Compute ∂e/∂x as on the slide: the filter, flipped in both directions, slides over ∂e/∂z.
 
     .. math:: \frac{\partial e}{\partial x_{kl}} = \sum_{i,j=-f}^{f} \frac{\partial e}{\partial z_{k+i,\, l+j}} \;
               w_{-i,\,-j}

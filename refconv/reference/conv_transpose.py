@@ -1,19 +1,21 @@
-r"""The transposed convolution: forward, and both derivatives, as loops.
+r"""The transposed convolution: forward pass and derivatives as loops.
 
-A convolution of an image is a matrix product, y = T x. This layer is the product with the matrix turned over, y = Tᵀ x, so it
-goes the way of the convolution's ∂e/∂x: from small to large. Each input pixel (i, j) stamps the kernel, times its value, onto
-the output, S pixels away from its neighbour's stamp; where stamps overlap they add up. It undoes the convolution's change
-of shape, not of values.
+A convolution of an image is a matrix product, y = T x. This layer is the product with the transposed matrix, y = Tᵀ x. It is
+the same computation as ∂e/∂x of a convolution, and goes from the small size to the large one. Each input pixel (i, j) adds a
+copy of the kernel, multiplied by its value, to the output; we say that it stamps the kernel. The stamps of neighbouring input
+pixels are S output pixels apart, and where stamps overlap they are added. The layer reverses the change of shape of the
+convolution, but not the change of the values.
 
-Again one sum, three times, with the index set of the convolution that is transposed::
+The forward pass and both derivatives run the same loops, over the index set of the convolution that is transposed::
 
     y[…]            +=  x [b, i, j, c] · w[m, n, o, c]
     dw[m, n, o, c]  +=  x [b, i, j, c] · dy[…]
     dx[b, i, j, c]  +=  dy[…] · w[m, n, o, c]          with […] = [b, i·S + m·D, j·S + n·D, o]
 
-The kernel is the one of that convolution, which has our outputs for its inputs: (kh, kw, outputs / groups, inputs). So are
-the stride S, the dilation D and the padding of the ``window``; padding cuts the edges of y off. Groups (C5): input channel
-c stamps only the O_g output channels of its own group, which begin at (c ÷ C_g)·O_g.
+The kernel belongs to that convolution, whose inputs are the outputs of this layer: its shape is (kh, kw, outputs / groups,
+inputs). The stride S, the dilation D and the padding of the ``window`` also belong to that convolution; the padding is cut off
+the edges of y. Groups (lecture row C5): input channel c adds only to the O_g output channels of its own group, which begin at
+⌊c / C_g⌋·O_g.
 """
 
 import numpy as np
@@ -38,12 +40,12 @@ __all__ = [
 
 
 def conv_transpose2d(x: Array, w: Array, bias: Array | None, output_size: Shape, window: Window, groups: int) -> Array:
-    r"""Transposed convolution: each input stamps the kernel, times its value, onto the output.
+    r"""Compute a transposed convolution: each input stamps the kernel, times its value, onto y.
 
     .. math:: y_{b,u,v,o} = \mathrm{bias}_o + \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_c x_{b,i,j,c} \; w_{m,n,o,c}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+    u and v count from the edge of the padding. The padding itself is cut off.
 
     ``x`` (N, rows, columns, C), ``w`` (kh, kw, O / groups, C), ``bias`` (O,) or None, ``output_size`` (H, W); returns
     (N, H, W, O).
@@ -72,7 +74,7 @@ def conv_transpose2d(x: Array, w: Array, bias: Array | None, output_size: Shape,
 
 
 def conv_transpose2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
-    r"""∂e/∂w of :func:`conv_transpose2d`: each weight gathers the input times ∂e/∂y of the output that it stamped.
+    r"""Compute ∂e/∂w of :func:`conv_transpose2d`: the sum of input times ∂e/∂y over all stamps.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,o,c}} = \sum_{b,i,j} x_{b,i,j,c} \;
               \frac{\partial e}{\partial y_{b,\; i S + m D,\; j S + n D,\; o}}
@@ -104,7 +106,9 @@ def conv_transpose2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Arr
 
 
 def conv_transpose2d_dx(dy: Array, w: Array, window: Window, groups: int) -> Array:
-    r"""∂e/∂x of :func:`conv_transpose2d`: each input gathers ∂e/∂y under its stamp. This is the convolution itself.
+    r"""Compute ∂e/∂x of :func:`conv_transpose2d`: the convolution of ∂e/∂y with the kernel.
+
+    Each input sums ∂e/∂y times the weights over its own stamp.
 
     .. math:: \frac{\partial e}{\partial x_{b,i,j,c}} = \sum_{m,n,o}
               \frac{\partial e}{\partial y_{b,\; i S + m D,\; j S + n D,\; o}} \; w_{m,n,o,c}
@@ -136,7 +140,9 @@ def conv_transpose2d_dx(dy: Array, w: Array, window: Window, groups: int) -> Arr
 
 
 def conv_transpose2d_db(dy: Array) -> Array:
-    r"""∂e/∂bias of :func:`conv_transpose2d`: the bias is added to every output pixel, so it gathers ∂e/∂y of all of them.
+    r"""Compute ∂e/∂bias of :func:`conv_transpose2d`: the sum of ∂e/∂y over images and pixels.
+
+    The bias of a channel is added to each of its output pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u,v} \frac{\partial e}{\partial y_{b,u,v,o}}
 
@@ -161,19 +167,19 @@ def conv_transpose2d_db(dy: Array) -> Array:
 def zero_stuffed_conv_transpose2d(
     x: Array, w: Array, bias: Array | None, output_size: Shape, window: Window, groups: int
 ) -> Array:
-    r"""Transposed convolution as a convolution with stride 1 of the input with zeros between its pixels.
+    r"""Compute a transposed convolution by a convolution with stride 1 of the zero-stuffed input.
 
     .. math:: y_{b,u,v,o} = \mathrm{bias}_o + \sum_{m,n,c} s_{b,\; u - m D,\; v - n D,\; c} \; w_{m,n,o,c},
               \qquad s_{b,\; i S,\; j S,\; c} = x_{b,i,j,c}
 
-    s is x with S − 1 zeros between neighbours. The minus is a flip of the kernel, and w's channel axes change places; then
-    this is the layer :func:`refconv.reference.conv.conv2d` with "full" padding, of whose output the window's padding is
-    cut off. It gives what :func:`conv_transpose2d` gives, at more cost: about S·S times as many products, most of them with
-    a stuffed zero. In s the kernel moves on by 1/S of a pixel of x: hence the name "fractionally strided convolution".
-    A slide that says "for transposed convolution, stride is always 1" speaks of this form; S is the stride of the
-    convolution that is transposed.
+    s is x with S − 1 zeros between neighbours. The minus signs mean that the kernel is flipped. With the flipped kernel, whose
+    channel axes are exchanged, this is the layer :func:`refconv.reference.conv.conv2d` with "full" padding. The padding of
+    ``window`` is then cut off its output. The outputs are the same as from :func:`conv_transpose2d`, but the cost is higher:
+    about S·S times the number of products, most of them with an inserted zero. In s the kernel moves in steps of 1/S of a
+    pixel of x: hence the name "fractionally strided convolution". The sentence "for transposed convolution, stride is always
+    1" on a slide means this form; S is the stride of the convolution that is transposed.
 
-    Arguments and result are those of :func:`conv_transpose2d`.
+    Arguments and output have the same shapes as in :func:`conv_transpose2d`.
 
     >>> x, w = np.array([1.0, 10]).reshape(1, 1, 2, 1), np.array([[1.0, 2], [3, 5]]).reshape(2, 2, 1, 1)
     >>> zero_stuffed_conv_transpose2d(x, w, None, (2, 3), Window((2, 2)), groups=1)[0, :, :, 0]
@@ -183,20 +189,20 @@ def zero_stuffed_conv_transpose2d(
     Source: lecture row C2 (SOURCES.md).
     """
     sliding = Window(window.kernel, stride=1, padding="full", dilation=window.dilation)
-    overlaps = conv2d(zero_stuff(x, window.stride), turned(w, groups), None, sliding, groups)
+    overlaps = conv2d(zero_stuff(x, window.stride), flip_kernel(w, groups), None, sliding, groups)
     N, height, width, O = overlaps.shape
     y = np.zeros((N, *window.padded_size(output_size), O), x.dtype)
-    y[:, :height, :width] = overlaps  # with output_padding, y has pixels behind all stamps
+    y[:, :height, :width] = overlaps  # with output_padding, no stamp reaches the last pixels of y
     y = crop(y, window, output_size)
     return y.copy() if bias is None else y + bias
 
 
 def conv_transpose1d(x: Array, w: Array, bias: Array | None, output_size: Shape, window: Window, groups: int) -> Array:
-    r"""Transposed convolution on signals: :func:`conv_transpose2d` with one spatial axis.
+    r"""Compute a transposed convolution on signals, as :func:`conv_transpose2d` does on images.
 
     .. math:: y_{b,u,o} = \mathrm{bias}_o + \sum_{i,m:\, i S + m D = u} \sum_c x_{b,i,c} \; w_{m,o,c}
 
-    u counts from the edge of the padding; what lies in the padding itself is cut off.
+    u counts from the edge of the padding. The padding itself is cut off.
 
     ``x`` (N, length, C), ``w`` (k, O / groups, C), ``bias`` (O,) or None, ``output_size`` (n,); returns (N, n, O).
 
@@ -220,7 +226,7 @@ def conv_transpose1d(x: Array, w: Array, bias: Array | None, output_size: Shape,
 
 
 def conv_transpose1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Array:
-    r"""∂e/∂w of :func:`conv_transpose1d`.
+    r"""Compute ∂e/∂w of :func:`conv_transpose1d`.
 
     .. math:: \frac{\partial e}{\partial w_{m,o,c}} = \sum_{b,i} x_{b,i,c} \;
               \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}}
@@ -248,7 +254,7 @@ def conv_transpose1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Arr
 
 
 def conv_transpose1d_dx(dy: Array, w: Array, window: Window, groups: int) -> Array:
-    r"""∂e/∂x of :func:`conv_transpose1d`.
+    r"""Compute ∂e/∂x of :func:`conv_transpose1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,i,c}} = \sum_{m,o} \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}} \;
               w_{m,o,c}
@@ -276,7 +282,7 @@ def conv_transpose1d_dx(dy: Array, w: Array, window: Window, groups: int) -> Arr
 
 
 def conv_transpose1d_db(dy: Array) -> Array:
-    r"""∂e/∂bias of :func:`conv_transpose1d`.
+    r"""Compute ∂e/∂bias of :func:`conv_transpose1d`: the sum of ∂e/∂y over signals and positions.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,u} \frac{\partial e}{\partial y_{b,u,o}}
 
@@ -297,21 +303,21 @@ def conv_transpose1d_db(dy: Array) -> Array:
     return db
 
 
-def turned(w: Array, groups: int) -> Array:
-    """The kernel upside down and left to right, its channel axes exchanged within each group.
+def flip_kernel(w: Array, groups: int) -> Array:
+    """Flip the kernel in both directions and exchange its channel axes within each group.
 
-    ``w`` (kh, kw, O / groups, C); returns (kh, kw, C / groups, O), as a convolution from C to O channels has it.
+    ``w`` (kh, kw, O / groups, C); returns (kh, kw, C / groups, O), the kernel of a convolution from C to O channels.
 
-    >>> turned(np.array([[1, 2, 3], [4, 5, 6]]).reshape(2, 3, 1, 1), groups=1)[:, :, 0, 0]
+    >>> flip_kernel(np.array([[1, 2, 3], [4, 5, 6]]).reshape(2, 3, 1, 1), groups=1)[:, :, 0, 0]
     array([[6, 5, 4],
            [3, 2, 1]])
     """
     kh, kw, O_g, C = w.shape
     C_g = C // groups
-    turned_w = np.zeros((kh, kw, C_g, O_g * groups), w.dtype)
+    flipped = np.zeros((kh, kw, C_g, O_g * groups), w.dtype)
     for m in range(kh):
         for n in range(kw):
             for o in range(O_g):
                 for c in range(C):
-                    turned_w[m, n, c % C_g, c // C_g * O_g + o] = w[kh - 1 - m, kw - 1 - n, o, c]
-    return turned_w
+                    flipped[m, n, c % C_g, c // C_g * O_g + o] = w[kh - 1 - m, kw - 1 - n, o, c]
+    return flipped

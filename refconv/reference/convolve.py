@@ -1,12 +1,14 @@
 r"""Convolution and cross-correlation of one signal or one image with one kernel, as loops.
 
-Both slide the kernel over the input and sum products. Convolution runs through the kernel against the direction of the
-input, cross-correlation along with it; so ``convolve(x, w) == cross_correlate(x, flip(w))``. Outside of the input are
-zeros. Which outputs there are is the mode's choice: "valid", those that need no zeros; "same", as many as inputs; "full",
-all that touch the input. For an even kernel "same" has its odd zero in front, as in SciPy; a layer has it at the end.
+Both slide the kernel over the input and sum products. Convolution reads the kernel and the input in opposite directions,
+cross-correlation reads both in the same direction. So ``convolve(x, w) == cross_correlate(x, flip(w))``. The input counts as 0
+outside its range. The mode selects the outputs. "valid": outputs that need no zeros; "same": one output for each input;
+"full": every output whose window overlaps the input. With an even kernel, "same" pads one more zero at the beginning than at
+the end, as SciPy does; a convolution layer pads it at the end.
 
-The convolution theorem: the Fourier transform turns a convolution into a product, number by number. The forms ``fft_…``
-take that way round, with the sums of the discrete Fourier transform written out; the fast transform orders the same sums.
+The convolution theorem: the Fourier transform turns a convolution into an elementwise product. The functions ``fft_…`` compute
+convolutions in this way, with the sums of the discrete Fourier transform written out. The fast Fourier transform computes
+the same sums in a faster order.
 """
 
 import numpy as np
@@ -19,11 +21,11 @@ __all__ = ["convolve1d", "convolve2d", "cross_correlate1d", "cross_correlate2d",
 
 
 def cross_correlate1d(x: Array, w: Array, mode: str) -> Array:
-    r"""Cross-correlation of a signal: the kernel as it is, slid along.
+    r"""Compute the cross-correlation of a signal: the kernel slides over it unflipped.
 
     .. math:: (w \star x)_t = \sum_i x_{t+i} \, w_i
 
-    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the formula's t = −``before``.
+    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the output at t = −``before``.
 
     >>> cross_correlate1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid")
     array([14., 20., 26., 32.])
@@ -42,11 +44,11 @@ def cross_correlate1d(x: Array, w: Array, mode: str) -> Array:
 
 
 def convolve1d(x: Array, w: Array, mode: str) -> Array:
-    r"""Convolution of a signal: the kernel flipped, slid along.
+    r"""Compute the convolution of a signal: the flipped kernel slides over it.
 
     .. math:: (w * x)_t = \sum_i x_{t-i} \, w_i
 
-    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the formula's t = ``first``.
+    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the output at t = ``first``.
 
     >>> convolve1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid")
     array([10., 16., 22., 28.])
@@ -55,7 +57,7 @@ def convolve1d(x: Array, w: Array, mode: str) -> Array:
     """
     window = mode_window(w.shape, mode)
     ((before, _after),) = window.pads(x.shape)
-    first = w.shape[0] - 1 - before  # t of the first output: "full" begins at 0, "valid" where the kernel is inside
+    first = w.shape[0] - 1 - before  # t of the first output: 0 for "full", k − 1 for "valid"
     y = np.zeros(window.output_size(x.shape), x.dtype)
     for t in range(y.shape[0]):
         for i in range(w.shape[0]):
@@ -66,12 +68,12 @@ def convolve1d(x: Array, w: Array, mode: str) -> Array:
 
 
 def cross_correlate2d(x: Array, w: Array, mode: str) -> Array:
-    r"""Cross-correlation of an image: the kernel as it is, slid over it.
+    r"""Compute the cross-correlation of an image: the kernel slides over it unflipped.
 
     .. math:: (K \star I)_{i,j} = \sum_{m,n} I_{i+m,\,j+n} \, K_{m,n}
 
     ``x`` is I (H, W), ``w`` is K (kh, kw), ``mode`` "valid", "same" or "full".
-    ``y[0, 0]`` is the formula's i, j = −``top``, −``left``.
+    ``y[0, 0]`` is the output at i, j = −``top``, −``left``.
 
     >>> cross_correlate2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid")
     array([[5421., 6532.]])
@@ -92,12 +94,12 @@ def cross_correlate2d(x: Array, w: Array, mode: str) -> Array:
 
 
 def convolve2d(x: Array, w: Array, mode: str) -> Array:
-    r"""Convolution of an image: the kernel flipped in both directions, slid over it.
+    r"""Compute the convolution of an image: the kernel, flipped on both axes, slides over it.
 
     .. math:: (K * I)_{i,j} = \sum_{m,n} I_{i-m,\,j-n} \, K_{m,n}
 
     ``x`` is I (H, W), ``w`` is K (kh, kw), ``mode`` "valid", "same" or "full".
-    ``y[0, 0]`` is the formula's i, j = ``first_i``, ``first_j``.
+    ``y[0, 0]`` is the output at i, j = ``first_i``, ``first_j``.
 
     >>> convolve2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid")
     array([[1245., 2356.]])
@@ -119,12 +121,13 @@ def convolve2d(x: Array, w: Array, mode: str) -> Array:
 
 
 def fft_convolve1d(x: Array, w: Array, mode: str) -> Array:
-    r"""Convolution of a signal by the convolution theorem: transform, multiply, transform back.
+    r"""Compute a convolution of a signal by transforming, multiplying and transforming back.
 
     .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad Y_k = X_k W_k, \qquad
               y_t = \frac{1}{n} \sum_k Y_k \, e^{+2\pi \mathrm{i}\, k t / n}
 
-    The transform takes signals for periodic. With zeros up to the length n of the full convolution nothing wraps around.
+    The discrete Fourier transform treats signals as periodic. Both signals are therefore padded with zeros to the length n of
+    the full convolution, so that no product wraps around.
 
     ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full".
 
@@ -135,17 +138,17 @@ def fft_convolve1d(x: Array, w: Array, mode: str) -> Array:
     """
     n = x.shape[0] + w.shape[0] - 1
     y = fourier1d(fourier1d(x, n, -1) * fourier1d(w, n, -1), n, +1) / n
-    return part_of_full(y, x, w, mode)
+    return crop_to_mode(y, x, w, mode)
 
 
 def fft_convolve2d(x: Array, w: Array, mode: str) -> Array:
-    r"""Convolution of an image by the convolution theorem: :func:`fft_convolve1d` with a double sum.
+    r"""Compute a convolution of an image by transforming, multiplying and transforming back.
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
               Y_{k,l} = X_{k,l} W_{k,l}, \qquad
               y_{i,j} = \frac{1}{H W} \sum_{k,l} Y_{k,l} \, e^{+2\pi \mathrm{i}\, (k i / H + l j / W)}
 
-    ``x`` (rows, columns), ``w`` (kh, kw), ``mode`` "valid", "same" or "full"; H and W are the size of the full convolution.
+    ``x`` (rows, columns), ``w`` (kh, kw), ``mode`` "valid", "same" or "full"; H×W is the size of the full convolution.
 
     >>> fft_convolve2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid").round(9)
     array([[1245., 2356.]])
@@ -154,13 +157,16 @@ def fft_convolve2d(x: Array, w: Array, mode: str) -> Array:
     """
     H, W = x.shape[0] + w.shape[0] - 1, x.shape[1] + w.shape[1] - 1
     y = fourier2d(fourier2d(x, H, W, -1) * fourier2d(w, H, W, -1), H, W, +1) / (H * W)
-    return part_of_full(y, x, w, mode)
+    return crop_to_mode(y, x, w, mode)
 
 
 def fourier1d(x: Array, n: int, sign: int) -> Array:
-    r"""The sums of the discrete Fourier transform of x, followed by zeros up to length n; sign −1 is there, +1 and back.
+    r"""Compute the discrete Fourier transform of a signal padded with zeros to length n.
 
     .. math:: X_k = \sum_t x_t \, e^{\pm 2\pi \mathrm{i}\, k t / n}
+
+    ``sign`` is the sign of the exponent: −1 for the transform, +1 for the inverse transform, which still has to be divided
+    by n.
 
     >>> fourier1d(np.array([1.0, 10, 100]), 4, -1).real.round(9)
     array([111., -99.,  91., -99.])
@@ -173,9 +179,11 @@ def fourier1d(x: Array, n: int, sign: int) -> Array:
 
 
 def fourier2d(x: Array, H: int, W: int, sign: int) -> Array:
-    r"""The sums of the discrete Fourier transform of the image x, with zeros up to H×W.
+    r"""Compute the discrete Fourier transform of an image padded with zeros to size H×W.
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{\pm 2\pi \mathrm{i}\, (k i / H + l j / W)}
+
+    ``sign`` is the sign of the exponent, as in :func:`fourier1d`.
 
     >>> fourier2d(np.array([[1.0, 10], [100, 1000]]), 2, 2, -1).real.round(9)
     array([[ 1111.,  -909.],
@@ -190,8 +198,11 @@ def fourier2d(x: Array, H: int, W: int, sign: int) -> Array:
     return X
 
 
-def part_of_full(y: Array, x: Array, w: Array, mode: str) -> Array:
-    """The outputs of a mode, cut out of the full convolution y of x and w; without its imaginary part, which is rounding."""
+def crop_to_mode(y: Array, x: Array, w: Array, mode: str) -> Array:
+    """Return the outputs that ``mode`` selects from the full convolution y of x and w.
+
+    The imaginary part of y contains only rounding errors and is dropped.
+    """
     window = mode_window(w.shape, mode)
     first = [k - 1 - before for k, (before, _after) in zip(w.shape, window.pads(x.shape), strict=True)]
     part = tuple(slice(f, f + n) for f, n in zip(first, window.output_size(x.shape), strict=True))

@@ -1,13 +1,14 @@
-r"""The dense (fully connected) layer: forward, and the derivatives, as loops.
+r"""The dense (fully connected) layer: forward pass and derivatives as loops.
 
-One sum, three times, over example b, output o and input channel c; only the accumulation line differs::
+The forward pass and both derivatives run the same loops over example b, output o and input channel c. Only the innermost line
+differs::
 
     y [b, o]  +=  x[b, c] · w[c, o]
     dw[c, o]  +=  x[b, c] · dy[b, o]
     dx[b, c]  +=  dy[b, o] · w[c, o]
 
-It is the convolution of :mod:`refconv.reference.conv` with a 1×1 kernel, and the loops over (i, j) and (m, n) are gone
-(A8). The loops are slow because each product is written out.
+The dense layer is the convolution of :mod:`refconv.reference.conv` with a 1×1 kernel on a 1×1 image, without the loops over
+(i, j) and (m, n) (lecture row A8). The loops are slow because Python computes each product separately.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ __all__ = ["dense", "dense_db", "dense_dw", "dense_dx"]
 
 
 def dense(x: Array, w: Array, bias: Array | None) -> Array:
-    r"""Dense layer: each output is its bias plus all inputs, weighted.
+    r"""Compute a dense layer: each output is its bias plus the weighted sum of all inputs.
 
     .. math:: y_{b,o} = \mathrm{bias}_o + \sum_c x_{b,c} \; w_{c,o}
 
@@ -40,7 +41,7 @@ def dense(x: Array, w: Array, bias: Array | None) -> Array:
 
 
 def dense_dw(x: Array, dy: Array) -> Array:
-    r"""∂e/∂w of :func:`dense`: each weight gathers ∂e/∂y times the input that it was multiplied with.
+    r"""Compute ∂e/∂w of :func:`dense`: the sum of input times ∂e/∂y over all examples.
 
     .. math:: \frac{\partial e}{\partial w_{c,o}} = \sum_b x_{b,c} \; \frac{\partial e}{\partial y_{b,o}}
 
@@ -63,7 +64,7 @@ def dense_dw(x: Array, dy: Array) -> Array:
 
 
 def dense_dx(dy: Array, w: Array) -> Array:
-    r"""∂e/∂x of :func:`dense`: each output sends ∂e/∂y back along its weights.
+    r"""Compute ∂e/∂x of :func:`dense`: the sum of ∂e/∂y times weight over all outputs.
 
     .. math:: \frac{\partial e}{\partial x_{b,c}} = \sum_o \frac{\partial e}{\partial y_{b,o}} \; w_{c,o}
 
@@ -85,7 +86,7 @@ def dense_dx(dy: Array, w: Array) -> Array:
 
 
 def dense_db(dy: Array) -> Array:
-    r"""∂e/∂bias of :func:`dense`: the bias is added to every example, so it gathers ∂e/∂y of all of them.
+    r"""Compute ∂e/∂bias of :func:`dense`: the sum of ∂e/∂y over all examples.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_b \frac{\partial e}{\partial y_{b,o}}
 

@@ -6,7 +6,7 @@ unit stays the same, and inference needs no correction (inverted dropout)::
     y  = x · mask          with mask = 0 or 1 / (1 − rate)
     dx = dy · mask
 
-The random numbers are an argument: ``u`` holds uniform random numbers, so loops and kernels drop the same units.
+The argument ``u`` contains uniform random numbers. The loops and the kernels get the same ones, so they drop the same units.
 """
 
 import numpy as np
@@ -17,14 +17,14 @@ __all__ = ["dropout", "dropout_dx"]
 
 
 def dropout(x: Array, u: Array, rate: float) -> tuple[Array, Array]:
-    r"""Drop the units whose random number is below the rate, and enlarge the others.
+    r"""Set units whose random number is below the rate to 0, and scale the others up.
 
     .. math:: y = x \cdot \mathrm{mask}, \qquad
               \mathrm{mask} = \begin{cases} 0 & u < \mathrm{rate} \\ 1 / (1 - \mathrm{rate}) & \text{else} \end{cases}
 
-    A dropped unit is 0 even if x is infinite or NaN.
+    A dropped unit is 0 even if its x is infinite or NaN.
 
-    ``x`` of any shape, ``u`` of the same shape, uniform in [0, 1); returns y and mask.
+    ``x`` has any shape, ``u`` has the same shape and is uniform in [0, 1); returns y and mask.
 
     >>> dropout(np.array([1.0, 2, 3]), np.array([0.1, 0.75, 0.8]), 0.75)
     (array([ 0.,  8., 12.]), array([0., 4., 4.]))
@@ -39,13 +39,13 @@ def dropout(x: Array, u: Array, rate: float) -> tuple[Array, Array]:
 
 
 def dropout_dx(dy: Array, *, mask: Array) -> Array:
-    r"""∂e/∂x of :func:`dropout`: a dropped unit has no part in the error, the others their enlarged one.
+    r"""Compute ∂e/∂x of :func:`dropout`: ∂e/∂y times the mask.
 
     .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot \mathrm{mask}
 
-    A dropped unit gets 0 even if ∂e/∂y is infinite or NaN.
+    ∂e/∂x of a dropped unit is 0 even if its ∂e/∂y is infinite or NaN.
 
-    ``dy`` of x's shape, ``mask`` as the forward pass returned it.
+    ``dy`` has the shape of x, ``mask`` is the one that the forward pass returned; returns dx.
 
     >>> dropout_dx(np.array([10.0, 20, 30]), mask=np.array([0.0, 4, 4]))
     array([  0.,  80., 120.])

@@ -1,8 +1,8 @@
-"""exp, log, sqrt, tanh, powers and roots of unity, for whatever kind of number the loops hold.
+"""Elementary functions and roots of unity, for floats and sympy expressions.
 
-NumPy's functions refuse a sympy expression; these pass it on to sympy, where it stays exact. A float32 or float64 keeps
-its type, and where a result leaves the range of numbers it is IEEE's (exp 1000 = ∞, log 0 = −∞, √−1 = NaN) without a
-warning, as in the kernels.
+NumPy's functions do not accept sympy expressions. These functions call sympy for them, so the output is exact. A float32 or
+float64 keeps its type. Overflow and undefined operations have the IEEE results (exp 1000 = ∞, log 0 = −∞, √−1 = NaN) and cause
+no warning, as in the kernels.
 """
 
 import sys
@@ -16,7 +16,7 @@ __all__ = ["exp", "expm1", "is_symbolic", "log", "log1p", "power", "root_of_unit
 
 
 def exp(v: Any) -> Any:
-    """e to the power v.
+    """Return e to the power v.
 
     >>> float(exp(0.0)), float(exp(np.float32(1000)))
     (1.0, inf)
@@ -25,7 +25,7 @@ def exp(v: Any) -> Any:
 
 
 def expm1(v: Any) -> Any:
-    """e to the power v, less 1: near v = 0 without the cancellation of 1.000… − 1.
+    """Return eᵛ − 1, accurate even near v = 0, where the subtraction would cancel.
 
     >>> float(expm1(1e-20))
     1e-20
@@ -34,7 +34,7 @@ def expm1(v: Any) -> Any:
 
 
 def log(v: Any) -> Any:
-    """Natural logarithm.
+    """Return the natural logarithm of v.
 
     >>> float(log(1.0))
     0.0
@@ -43,7 +43,7 @@ def log(v: Any) -> Any:
 
 
 def log1p(v: Any) -> Any:
-    """Natural logarithm of 1 + v: near v = 0 without the rounding of 1 + v.
+    """Return the natural logarithm of 1 + v, accurate even near v = 0, where 1 + v would round.
 
     >>> float(log1p(1e-20))
     1e-20
@@ -52,7 +52,9 @@ def log1p(v: Any) -> Any:
 
 
 def power(v: Any, exponent: Any) -> Any:
-    """v to a power. A fraction has whole powers only, since of the others most are no fractions.
+    """Return v to the power ``exponent``.
+
+    The exponent of a fraction must be an integer, because most other powers of fractions are irrational.
 
     >>> float(power(np.float32(16), 0.75)), power(Fraction(2, 3), -2.0)
     (8.0, Fraction(9, 4))
@@ -62,15 +64,15 @@ def power(v: Any, exponent: Any) -> Any:
             return np.power(v, np.result_type(v).type(exponent))
     if isinstance(v, Fraction):
         if exponent % 1 != 0:
-            raise TypeError(f"a fraction has whole powers only, but the exponent is {exponent!r}")
+            raise TypeError(f"exponent of a fraction must be an integer, got {exponent!r}")
         exponent = int(exponent)
     return v**exponent
 
 
 def root_of_unity(k: int, n: int, dtype: Any) -> Any:
-    """e to the power 2πi·k/n, the point at k n-ths of the unit circle: complex64 beside float32, complex128 beside float64.
+    """Return the root of unity e^(2πi·k/n) in the complex type that matches ``dtype``.
 
-    Beside objects it is a sympy expression.
+    The type is complex64 for float32 and complex128 for float64. For object arrays it is a sympy expression.
 
     >>> complex(root_of_unity(1, 8, np.float64).round(6))
     (0.707107+0.707107j)
@@ -82,7 +84,7 @@ def root_of_unity(k: int, n: int, dtype: Any) -> Any:
 
 
 def sqrt(v: Any) -> Any:
-    """Square root.
+    """Return the square root of v.
 
     >>> float(sqrt(np.float32(6.25)))
     2.5
@@ -91,7 +93,7 @@ def sqrt(v: Any) -> Any:
 
 
 def tanh(v: Any) -> Any:
-    """Hyperbolic tangent.
+    """Return the hyperbolic tangent of v.
 
     >>> float(tanh(0.0))
     0.0
@@ -103,13 +105,13 @@ def _evaluate(name: str, v: Any) -> Any:
     if is_symbolic(v):
         return getattr(sys.modules["sympy"], name)(v)
     if isinstance(v, Fraction):
-        raise TypeError(f"{name} of a fraction is no fraction: compute with floats or with sympy's numbers")
+        raise TypeError(f"argument of {name} must be a float or a sympy number, got fraction {v}")
     with np.errstate(all="ignore"):
         return getattr(np, name)(v)
 
 
 def is_symbolic(v: Any) -> bool:
-    """Whether v is a sympy expression.
+    """Return True if v is a sympy expression.
 
     >>> is_symbolic(1.5)
     False
@@ -119,5 +121,5 @@ def is_symbolic(v: Any) -> bool:
 
 @cache  # called for each element of an array
 def _is_of_sympy(kind: type) -> bool:
-    # An object of sympy exists only if sympy is imported: no need to import it here, nor even to have it.
+    # An instance of a sympy class can exist only after sympy was imported, so this module never imports sympy itself.
     return any(base.__module__.partition(".")[0] == "sympy" for base in kind.__mro__)

@@ -1,6 +1,6 @@
 r"""Softmax and the losses, with their derivatives, as loops.
 
-For example b and class k, each function with its derivative::
+For example b and class k, these are the functions and their derivatives::
 
     softmax          y [b, k] = exp(x[b, k]) / Σⱼ exp(x[b, j])
                      dx[b, k] = y[b, k]·(dy[b, k] − Σⱼ dy[b, j]·y[b, j])
@@ -16,10 +16,10 @@ For element i of M predictions p, or logits x, and targets t::
     binary           loss     = Σ (t[i]·log(1 + exp(−x[i])) + (1 − t[i])·log(1 + exp(x[i]))) / M
     cross-entropy    dx[i]    = (σ(x[i]) − t[i]) / M
 
-Both cross-entropies are shown without the weights of classes.
+Both cross-entropies are shown without class weights.
 
-Exponentials of large logits overflow. Subtracting one number from all logits of an example does not change the softmax, since
-it divides numerator and denominator by the same factor. The loops subtract the maximum, so no exponent is positive.
+Exponentials of large logits overflow. Subtracting the same number from all logits of an example does not change the softmax,
+since it divides numerator and denominator by the same factor. The loops subtract the maximum, so no exponent is positive.
 
 The loops are slow because Python computes each exponential separately.
 """
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def softmax(x: Array) -> Array:
-    r"""Softmax: the exponentials of the logits, divided by their sum, so that they sum to one.
+    r"""Compute the softmax: the exponentials of the logits, divided by their sum.
 
     .. math:: y_{b,k} = \frac{e^{x_{b,k}}}{\sum_j e^{x_{b,j}}}
 
@@ -57,7 +57,8 @@ def softmax(x: Array) -> Array:
     N, K = x.shape
     y = np.zeros((N, K), x.dtype)
     for b in range(N):
-        total, largest = 0, shift(x[b])
+        largest = shift(x[b])
+        total = 0
         for k in range(K):
             y[b, k] = exp(x[b, k] - largest)
             total += y[b, k]
@@ -67,7 +68,7 @@ def softmax(x: Array) -> Array:
 
 
 def softmax_dx(dy: Array, *, y: Array) -> Array:
-    r"""∂e/∂x of :func:`softmax`, from its output y.
+    r"""Compute ∂e/∂x of :func:`softmax` from its output y.
 
     .. math:: \frac{\partial e}{\partial x_{b,k}} = y_{b,k} \left( \frac{\partial e}{\partial y_{b,k}}
               - \sum_j \frac{\partial e}{\partial y_{b,j}} \; y_{b,j} \right)
@@ -92,7 +93,7 @@ def softmax_dx(dy: Array, *, y: Array) -> Array:
 
 
 def log_softmax(x: Array) -> Array:
-    r"""The logarithm of :func:`softmax`, finite even where the softmax itself underflows to 0.
+    r"""Compute the logarithm of :func:`softmax`, finite even where the softmax underflows to 0.
 
     .. math:: y_{b,k} = x_{b,k} - \log \sum_j e^{x_{b,j}}
 
@@ -106,7 +107,8 @@ def log_softmax(x: Array) -> Array:
     N, K = x.shape
     y = np.zeros((N, K), x.dtype)
     for b in range(N):
-        total, largest = 0, shift(x[b])
+        largest = shift(x[b])
+        total = 0
         for k in range(K):
             total += exp(x[b, k] - largest)
         for k in range(K):
@@ -115,7 +117,7 @@ def log_softmax(x: Array) -> Array:
 
 
 def log_softmax_dx(dy: Array, *, y: Array) -> Array:
-    r"""∂e/∂x of :func:`log_softmax`, from its output y.
+    r"""Compute ∂e/∂x of :func:`log_softmax` from its output y.
 
     .. math:: \frac{\partial e}{\partial x_{b,k}} = \frac{\partial e}{\partial y_{b,k}}
               - e^{y_{b,k}} \sum_j \frac{\partial e}{\partial y_{b,j}}
@@ -140,15 +142,15 @@ def log_softmax_dx(dy: Array, *, y: Array) -> Array:
 
 
 def softmax_cross_entropy(logits: Array, labels: Array, alpha: float, class_weights: Array | None = None) -> tuple[Any, Array]:
-    r"""Mean cross-entropy of the softmax against smoothed labels, weighted by class, and its derivative.
+    r"""Compute the mean cross-entropy of softmax and smoothed labels, and its derivative.
 
     .. math:: t_{b,k} = (1 - \alpha) [k = \mathrm{label}_b] + \frac{\alpha}{K}, \quad
               u_b = \frac{w_{\mathrm{label}_b}}{\sum_i w_{\mathrm{label}_i}}, \quad
               e = -\sum_{b,k} u_b \; t_{b,k} \log p_{b,k}, \quad
               \frac{\partial e}{\partial \mathrm{logits}_{b,k}} = u_b \; (p_{b,k} - t_{b,k})
 
-    Here p is the softmax of the logits and t the smoothed label; [k = label] is 1 for the right class, else 0. w is the
-    weight of a class and u the share of an example in the mean. Without class weights u = 1 / N.
+    Here p is the softmax of the logits and t the smoothed label; [k = label] is 1 for the correct class, else 0. w is the
+    weight of a class, and u is the weight of an example in the mean. Without class weights u = 1 / N.
 
     ``logits`` (N, K), ``labels`` (N,) integers from 0 to K − 1, ``alpha`` a number, ``class_weights`` (K,) or None; returns
     the loss e, a number, and ∂e/∂logits (N, K).
@@ -161,7 +163,8 @@ def softmax_cross_entropy(logits: Array, labels: Array, alpha: float, class_weig
     section 7.
     """
     N, K = logits.shape
-    loss, dlogits, log_p = np.zeros((), logits.dtype), np.zeros((N, K), logits.dtype), log_softmax(logits)
+    loss, dlogits = np.zeros((), logits.dtype), np.zeros((N, K), logits.dtype)
+    log_p = log_softmax(logits)
     weights = [1] * N if class_weights is None else class_weights[labels]
     total = sum(weights)
     for b in range(N):
@@ -175,7 +178,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, alpha: float, class_weig
 
 
 def mean_squared_error(predictions: Array, targets: Array) -> tuple[Any, Array]:
-    r"""Mean of the squared differences over all elements, and its derivative.
+    r"""Compute the mean of the squared differences over all elements, and its derivative.
 
     .. math:: e = \frac{1}{M} \sum_i (p_i - t_i)^2, \qquad
               \frac{\partial e}{\partial p_i} = \frac{2}{M} \, (p_i - t_i)
@@ -198,7 +201,7 @@ def mean_squared_error(predictions: Array, targets: Array) -> tuple[Any, Array]:
 
 
 def binary_cross_entropy(logits: Array, targets: Array, pos_weight: float) -> tuple[Any, Array]:
-    r"""Mean cross-entropy of yes-or-no predictions σ(logits), and its derivative.
+    r"""Compute the mean cross-entropy of binary predictions σ(logits), and its derivative.
 
     .. math:: e = -\frac{1}{M} \sum_i \big( w \, t_i \log \sigma(x_i) + (1 - t_i) \log (1 - \sigma(x_i)) \big), \qquad
               \frac{\partial e}{\partial x_i} = \frac{1}{M} \big( (1 - t_i) \, \sigma(x_i) - w \, t_i \, \sigma(-x_i) \big)
@@ -228,7 +231,7 @@ def binary_cross_entropy(logits: Array, targets: Array, pos_weight: float) -> tu
 
 
 def softplus(v: Any) -> Any:
-    """Logarithm of 1 + eᵛ, finite even where eᵛ overflows.
+    """Return the logarithm of 1 + eᵛ, finite even where eᵛ overflows.
 
     >>> float(softplus(0.0).round(6)), float(softplus(1000.0)), float(softplus(-40.0)) > 0
     (0.693147, 1000.0, True)
@@ -237,15 +240,18 @@ def softplus(v: Any) -> Any:
 
 
 def sigmoid(v: Any) -> Any:
-    """1 / (1 + e⁻ᵛ) of one number; :func:`refconv.reference.activation.sigmoid` takes an array."""
+    """Return 1 / (1 + e⁻ᵛ) of one number.
+
+    :func:`refconv.reference.activation.sigmoid` is the same function for arrays.
+    """
     return 1 / (1 + exp(-v))
 
 
 def shift(row: Array) -> Any:
-    """The number that is subtracted from a row of logits: the largest one, or 0 for fractions and symbols.
+    """Return the number to subtract from a row of logits: the maximum, or 0 for exact numbers.
 
-    Symbols cannot be compared, so they have no maximum. The shift only prevents overflow and cancels in the formula, so the
-    function is the same without it.
+    Symbols cannot be compared, so they have no maximum. The shift only prevents overflow: it cancels in the formula, so the
+    softmax is the same without it.
     """
     if row.dtype == object:
         return 0

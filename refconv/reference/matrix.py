@@ -1,15 +1,16 @@
-r"""The convolution layer as a matrix product, in two ways, and the parts of its transpose.
+r"""The convolution layer as a matrix product, in two ways, and zero stuffing.
 
 *im2col* makes each neighbourhood a column of a matrix. The layer is then the product of the kernels, one in each row, and this
 matrix. *Toeplitz* writes the layer itself as one matrix T, with a row for each output and a column for each input, so that
-y = T x; the transposed layer is Tᵀ. Both use much memory: the first repeats the input, the second stores zeros. They explain
-the layer and serve to check it. The derivative of im2col is col2im::
+y = T x; the matrix of the transposed layer is Tᵀ. Both need much memory: the first repeats the input, the second stores zeros.
+They explain the layer and are used to check it. The derivative of im2col is col2im::
 
     im2col    matrix[(m, n, c), (b, i, j)]   =  x[…]
     col2im    x[…]                          +=  matrix[(m, n, c), (b, i, j)]          with […] = [b, i·S + m·D, j·S + n·D, c]
 
-Rows and columns are numbered as the elements of a channels-last array lie in memory: kernel entries (m, n, c) as
-(m·kw + n)·C + c, pixels (b, i, j) as (b·rows + i)·columns + j. S, D and ``window`` are those of :mod:`refconv.reference.conv`.
+Rows and columns are numbered in the memory order of channels-last arrays: kernel entry (m, n, c) has the number
+(m·kw + n)·C + c, and pixel (b, i, j) the number (b·rows + i)·columns + j. S, D and ``window`` have the same meaning as in
+:mod:`refconv.reference.conv`.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = ["col2im", "im2col", "toeplitz1d", "toeplitz2d", "zero_stuff"]
 
 
 def im2col(x: Array, window: Window) -> Array:
-    r"""Each neighbourhood that the window sees, as one column of a matrix.
+    r"""Copy each neighbourhood of the input into one column of a matrix.
 
     .. math:: M_{(m,n,c),\,(b,i,j)} = x_{b,\; i S + m D,\; j S + n D,\; c}
 
@@ -53,11 +54,13 @@ def im2col(x: Array, window: Window) -> Array:
 
 
 def col2im(matrix: Array, input_size: Shape, window: Window) -> Array:
-    r"""The adjoint of :func:`im2col`: each column goes back to its place, and where neighbourhoods overlap they add up.
+    r"""Add each column of a matrix to its neighbourhood: the adjoint of :func:`im2col`.
+
+    Where neighbourhoods overlap, their elements are added.
 
     .. math:: x_{b,u,v,c} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}} M_{(m,n,c),\,(b,i,j)}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+    u and v count from the edge of the padding. The padding itself is cut off.
 
     ``matrix`` (kh·kw·C, N·rows·columns), ``input_size`` (H, W); returns (N, H, W, C).
 
@@ -84,13 +87,13 @@ def col2im(matrix: Array, input_size: Shape, window: Window) -> Array:
 
 
 def toeplitz2d(w: Array, input_size: Shape, window: Window, groups: int) -> Array:
-    r"""The convolution layer on one image as one matrix: y = T x.
+    r"""Return the matrix T of a convolution layer on one image: y = T x.
 
     .. math:: T_{(i,j,o),\,(i S + m D,\; j S + n D,\; c)} = w_{m,n,c,o}, \quad \text{zero elsewhere}
 
-    Columns that would meet the padding are dropped: zeros add nothing.
+    The columns of padding pixels are dropped, because these pixels are zero and add nothing.
 
-    ``w`` (kh, kw, C / groups, O), whose c counts within its group, ``input_size`` (H, W); returns (rows·columns·O, H·W·C).
+    ``w`` (kh, kw, C / groups, O), where c counts within a group, ``input_size`` (H, W); returns (rows·columns·O, H·W·C).
 
     >>> w = np.array([[1.0, 2], [3, 4]]).reshape(2, 2, 1, 1)
     >>> toeplitz2d(w, (3, 3), Window((2, 2)), groups=1)
@@ -116,13 +119,13 @@ def toeplitz2d(w: Array, input_size: Shape, window: Window, groups: int) -> Arra
 
 
 def toeplitz1d(w: Array, input_size: Shape, window: Window, groups: int) -> Array:
-    r"""The convolution layer on one signal as one matrix: y = T x.
+    r"""Return the matrix T of a convolution layer on one signal: y = T x.
 
     .. math:: T_{(i,o),\,(i S + m D,\; c)} = w_{m,c,o}, \quad \text{zero elsewhere}
 
-    Columns that would meet the padding are dropped: zeros add nothing.
+    The columns of padding pixels are dropped, because these pixels are zero and add nothing.
 
-    ``w`` (k, C / groups, O), whose c counts within its group, ``input_size`` (n,); returns (outputs·O, n·C).
+    ``w`` (k, C / groups, O), where c counts within a group, ``input_size`` (n,); returns (outputs·O, n·C).
 
     >>> toeplitz1d(np.array([1.0, 2, 3]).reshape(3, 1, 1), (5,), Window((3,)), groups=1)
     array([[1., 2., 3., 0., 0.],
@@ -143,11 +146,11 @@ def toeplitz1d(w: Array, input_size: Shape, window: Window, groups: int) -> Arra
 
 
 def zero_stuff(x: Array, stride: Shape) -> Array:
-    r"""An image or a signal with S − 1 zeros between neighbours.
+    r"""Insert S − 1 zeros between neighbouring pixels of images or elements of signals.
 
     .. math:: y_{b,\; i S,\; j S,\; c} = x_{b,i,j,c}, \quad \text{zero elsewhere}
 
-    ``x`` (N, H, W, C) or (N, n, C), ``stride`` one S an axis; returns (N, (H − 1)·S + 1, (W − 1)·S + 1, C) or
+    ``x`` (N, H, W, C) or (N, n, C), ``stride`` has one S for each axis; returns (N, (H − 1)·S + 1, (W − 1)·S + 1, C) or
     (N, (n − 1)·S + 1, C).
 
     >>> zero_stuff(np.array([1.0, 2, 3]).reshape(1, 3, 1), (2,))[0, :, 0]
@@ -156,7 +159,7 @@ def zero_stuff(x: Array, stride: Shape) -> Array:
     Source: lecture row C2 (SOURCES.md).
     """
     N, *size, C = x.shape
-    # The zeros are what a kernel of one tap with this stride would skip.
+    # A kernel with one tap and this stride would read x from y, so y has the size of its input.
     y = np.zeros((N, *Window((1,) * len(stride), stride).transposed_output_size(size), C), x.dtype)
     for b, *pixel, c in np.ndindex(x.shape):
         stuffed = (i * S for i, S in zip(pixel, stride, strict=True))

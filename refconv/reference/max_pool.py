@@ -5,9 +5,8 @@ Index letters: image b, output pixel (i, j), entry (m, n) of the window, channel
 
     (u, v) = (i·S + m·D − top, j·S + n·D − left)
 
-with stride S, dilation D and padding (top, left) of the ``window``, a :class:`refconv.geometry.Window`;
-outside of the image it reads nothing, so padding is never the maximum. That is why the loops test where (u, v) is and do not
-pad x.
+with stride S, dilation D and padding (top, left) of the ``window``, a :class:`refconv.geometry.Window`. The loops do not pad
+x: they test whether (u, v) is inside the image, and skip it if it is not. So the padding is never the maximum.
 
 The derivative runs over the outputs, and argmax gives the pixel (u, v) of each maximum::
 
@@ -34,7 +33,7 @@ __all__ = [
 
 
 def max_pool2d(x: Array, window: Window) -> Array:
-    r"""The largest value under the window: :func:`max_pool2d_with_argmax` without the place.
+    r"""Return the maximum under each window: :func:`max_pool2d_with_argmax` without the argmax.
 
     >>> from refconv.geometry import Window
     >>> x = np.array([[1.0, 0, 3, 5], [3, 4, 2, 2], [1, 3, 3, 9], [5, 7, 8, 4]]).reshape(1, 4, 4, 1)
@@ -48,12 +47,12 @@ def max_pool2d(x: Array, window: Window) -> Array:
 
 
 def max_pool2d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
-    r"""The largest value under the window, and the pixel where it was found.
+    r"""Return the maximum under each window, and the position of its pixel.
 
     .. math:: y_{b,i,j,c} = \max_{m,n} \; x_{b,\; i S + m D - \mathrm{top},\; j S + n D - \mathrm{left},\; c}
 
-    ``x`` (N, H, W, C); returns y (N, rows, columns, C) and the winners' positions u·W + v, of the same shape. Of equal
-    values the first in row-major order wins (:func:`wins`).
+    ``x`` (N, H, W, C); returns y (N, rows, columns, C) and the positions u·W + v of the maxima, of the same shape. If several
+    elements are the maximum, the first one in row-major order counts (:func:`wins`).
 
     >>> from refconv.geometry import Window
     >>> x = np.array([[1.0, 7, 3], [4, 5, 7]]).reshape(1, 2, 3, 1)
@@ -78,7 +77,9 @@ def max_pool2d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
 
 
 def wins(value: Any, best: Any) -> bool:
-    """Whether a value replaces the best one so far: if it is larger, or if it is NaN, which must not get lost.
+    """Return True if a value replaces the best one so far: if it is larger, or if it is NaN.
+
+    A NaN replaces any value, so that the maximum of a window with a NaN is NaN.
 
     >>> wins(2.0, 1.0), wins(1.0, 1.0), wins(float("nan"), 1.0), wins(1.0, float("nan"))
     (True, False, True, False)
@@ -87,7 +88,7 @@ def wins(value: Any, best: Any) -> bool:
 
 
 def max_pool2d_dx(dy: Array, argmax: Array, input_size: Shape) -> Array:
-    r"""∂e/∂x of :func:`max_pool2d`: all of ∂e/∂y goes to the winner, nothing to the others.
+    r"""Compute ∂e/∂x of :func:`max_pool2d`: the pixel of a maximum gets all of its ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{i,j:\, \mathrm{argmax}_{b,i,j,c} = u W + v}
               \frac{\partial e}{\partial y_{b,i,j,c}}
@@ -114,7 +115,9 @@ def max_pool2d_dx(dy: Array, argmax: Array, input_size: Shape) -> Array:
 
 
 def max_pool1d(x: Array, window: Window) -> Array:
-    r"""The largest value under the window of a signal: :func:`max_pool1d_with_argmax` without the place.
+    r"""Return the maximum under each window of a signal.
+
+    This is :func:`max_pool1d_with_argmax` without the argmax.
 
     >>> from refconv.geometry import Window
     >>> max_pool1d(np.array([1.0, 5, 2, 3]).reshape(1, 4, 1), Window((2,)))[0, :, 0]
@@ -126,11 +129,11 @@ def max_pool1d(x: Array, window: Window) -> Array:
 
 
 def max_pool1d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
-    r"""The largest value under the window of a signal, and where it was found.
+    r"""Return the maximum under each window of a signal, and its position.
 
     .. math:: y_{b,i,c} = \max_m \; x_{b,\; i S + m D - \mathrm{left},\; c}
 
-    ``x`` (N, n, C); returns y (N, outputs, C) and the winners' positions u, of the same shape.
+    ``x`` (N, n, C); returns y (N, outputs, C) and the positions u of the maxima, of the same shape.
 
     >>> from refconv.geometry import Window
     >>> y, argmax = max_pool1d_with_argmax(np.array([1.0, 5, 2, 3]).reshape(1, 4, 1), Window((2,)))
@@ -152,7 +155,7 @@ def max_pool1d_with_argmax(x: Array, window: Window) -> tuple[Array, Array]:
 
 
 def max_pool1d_dx(dy: Array, argmax: Array, input_size: Shape) -> Array:
-    r"""∂e/∂x of :func:`max_pool1d`.
+    r"""Compute ∂e/∂x of :func:`max_pool1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i:\, \mathrm{argmax}_{b,i,c} = u}
               \frac{\partial e}{\partial y_{b,i,c}}

@@ -1,10 +1,10 @@
-r"""Batch normalisation: forward, and the derivatives, as loops.
+r"""Batch normalisation: forward pass and derivatives as loops.
 
 Each channel c is normalised separately, over its M elements m. After a dense layer these are the M examples of the batch.
-After a convolution they are the pixels of all images (A16): the loops get (N, H, W, C) reshaped to (N·H·W, C).
+After a convolution they are the pixels of all images (lecture row A16): the loops get (N, H, W, C) reshaped to (N·H·W, C).
 
-In training, mean μ and variance σ² are those of the batch, so x[m, c] affects the outputs of its channel in three ways:
-directly, through the variance and through the mean. In inference both are constants, and only the direct term remains::
+In training, the mean μ and the variance σ² are computed from the batch, so x[m, c] affects the outputs of its channel in three
+ways: directly, through the variance and through the mean. In inference both are constants, and only the direct term remains::
 
     y [m, c]   =  γ[c]·x̂[m, c] + β[c]                           with x̂ = (x − μ) / std and std = √(σ² + ε)
     dγ[c]     +=  dy[m, c]·x̂[m, c]
@@ -12,8 +12,8 @@ directly, through the variance and through the mean. In inference both are const
     dx[m, c]   =  dy[m, c]·γ[c] / std                            direct
                   + dvar·2·(x[m, c] − μ[c]) / M  +  dmean / M    through variance and mean, in training only
 
-dvar and dmean are ∂e/∂σ² and ∂e/∂μ; the formulas are at :func:`batch_norm_grads`. The loops are slow because Python computes
-each element separately.
+dvar and dmean are ∂e/∂σ² and ∂e/∂μ; see :func:`batch_norm_grads` for their formulas. The loops are slow because Python
+computes each element separately.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
-    r"""Batch normalisation in training: mean and variance of the batch, normalise, scale and shift.
+    r"""Normalise a batch by its own mean and variance, then scale and shift it (training).
 
     .. math:: \mu_c = \frac{1}{M} \sum_m x_{m,c}, \quad \sigma^2_c = \frac{1}{M} \sum_m (x_{m,c} - \mu_c)^2, \quad
               \hat{x}_{m,c} = \frac{x_{m,c} - \mu_c}{\sqrt{\sigma^2_c + \varepsilon}}, \quad
@@ -60,7 +60,7 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, 
 
 
 def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Array, eps: float) -> tuple[Array, Array, Array]:
-    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`, where mean and variance depend on x.
+    r"""Compute ∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm`, where mean and variance depend on x.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
               \frac{\gamma_c}{\sqrt{\sigma^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
@@ -73,8 +73,8 @@ def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Arr
               \frac{\partial e}{\partial \gamma_c} = \sum_m \frac{\partial e}{\partial y_{m,c}} \hat{x}_{m,c}, \quad
               \frac{\partial e}{\partial \beta_c} = \sum_m \frac{\partial e}{\partial y_{m,c}}
 
-    ``dy`` and ``x`` (M, C), ``gamma`` (C,), ``mean`` and ``var`` (C,) those of the same batch, ``eps`` a number; returns
-    dx (M, C), dgamma (C,) and dbeta (C,).
+    ``dy`` and ``x`` (M, C), ``gamma`` (C,), ``mean`` and ``var`` (C,) of the same batch, ``eps`` a number; returns dx (M, C),
+    dgamma (C,) and dbeta (C,).
 
     >>> dy, x = np.array([[1.0], [0], [4]]), np.array([[5.0], [-1], [2]])
     >>> dx, dgamma, dbeta = batch_norm_grads(dy, x=x, gamma=np.array([6.0]), mean=np.array([2.0]), var=np.array([6.0]), eps=3)
@@ -86,7 +86,8 @@ def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Arr
     M, C = x.shape
     dx, dgamma, dbeta = np.zeros((M, C), x.dtype), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
     for c in range(C):
-        std, dmean, dvar = sqrt(var[c] + eps), 0, 0
+        std = sqrt(var[c] + eps)
+        dmean, dvar = 0, 0
         for m in range(M):
             dxhat = dy[m, c] * gamma[c]
             # forward: y[m, c] = gamma[c] * (x[m, c] - mean[c]) / std + beta[c]
@@ -100,7 +101,9 @@ def batch_norm_grads(dy: Array, *, x: Array, gamma: Array, mean: Array, var: Arr
 
 
 def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, var: Array, eps: float) -> Array:
-    r"""Batch normalisation in inference: mean and variance are constants, the running averages.
+    r"""Normalise a batch by running averages of mean and variance (inference).
+
+    The averages are constants: they do not depend on x.
 
     .. math:: y_{m,c} = \gamma_c \frac{x_{m,c} - \hat{\mu}_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} + \beta_c
 
@@ -124,7 +127,9 @@ def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, var: 
 def batch_norm_inference_grads(
     dy: Array, *, x: Array, gamma: Array, mean: Array, var: Array, eps: float
 ) -> tuple[Array, Array, Array]:
-    r"""∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`, where mean and variance are constants.
+    r"""Compute ∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_inference`.
+
+    Mean and variance are constants here, so only the direct term of ∂e/∂x remains.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} =
               \frac{\gamma_c}{\sqrt{\hat{\sigma}^2_c + \varepsilon}} \frac{\partial e}{\partial y_{m,c}}
@@ -152,14 +157,15 @@ def batch_norm_inference_grads(
 
 
 def running_average(average: Array, batch: Array, momentum: float) -> Array:
-    r"""Update the running average of a mean or a variance with that of one batch.
+    r"""Update the running average of a mean or a variance with the mean or variance of one batch.
 
     .. math:: \hat{\mu}_c' = \tau \, \hat{\mu}_c + (1 - \tau) \, \mu_c
 
     τ is the weight of the old average, 0.99 in the lecture. The variance σ² of the batch is biased: it divides by M, not by
     M − 1. :class:`refconv.nn.BatchNorm` computes the average in NumPy with both engines, so there is no kernel.
 
-    ``average`` (C,) is the old average, ``batch`` (C,) that of the batch, ``momentum`` is τ; returns the new average (C,).
+    ``average`` (C,) is the old average, ``batch`` (C,) the mean or variance of the batch, ``momentum`` is τ; returns the new
+    average (C,).
 
     >>> running_average(np.array([2.0, -1.0]), np.array([10.0, 3.0]), momentum=0.75)
     array([4., 0.])
@@ -178,13 +184,13 @@ def corrected_average(average: Array, batch: Array, momentum: float, update: int
 
     .. math:: \hat{\mu}_c' = \hat{\mu}_c + \frac{\mu_c - \hat{\mu}_c}{1 + \tau + \dots + \tau^{t-1}}
 
-    The first update (t = 1) replaces the average by that of the batch. The sum of powers is (1 − τᵗ) / (1 − τ). So after t
-    updates the result is that of :func:`running_average` with the initial value 0, divided by 1 − τᵗ. Adam corrects its
-    moments in the same way. For τ = 1 it is the mean over all batches. :class:`refconv.nn.BatchNorm` computes it in NumPy with
-    both engines, so there is no kernel.
+    The first update (t = 1) replaces the average by the mean or variance of the batch. The sum of powers is
+    (1 − τᵗ) / (1 − τ). So after t updates the average equals the output of :func:`running_average` with the initial value 0,
+    divided by 1 − τᵗ. Adam corrects its moments in the same way. For τ = 1 it is the mean over all batches.
+    :class:`refconv.nn.BatchNorm` computes it in NumPy with both engines, so there is no kernel.
 
-    ``average`` (C,) is the old average, ``batch`` (C,) that of the batch, ``momentum`` is τ, ``update`` is t, which counts
-    from 1; returns the new average (C,).
+    ``average`` (C,) is the old average, ``batch`` (C,) the mean or variance of the batch, ``momentum`` is τ, ``update`` is t,
+    counted from 1; returns the new average (C,).
 
     >>> first = corrected_average(np.array([7.0, 7.0]), np.array([10.0, 3.0]), momentum=0.5, update=1)
     >>> first, corrected_average(first, np.array([4.0, 0.0]), momentum=0.5, update=2)

@@ -1,4 +1,4 @@
-"""Zeros around an image, and the way back."""
+"""Zero padding of images and signals, and its adjoint, cropping."""
 
 import numpy as np
 
@@ -9,7 +9,9 @@ __all__ = ["crop", "zero_pad"]
 
 
 def zero_pad(x: Array, window: Window) -> Array:
-    """Set the image or signal x, of shape (batch, *size, channels), into the zeros that its window asks for.
+    """Pad images or signals x with the zeros that the padding of ``window`` requires.
+
+    ``x`` (N, H, W, C) or (N, n, C); returns a padded copy.
 
     >>> from refconv.geometry import Window
     >>> zero_pad(np.array([[[1], [2]]]), Window((3,), padding=((1, 2),)))[0, :, 0]
@@ -22,7 +24,9 @@ def zero_pad(x: Array, window: Window) -> Array:
 
 
 def crop(padded: Array, window: Window, input_size: Shape) -> Array:
-    """The view of a padded image that lies inside its zeros: the adjoint of :func:`zero_pad`.
+    """Return a view of padded images or signals without their padding: the adjoint of zero_pad.
+
+    ``input_size`` is (H, W) or (n,), the size without padding.
 
     >>> from refconv.geometry import Window
     >>> crop(np.array([[[7], [1], [2], [8], [9]]]), Window((3,), padding=((1, 2),)), (2,))[0, :, 0]

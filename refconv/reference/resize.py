@@ -1,7 +1,8 @@
-r"""Images made larger: by a frame around them (padding), or by more pixels for the same picture (upsampling), as loops.
+r"""Padding and upsampling of images, and their derivatives, as loops.
 
-Each output pixel (i, j) reads one input pixel (u, v) or several with weights. The derivatives run over the same indices, and
-∂e/∂x is in the place of x::
+Padding adds pixels around an image; upsampling represents the same image by more pixels. Each output pixel (i, j) reads one
+input pixel (u, v), or the weighted sum of several. The derivatives run over the same indices, with ∂e/∂x in place of x and
+∂e/∂y in place of y::
 
     pad         y [b, i, j, c]   =  x [b, u, v, c]
                 dx[b, u, v, c]  +=  dy[b, i, j, c]
@@ -18,12 +19,12 @@ __all__ = ["pad", "pad_dx", "upsample2d", "upsample2d_dx"]
 
 
 def pad(x: Array, window: Window, mode: str) -> Array:
-    r"""Put a frame around each image.
+    r"""Pad each image with zeros, edge pixels or a reflection.
 
     .. math:: y_{b,i,j,c} = x_{b,\; s(i - \mathrm{top}),\; s(j - \mathrm{left}),\; c}
 
-    s says which pixel stands at a position outside: see :func:`source`. ``x`` (N, H, W, C), the frame is the padding of
-    ``window``, a 1×1 one; returns (N, rows, columns, C).
+    s maps a position, also one outside the image, to the input pixel that is copied there: see :func:`source_index`.
+    ``x`` (N, H, W, C), ``window`` is a 1×1 window with the padding to add; returns (N, rows, columns, C).
 
     >>> from refconv.geometry import Window
     >>> x = np.array([1.0, 2, 3]).reshape(1, 1, 3, 1)
@@ -38,7 +39,7 @@ def pad(x: Array, window: Window, mode: str) -> Array:
     for b in range(N):
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
-                u, v = source(i - top, H, mode), source(j - left, W, mode)
+                u, v = source_index(i - top, H, mode), source_index(j - left, W, mode)
                 if u is not None and v is not None:
                     for c in range(C):
                         y[b, i, j, c] = x[b, u, v, c]
@@ -46,7 +47,7 @@ def pad(x: Array, window: Window, mode: str) -> Array:
 
 
 def pad_dx(dy: Array, input_size: Shape, window: Window, mode: str) -> Array:
-    r"""∂e/∂x of :func:`pad`: each pixel gathers ∂e/∂y of all its copies.
+    r"""Compute ∂e/∂x of :func:`pad`: the sum of ∂e/∂y over all copies of a pixel.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} =
               \sum_{\substack{i:\, s(i - \mathrm{top}) = u \\ j:\, s(j - \mathrm{left}) = v}}
@@ -67,7 +68,7 @@ def pad_dx(dy: Array, input_size: Shape, window: Window, mode: str) -> Array:
     for b in range(N):
         for i in range(rows):
             for j in range(columns):
-                u, v = source(i - top, H, mode), source(j - left, W, mode)
+                u, v = source_index(i - top, H, mode), source_index(j - left, W, mode)
                 if u is not None and v is not None:
                     for c in range(C):
                         # forward: y[b, i, j, c] = x[b, u, v, c]
@@ -75,10 +76,12 @@ def pad_dx(dy: Array, input_size: Shape, window: Window, mode: str) -> Array:
     return dx
 
 
-def source(i: int, n: int, mode: str) -> int | None:
-    """Which of n pixels in a row stands at position i, inside or outside; None where there is a zero.
+def source_index(i: int, n: int, mode: str) -> int | None:
+    """Return the index of the pixel that is copied to position i, or None if position i is zero.
 
-    >>> [[source(i, 3, mode) for i in range(-2, 5)] for mode in ("reflect", "edge")]
+    The pixels have the indices 0 to n − 1. All other positions are in the padding.
+
+    >>> [[source_index(i, 3, mode) for i in range(-2, 5)] for mode in ("reflect", "edge")]
     [[2, 1, 0, 1, 2, 1, 0], [0, 0, 0, 1, 2, 2, 2]]
     """
     if 0 <= i < n:
@@ -91,12 +94,12 @@ def source(i: int, n: int, mode: str) -> int | None:
 
 
 def upsample2d(x: Array, scale: Shape, mode: str) -> Array:
-    r"""Upsampling: S_h × S_w pixels for each one.
+    r"""Upsample images: each pixel becomes S_h × S_w pixels.
 
     .. math:: y_{b,i,j,c} = \sum_{u,v} a_{i,u} \, a_{j,v} \; x_{b,u,v,c}
 
-    a is the weight of an input in an output along one axis: see :func:`readings`. ``x`` (N, H, W, C), ``scale`` (S_h, S_w),
-    ``mode`` "nearest" or "bilinear"; returns (N, H·S_h, W·S_w, C).
+    a is the weight of an input in an output along one axis: see :func:`axis_weights`. ``x`` (N, H, W, C), ``scale``
+    (S_h, S_w), ``mode`` "nearest" or "bilinear"; returns (N, H·S_h, W·S_w, C).
 
     >>> x = np.array([1.0, 5]).reshape(1, 1, 2, 1)
     >>> upsample2d(x, (1, 2), "bilinear")[0, 0, :, 0]
@@ -109,15 +112,15 @@ def upsample2d(x: Array, scale: Shape, mode: str) -> Array:
     for b in range(N):
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
-                for u, p, P in readings(i, H, S_h, mode):
-                    for v, q, Q in readings(j, W, S_w, mode):
+                for u, p, P in axis_weights(i, H, S_h, mode):
+                    for v, q, Q in axis_weights(j, W, S_w, mode):
                         for c in range(C):
                             y[b, i, j, c] += x[b, u, v, c] * (p * q) / (P * Q)
     return y
 
 
 def upsample2d_dx(dy: Array, scale: Shape, mode: str) -> Array:
-    r"""∂e/∂x of :func:`upsample2d`: each output sends ∂e/∂y back, with the same weights.
+    r"""Compute ∂e/∂x of :func:`upsample2d`: the sum of ∂e/∂y times the weights of an input.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{i,j} a_{i,u} \, a_{j,v} \;
               \frac{\partial e}{\partial y_{b,i,j,c}}
@@ -136,28 +139,29 @@ def upsample2d_dx(dy: Array, scale: Shape, mode: str) -> Array:
     for b in range(N):
         for i in range(rows):
             for j in range(columns):
-                for u, p, P in readings(i, H, S_h, mode):
-                    for v, q, Q in readings(j, W, S_w, mode):
+                for u, p, P in axis_weights(i, H, S_h, mode):
+                    for v, q, Q in axis_weights(j, W, S_w, mode):
                         for c in range(C):
                             # forward: y[b, i, j, c] += x[b, u, v, c] * (p * q) / (P * Q)
                             dx[b, u, v, c] += dy[b, i, j, c] * (p * q) / (P * Q)
     return dx
 
 
-def readings(i: int, n: int, S: int, mode: str) -> list[tuple[int, int, int]]:
-    r"""What output i reads along one axis of n inputs, each S outputs wide: (u, numerator, denominator) of each weight.
+def axis_weights(i: int, n: int, S: int, mode: str) -> list[tuple[int, int, int]]:
+    r"""Return the inputs that output i reads along one axis, and their weights as fractions.
 
-    "nearest" reads the input in which the output lies. "bilinear" reads the two whose centres are next to its own, the
-    nearer with the larger weight: in units of inputs, the centre of output i is at (i + ½)/S − ½ = (2i + 1 − S) / 2S. Beyond
-    the first and the last centre the edge stands for what is missing. The weights are ratios of whole numbers, so fractions
-    stay exact.
+    The axis has ``n`` inputs, each S outputs wide. The result has an entry (u, numerator, denominator) for each input u.
+    "nearest" reads the input that contains the output. "bilinear" reads the two inputs with the nearest centres, the nearer
+    one with the larger weight: in units of inputs, the centre of output i is at (i + ½)/S − ½ = (2i + 1 − S) / 2S. Before the
+    first centre and after the last one, the missing input is replaced by the input at the edge. The weights are ratios of
+    integers, so that fractions remain exact.
 
-    >>> readings(4, 3, 2, "nearest"), readings(3, 3, 2, "bilinear"), readings(0, 3, 2, "bilinear")
+    >>> axis_weights(4, 3, 2, "nearest"), axis_weights(3, 3, 2, "bilinear"), axis_weights(0, 3, 2, "bilinear")
     ([(2, 1, 1)], [(1, 3, 4), (2, 1, 4)], [(0, 1, 4), (0, 3, 4)])
     """
     if mode == "nearest":
         return [(i // S, 1, 1)]
     before, rest = divmod(2 * i + 1 - S, 2 * S)
-    if rest == 0:  # right on a centre
+    if rest == 0:  # the centres of output and input coincide
         return [(before, 1, 1)]
     return [(max(before, 0), 2 * S - rest, 2 * S), (min(before + 1, n - 1), rest, 2 * S)]

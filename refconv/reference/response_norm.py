@@ -1,15 +1,15 @@
 r"""Local response normalisation across channels and its derivative, as loops.
 
-Each element is divided by a power of the sum of squares over neighbouring channels j of the same pixel m. The loops see rows
-(N, C), signals (N, n, C) and images (N, H, W, C) as (M, C), since pixels and examples are independent::
+Each element is divided by a power of the sum of squares over neighbouring channels j of the same pixel m. Rows (N, C), signals
+(N, n, C) and images (N, H, W, C) are all reshaped to (M, C), since pixels and examples are independent::
 
     y [m, c]   =  x[m, c] / d[m, c]^β                          with d[m, c] = k + Σⱼ α·x[m, j]²
     dx[m, c]   =  dy[m, c] / d[m, c]^β                         through the numerator
     dx[m, c]  −=  2αβ·x[m, c]·dy[m, j]·y[m, j] / d[m, j]       through the denominator of each channel j near c
 
-The sum over j in d[m, c] has ``size`` channels, from c − ⌊size / 2⌋ to c + ⌊(size − 1) / 2⌋, without those before the first
-and after the last one. The sum over j in the derivative has the channels whose denominator contains x[m, c]: from
-c − ⌊(size − 1) / 2⌋ to c + ⌊size / 2⌋. For even sizes these are different channels.
+The sum over j in d[m, c] runs over ``size`` channels, from c − ⌊size / 2⌋ to c + ⌊(size − 1) / 2⌋, as far as these channels
+exist. The sum over j in the derivative runs over the channels whose denominator contains x[m, c]: from c − ⌊(size − 1) / 2⌋
+to c + ⌊size / 2⌋. For even sizes these are different channels.
 """
 
 import numpy as np
@@ -21,11 +21,11 @@ __all__ = ["denominators", "local_response_norm", "local_response_norm_dx"]
 
 
 def local_response_norm(x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
-    r"""Local response normalisation: each value over a power of the squares around it.
+    r"""Divide each element by a power of the squares of the neighbouring channels.
 
     .. math:: y_{m,c} = \frac{x_{m,c}}{d_{m,c}^{\,\beta}}
 
-    ``x`` (M, C), the others numbers; returns (M, C). :func:`denominators` says what d is.
+    ``x`` (M, C), the other arguments are numbers; returns (M, C). :func:`denominators` computes d.
 
     >>> local_response_norm(np.array([[3.0, 1, 2]]), size=2, alpha=0.5, beta=1, k=0.5)
     array([[0.6       , 0.18181818, 0.66666667]])
@@ -34,7 +34,8 @@ def local_response_norm(x: Array, size: int, alpha: float, beta: float, k: float
     neural networks", 2012.
     """
     M, C = x.shape
-    d, y = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)
+    d = denominators(x, size, alpha, k)
+    y = np.zeros((M, C), x.dtype)
     for m in range(M):
         for c in range(C):
             y[m, c] = x[m, c] / power(d[m, c], beta)
@@ -42,12 +43,12 @@ def local_response_norm(x: Array, size: int, alpha: float, beta: float, k: float
 
 
 def denominators(x: Array, size: int, alpha: float, k: float) -> Array:
-    r"""What is raised to the power β: k, and the squares of the neighbouring channels.
+    r"""Compute d, the base of the power: k plus α times the squares of the neighbouring channels.
 
     .. math:: d_{m,c} = k + \alpha \sum_{j = \max(0,\; c - \lfloor size / 2 \rfloor)}^
               {\min(C - 1,\; c + \lfloor (size - 1) / 2 \rfloor)} x_{m,j}^2
 
-    ``x`` (M, C), the others numbers; returns (M, C).
+    ``x`` (M, C), the other arguments are numbers; returns (M, C).
 
     >>> denominators(np.array([[3.0, 1, 2]]), size=2, alpha=0.5, k=0.5)
     array([[5. , 5.5, 3. ]])
@@ -64,14 +65,14 @@ def denominators(x: Array, size: int, alpha: float, k: float) -> Array:
 
 
 def local_response_norm_dx(dy: Array, size: int, alpha: float, beta: float, k: float, *, x: Array) -> Array:
-    r"""∂e/∂x of :func:`local_response_norm`: by the value itself, and by each neighbourhood that holds it.
+    r"""Compute ∂e/∂x of :func:`local_response_norm`, through numerator and denominators.
 
     .. math:: \frac{\partial e}{\partial x_{m,c}} = \frac{1}{d_{m,c}^{\,\beta}} \frac{\partial e}{\partial y_{m,c}}
               - 2 \alpha \beta \, x_{m,c} \sum_{j = \max(0,\; c - \lfloor (size - 1) / 2 \rfloor)}^
               {\min(C - 1,\; c + \lfloor size / 2 \rfloor)}
               \frac{\partial e}{\partial y_{m,j}} \frac{x_{m,j}}{d_{m,j}^{\,\beta + 1}}
 
-    ``dy`` and ``x`` (M, C), the others numbers; returns (M, C).
+    ``dy`` and ``x`` (M, C), the other arguments are numbers; returns (M, C).
 
     >>> dy, x = np.array([[0.0, 121, 0]]), np.array([[3.0, 1, 2]])
     >>> local_response_norm_dx(dy, x=x, size=2, alpha=0.5, beta=1, k=0.5)
@@ -80,7 +81,8 @@ def local_response_norm_dx(dy: Array, size: int, alpha: float, beta: float, k: f
     Source: lecture row M3 (SOURCES.md); the chain rule.
     """
     M, C = x.shape
-    d, dx = denominators(x, size, alpha, k), np.zeros((M, C), x.dtype)
+    d = denominators(x, size, alpha, k)
+    dx = np.zeros((M, C), x.dtype)
     for m in range(M):
         for c in range(C):
             # forward: y[m, c] = x[m, c] / power(d[m, c], beta)

@@ -1,17 +1,17 @@
-r"""Convolutions in two steps, over space and over channels, as loops.
+r"""Depthwise and depthwise separable convolutions as loops.
 
 A convolution layer sums over space and channels at once. A depthwise convolution sums over space only: each input channel c
-has Q kernels, and output channel o = c·Q + q uses the q-th. A pointwise convolution, 1×1, sums over channels only. One after
-the other, they are the depthwise separable convolution.
+has Q kernels, and output channel o = c·Q + q uses the q-th of them. A pointwise convolution has a 1×1 kernel and sums over
+channels only. A depthwise convolution followed by a pointwise one is called a depthwise separable convolution.
 
-Each derivative is the forward line with one factor and the result exchanged, as in :mod:`refconv.reference.conv`::
+To get a derivative, exchange y with one factor of the forward line, as in :mod:`refconv.reference.conv`::
 
     y [b, i, j, o]  +=  x[…] · w[m, n, c, q]
     dw[m, n, c, q]  +=  x[…] · dy[b, i, j, o]
     dx[…]           +=  dy[b, i, j, o] · w[m, n, c, q]          with […] = [b, i·S + m·D, j·S + n·D, c]
 
-S, D and ``window`` are those of :mod:`refconv.reference.conv`. A kernel of rank one can also be separated in space (C6): see
-:func:`refconv.separate_rank1`.
+S, D and ``window`` have the same meaning as in :mod:`refconv.reference.conv`. A kernel of rank one can also be separated in
+space (lecture row C6): see :func:`refconv.separate_rank1`.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ __all__ = [
 
 
 def depthwise_conv2d(x: Array, w: Array, bias: Array | None, window: Window) -> Array:
-    r"""Depthwise convolution: each channel is convolved with its own kernels, and no channel sees another.
+    r"""Compute a depthwise convolution: each channel is convolved with its own kernels.
 
     .. math:: y_{b,i,j,\,c Q + q} = \mathrm{bias}_{c Q + q} + \sum_{m,n} x_{b,\; i S + m D,\; j S + n D,\; c} \; w_{m,n,c,q}
 
@@ -64,7 +64,7 @@ def depthwise_conv2d(x: Array, w: Array, bias: Array | None, window: Window) -> 
 
 
 def depthwise_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
-    r"""∂e/∂w of :func:`depthwise_conv2d`: each weight gathers ∂e/∂y times the input that it was multiplied with.
+    r"""Compute ∂e/∂w of :func:`depthwise_conv2d`: the sum of input times ∂e/∂y.
 
     .. math:: \frac{\partial e}{\partial w_{m,n,c,q}} = \sum_{b,i,j} x_{b,\; i S + m D,\; j S + n D,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,\,c Q + q}}
@@ -98,12 +98,12 @@ def depthwise_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
 
 
 def depthwise_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) -> Array:
-    r"""∂e/∂x of :func:`depthwise_conv2d`: each output sends ∂e/∂y back along its kernel to the one channel it saw.
+    r"""Compute ∂e/∂x of :func:`depthwise_conv2d`: the sum of ∂e/∂y times weight.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_q \frac{\partial e}{\partial y_{b,i,j,\,c Q + q}} \; w_{m,n,c,q}
 
-    u and v count from the edge of the padding; what lies in the padding itself is cut off.
+    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
 
     ``dy`` (N, rows, columns, C·Q), ``w`` (kh, kw, C, Q), ``input_size`` (H, W); returns (N, H, W, C).
 
@@ -134,7 +134,7 @@ def depthwise_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) 
 
 
 def depthwise_conv2d_db(dy: Array) -> Array:
-    r"""∂e/∂bias of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
+    r"""Compute ∂e/∂bias of :func:`depthwise_conv2d`: the sum of ∂e/∂y over images and pixels.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j} \frac{\partial e}{\partial y_{b,i,j,o}}
 
@@ -157,7 +157,7 @@ def depthwise_conv2d_db(dy: Array) -> Array:
 
 
 def separable_conv2d(x: Array, depthwise: Array, pointwise: Array, bias: Array | None, window: Window) -> Array:
-    r"""Depthwise separable convolution: depthwise in space, then pointwise, 1×1, across the channels.
+    r"""Compute a depthwise separable convolution: depthwise, then pointwise (1×1).
 
     .. math:: z_{b,i,j,\,c Q + q} = \sum_{m,n} x_{b,\; i S + m D,\; j S + n D,\; c} \; \mathrm{depthwise}_{m,n,c,q}, \qquad
               y_{b,i,j,o} = \mathrm{bias}_o + \sum_p z_{b,i,j,p} \; \mathrm{pointwise}_{0,0,p,o}
@@ -189,14 +189,17 @@ def separable_conv2d(x: Array, depthwise: Array, pointwise: Array, bias: Array |
 def separable_conv2d_grads(
     dy: Array, *, x: Array, depthwise: Array, pointwise: Array, window: Window
 ) -> tuple[Array, Array, Array]:
-    r"""∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`: back through the 1×1, then through space.
+    r"""Compute ∂e/∂x, ∂e/∂depthwise and ∂e/∂pointwise of :func:`separable_conv2d`.
+
+    The chain rule goes through the pointwise convolution first, then through the depthwise one.
 
     .. math:: \frac{\partial e}{\partial \mathrm{pointwise}_{0,0,p,o}} = \sum_{b,i,j} z_{b,i,j,p}
               \frac{\partial e}{\partial y_{b,i,j,o}}, \qquad
               \frac{\partial e}{\partial z_{b,i,j,p}} = \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \;
               \mathrm{pointwise}_{0,0,p,o}
 
-    ``dy`` (N, rows, columns, O), the others as in the forward pass; returns arrays like x, depthwise and pointwise.
+    ``dy`` (N, rows, columns, O), the other arguments as in the forward pass; returns arrays with the shapes of x, depthwise
+    and pointwise.
 
     >>> from refconv.geometry import Window
     >>> x, w = np.array([1.0, 2, 3]).reshape(1, 1, 3, 1), np.array([1.0, 10]).reshape(1, 2, 1, 1)

@@ -1,10 +1,10 @@
-r"""How parameters follow their gradients, one parameter θ_i at a time.
+r"""Update rules of the optimisers as loops, one parameter θ_i at a time.
 
-In each update g is ∂L/∂θ, a prime marks what is new, α is the learning rate and λ the weight decay, which pulls every
-parameter towards zero as if λ/2 · θ² had been added to the loss. Parameters and what the optimiser remembers of them change
-in place: these are the only functions of the book that change what they are given.
+In each update, g is ∂L/∂θ, a prime marks a new value, α is the learning rate and λ the weight decay. Weight decay pulls every
+parameter towards zero, as if λ/2 · θ² had been added to the loss. The functions modify the parameters and the state of the
+optimiser in place; no other function of ``refconv.reference`` modifies its arguments.
 
-The loops are slow because they run in Python; the kernel does the same in one pass over memory.
+The loops are slow because they run in Python. The kernel computes the same update in one pass over memory.
 """
 
 from typing import Any
@@ -16,14 +16,16 @@ __all__ = ["adam", "adamw", "rmsprop", "sgd", "sum_of_squares"]
 
 
 def sgd(theta: Array, v: Array, g: Array, lr: float, momentum: float, decay: float, nesterov: bool) -> None:
-    r"""Stochastic gradient descent with momentum μ: θ moves with the velocity v, which each gradient changes a little.
+    r"""Update θ by stochastic gradient descent with momentum μ.
+
+    Each gradient changes the velocity v, and v is added to θ.
 
     .. math:: v'_i = \mu \cdot v_i - \alpha \cdot \left( g_i + \lambda \cdot \theta_i \right), \qquad
               \theta'_i = \theta_i + v'_i
 
     Nesterov's form looks one step of the momentum ahead: θ′ = θ + μ·v′ − α·(g + λ·θ).
 
-    ``theta``, ``v``, ``g`` of one shape; ``lr`` is α, ``momentum`` μ, ``decay`` λ. Changes θ and v.
+    ``theta``, ``v`` and ``g`` have the same shape; ``lr`` is α, ``momentum`` μ, ``decay`` λ. Modifies θ and v in place.
 
     >>> import numpy as np
     >>> theta, v = np.array([3.0, -1.0]), np.array([0.5, 0.25])
@@ -53,13 +55,14 @@ def rmsprop(
     eps_inside_sqrt: bool,
     decay: float,
 ) -> None:
-    r"""RMSProp: each gradient is divided by the root of a running mean of its squares, s.
+    r"""Update θ by RMSProp: each gradient is divided by the root of s, a running mean of squares.
 
     .. math:: h_i = g_i + \lambda \cdot \theta_i, \quad s'_i = \rho \cdot s_i + (1 - \rho) \cdot h_i^2, \quad
               v'_i = \mu \cdot v_i - \alpha \cdot \frac{h_i}{\sqrt{s'_i + \varepsilon}}, \quad
               \theta'_i = \theta_i + v'_i
 
-    With ``eps_inside_sqrt=False`` the divisor is √s′ + ε. All arrays of one shape; ``rho`` is ρ. Changes θ, s and v.
+    With ``eps_inside_sqrt=False`` the divisor is √s′ + ε. All arrays have the same shape; ``rho`` is ρ. Modifies θ, s and v in
+    place.
 
     >>> import numpy as np
     >>> theta, s, v = np.array([3.0]), np.array([14.0]), np.array([0.5])
@@ -83,13 +86,14 @@ def rmsprop(
 def adam(
     theta: Array, m: Array, s: Array, g: Array, *, lr: float, beta1: float, beta2: float, eps: float, t: int, decay: float
 ) -> None:
-    r"""Adam: running means of the gradient, m, and of its square, s, freed of their beginning at zero.
+    r"""Update θ by Adam: a running mean of gradients over the root of a running mean of squares.
 
     .. math:: h_i = g_i + \lambda \cdot \theta_i, \quad m'_i = \beta_1 \cdot m_i + (1 - \beta_1) \cdot h_i, \quad
               s'_i = \beta_2 \cdot s_i + (1 - \beta_2) \cdot h_i^2, \quad
               \theta'_i = \theta_i - \alpha \cdot \frac{m'_i / (1 - \beta_1^t)}{\sqrt{s'_i / (1 - \beta_2^t)} + \varepsilon}
 
-    All arrays of one shape; ``t`` is the number of this step, from 1 on. Changes θ, m and s.
+    m is the running mean of the gradient and s the running mean of its square. Both start at 0; dividing by 1 − βᵗ corrects
+    for this. All arrays have the same shape; ``t`` is the number of this step, counted from 1. Modifies θ, m and s in place.
 
     >>> import numpy as np
     >>> theta, m, s = np.array([3.0]), np.array([0.0]), np.array([0.0])
@@ -110,15 +114,16 @@ def adam(
 def adamw(
     theta: Array, m: Array, s: Array, g: Array, *, lr: float, beta1: float, beta2: float, eps: float, t: int, decay: float
 ) -> None:
-    r"""Adam with decoupled weight decay: θ shrinks by itself, and the running means hold the gradient of the loss alone.
+    r"""Update θ by Adam with decoupled weight decay: the decay is not part of the gradient.
 
     .. math:: m'_i = \beta_1 \cdot m_i + (1 - \beta_1) \cdot g_i, \quad
               s'_i = \beta_2 \cdot s_i + (1 - \beta_2) \cdot g_i^2, \quad
               \theta'_i = \theta_i - \alpha \cdot \left( \frac{m'_i / (1 - \beta_1^t)}{\sqrt{s'_i / (1 - \beta_2^t)}
               + \varepsilon} + \lambda \cdot \theta_i \right)
 
-    In :func:`adam` the decay is part of g, so the division by √s′ makes it almost independent of θ's size. All arrays of one
-    shape; ``t`` is the number of this step, from 1 on. Changes θ, m and s.
+    In :func:`adam` the decay is part of the gradient, so the division by √s′ makes it almost independent of the size of θ.
+    Here the running means contain the gradient of the loss alone, and every θ shrinks by the factor 1 − α·λ. All arrays have
+    the same shape; ``t`` is the number of this step, counted from 1. Modifies θ, m and s in place.
 
     >>> import numpy as np
     >>> theta, m, s = np.array([3.0]), np.array([0.0]), np.array([0.0])
@@ -136,11 +141,12 @@ def adamw(
 
 
 def sum_of_squares(g: Array, scale: float = 1) -> Any:
-    r"""The sum of the squares of all elements: of all gradients together, the square of their global norm.
+    r"""Compute the sum of the squares of all elements of a gradient.
 
     .. math:: n = \sum_i (s \cdot g_i)^2
 
-    ``g`` of any shape; ``scale`` is s, which keeps the squares of very large or very small numbers in range; returns n.
+    Summed over all gradients and with s = 1, this is the square of their global norm. ``g`` has any shape; ``scale`` is s,
+    which keeps the squares of very large or very small numbers in range; returns n.
 
     >>> import numpy as np
     >>> float(sum_of_squares(np.array([[3.0, -4.0], [12.0, 0.0]])))

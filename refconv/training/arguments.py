@@ -1,4 +1,7 @@
-"""Checks of the arguments of :func:`fit`: names, classes and factories where an object or a function is expected."""
+"""Checks of the arguments of :func:`fit`.
+
+They detect a name, a class or a factory function in place of the expected object or function.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +40,14 @@ def check_loss(loss: Any) -> None:
     """
     if isinstance(loss, type) or not callable(loss):
         raise ArgumentTypeError(f"loss must be a function of scores and targets, such as CrossEntropy(), got {found(loss)}")
-    if type(loss).__call__ is not Loss.__call__:  # the signature of a Loss is known; reading one takes time
+    if type(loss).__call__ is not Loss.__call__:  # the signature of a Loss is known, and inspecting it takes time
         check_arguments("loss", loss, "scores and targets", 2)
 
 
 def check_arguments(name: str, function: Callable[..., Any], expected: str, count: int) -> None:
-    """Raise ``TypeError`` if a function cannot be called with this number of arguments, such as one that makes the function.
+    """Raise ``TypeError`` if a function cannot be called with ``count`` arguments.
+
+    A common cause is passing a factory such as ``top_k_accuracy`` instead of the function that it returns.
 
     >>> from refconv.training import top_k_accuracy
     >>> check_arguments("metric", top_k_accuracy, "scores and targets", 2)
@@ -52,7 +57,7 @@ to be called, as in top_k_accuracy(…)?
     """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some functions of other libraries have none
+    except (TypeError, ValueError):  # some functions of other libraries have no signature
         return
     try:
         signature.bind(*range(count))
@@ -63,7 +68,9 @@ to be called, as in top_k_accuracy(…)?
 
 
 def check_schedule(schedule: Any) -> None:
-    """Raise ``TypeError`` for the name or the class of a schedule; :func:`lr_factor` checks what a call returns.
+    """Raise ``TypeError`` unless an argument is callable and not a class.
+
+    :func:`lr_factor` checks the result of each call.
 
     >>> check_schedule("cosine")
     Traceback (most recent call last):
@@ -74,7 +81,7 @@ def check_schedule(schedule: Any) -> None:
 
 
 def lr_factor(schedule: Callable[[float], Any], progress: float) -> Any:
-    """Return the factor of the learning rate; an error unless the schedule is a function that returns one.
+    """Return the factor of the learning rate; raise an error if the schedule returns no valid one.
 
     >>> from refconv import optim
     >>> lr_factor(optim.step_down, 0.0)
@@ -89,7 +96,7 @@ function step_down: does it have to be called, as in step_down(…)?
     if not isinstance(factor, Real):
         raise ArgumentTypeError(_not_a_schedule(schedule))
     if not 0 <= float(factor) < math.inf:
-        raise ArgumentValueError(f"schedule must return finite factors from 0 on, got {factor} at progress {progress:g}")
+        raise ArgumentValueError(f"schedule must return a finite factor of at least 0, got {factor} at progress {progress:g}")
     return factor
 
 
@@ -102,7 +109,7 @@ def _not_a_schedule(schedule: Any) -> str:
 
 
 def found(value: Any) -> str:
-    """Return an argument for an error message, an array by its shape, also in a tuple or list.
+    """Describe an argument in an error message; describe arrays by their shape, also in a sequence.
 
     >>> import numpy as np
     >>> found(np.ones((3, 5))), found(dict), found(found), found(7)

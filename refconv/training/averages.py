@@ -1,4 +1,4 @@
-"""Running averages of batch normalisation: computed anew for trained weights, and checked after training."""
+"""Running averages of batch normalisation: recompute them, and check them after training."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ["disagreement", "recompute_averages", "warn_if_averages_lag"]
 
-LARGEST_DISAGREEMENT = 1.0  # of outputs, in units of their variance: a constant output has this distance
-FEWEST_UPDATES = 10  # shorter runs try out a program: their weights change too fast for any averages
+LARGEST_DISAGREEMENT = 1.0  # in units of the outputs' variance; a constant output would differ by 1
+FEWEST_UPDATES = 10  # in shorter runs, which only try out a program, the weights change too fast for the averages
 
 
 def recompute_averages(model: Layer, batches: Any) -> None:
-    r"""Replace the running averages of all batch normalisations by the means over batches.
+    r"""Replace the running averages of all batch normalisations by their means over batches.
 
     .. math:: \hat\mu = \frac{1}{T} \sum_{t=1}^{T} \mu_t, \qquad \hat\sigma^2 = \frac{1}{T} \sum_{t=1}^{T} \sigma_t^2
 
     During training the averages follow weights that change; here the weights stay the same ("precise batch normalisation").
-    The batches should be as large as those of the training. They pass through the network in training mode and back, with a
-    derivative of zero: gradients and weights stay as they are. If a pass fails, the averages stay as they were.
+    Use batches of the same size as in training. Each batch passes forward through the network in training mode, and backward
+    with a derivative of zero, so gradients and weights do not change. If a pass fails, the old averages are restored.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def recompute_averages(model: Layer, batches: Any) -> None:
     Raises
     ------
     ValueError
-        If there is no batch.
+        If ``batches`` is empty.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def recompute_averages(model: Layer, batches: Any) -> None:
     steps = 0
     try:
         for norm in norms:
-            norm.averages, norm.momentum = "corrected", 1.0  # the mean over all updates
+            norm.averages, norm.momentum = "corrected", 1.0  # with a momentum of 1, the average is the mean over all updates
             norm.parameters["updates"].value = 0
         for x, _ in each_pair(pairs(batches, shuffle=False)):
             outputs, backward = model.forward(x, train=True)
@@ -81,39 +81,39 @@ def recompute_averages(model: Layer, batches: Any) -> None:
 
 
 def warn_if_averages_lag(model: Layer, x: Array, scores: Array) -> None:
-    """Warn if a trained network with batch normalisation computes something else in inference than in training.
+    """Warn if batch normalisation makes a network's inference outputs differ from its training outputs.
 
-    Networks with random layers, such as dropout, are not checked: their outputs in training differ for other reasons. Nor are
-    runs of a few steps.
+    Networks with random layers such as dropout are not checked, because their outputs in training differ for other reasons.
+    Runs of fewer than ten steps are not checked, because their weights change too fast.
 
     Parameters
     ----------
     model : Layer
         The network after its last step.
     x : array (N, …)
-        The last batch of the training.
+        The last training batch.
     scores : array (N, …)
-        Output of the network for x in training.
+        Output of the network for x in training mode.
     """
     norms = _batch_norms(model)
     if not norms or norms[0].parameters["updates"].value < FEWEST_UPDATES or generators(model):
         return
-    if (found := disagreement(model(x), scores)) <= LARGEST_DISAGREEMENT:
+    if (distance := disagreement(model(x), scores)) <= LARGEST_DISAGREEMENT:
         return
     warnings.warn(
-        f"model computes other outputs in inference than in training: on the last batch they differ by {found:.1f} times "
-        "their variance. The running averages of batch normalisation lag behind the weights: call "
+        f"model outputs differ between inference and training, by {distance:.1f} times their variance on the last batch. "
+        "The running averages of batch normalisation lag behind the weights: call "
         "training.recompute_averages(model, batches), use a smaller momentum (bn_momentum=0.9), or train longer",
         stacklevel=4,
     )
 
 
 def disagreement(inference: Array, training: Array) -> float:
-    r"""Mean squared difference of two outputs, in units of the variance of the second one.
+    r"""Return the mean squared difference of two outputs, divided by the variance of the second.
 
     .. math:: \frac{\sum (a_{n,k} - b_{n,k})^2}{\sum (b_{n,k} - \bar b_k)^2}
 
-    0 if the variance is negligible, as for a single example or a constant output.
+    The result is 0 if the variance is negligible, as it is for a single example or a constant output.
 
     >>> disagreement(np.array([[2.0], [3.0], [7.0]]), np.array([[1.0], [3.0], [5.0]]))
     0.625
@@ -124,6 +124,6 @@ def disagreement(inference: Array, training: Array) -> float:
 
 
 def _batch_norms(model: Layer) -> list[BatchNorm]:
-    """Return the batch normalisations of a network that training changes, each once."""
+    """Return each batch normalisation of a network once, except frozen ones."""
     norms = dict.fromkeys(layer for layer in all_layers(model) if isinstance(layer, BatchNorm))
     return [norm for norm in norms if not norm.frozen]

@@ -22,7 +22,7 @@ class Callback:
     """Base class for callbacks of :func:`fit`; override what you need.
 
     Each method gets the :class:`Run`, with ``model``, ``optimizer``, ``epoch``, ``step``, ``metrics`` and ``history``. A
-    callback may set ``run.stop = True``, which ends the run after the current step. Your callbacks should change nothing else.
+    callback may set ``run.stop = True``, which ends the run after the current step. Do not change anything else in a callback.
 
     Examples
     --------
@@ -47,25 +47,29 @@ class Callback:
     comes_last = False  # True for a callback that must be called after all others, such as Checkpoint
 
     def restore(self, run: Run) -> None:
-        """Restore a saved state of the run. Called once, before ``on_train_begin`` of all callbacks."""
+        """Restore a saved state of the run; runs once, before ``on_train_begin`` of all callbacks."""
 
     def on_train_begin(self, run: Run) -> None:
-        """Called before the first step."""
+        """Override to act before the first step."""
 
     def on_step_end(self, run: Run) -> None:
-        """Called after each step."""
+        """Override to act after each step."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """Called after each epoch, with its validation and test; ``run.history.epochs[-1]`` is its record.
+        """Override to act after each epoch, including its validation and test.
 
-        This includes an epoch in which the run was stopped; ``run.epoch_done`` is then False.
+        ``run.history.epochs[-1]`` is the record of the epoch. The method is also called after an epoch in which the run was
+        stopped; ``run.epoch_done`` is then False.
         """
 
     def on_train_end(self, run: Run) -> None:
-        """Called at the end of the run, even if an error ended it."""
+        """Override to act at the end of the run, even if an error ended it."""
 
     def settings(self) -> dict[str, Any]:
-        """Return the arguments that affect the result; a resumed run compares them with its checkpoint. JSON-serialisable."""
+        """Return the arguments that affect the result, as JSON-serialisable data.
+
+        A resumed run compares them with its checkpoint.
+        """
         return {}
 
     def __repr__(self) -> str:
@@ -99,8 +103,8 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self, run: Run) -> None:
         if run.validation is None:
-            raise ArgumentValueError("validation must be given where patience waits for its loss, got None")
-        self._stop_if_exhausted(run)  # a resumed run may have been stopped already
+            raise ArgumentValueError("validation must be given if EarlyStopping is used, got None")
+        self._stop_if_exhausted(run)  # the interrupted run may already have ended here
 
     def on_epoch_end(self, run: Run) -> None:
         self._stop_if_exhausted(run)
@@ -120,7 +124,8 @@ class CSVLogger(Callback):
     Parameters
     ----------
     path : path
-        The file. It is replaced as a whole after each epoch, so it is never incomplete. Its folder is created if missing.
+        Path of the file. The whole file is replaced after each epoch, so it is never incomplete. Its folder is created if
+        it does not exist.
 
     Examples
     --------
@@ -143,16 +148,16 @@ def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
     callbacks = list(callbacks)
     for callback in callbacks:
         if not isinstance(callback, Callback):
-            raise ArgumentTypeError(f"callbacks must be objects derived from Callback, got {callback!r}")
+            raise ArgumentTypeError(f"callbacks must be instances of Callback, got {callback!r}")
         _refuse_unknown_hooks(callback)
     return sorted(callbacks, key=lambda callback: callback.comes_last)
 
 
 def _refuse_unknown_hooks(callback: Callback) -> None:
-    """Raise ``TypeError`` for a method such as ``on_batch_end``, which :func:`fit` would never call."""
+    """Raise ``TypeError`` if a callback defines a hook that :func:`fit` never calls: ``on_batch_end``."""
     hooks = [name for name in dir(Callback) if name.startswith("on_")]
     for name in dir(type(callback)):
         if name.startswith("on_") and name not in hooks:
             raise ArgumentTypeError(
-                f"callbacks must have methods among {', '.join(hooks)}, got {type(callback).__name__}.{name}"
+                f"callbacks must define only the hooks {', '.join(hooks)}, got {type(callback).__name__}.{name}"
             )

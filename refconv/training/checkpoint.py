@@ -1,7 +1,7 @@
-"""Checkpoints: everything a run needs to continue as if it had never stopped, to the last bit.
+"""Checkpoints, from which a run continues with the same bits as if it had never stopped.
 
 A checkpoint is one file, written completely or not at all. Its tensors are the parameters of the network and the state of the
-optimiser; the rest, a few numbers and the states of all random generators, is stored beside them as JSON.
+optimiser. A few numbers and the states of all random generators are stored in the same file as JSON.
 """
 
 from __future__ import annotations
@@ -37,43 +37,44 @@ KIND = "refconv-checkpoint"
 
 
 class Checkpoint(Callback):
-    """Save a run, so that it can be resumed to the same bits, and its best epoch.
+    """Callback that saves the run, so that it can be resumed with the same bits, and its best epoch.
 
-    ``last.safetensors`` is written after each epoch, when the run is stopped, and every ``every`` steps;
-    ``best.safetensors`` after each epoch with a new lowest validation loss, for :meth:`recall_best`. ``refconv.load`` reads
-    the network of either file, unless ``model.save`` would refuse it. After an interruption
-    the same call of :func:`fit` with ``resume=True`` continues from the last checkpoint and ends with the same bits as a run
-    that was never stopped. A run with another setting is refused: layers, optimiser, schedule, loss, batches, data (compared
-    by a fingerprint), patience and the number of epochs must be the same.
+    ``last.safetensors`` is written after each epoch, when the run is stopped, and every ``every`` steps.
+    ``best.safetensors`` is written after each epoch with a new lowest validation loss, for :meth:`recall_best`.
+    ``refconv.load`` reads the network from either file, unless it is a network that ``model.save`` cannot save.
+
+    After an interruption, the same call of :func:`fit` with ``resume=True`` continues from the last checkpoint and ends with
+    the same bits as a run that was never stopped. Layers, optimiser, schedule, loss, batches, data (compared by a
+    fingerprint), patience and the number of epochs must be the same, else :func:`fit` raises ``ValueError``.
 
     Parameters
     ----------
     folder : path
-        Created when the first checkpoint is written.
+        Output folder, created when the first checkpoint is written.
     every : int, optional
-        Steps between two checkpoints within an epoch.
+        Number of steps between two checkpoints within an epoch.
     resume : bool
-        True to continue from ``last.safetensors`` if it exists. Without it, an existing one is never replaced.
+        True to continue from ``last.safetensors`` if it exists. If False, an existing checkpoint is never overwritten.
     notes : dict, optional
-        Anything else to store; must be JSON-serialisable.
+        Additional JSON-serialisable data to store.
 
     Raises
     ------
     FileExistsError
-        If there is a checkpoint and resume is False.
+        If a checkpoint exists and ``resume`` is False.
     TypeError, ValueError
         If ``every`` is not a positive integer. :func:`fit` raises ``ValueError`` if the checkpoint belongs to another run,
         and ``TypeError`` if the batches cannot be resumed.
 
     Examples
     --------
-    ``fit(model, batches, optimizer, epochs=90, callbacks=[Checkpoint("runs/first", every=500, resume=True)])`` begins a run,
-    and, called again after an interruption, continues it.
+    ``fit(model, batches, optimizer, epochs=90, callbacks=[Checkpoint("runs/first", every=500, resume=True)])`` starts a run.
+    Called again after an interruption, it continues the run.
 
     Source: lecture row A12 (SOURCES.md).
     """
 
-    comes_last = True  # it saves what the other callbacks have decided
+    comes_last = True  # the other callbacks may change the state that it saves
 
     def __init__(
         self,
@@ -87,13 +88,15 @@ class Checkpoint(Callback):
         self.every = None if every is None else integer("every", every)
         self.resume, self.notes = flag("resume", resume), dict(notes or {})
         if not resume and self.last.exists():
-            raise FileExistsError(f"{self.last} is a run's checkpoint already: resume=True goes on with it")
+            raise FileExistsError(f"{self.last} already exists: resume=True continues this run")
 
     def restore(self, run: Run) -> None:
-        """Set the run to the last checkpoint if it is to be resumed and there is one."""
+        """Set the run to the state of the last checkpoint, if ``resume`` is True and one exists."""
         if not (hasattr(run.batches, "state") and hasattr(run.batches, "resume")):
-            raise ArgumentTypeError(f"batches must have state() and resume(), as Batches do, to be saved, got {run.batches!r}")
-        _settings(run)  # before the first step
+            raise ArgumentTypeError(
+                f"batches must have state() and resume(), like Batches, to be saved in a checkpoint, got {run.batches!r}"
+            )
+        _settings(run)  # recorded before the first step, which may change attributes of the settings
         if self.resume and self.last.exists():
             for path in (self.last, self.best):
                 clear_unfinished(path)
@@ -104,20 +107,20 @@ class Checkpoint(Callback):
             self.save(run)
 
     def on_epoch_end(self, run: Run) -> None:
-        if run.epoch_done:  # a run that was stopped within the epoch is saved already, without its incomplete record
+        if run.epoch_done:  # if the run was stopped within the epoch, on_step_end has saved it without the incomplete record
             self.save(run, best=run.history.best is run.history.epochs[-1])
 
     def save(self, run: Run, best: bool = False) -> None:
         """Write the last checkpoint, and the best one if this epoch is the best."""
         tensors, description = capture(run)
         network, arrays = _network(run.model)
-        for path in (self.best, self.last) if best else (self.last,):  # killed between them, it repeats this epoch
+        for path in (self.best, self.last) if best else (self.last,):  # if killed in between, a resumed run repeats the epoch
             weights.write_tensors(path, {**tensors, **arrays}, KIND, {**description, "notes": self.notes}, network)
 
     def recall_best(self, model: Layer) -> None:
         """Set a network to the weights of the best epoch.
 
-        Raises ``FileNotFoundError`` if no epoch was validated, and ``ValueError`` if it was another network.
+        ``FileNotFoundError`` is raised if no epoch was validated, and ``ValueError`` if the run trained another network.
         """
         tensors, _ = weights.read_tensors(self.best, KIND)
         values = _group(tensors, "model")
@@ -126,30 +129,33 @@ class Checkpoint(Callback):
 
 
 def _network(model: Layer) -> tuple[dict[str, dict[str, Any]], Tensors]:
-    """Return the description with which ``refconv.load`` reads a checkpoint as a model; none if it cannot be saved as one."""
+    """Return the description of a network that lets ``refconv.load`` read a checkpoint as a model.
+
+    It is empty if the network cannot be saved as a model.
+    """
     try:
         description, arrays = weights.describe_network(model)
-    except ArgumentError:  # such as an initializer that is a lambda: the run itself can be resumed
+    except ArgumentError:  # an initializer may be a lambda, for instance; the run can be resumed nevertheless
         return {}, {}
     return {"refconv": description}, arrays
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """Return everything that decides the result: the settings of the run, and the layers with their arguments.
+    """Return the settings of the run and its layers with their arguments, which determine the result.
 
-    They are those at the start of the run: objects without ``settings()`` may change their attributes during it.
+    They are recorded at the start of the run, because objects without ``settings()`` may change their attributes later.
     """
     if run.initial_settings is None:
         network, _ = _network(run.model)
         architecture = network["refconv"]["architecture"] if network else {}
         run.initial_settings = {**run.settings(), "model": architecture.get("model")}
-        if changed := architecture.get("settings"):  # attributes that were set after construction
+        if changed := architecture.get("settings"):  # attributes of layers that were set after construction
             run.initial_settings["layers"] = changed
     return run.initial_settings
 
 
 def capture(run: Run) -> tuple[Tensors, dict[str, Any]]:
-    """Return everything a run needs to continue, as tensors and as data for JSON."""
+    """Return the complete state of a run, as tensors and as JSON-serialisable data."""
     tensors = {f"model/{name}": p.value for name, p in run.model.named_parameters().items()}
     tensors |= {f"optimizer/{name}": a for name, a in run.optimizer.state().items()}
     description = {
@@ -168,10 +174,13 @@ def capture(run: Run) -> tuple[Tensors, dict[str, Any]]:
 
 
 def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Path) -> None:
-    """Continue a run from the result of :func:`capture`; if it does not fit, raise ``ValueError`` and change nothing."""
+    """Set a run to a state from :func:`capture`.
+
+    If the state does not belong to this run, raise ``ValueError`` and leave the run unchanged.
+    """
     if description["format"] == 1:
         raise ArgumentValueError(
-            f"{path} must be a run of format 2, got format 1, which does not record all settings; "
+            f"{path} must be a checkpoint of format 2, got format 1, which does not record all settings; "
             "model.load_weights(path) reads its weights"
         )
     values, own = _group(tensors, "model"), generators(run.model)
@@ -183,12 +192,12 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
         states, settings = dict(description["generators"]), dict(description["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArgumentValueError(
-            f"{path} must hold a complete run of this version of refconv, got {type(error).__name__}: {error}"
+            f"{path} must be a complete checkpoint of this version of refconv, got {type(error).__name__}: {error}"
         ) from error
     if own.keys() != states.keys():
-        raise ArgumentValueError(f"{path} is the checkpoint of another network")
-    if different := differences(settings, json.loads(json.dumps(_settings(run)))):
-        raise ArgumentValueError(f"{path} is the checkpoint of another run; {'; '.join(different)}")
+        raise ArgumentValueError(f"{path} must be a checkpoint of this network, got other random generators")
+    if changes := differences(settings, json.loads(json.dumps(_settings(run)))):
+        raise ArgumentValueError(f"{path} must be a checkpoint of this run, got other settings; {'; '.join(changes)}")
     run.optimizer.restore(_group(tensors, "optimizer"))
     _put(run.model, values)
     for name, rng in own.items():
@@ -200,14 +209,14 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
 
 
 def _group(tensors: Tensors, group: str) -> Tensors:
-    """Return the tensors of a group without the prefix that :func:`capture` gave to their names."""
+    """Return the tensors of a group, without the prefix that :func:`capture` adds to their names."""
     return {name.removeprefix(f"{group}/"): a for name, a in tensors.items() if name.startswith(f"{group}/")}
 
 
 def _refuse_others(model: Layer, values: Tensors, path: Path) -> None:
     expected = {name: (p.value.shape, p.value.dtype) for name, p in model.named_parameters().items()}
     if expected != {name: (a.shape, a.dtype) for name, a in values.items()}:
-        raise ArgumentValueError(f"{path} is the checkpoint of another network")
+        raise ArgumentValueError(f"{path} must be a checkpoint of this network, got other parameters")
 
 
 def _put(model: Layer, values: Tensors) -> None:

@@ -1,4 +1,4 @@
-"""Find where the first non-finite number of a network comes from."""
+"""Diagnosis of divergence: the layer in which the first non-finite number appears."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ ADVICE = "; try a smaller lr"
 
 
 def cause_of_divergence(model: Layer, x: Array) -> str:
-    """Return a phrase that names the origin of non-finite scores for this batch, if it is known, and what to do."""
+    """Return a phrase for the error message: the origin of the non-finite scores, and what to do."""
     if not np.isfinite(x).all():
-        return ", with a batch that holds numbers that are not finite; clean the data"
+        return ", with a batch that contains non-finite numbers; clean the data"
     layer = first_not_finite(model, x)
     return (f", in layer {layer}" if layer else "") + ADVICE
 
 
 def first_not_finite(layer: Layer, x: Array, name: str = "") -> str:
-    """Return the dotted name of the first innermost layer with a non-finite output for a finite input; "" if none."""
+    """Return the dotted name of the first layer with a finite input and a non-finite output.
+
+    For nested layers, it is the name of the innermost one. Return "" if there is no such layer.
+    """
     for inner_name, inner in layer.named_layers():
         try:
             with np.errstate(all="ignore"):
                 reached = layer.reaching(x, inner_name)
                 finite = np.isfinite(inner(reached)).all()
-        except (TypeError, ValueError):  # the inner layers of a user's layer may get another input
+        except (TypeError, ValueError):  # in a user-defined layer, ``reaching`` may not return the real input of inner layers
             return name
         if not finite:
             return first_not_finite(inner, reached, f"{name}.{inner_name}" if name else inner_name)

@@ -1,7 +1,7 @@
 """Averages over several networks and over several views of each image.
 
-Views are functions from a batch (N, H, W, C), as the network takes it, to an iterable of batches: crops, reflections or scales
-of the same images. :class:`Ensemble` averages over them, and can be evaluated wherever a network can.
+Views are functions from a batch (N, H, W, C) of the network's inputs to an iterable of batches: crops, mirror images or
+resized copies of the same images. :class:`Ensemble` averages over them; like a network, it can be passed to :func:`evaluate`.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ __all__ = ["Ensemble", "crops_144", "flips", "scales", "ten_crops"]
 
 
 class Ensemble:
-    r"""Average the probabilities of several networks and several views of each image.
+    r"""Average of the class probabilities of several networks and several views of each image.
 
     .. math:: \log \; \frac{1}{M V} \sum_{m=1}^{M} \sum_{v=1}^{V} \mathrm{softmax} ( f_m ( \mathrm{view}_v(x) ) )
 
-    The scores are logarithms, so their softmax is the average.
+    The scores are logarithms of the averages, so their softmax gives the average probabilities.
 
     Parameters
     ----------
     *models : callable
         Built networks, or one list of them; GoogLeNet's ensemble has seven.
     views : callable, optional
-        Such as ``ten_crops(224)``; by default each image is used once, unchanged.
+        Function such as ``ten_crops(224)``; by default each image is used once, unchanged.
 
     Raises
     ------
     ValueError
-        If there is no model.
+        If no model is given.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class Ensemble:
         if len(models) == 1 and isinstance(models[0], list | tuple):
             models = tuple(models[0])
         if not models:
-            raise ArgumentValueError("models must be at least one network, got none")
+            raise ArgumentValueError("models must contain at least one network, got none")
         makers: tuple[Any, ...] = (ten_crops, scales, crops_144)
         if views in makers:
             name = getattr(views, "__name__", "")
@@ -74,7 +74,8 @@ class Ensemble:
         count = 0
         for view in self.views(x):
             for model in self.models:
-                total, count = total + softmax(model(view)), count + 1
+                total = total + softmax(model(view))
+                count += 1
         mean = total / count
         scores: Array = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
         return scores
@@ -98,12 +99,12 @@ def ten_crops(size: int) -> Views:
     Parameters
     ----------
     size : int
-        Pixels along a square.
+        Side of the square in pixels.
 
     Returns
     -------
     callable
-        The views; ``ValueError`` if the images are smaller.
+        The views. They raise ``ValueError`` if the images are smaller than ``size``.
 
     Examples
     --------
@@ -129,9 +130,10 @@ def scales(*sizes: int, views: Views = lambda x: [x]) -> Views:
     Parameters
     ----------
     *sizes : int
-        Pixels along the shorter side.
+        Length of the shorter side in pixels.
     views : callable, optional
-        Views of each resized image. Without them the network must accept images of any size, as with global pooling.
+        Views of each resized image. Without them, the network must accept images of any size, for instance because it has
+        global pooling.
 
     Returns
     -------
@@ -141,7 +143,7 @@ def scales(*sizes: int, views: Views = lambda x: [x]) -> Views:
     Raises
     ------
     TypeError, ValueError
-        If there is no size, or one is not a positive integer.
+        If no size is given, or one is not a positive integer.
 
     Examples
     --------
@@ -165,15 +167,16 @@ def scales(*sizes: int, views: Views = lambda x: [x]) -> Views:
 def crops_144(size: int = 224, sizes: Sequence[int] = (256, 288, 320, 352)) -> Views:
     """Return GoogLeNet's 144 views: 4 scales × 3 squares × 6 crops × 2.
 
-    The squares of each scale are left, middle and right, or top, middle and bottom if the image is upright. The crops of each
-    square are its corners, its middle and the whole square resized. The factor 2 stands for mirror images.
+    The three squares at each scale are the left, middle and right of a landscape image, or the top, middle and bottom of a
+    portrait image. The crops of each square are its corners, its middle and the whole square resized. The factor 2 counts the
+    mirror images.
 
     Parameters
     ----------
     size : int
-        Pixels along a crop.
+        Side of a crop in pixels.
     sizes : sequence of int
-        Pixels along the shorter side at each scale.
+        Length of the shorter side at each scale, in pixels.
 
     Returns
     -------
@@ -202,7 +205,7 @@ def _mirrored(x: Array) -> Array:
 
 
 def _five_crops(x: Array, size: int) -> Iterator[Array]:
-    """Yield the corners and the middle."""
+    """Yield squares from the four corners and the middle."""
     height, width = x.shape[1:3]
     if min(height, width) < size:
         raise ArgumentValueError(f"size must be at most {height} × {width}, the size of the images, got {size}")

@@ -1,4 +1,4 @@
-"""Evaluate a network: loss, metrics and predictions."""
+"""Evaluation of a network: loss, metrics and predictions."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["Evaluation", "evaluate", "predict", "predict_proba"]
 
 @dataclass
 class Evaluation:
-    """Result of :func:`evaluate`: mean loss and metrics, and for class labels the predictions.
+    """Result of :func:`evaluate`: mean loss, metrics and, for class labels, predictions.
 
     Parameters
     ----------
     loss : float
-        Mean over the examples; with class weights Σ w e / Σ w over all of them, however they are divided into batches.
+        Mean over all examples. With class weights it is Σ w e / Σ w over all examples, independent of the batches.
     metrics : dict of float
-        Means over the examples, by name.
+        Mean of each metric over all examples, by name.
     predictions, labels : integer arrays (N,), optional
         Predicted and true classes in the order of the batches; None unless the targets are one class for each example.
 
@@ -53,13 +53,14 @@ class Evaluation:
     def accuracy(self) -> float:
         """The metric "accuracy", from 0 to 1."""
         if "accuracy" not in self.metrics:
-            raise AttributeError(f"accuracy must be one of the metrics to be read, got {', '.join(self.metrics) or 'none'}")
+            raise AttributeError(f"accuracy must be one of the metrics, got {', '.join(self.metrics) or 'none'}")
         return self.metrics["accuracy"]
 
     def confusion(self) -> Array:
         """Count the images of each true class (row) by predicted class (column).
 
-        Labels and predictions may have any integer type. Raises ``ValueError`` or ``TypeError`` if they are not class indices.
+        Labels and predictions may have any integer type. ``ValueError`` or ``TypeError`` is raised if they are not class
+        indices.
 
         >>> Evaluation(0.0, predictions=np.array([2, 0, 2, 2]), labels=np.array([1, 0, 2, 1])).confusion()
         array([[1, 0, 0],
@@ -67,7 +68,7 @@ class Evaluation:
                [0, 0, 1]])
         """
         if self.labels is None or self.predictions is None:
-            raise ArgumentTypeError("labels must be integers, got None: evaluate found no classification")
+            raise ArgumentTypeError("labels must be integers, got None: the evaluation has no class labels")
         labels = class_labels(self.labels)
         predictions = class_labels(self.predictions, len(labels), name="predictions")
         classes = int(max(labels.max(initial=-1), predictions.max(initial=-1))) + 1
@@ -82,15 +83,15 @@ def evaluate(
     loss: Callable[[Array, Array], Any] = CrossEntropy(),  # noqa: B008  immutable
     metrics: Mapping[str, Metric] | None = None,
 ) -> Evaluation:
-    """Evaluate a network in inference mode, without changing it.
+    """Evaluate a network in inference mode.
 
     Parameters
     ----------
     model : Layer
         A built network, or any callable that returns scores for a batch, such as an :class:`Ensemble`.
     batches : iterable of (x, targets)
-        The data: :class:`refconv.data.Batches` with ``shuffle=False`` if predictions are to be matched with images, any
-        other iterable, or a pair of arrays (x, targets).
+        The data: :class:`refconv.data.Batches`, any other iterable, or a pair of arrays (x, targets). Use ``shuffle=False``
+        if the predictions must be in the order of the images.
     loss : callable
         As in :func:`fit`.
     metrics : dict of callable, optional
@@ -104,7 +105,7 @@ def evaluate(
     Raises
     ------
     TypeError, ValueError
-        If there is no batch, or the targets do not suit the loss, such as labels that are not classes of the model.
+        If ``batches`` is empty, or the targets do not fit the loss, such as labels that are not classes of the model.
 
     Examples
     --------
@@ -149,7 +150,7 @@ class Means:
         self.examples, self.sums = examples, dict(sums or {})
 
     def add(self, count: float, means: Mapping[str, float]) -> None:
-        """Add the means over a batch of ``count`` examples, or of this weight."""
+        """Add the means over a batch of ``count`` examples, or of the weight ``count``."""
         self.examples += count
         for name, mean in means.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(mean) * count
@@ -160,7 +161,7 @@ class Means:
 
 
 def are_class_labels(scores: Array, targets: Array) -> bool:
-    """True for scores (N, K) and one integer for each example."""
+    """Return True if the scores are (N, K) and the targets are one integer for each example."""
     return isinstance(targets, np.ndarray) and scores.ndim == 2 and targets.ndim == 1 and targets.dtype.kind in "iu"
 
 
@@ -172,9 +173,9 @@ def predict(model: Callable[[Array], Array], x: Array, batch_size: int = 256) ->
     model : Layer
         A built network, or any callable that returns scores (N, …, K).
     x : array (N, …)
-        Examples, as the network takes them.
+        Inputs of the network.
     batch_size : int
-        Examples that are computed together; it limits the memory and changes nothing else.
+        Number of examples computed together; it limits the memory and has no other effect.
 
     Returns
     -------
@@ -183,8 +184,8 @@ def predict(model: Callable[[Array], Array], x: Array, batch_size: int = 256) ->
     Raises
     ------
     TypeError, ValueError
-        If x is not an array or empty, batch_size is not a positive integer, or the network has a single score: it is a
-        regression, or a binary classifier, whose class is ``model(x) > 0`` and whose probability is
+        If x is not an array or is empty, if batch_size is not a positive integer, or if the network returns a single score.
+        Such a network is a regression or a binary classifier; the class of the latter is ``model(x) > 0`` and its probability
         ``refconv.sigmoid(model(x))``.
 
     Examples
@@ -230,10 +231,10 @@ def _scores(model: Callable[[Array], Array], x: Array, batch_size: int) -> Itera
     if not (hasattr(x, "shape") and x.shape):
         raise ArgumentTypeError(f"x must be an array of examples (N, …), got {found(x)}")
     if not len(x):
-        raise ArgumentValueError("x must have at least one example, got none")
+        raise ArgumentValueError("x must contain at least one example, got none")
     for first in range(0, len(x), batch_size):
         scores = model(x[first : first + batch_size])
-        if scores.shape[-1] < 2:  # argmax would be 0 and softmax 1, whatever the score
+        if scores.shape[-1] < 2:  # argmax would always be 0, and softmax always 1
             raise ArgumentValueError(
                 f"model must return scores of at least two classes, got shape {scores.shape}: for one score the class is "
                 "model(x) > 0, and its probability refconv.sigmoid(model(x))"

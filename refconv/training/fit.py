@@ -34,9 +34,9 @@ def fit(
     clip_norm: float | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> History:
-    """Train a network.
+    """Train a network and return the history of the run.
 
-    Call :func:`refconv.keep_freed_memory` once before training: steps are then faster.
+    Call :func:`refconv.keep_freed_memory` once before training to make the steps faster.
 
     Parameters
     ----------
@@ -44,29 +44,30 @@ def fit(
         A built network.
     batches : iterable of (x, targets)
         The training data: :class:`refconv.data.Batches`, or any other iterable, such as an object that reads from disk. One
-        iteration over it is one epoch. A pair of arrays (x, targets) is also accepted; it is shuffled and cut into batches of
-        32. If the iterable has no ``len``, the schedule stays at its first value during the first epoch.
+        iteration over it is one epoch. A pair of arrays (x, targets) is also accepted; it is shuffled and divided into batches
+        of 32. If the iterable has no ``len``, the schedule stays at its first value during the first epoch.
     optimizer : Optimizer
-        Made for this network: ``optim.SGD(model, lr=0.01)``.
+        The optimiser of this network: ``optim.SGD(model, lr=0.01)``.
     epochs : int
         Number of passes over the data.
     validation, test : iterable of (x, targets), optional
-        Evaluated after each epoch, in inference. The validation loss decides which epoch is the best, when
-        :class:`EarlyStopping` ends the run, and when :class:`refconv.optim.Plateau` lowers the learning rate. The test data
-        decide nothing.
+        Data on which the network is evaluated after each epoch, in inference mode. The validation loss determines which epoch
+        is the best, when :class:`EarlyStopping` ends the run, and when :class:`refconv.optim.Plateau` lowers the learning
+        rate. The test data do not affect the run.
     loss : callable
-        ``loss(scores, targets)`` returns the loss e and ∂e/∂scores. If it has a method ``check_targets``, as the losses of
-        this package do, targets are checked before the first step.
+        ``loss(scores, targets)`` returns the loss e and ∂e/∂scores. If it has a method ``check_targets``, like the losses of
+        this package, the targets are checked before the first step.
     metrics : dict of callable, optional
         ``{name: metric}``, measured in training, validation and test; see :mod:`refconv.training.metrics`. By default the
         accuracy for :class:`CrossEntropy` and :class:`BinaryCrossEntropy`, and none for other losses.
     schedule : callable, optional
-        ``schedule(progress)`` returns the factor of the learning rate, where progress is the fraction of the run that is done,
-        from 0 to 1; such as ``optim.cosine``.
+        ``schedule(progress)`` returns the factor of the learning rate, as ``optim.cosine`` does; progress is the completed
+        fraction of the run, from 0 to 1.
     clip_norm : float, optional
-        Maximum of the norm of the gradient of all parameters together: see :func:`refconv.optim.clip_by_global_norm`.
+        Maximum norm of the gradient over all parameters: see :func:`refconv.optim.clip_by_global_norm`.
     callbacks : sequence of Callback
-        Called after each step and each epoch: :class:`ProgressBar`, :class:`Checkpoint`, :class:`EarlyStopping`, your own.
+        Objects that are called after each step and each epoch: :class:`ProgressBar`, :class:`Checkpoint`,
+        :class:`EarlyStopping`, or your own.
 
     Returns
     -------
@@ -75,11 +76,11 @@ def fit(
     Raises
     ------
     Diverged
-        If the loss of a step, of the validation or of the test is not finite: the last step made the weights too large, or the
-        data contain NaN. The message names the step and the layer. The error is a ``FloatingPointError``; its ``history`` has
-        the epochs so far. ``optimizer.lr`` is restored, as after every run.
+        If the loss in training, validation or test is not finite, because the last step made the weights too large or the
+        data contain NaN. The message names the step and the layer. The error is a ``FloatingPointError``; its ``history``
+        contains the epochs so far. ``optimizer.lr`` is restored, as after every run.
     TypeError, ValueError
-        If an argument is not valid; the message names it. If targets do not suit the loss, such as labels that are not
+        If an argument is not valid (the message names it), or if targets do not fit the loss, such as labels that are not
         classes of the model. The targets of all :class:`refconv.data.Batches` are checked before the first step.
 
     Examples
@@ -117,6 +118,6 @@ def fit(
                 if clip_norm is not None:
                     clip_by_global_norm(optimizer.parameters, clip_norm)
                 optimizer.step()
-                run.end_step(value, scores, targets)  # metrics and callbacks
-            run.end_epoch()  # validation, test and callbacks
+                run.end_step(value, scores, targets)  # computes the metrics and calls the callbacks
+            run.end_epoch()  # runs validation and test, and calls the callbacks
         return run.end()

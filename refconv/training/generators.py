@@ -1,4 +1,4 @@
-"""Random generators of a network's layers, which decide what training computes."""
+"""Random generators of a network's layers, on which the result of training depends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["generators"]
 
 
 def generators(model: Layer) -> dict[str, np.random.Generator]:
-    """Return the random generators of all layers that have one, such as dropout, by dotted names.
+    """Return the random generators of all layers, such as dropout, by their dotted names.
 
     >>> from refconv import nn
     >>> model = nn.Sequential(nn.Dense(3), nn.Dropout(0.5))
@@ -18,8 +18,8 @@ def generators(model: Layer) -> dict[str, np.random.Generator]:
     >>> [*generators(model)]
     ['1.rng']
     """
-    found: dict[str, np.random.Generator] = {}
+    of_layers: dict[str, np.random.Generator] = {}
     for name, layer in model.named_layers():
-        found |= {f"{name}.{inner}": rng for inner, rng in generators(layer).items()}
+        of_layers |= {f"{name}.{inner}": rng for inner, rng in generators(layer).items()}
     own = {name: value for name, value in vars(model).items() if isinstance(value, np.random.Generator)}
-    return {**own, **found}
+    return {**own, **of_layers}

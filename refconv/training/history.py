@@ -1,4 +1,4 @@
-"""Record of a training run: its epochs, and why it ended."""
+"""Record of a training run: its epochs, and how it ended."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["Diverged", "Epoch", "History"]
 class Epoch:
     """Record of one epoch.
 
-    ``metrics`` holds ``train_loss`` and, for each metric, ``train_…`` such as ``train_accuracy``: means over the epoch, while
-    the weights moved. If they were measured, ``validation_…`` and ``test_…`` follow: means after the epoch.
+    ``metrics`` contains ``train_loss`` and, for each metric, ``train_…`` such as ``train_accuracy``: means over the steps of
+    the epoch, during which the weights change. ``validation_…`` and ``test_…`` are measured after the epoch, if at all.
 
     >>> epoch = Epoch(2, 60, seconds=1.5, lr=0.1, metrics={"train_loss": 0.75, "test_accuracy": 0.5})
     >>> epoch.train_loss, epoch.validation_loss, epoch.metrics["test_accuracy"], epoch.images_per_second
@@ -25,9 +25,9 @@ class Epoch:
     """
 
     epoch: int
-    images: int  # seen in this epoch; fewer than the data set holds if the run was stopped
-    seconds: float  # of training, without validation and test
-    lr: float  # of the last step
+    images: int  # used in this epoch; fewer than the data set has if the run was stopped
+    seconds: float  # duration of training, without validation and test
+    lr: float  # learning rate of the last step
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -47,7 +47,7 @@ class Epoch:
 
     @property
     def images_per_second(self) -> float:
-        """Speed of training."""
+        """Training speed in images per second."""
         return self.images / self.seconds if self.seconds else math.inf
 
 
@@ -60,15 +60,15 @@ class History:
     Parameters
     ----------
     epochs : list of Epoch
-        One for each epoch; its ``metrics`` are the means of loss and metrics.
+        One record for each epoch; its ``metrics`` are the means of the loss and of all metrics.
     stopped : bool
         True if a callback ended the run before the end of the last epoch.
     stopped_early : bool
-        True if :class:`EarlyStopping` ended the run, since the validation loss no longer fell.
+        True if :class:`EarlyStopping` ended the run because the validation loss no longer fell.
     test : Evaluation, optional
-        The last one on the test data.
+        The last evaluation on the test data.
     measured : list of str
-        Names of all metrics, also of those that an incomplete epoch lacks.
+        Names of all metrics, including metrics that an incomplete epoch does not have.
 
     Examples
     --------
@@ -89,7 +89,9 @@ class History:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the lowest validation loss, the first of equal ones; None without validation.
+        """Epoch with the lowest validation loss, the first if several are equal.
+
+        None without validation.
 
         >>> losses = [math.nan, 3.0, 2.0, 2.0]
         >>> History([Epoch(k + 1, 8, 1.0, 0.1, {"validation_loss": v}) for k, v in enumerate(losses)]).best.epoch
@@ -102,7 +104,9 @@ class History:
         return next(epoch for epoch in self.epochs if epoch.epoch == best)
 
     def to_csv(self) -> str:
-        """Return the epochs as comma-separated values with a header; cells of what was not measured are empty.
+        """Return the epochs as comma-separated values with a header.
+
+        Cells without a measurement are empty.
 
         >>> first = Epoch(1, 60, 1.5, 0.1, {"train_loss": 0.75})
         >>> second = Epoch(2, 60, 2.0, 0.1, {"train_loss": 0.5, "test_loss": 0.6})
@@ -124,7 +128,7 @@ class History:
 
 
 class Diverged(FloatingPointError):  # noqa: N818
-    """The loss is not finite; ``history`` is the record of the run until then."""
+    """Error of a run whose loss is not finite; ``history`` is the record up to that step."""
 
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)

@@ -1,7 +1,8 @@
-"""Losses as objects: the value of a batch, its derivative, and a check of the targets before anything is computed.
+"""Losses as objects, which compute the loss and its derivative and check the targets.
 
 ``value, dscores = loss(scores, targets)`` returns e and ∂e/∂scores. In training, a network with auxiliary heads returns a
-tuple: its own scores first, then those of each head. The loss is then e = e_main + w Σ_k e_k, and its derivative is a tuple.
+tuple of scores: first from the main head, then from each auxiliary head. The loss is then e = e_main + w Σ_k e_k, and its
+derivative is a tuple.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Loss(ABC):
 
     .. math:: e = e_{\mathrm{main}} + w \sum_k e_k
 
-    A subclass implements :meth:`of_one_head` and :meth:`check_targets`. For a network without auxiliary heads, any function
-    ``loss(scores, targets)`` that returns e and ∂e/∂scores can be used in place of a Loss.
+    A subclass implements :meth:`of_one_head` and :meth:`check_targets`. For a network without auxiliary heads, you can use any
+    function ``loss(scores, targets)`` that returns e and ∂e/∂scores instead of a Loss.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class Loss(ABC):
         self.aux_weight = real("aux_weight", aux_weight, least=0)
 
     def __call__(self, scores: Any, targets: Any) -> tuple[Any, Any]:
-        """Return the loss and its derivative: an array, or a tuple of arrays if the scores are a tuple."""
+        """Return the loss and its derivative, which is a tuple of arrays if the scores are a tuple."""
         if not isinstance(scores, tuple):
             return self.of_one_head(scores, targets)
         weights = (1.0, *(self.aux_weight for _ in scores[1:]))
@@ -56,13 +57,13 @@ class Loss(ABC):
 
     @abstractmethod
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` or ``TypeError`` if the targets do not suit scores of this shape.
+        """Raise ``ValueError`` or ``TypeError`` if the targets do not fit scores of this shape.
 
-        A training step calls this before the forward pass, so nothing changes if the targets are wrong.
+        A training step calls this method before the forward pass, so nothing changes if the targets are wrong.
         """
 
     def weight_of_batch(self, targets: Array) -> float:
-        """Return what the loss of a batch counts in the mean over several batches: here its number of examples."""
+        """Return the weight of a batch in the mean over several batches: its number of examples."""
         return len(targets)
 
     def settings(self) -> dict[str, Any]:
@@ -112,13 +113,16 @@ class CrossEntropy(Loss):
         return softmax_cross_entropy(scores, targets, label_smoothing=self.label_smoothing, class_weights=self.class_weights)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` or ``TypeError`` unless there is one class for each image, or for each pixel."""
+        """Raise ``ValueError`` or ``TypeError`` unless targets has one class per image or pixel."""
         labels = class_labels(targets, tuple(scores_shape[:-1]), scores_shape[-1])
         if self.class_weights is not None:
             weights_of_classes(self.class_weights, labels, scores_shape[-1], np.dtype(np.float64))
 
     def weight_of_batch(self, targets: Array) -> float:
-        """Return the sum of the class weights of all labels: the loss of a batch is Σ w e / Σ w, and so is the mean."""
+        """Return the sum of the class weights of all labels, or the number of examples without them.
+
+        The loss of a batch is Σ w e / Σ w, and the mean over several batches is the same for all their examples.
+        """
         return len(targets) if self.class_weights is None else float(np.asarray(self.class_weights)[targets].sum())
 
     def settings(self) -> dict[str, Any]:
@@ -142,7 +146,7 @@ class MeanSquaredError(Loss):
     >>> MeanSquaredError().check_targets([2, 4], (2, 1))
     Traceback (most recent call last):
         ...
-    refconv.ArgumentValueError: targets must have shape (2, 1), that of the outputs, got shape (2,): use targets.reshape(2, 1)
+    refconv.ArgumentValueError: targets must have shape (2, 1), like the outputs, got shape (2,): use targets.reshape(2, 1)
 
     Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2018, section 2.
     """
@@ -151,7 +155,7 @@ class MeanSquaredError(Loss):
         return mean_squared_error(scores, targets)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` or ``TypeError`` unless the targets are numbers in exactly the shape of the outputs."""
+        """Raise ``ValueError`` or ``TypeError`` unless targets are numbers in the outputs' shape."""
         _same_shape(targets, scores_shape)
 
 
@@ -187,7 +191,7 @@ class BinaryCrossEntropy(Loss):
         return binary_cross_entropy(scores, targets, pos_weight=self.pos_weight)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` or ``TypeError`` unless the targets are from 0 to 1, in exactly the shape of the outputs."""
+        """Raise ``ValueError`` or ``TypeError`` unless targets are from 0 to 1, in the outputs' shape."""
         targets = _same_shape(targets, scores_shape)
         wrong = targets[~((targets >= 0) & (targets <= 1))]
         if wrong.size:
@@ -206,7 +210,10 @@ def _list_of_weights(class_weights: Any) -> list[float]:
 
 
 def _same_shape(targets: Any, scores_shape: tuple[int, ...]) -> Array:
-    """Return the targets as an array of numbers; raise an error if the shape differs, even if it would broadcast."""
+    """Return the targets as an array of numbers.
+
+    Raise an error if the shape differs from the shape of the scores, even if it would broadcast.
+    """
     if isinstance(targets, np.ma.MaskedArray):
         raise ArgumentTypeError("targets must be a plain array, got a masked array, whose mask would be lost")
     array, shape = np.asarray(targets), tuple(scores_shape)
@@ -214,5 +221,5 @@ def _same_shape(targets: Any, scores_shape: tuple[int, ...]) -> Array:
         raise ArgumentTypeError(f"targets must be numbers, got {array.dtype}")
     if array.shape != shape:
         hint = f": use targets.reshape{shape}" if array.size == math.prod(shape) else ""
-        raise ArgumentValueError(f"targets must have shape {shape}, that of the outputs, got shape {array.shape}{hint}")
+        raise ArgumentValueError(f"targets must have shape {shape}, like the outputs, got shape {array.shape}{hint}")
     return array

@@ -1,4 +1,4 @@
-"""Learning-rate range test: how the loss changes while the learning rate rises."""
+"""Learning-rate range test: measure the loss while the learning rate rises."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LearningRates", "lr_range_test"]
 
-SHORTEST = 3  # steps that have a middle
-DIVERGED = 4.0  # times the lowest loss: no larger learning rate is worth a step
+FEWEST_STEPS = 3  # ``steepest`` is between the first and the last step
+DIVERGENCE_RATIO = 4.0  # loss divided by the lowest loss; above it, larger learning rates are not tried
 
 
 @dataclass(frozen=True)
 class LearningRates:
-    """Result of :func:`lr_range_test`; :func:`refconv.drawing.training.lr_range_picture` draws it.
+    """Result of :func:`lr_range_test`: learning rates and losses.
+
+    :func:`refconv.drawing.training.lr_range_picture` plots it.
 
     Parameters
     ----------
@@ -52,10 +54,13 @@ class LearningRates:
 
     @property
     def steepest(self) -> float:
-        """Learning rate around which the loss falls most, over a fifth of the steps: a good choice."""
-        reach = max(1, len(self.lrs) // 10)  # a single step is mostly noise
-        falls = self.losses[2 * reach :] - self.losses[: -2 * reach]
-        return float(self.lrs[reach + np.argmin(falls)])
+        """Learning rate at which the loss falls fastest, measured over a fifth of the steps.
+
+        It is a good choice for training.
+        """
+        half_window = max(1, len(self.lrs) // 10)  # steps; the change of the loss in one step is mostly noise
+        changes = self.losses[2 * half_window :] - self.losses[: -2 * half_window]
+        return float(self.lrs[half_window + np.argmin(changes)])
 
     @property
     def lowest(self) -> float:
@@ -85,10 +90,10 @@ def lr_range_test(
     Parameters
     ----------
     model, optimizer
-        As for :func:`fit`. They do not change.
+        As for :func:`fit`. They are not changed.
     batches : iterable of (x, targets)
-        As for :func:`fit`; repeated if there are fewer than ``steps``. The random order of :class:`refconv.data.Batches`
-        afterwards is as if the test had not been.
+        As for :func:`fit`; repeated if there are fewer than ``steps``. The test does not affect the random order in which
+        :class:`refconv.data.Batches` yields its examples afterwards.
     lowest, highest : float
         Learning rates of the first and the last step.
     steps : int
@@ -96,7 +101,8 @@ def lr_range_test(
     loss, clip_norm
         As for :func:`fit`.
     smooth : float
-        Weight of the old average of the loss; the average is corrected for its start at 0, as in Adam.
+        Weight of the previous value in the running average of the loss. As in Adam, a correction accounts for the average's
+        initial value of 0.
 
     Returns
     -------
@@ -105,7 +111,7 @@ def lr_range_test(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; the message names it. If fewer than 3 steps have a finite loss.
+        If an argument is not valid (the message names it), or if fewer than 3 steps have a finite loss.
 
     Examples
     --------
@@ -119,12 +125,12 @@ def lr_range_test(
 
     Source: lecture row A20 (SOURCES.md); Smith, "Cyclical learning rates for training neural networks", 2017, section 3.3.
     """
-    steps, smooth = integer("steps", steps, least=SHORTEST), real("smooth", smooth, least=0, below=1)
+    steps, smooth = integer("steps", steps, least=FEWEST_STEPS), real("smooth", smooth, least=0, below=1)
     lowest = real("lowest", lowest, above=0)
     highest = real("highest", highest, above=lowest)
     check_optimizer(optimizer)
     optimizer.check_model(model)
-    model, optimizer = copy.deepcopy((model, optimizer))  # together, so that the copies belong together
+    model, optimizer = copy.deepcopy((model, optimizer))  # in one call, so that the new optimiser updates the new model
     lrs = np.geomspace(lowest, highest, steps)
     averages: list[float] = []
     total = 0.0
@@ -135,29 +141,31 @@ def lr_range_test(
             break
         total = smooth * total + (1 - smooth) * float(value)
         averages.append(total / (1 - smooth ** (k + 1)))
-        if averages[-1] > DIVERGED * min(averages):
+        if averages[-1] > DIVERGENCE_RATIO * min(averages):
             break
-    if len(averages) < SHORTEST:
+    if len(averages) < FEWEST_STEPS:
         raise ArgumentValueError(
-            f"lowest must have a finite loss for at least {SHORTEST} steps, got {lowest} with {len(averages)}"
+            f"lowest must give a finite loss for at least {FEWEST_STEPS} steps, got {lowest} with {len(averages)} such steps"
         )
     return LearningRates(lrs[: len(averages)], np.array(averages))
 
 
 def _repeated(batches: Any, steps: int) -> Iterator[Any]:
-    """Yield this number of batches, in several passes if necessary, and restore the state of the batches."""
+    """Yield ``steps`` batches, in several passes if necessary, then restore the state of the batches."""
     batches = pairs(batches, shuffle=True)
     state = batches.state() if hasattr(batches, "state") else None
     try:
-        left = steps
-        while left:
-            taken = 0
-            for batch in itertools.islice(batches, left):
-                taken += 1
+        remaining = steps
+        while remaining:
+            count = 0
+            for batch in itertools.islice(batches, remaining):
+                count += 1
                 yield batch
-            if not taken:
-                raise ArgumentValueError(f"batches must yield {steps} batches, got {steps - left}: an exhausted iterator?")
-            left -= taken
+            if not count:
+                raise ArgumentValueError(
+                    f"batches must yield {steps} batches, got {steps - remaining}; is it an exhausted iterator?"
+                )
+            remaining -= count
     finally:
         if state is not None:
             batches.resume(state, 0)

@@ -1,4 +1,4 @@
-"""Metrics: numbers that :func:`fit` and :func:`evaluate` compute for each batch and average over all batches.
+"""Metrics, which :func:`fit` and :func:`evaluate` average over all batches.
 
 A metric is any function ``metric(scores, targets)`` that returns a number. The averages weight each batch by its number of
 examples.
@@ -35,7 +35,9 @@ __all__ = [
 
 
 def accuracy(scores: Array, targets: Array) -> float:
-    """Compute the fraction of examples whose label has the highest score; ties go to the first class.
+    """Compute the fraction of examples whose label has the highest score.
+
+    If several classes have the highest score, the first of them is the prediction.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def accuracy(scores: Array, targets: Array) -> float:
     Returns
     -------
     float
-        From 0 to 1.
+        A number from 0 to 1.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def accuracy(scores: Array, targets: Array) -> float:
 def top_k_accuracy(k: int) -> Metric:
     """Return a metric: the fraction of examples whose label is among the k highest scores.
 
-    Of equal scores the lower class counts as the higher score, as in argmax. A label whose score is NaN is never counted.
+    If scores are equal, the lower class index ranks first, as in argmax. A label whose score is NaN is never counted.
 
     Parameters
     ----------
@@ -97,10 +99,10 @@ def top_k_accuracy(k: int) -> Metric:
 
     def top_k(scores: Array, targets: Array) -> float:
         targets = _class_targets(scores, targets)
-        own = np.take_along_axis(scores, targets[..., None], -1)
-        comes_before = np.arange(scores.shape[-1]) < targets[..., None]
-        ahead = ~(scores <= own) | ((scores == own) & comes_before)
-        return float(np.mean(ahead.sum(-1) < k))
+        label_score = np.take_along_axis(scores, targets[..., None], -1)
+        lower_index = np.arange(scores.shape[-1]) < targets[..., None]
+        ranks_higher = ~(scores <= label_score) | ((scores == label_score) & lower_index)
+        return float(np.mean(ranks_higher.sum(-1) < k))
 
     return top_k
 
@@ -113,12 +115,12 @@ def binary_accuracy(logits: Array, targets: Array) -> float:
     logits : float array (…)
         Logarithms of the odds, p / (1 − p): positive for a probability p above one half.
     targets : array (…)
-        0 or 1, or probabilities; above one half they count as 1, else as 0.
+        0 or 1, or probabilities, which count as 1 if they are above one half and as 0 otherwise.
 
     Returns
     -------
     float
-        From 0 to 1.
+        A number from 0 to 1.
 
     Raises
     ------
@@ -145,7 +147,7 @@ def mean_absolute_error(y: Array, targets: Array) -> float:
     y : float array (…)
         Outputs of the network.
     targets : array (…)
-        Of the same shape.
+        Array of the same shape.
 
     Returns
     -------
@@ -171,8 +173,8 @@ def intersection_over_union(scores: Array, targets: Array) -> float:
 
     .. math:: \operatorname{mean}_k \frac{|A_k \cap B_k|}{|A_k \cup B_k|}
 
-    A_k are the pixels predicted as class k, and B_k those with the label k. The mean is over the classes that occur in the
-    predictions or in the targets.
+    A_k is the set of pixels predicted as class k, and B_k is the set of pixels with the label k. The mean is over the classes
+    that occur in the predictions or in the targets.
 
     Parameters
     ----------
@@ -184,8 +186,8 @@ def intersection_over_union(scores: Array, targets: Array) -> float:
     Returns
     -------
     float
-        From 0 to 1. :func:`evaluate` averages it over batches, so its result depends on the batch size; it is not the ratio
-        for all images together.
+        A number from 0 to 1. :func:`evaluate` averages it over batches, so its result depends on the batch size; it is not the
+        ratio for all images together.
 
     Raises
     ------
@@ -209,7 +211,7 @@ def intersection_over_union(scores: Array, targets: Array) -> float:
 
 
 def default_metrics(loss: object) -> dict[str, Metric]:
-    """Return the metrics that are used by default: the accuracy for classification, none for other losses."""
+    """Return the default metrics of a loss: the accuracy for classification, none for other losses."""
     if isinstance(loss, CrossEntropy):
         return {"accuracy": accuracy}
     return {"accuracy": binary_accuracy} if isinstance(loss, BinaryCrossEntropy) else {}
@@ -224,7 +226,7 @@ def named_metrics(metrics: Mapping[str, Metric] | None, loss: object) -> dict[st
     for name, metric in metrics.items():
         check_arguments(f"metrics[{name!r}]", metric, "scores and targets", 2)
     if "loss" in metrics:
-        raise ArgumentValueError("metrics must have other names than 'loss', which is that of the loss itself, got 'loss'")
+        raise ArgumentValueError("metrics must not contain the name 'loss', which is reserved for the loss itself, got 'loss'")
     return dict(metrics)
 
 
@@ -248,13 +250,13 @@ def measure(metrics: Mapping[str, Metric], scores: Array, targets: Array) -> dic
 
 def _class_targets(scores: Array, targets: Array) -> Array:
     if np.ndim(scores) < 2:
-        raise ArgumentValueError(f"scores must be those of all classes, (N, …, K), got shape {np.shape(scores)}")
-    why = "one class each"  # a label that is no class would count as the last one, or be wrong without notice
+        raise ArgumentValueError(f"scores must have one score for each class, (N, …, K), got shape {np.shape(scores)}")
+    why = "one class each"  # without the check, a label of -1 would index the last class, and others give wrong results
     return class_labels(targets, np.shape(scores)[:-1], np.shape(scores)[-1], name="targets", why=why)
 
 
 def _same_shape(y: Array, targets: Array) -> Array:
     targets = np.asarray(targets)
     if targets.shape != y.shape:  # (N, 1) and (N,) would broadcast to (N, N), and the mean would be wrong
-        raise ArgumentValueError(f"targets must have shape {y.shape}, as the outputs, got {targets.shape}")
+        raise ArgumentValueError(f"targets must have shape {y.shape}, like the outputs, got {targets.shape}")
     return targets

@@ -1,4 +1,4 @@
-"""What :func:`fit` and :func:`evaluate` accept as data: Batches, other iterables, or a pair of arrays."""
+"""Conversion of the data of :func:`fit` and :func:`evaluate` to an iterable of (x, targets)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from refconv.training.arguments import found
 
 __all__ = ["each_pair", "is_exhausted_after_one_pass", "length", "pairs"]
 
-BATCH_SIZE = 32  # of arrays that come without one
+BATCH_SIZE = 32  # examples; used for a pair of arrays, which has no batch size
 
 
 def pairs(batches: Any, *, shuffle: bool, name: str = "batches") -> Iterable[Any]:
-    """Return an iterable of (x, targets): a pair of arrays becomes :class:`Batches` of 32 examples.
+    """Return an iterable of (x, targets); convert a pair of arrays to :class:`Batches`.
 
     >>> import numpy as np
     >>> [x.shape for x, _ in pairs((np.ones((40, 3)), np.arange(40)), shuffle=False)]
@@ -31,12 +31,12 @@ def pairs(batches: Any, *, shuffle: bool, name: str = "batches") -> Iterable[Any
     if not isinstance(batches, Iterable):
         raise ArgumentTypeError(f"{name} must be Batches, an iterable of (x, targets) or a pair of arrays, got {batches!r}")
     if length(batches) == 0:
-        raise ArgumentValueError(f"{name} must not be empty, got none")
+        raise ArgumentValueError(f"{name} must contain at least one batch, got none")
     return batches
 
 
 def each_pair(batches: Iterable[Any], name: str = "batches") -> Iterator[tuple[Any, Any]]:
-    """Yield the pairs (x, targets) of an iterable; raise ``TypeError`` for anything else that it yields.
+    """Yield the pairs (x, targets) of an iterable; raise ``TypeError`` if an element is no pair.
 
     >>> import numpy as np
     >>> next(each_pair([(np.ones((4, 3)), np.arange(4), np.ones(4))]))
@@ -55,7 +55,7 @@ def each_pair(batches: Iterable[Any], name: str = "batches") -> Iterator[tuple[A
 
 
 def is_exhausted_after_one_pass(batches: Iterable[Any]) -> bool:
-    """True for generators and other iterators: iterating over them again yields nothing.
+    """Return True for generators and other iterators, which yield nothing in a second pass.
 
     >>> is_exhausted_after_one_pass([1, 2]), is_exhausted_after_one_pass(k for k in [1, 2])
     (False, True)
@@ -66,12 +66,14 @@ def is_exhausted_after_one_pass(batches: Iterable[Any]) -> bool:
 
 
 def length(batches: Iterable[Any]) -> int | None:
-    """Return the number of batches; None if it is unknown, also of a :class:`Prefetch` of batches without a length.
+    """Return the number of batches; None if it is unknown.
+
+    It is also unknown for a :class:`Prefetch` of batches without a length.
 
     >>> length([1, 2]), length(k for k in [1, 2])
     (2, None)
     """
     try:
-        return len(batches)  # type: ignore[arg-type]  # it may have none
+        return len(batches)  # type: ignore[arg-type]  # an iterable may have no length
     except TypeError:
         return None

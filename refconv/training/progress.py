@@ -1,4 +1,4 @@
-"""A progress bar in the terminal or a notebook."""
+"""Progress bar in the terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["ProgressBar"]
 
 
 class ProgressBar(Callback):
-    """Show a progress bar for the current epoch, and print a line for each completed one.
+    """Progress bar for the current epoch, and a printed line for each completed one.
 
-    Output that goes to a file or a pipe gets the lines alone.
+    If the output is a file or a pipe, only the lines are printed.
 
     Parameters
     ----------
     write : callable
-        Prints a line.
+        Function that prints a line.
 
     Raises
     ------
@@ -45,7 +45,7 @@ class ProgressBar(Callback):
         self._bar: Any = None
         need("tqdm", "train", "a progress bar")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # in a notebook without widgets it uses plain text and warns
+            warnings.simplefilter("ignore")  # in a notebook without widgets, tqdm uses plain text and warns about it
             self._tqdm = need("tqdm.auto", "train", "a progress bar").tqdm
 
     def on_step_end(self, run: Run) -> None:
@@ -54,15 +54,15 @@ class ProgressBar(Callback):
             hidden = not _is_interactive()
             self._bar = self._tqdm(total=run.images_per_epoch, desc=name, unit=" images", leave=False, disable=hidden)
         self._bar.update(run.images - self._bar.n)
-        self._bar.set_postfix_str(in_words(run.metrics, "train_"), refresh=False)
+        self._bar.set_postfix_str(as_text(run.metrics, "train_"), refresh=False)
 
     def on_epoch_end(self, run: Run) -> None:
         self._close()
         epoch = run.history.epochs[-1]
-        parts = [in_words(epoch.metrics, "train_")]
+        parts = [as_text(epoch.metrics, "train_")]
         for kind in ("validation", "test"):
-            if words := in_words(epoch.metrics, f"{kind}_"):
-                parts.append(f"{kind}: {words}")
+            if metrics := as_text(epoch.metrics, f"{kind}_"):
+                parts.append(f"{kind}: {metrics}")
         parts.append(f"{epoch.seconds:.1f} s, {epoch.images_per_second:,.0f} images/s")
         self.write(f"epoch {epoch.epoch}: {'  |  '.join(parts)}")
 
@@ -76,19 +76,19 @@ class ProgressBar(Callback):
 
 
 def _is_interactive() -> bool:
-    """True in a terminal, where tqdm overwrites its line, and in a notebook."""
+    """Return True in a terminal, where tqdm overwrites its line, and in a notebook."""
     return hasattr(builtins, "__IPYTHON__") or (sys.stderr is not None and sys.stderr.isatty())
 
 
-def in_words(metrics: Mapping[str, float], prefix: str) -> str:
-    """Return the metrics whose names begin with the prefix as text; accuracies are in percent.
+def as_text(metrics: Mapping[str, float], prefix: str) -> str:
+    """Return the metrics with this prefix as text, accuracies in percent.
 
-    >>> in_words({"train_loss": 0.25, "train_accuracy": 0.875, "test_loss": 0.5}, "train_")
+    >>> as_text({"train_loss": 0.25, "train_accuracy": 0.875, "test_loss": 0.5}, "train_")
     'loss 0.2500, accuracy 87.50 %'
     """
     parts = []
     for name, value in metrics.items():
         if name.startswith(prefix):
-            shown = f"{100 * value:.2f} %" if "accuracy" in name else f"{value:.4f}"
-            parts.append(f"{name.removeprefix(prefix)} {shown}")
+            number = f"{100 * value:.2f} %" if "accuracy" in name else f"{value:.4f}"
+            parts.append(f"{name.removeprefix(prefix)} {number}")
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""State of a training run: where it is, what it has measured so far, and the callbacks that watch it."""
+"""State of a training run: its progress, its measurements so far and its callbacks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Run"]
 
 
 class Run:
-    """A run of :func:`fit`, as callbacks see it.
+    """State of a run of :func:`fit`, the argument of all callbacks.
 
     Attributes
     ----------
@@ -41,15 +41,15 @@ class Run:
     steps : int or None
         Steps in an epoch; None in the first epoch if the batches have no length.
     epoch_done : bool
-        True between two epochs, False within one, also if the run was stopped there.
+        True between two epochs. False within an epoch, and after a run that was stopped within an epoch.
     images : int
-        Examples seen in this epoch.
+        Number of examples used in this epoch so far.
     metrics : dict of float
         Means over this epoch so far: ``train_loss``, and ``train_…`` for each metric.
     scores : array
         Output of the network in the last step.
     history : History
-        Records of the epochs that are over.
+        Records of the completed epochs.
     stop : bool
         Set it to True to end the run after the current step.
     """
@@ -77,11 +77,11 @@ class Run:
         self.validation = _repeatable("validation", validation, self.epochs, shuffle=False)
         self.test = _repeatable("test", test, self.epochs, shuffle=False)
         self.loss, self.callbacks = loss, callbacks
-        self.schedule: Any = schedule  # a Plateau also has methods of its own
+        self.schedule: Any = schedule  # not typed as a Callable, because a Plateau also has the methods watch and reset
         self.functions = named_metrics(metrics, loss)
         self.clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)
         if validation is None and hasattr(schedule, "watch"):
-            raise ArgumentValueError("validation must be given where a plateau waits for its loss, got None")
+            raise ArgumentValueError("validation must be given if the schedule is a Plateau, got None")
         optimizer.check_model(model)
         self._begin()
 
@@ -90,9 +90,9 @@ class Run:
         self.lr = self.optimizer.lr
         self.epoch, self.step, self.epoch_done, self.stop = 0, 0, True, False
         self.steps = length(self.batches)
-        self.initial_settings: dict[str, Any] | None = None  # as the first checkpoint describes them
-        self.order: Any = None  # state of the batches when this epoch began
-        self.means, self.seconds, self.last_lr = Means(), 0.0, 0.0  # of this epoch
+        self.initial_settings: dict[str, Any] | None = None  # set when a checkpoint describes the run for the first time
+        self.order: Any = None  # state of the batches at the start of this epoch
+        self.means, self.seconds, self.last_lr = Means(), 0.0, 0.0  # for this epoch
         self.scores: Array | None = None
         self._last_x: Array | None = None
         measured = {"train": self.batches, "validation": self.validation, "test": self.test}
@@ -107,7 +107,7 @@ class Run:
 
     @property
     def images_per_epoch(self) -> int | None:
-        """Number of examples, None if it is unknown."""
+        """Number of examples in an epoch; None if it is unknown."""
         return len(self.batches.labels) if hasattr(self.batches, "labels") else None
 
     @property
@@ -115,7 +115,7 @@ class Run:
         return {f"train_{name}": mean for name, mean in self.means.values().items()}
 
     def settings(self) -> dict[str, Any]:
-        """Return everything that decides the result, for the comparison with a checkpoint."""
+        """Return all settings that affect the result, for the comparison with a checkpoint."""
         named = {
             "epochs": self.epochs,
             "clip_norm": self.clip_norm,
@@ -125,9 +125,9 @@ class Run:
             "batches": self.batches,
             "validation": self.validation,
         }
-        deciding = {type(callback).__name__: callback for callback in self.callbacks if callback.settings()}
-        settings = {name: describe(value) for name, value in {**named, **deciding}.items()}
-        settings["optimizer"]["lr"] = self.lr  # the optimiser's own follows the schedule
+        configured = {type(callback).__name__: callback for callback in self.callbacks if callback.settings()}
+        settings = {name: describe(value) for name, value in {**named, **configured}.items()}
+        settings["optimizer"]["lr"] = self.lr  # the initial one, because the schedule changes optimizer.lr
         return settings
 
     def __enter__(self) -> Run:
@@ -149,22 +149,23 @@ class Run:
         self._end.__exit__(*error)
 
     def begin_epoch(self) -> bool:
-        """Begin an epoch, or go on with the one that was stopped; return False if the run is over."""
+        """Start an epoch, or continue the interrupted one; return False if the run is over."""
         if self.stop or (self.epoch_done and self.epoch >= self.epochs):
             return False
         if self.epoch_done:
             self.epoch, self.step, self.epoch_done = self.epoch + 1, 0, False
             self.means, self.seconds = Means(), 0.0
         self.order = self.batches.state() if hasattr(self.batches, "state") else None
-        self._began = time.perf_counter() - self.seconds
+        self._start_time = time.perf_counter() - self.seconds
         return True
 
     def remaining_batches(self) -> Iterator[tuple[Array, Array]]:
-        """Yield the batches of this epoch that are not done; set the learning rate of each step."""
+        """Yield the remaining batches of this epoch; set the learning rate before each step."""
         for x, targets in each_pair(self.batches):
             targets = self._checked(x, targets)
             self.optimizer.lr = self.lr * lr_factor(self.schedule, self._progress())
-            self.step, self._last_x = self.step + 1, x
+            self.step += 1
+            self._last_x = x
             yield x, targets
             if self.stop:
                 return
@@ -174,20 +175,20 @@ class Run:
         """Add a step to the means of the epoch and call the callbacks."""
         self.scores = scores = main_scores(scores)
         self.means.add(len(scores), {"loss": value, **measure(self.functions, scores, targets)})
-        self.seconds, self.last_lr = time.perf_counter() - self._began, self.optimizer.lr
+        self.seconds, self.last_lr = time.perf_counter() - self._start_time, self.optimizer.lr
         self._call("on_step_end")
 
     def refuse_divergence(self, value: float, x: Array) -> None:
         """Raise :class:`Diverged` if the loss of a step is not finite."""
         if not math.isfinite(value):
-            if self.images:  # recorded without a test: the step before has ruined the network
+            if self.images:  # recorded without validation and test, because the previous step made the weights useless
                 self.history.epochs.append(self._record())
             cause = cause_of_divergence(self.model, x)
-            place = f"the loss is {value} at step {self.step} of epoch {self.epoch}{cause}"
-            raise Diverged(place, self.history)
+            message = f"the loss is {value} at step {self.step} of epoch {self.epoch}{cause}"
+            raise Diverged(message, self.history)
 
     def end_epoch(self) -> None:
-        """Validate and test, record the epoch and call the callbacks."""
+        """Run validation and test, record the epoch and call the callbacks."""
         if not self.images:
             raise ArgumentValueError("batches yielded nothing; is it an exhausted iterator?")
         epoch = self._record()
@@ -203,9 +204,12 @@ class Run:
         self._call("on_epoch_end")
 
     def end(self) -> History:
-        """Return the history; test once if no epoch did, as after resuming a run that was over; check the averages."""
-        over = self.epoch_done and self.epoch == self.epochs
-        self.history.stopped = self.stop and not self.history.stopped_early and not over
+        """Return the history, after checking the running averages of batch normalisation.
+
+        If no epoch included the test, run it here. This happens if a checkpoint of a completed run is resumed.
+        """
+        completed = self.epoch_done and self.epoch == self.epochs
+        self.history.stopped = self.stop and not self.history.stopped_early and not completed
         if self.test is not None and self.history.test is None:
             self.history.test = self._evaluate("test", self.test, None)
         if self.scores is not None and self._last_x is not None:
@@ -217,7 +221,10 @@ class Run:
             getattr(callback, method)(self)
 
     def _checked(self, x: Array, targets: Any) -> Any:
-        """Check the targets of this batch; before the first step, check all data sets whose targets are known."""
+        """Check the targets of this batch and return them as an array.
+
+        Before the first step, check the targets of all data sets with ``labels``.
+        """
         shape = self._scores_shape(x)
         while self._unchecked:
             name, batches = self._unchecked.popitem()
@@ -230,13 +237,13 @@ class Run:
         return check_targets(self.loss, targets, (len(x), *shape))
 
     def _scores_shape(self, x: Array) -> tuple[int, ...]:
-        inner = x.shape[1:]
-        if inner not in self._scores_shapes:  # once: computing it takes 1 % of a step of LeNet
-            self._scores_shapes[inner] = scores_shape(self.model, x)
-        return self._scores_shapes[inner]
+        example_shape = x.shape[1:]
+        if example_shape not in self._scores_shapes:  # cached, because computing it takes 1 % of a step of LeNet
+            self._scores_shapes[example_shape] = scores_shape(self.model, x)
+        return self._scores_shapes[example_shape]
 
     def _progress(self) -> float:
-        """Fraction of the run that is done; its beginning in the first epoch if the number of steps is unknown."""
+        """Return the completed fraction of the run; 0 in the first epoch if its length is unknown."""
         if not self.steps:
             return 0.0
         return min(((self.epoch - 1) * self.steps + self.step) / (self.epochs * self.steps), 1.0)
@@ -245,15 +252,15 @@ class Run:
         return Epoch(self.epoch, self.images, self.seconds, self.last_lr, self.metrics)
 
     def _evaluate(self, kind: str, batches: Iterable[Any], epoch: Epoch | None) -> Evaluation:
-        """Evaluate the network; raise :class:`Diverged` if the last step has ruined it."""
+        """Evaluate the network; raise :class:`Diverged` if the loss is not finite."""
         evaluation = evaluate(self.model, batches, loss=self.loss, metrics=self.functions)
         if kind == "test":
             self.history.test = evaluation
         if epoch is not None and not math.isfinite(evaluation.loss):
             self.history.epochs.append(epoch)
             causes = (cause for x, _ in batches if (cause := cause_of_divergence(self.model, x)))
-            place = f"the {kind} loss is {evaluation.loss} after epoch {self.epoch}{next(causes, ADVICE)}"
-            raise Diverged(place, self.history)
+            message = f"the {kind} loss is {evaluation.loss} after epoch {self.epoch}{next(causes, ADVICE)}"
+            raise Diverged(message, self.history)
         return evaluation
 
     def _watch(self, epoch: Epoch) -> None:
@@ -262,13 +269,16 @@ class Run:
 
 
 def _repeatable(name: str, batches: Any, epochs: int, *, shuffle: bool) -> Any:
-    """Return batches that can be iterated over once in each epoch; None stays None, except for the training data."""
+    """Return batches that can be iterated over once in each epoch.
+
+    None is returned unchanged, except for the training data, which are required.
+    """
     if batches is None and name != "batches":
         return None
     batches = pairs(batches, shuffle=shuffle, name=name)
     if epochs > 1 and is_exhausted_after_one_pass(batches):
         raise ArgumentValueError(
             f"{name} must be iterable {epochs} times, got {type(batches).__name__}, an exhausted iterator after one epoch: "
-            "pass a list, or an object whose __iter__ begins anew"
+            "pass a list, or an object whose __iter__ returns a new iterator"
         )
     return batches

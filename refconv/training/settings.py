@@ -1,4 +1,4 @@
-"""Settings of a run: described as data, saved in checkpoints and compared when a run is resumed."""
+"""Settings of a run, which checkpoints store and a resumed run compares with its own."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import numpy as np
 __all__ = ["describe", "differences"]
 
 PLAIN = (bool, int, float, str, type(None))
-LARGEST_HASHED = 2**16  # elements of an array, such as the mean image that a function subtracts
-DEEPEST = 5  # functions within functions; a recursive one contains itself
+LARGEST_HASHED = 2**16  # elements; arrays such as the mean image that a function subtracts are smaller
+MAX_DEPTH = 5  # nested functions; without a limit, a recursive function would be described for ever
 
 
 def describe(value: Any, depth: int = 0) -> Any:
-    """Describe a setting as data that JSON can hold.
+    """Describe a setting as JSON-serialisable data.
 
-    An object with ``settings()`` is described by its type, or the "name" in its settings, and the rest of them. Another object
-    is described by its type and its public attributes, and a method by its object. A function is described by its name and
-    the variables that it was made with: ``augment.shift(2)`` differs from ``augment.shift(3)``. The code of a function is not
-    compared, nor are lists and dicts in variables and attributes, which may change during the run.
+    An object with ``settings()`` is described by its settings and its type, which a "name" in the settings replaces. Any other
+    object is described by its type and its public attributes, and a method by its name and its object. A function is described
+    by its name, its default arguments and the variables of its closure: ``augment.shift(2)`` differs from
+    ``augment.shift(3)``. The code of a function is not compared. Lists and dicts in variables and attributes are not compared,
+    because they may change during the run.
 
     >>> def scaled(factor):
     ...     return lambda x: factor * x
@@ -58,16 +59,16 @@ def describe(value: Any, depth: int = 0) -> Any:
 
 
 def _attributes(value: Any, depth: int) -> dict[str, Any]:
-    """Return the public attributes of an object without ``settings()``, described; those that may grow are left out."""
-    if depth == DEEPEST:
+    """Describe the public attributes of an object, except lists and dicts, which may grow."""
+    if depth == MAX_DEPTH:
         return {}
     public = {name: part for name, part in getattr(value, "__dict__", {}).items() if not name.startswith("_")}
     return {name: describe(part, depth + 1) for name, part in public.items() if not isinstance(part, list | dict)}
 
 
 def _variables(function: Any, depth: int) -> dict[str, Any]:
-    """Return the variables of a closure and the default arguments by name, described."""
-    if not inspect.isfunction(function) or depth == DEEPEST:
+    """Describe the closure variables and the default arguments of a function, by name."""
+    if not inspect.isfunction(function) or depth == MAX_DEPTH:
         return {}
     defaults = {
         name: parameter.default
@@ -79,46 +80,46 @@ def _variables(function: Any, depth: int) -> dict[str, Any]:
 
 
 def differences(saved: Any, current: Any, name: str = "") -> list[str]:
-    """Name the settings that differ.
+    """List the settings that differ, each with its current and its saved value.
 
     >>> differences({"lr": 0.1, "optimizer": {"type": "SGD", "momentum": 0.9}}, {"lr": 0.1, "optimizer": {"type": "SGD"}})
     ['optimizer.momentum: not set, was 0.9']
     >>> differences({"at": [0.25, 0.5]}, {"at": [0.25, 0.75]})
     ['at[1]: 0.75, was 0.5']
     """
-    found = []
+    changes = []
     if isinstance(saved, list) and isinstance(current, list) and len(saved) == len(current):
-        for place, pair in enumerate(zip(saved, current, strict=True)):
-            found += differences(*pair, f"{name}[{place}]")
-        return found
+        for index, pair in enumerate(zip(saved, current, strict=True)):
+            changes += differences(*pair, f"{name}[{index}]")
+        return changes
     if isinstance(saved, Mapping) and isinstance(current, Mapping) and _kind(saved) == _kind(current):
         for key in dict.fromkeys([*saved, *current]):
-            found += differences(saved.get(key, MISSING), current.get(key, MISSING), f"{name}.{key}" if name else key)
-        return found
-    return [] if saved == current else [f"{name}: {in_words(current)}, was {in_words(saved)}"]
+            changes += differences(saved.get(key, MISSING), current.get(key, MISSING), f"{name}.{key}" if name else key)
+        return changes
+    return [] if saved == current else [f"{name}: {as_text(current)}, was {as_text(saved)}"]
 
 
 def _kind(settings: Mapping[str, Any]) -> Any:
-    """Return the type of an object or the class of a layer; objects of two kinds have no settings in common."""
+    """Return the type of an object or the class of a layer; only equal kinds are compared in detail."""
     return settings.get("type"), settings.get("layer")
 
 
 class _Missing:
-    """A setting that one of two runs does not have."""
+    """Placeholder for a setting that one of two runs does not have."""
 
 
 MISSING = _Missing()
 
 
-def in_words(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Return a described setting as short text.
 
-    >>> in_words({"type": "StepDown", "at": [0.25, 0.5], "factor": 0.1})
+    >>> as_text({"type": "StepDown", "at": [0.25, 0.5], "factor": 0.1})
     'StepDown(at=[0.25, 0.5], factor=0.1)'
     """
     if value is MISSING:
         return "not set"
     if isinstance(value, Mapping):
-        arguments = ", ".join(f"{name}={in_words(part)}" for name, part in value.items() if name not in ("type", "layer"))
+        arguments = ", ".join(f"{name}={as_text(part)}" for name, part in value.items() if name not in ("type", "layer"))
         return f"{value.get('type', value.get('layer', ''))}({arguments})"
     return value if isinstance(value, str) else repr(value)

@@ -32,22 +32,22 @@ def train_step(
     loss: Callable[..., Any] = CrossEntropy(),  # noqa: B008  immutable
     clip_norm: float | None = None,
 ) -> tuple[float, Array]:
-    """Train a network on one batch; if the loss is not finite, no weight changes.
+    """Train a network on one batch; if the loss is not finite, leave the weights unchanged.
 
     Parameters
     ----------
     model : Layer
         A built network.
     optimizer : Optimizer
-        Made for this network: ``optim.SGD(model, lr=0.01)``.
+        The optimiser of this network: ``optim.SGD(model, lr=0.01)``.
     x : array (N, …)
         A batch of inputs.
     targets : array (N, …)
-        The correct outputs, in the form that the loss takes: integer labels (N,) for :class:`CrossEntropy`.
+        The correct outputs, in the form that the loss expects: integer labels (N,) for :class:`CrossEntropy`.
     loss : callable
         ``loss(scores, targets)`` returns the loss e and its derivative ∂e/∂scores, as :class:`CrossEntropy` does.
     clip_norm : float, optional
-        Maximum of the norm of the gradient of all parameters together: see :func:`refconv.optim.clip_by_global_norm`.
+        Maximum norm of the gradient over all parameters: see :func:`refconv.optim.clip_by_global_norm`.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def train_step(
     Raises
     ------
     TypeError, ValueError
-        If the optimiser holds parameters of another model, or of an earlier build, or if the targets do not suit the loss.
+        If the optimiser has parameters of another model or of an earlier build, or if the targets do not fit the loss.
         The model is then unchanged.
 
     Examples
@@ -79,8 +79,8 @@ def train_step(
     check_optimizer(optimizer)
     check_loss(loss)
     optimizer.check_model(model)
-    clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)  # before anything changes
-    if hasattr(loss, "check_targets"):  # before the forward pass, which takes longer
+    clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)  # checked before anything changes
+    if hasattr(loss, "check_targets"):  # checked before the forward pass, which takes longer
         targets = check_targets(loss, targets, (len(x), *scores_shape(model, x)))
     scores, backward = model.forward(x, train=True)
     value, dscores = loss(scores, targets)
@@ -94,7 +94,9 @@ def train_step(
 
 
 def scores_shape(model: Layer, x: Array) -> tuple[int, ...]:
-    """Return the shape of the scores of one example; an error compares the batch with the input shape of ``build``.
+    """Return the shape of the scores of one example.
+
+    If the layers do not accept the batch, the error compares its shape with the input shape of ``build``.
 
     >>> from refconv import nn
     >>> model = nn.Sequential(nn.Conv2D(4, (3, 2)))
@@ -111,14 +113,17 @@ def scores_shape(model: Layer, x: Array) -> tuple[int, ...]:
 
 
 def check_targets(loss: Callable[..., Any], targets: Any, scores_shape: tuple[int, ...]) -> Any:
-    """Return the targets as an array if the loss accepts them, or unchanged if the loss has no ``check_targets``."""
+    """Check the targets with ``loss.check_targets`` and return them as an array.
+
+    If the loss has no such method, return them unchanged.
+    """
     if not hasattr(loss, "check_targets"):
         return targets
-    loss.check_targets(targets, scores_shape)  # before the conversion, which removes the mask of a masked array
+    loss.check_targets(targets, scores_shape)  # before np.asarray, which removes the mask of a masked array
     return np.asarray(targets)
 
 
 def main_scores(scores: Array | tuple[Array, ...]) -> Array:
-    """Return the scores of the network itself: the first ones if it has auxiliary heads."""
+    """Return the scores of the main head, which come first if there are auxiliary heads."""
     main: Array = scores[0] if isinstance(scores, tuple) else scores
     return main

@@ -1,4 +1,4 @@
-"""Event files for TensorBoard."""
+"""Callback that writes event files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["TensorBoard"]
 
 
 class TensorBoard(Callback):
-    """Write the numbers of each epoch where ``tensorboard --logdir`` finds them.
+    """Callback that writes the metrics of each epoch for TensorBoard.
 
     Parameters
     ----------
     folder : path
-        One folder for each run.
+        Output folder, a new one for each run. ``tensorboard --logdir FOLDER`` shows it.
 
     Raises
     ------
@@ -41,7 +41,7 @@ class TensorBoard(Callback):
         self._writer: Any = None
 
     def on_train_begin(self, run: Run) -> None:
-        self._writer = self._module.SummaryWriter(self.folder, flush_secs=1)  # with 0 its thread would never sleep
+        self._writer = self._module.SummaryWriter(self.folder, flush_secs=1)  # with 0, its thread would use a full core
 
     def on_epoch_end(self, run: Run) -> None:
         epoch = run.history.epochs[-1]

@@ -1,4 +1,4 @@
-"""Networks in files of the safetensors format."""
+"""Saving and loading of networks as safetensors files."""
 
 from refconv.weights.model import describe_network, load, save
 from refconv.weights.parameters import load_weights, save_weights

@@ -1,6 +1,6 @@
-"""The architecture of a network as data, and the network that such data describe.
+"""Conversion of a network's architecture to JSON data, and of such data to a network.
 
-The data are the class names and constructor arguments of all layers, and the settings of layers that were changed after
+The data contain the class names and constructor arguments of all layers, and the settings of layers that were changed after
 construction, such as ``layer.momentum = 0.9``.
 """
 
@@ -19,7 +19,7 @@ from refconv.weights.values import Decoder, Encoder, as_data
 
 __all__ = ["Architecture", "describe", "distinct_layers"]
 
-NOT_SETTINGS = ("_arguments", "_joins_arrays", "_parameters", "input_shape", "notes")  # saved in another way, or set by build
+NOT_SETTINGS = ("_arguments", "_joins_arrays", "_parameters", "input_shape", "notes")  # saved separately, or set by build
 AFTER_BUILD = ("frozen",)  # a frozen layer cannot be built
 
 Arrays = Mapping[str, Array]
@@ -27,16 +27,16 @@ Description = dict[str, Any]
 
 
 class Architecture:
-    """A network that data describe, before it has weights.
+    """Network constructed from a description, before it has weights.
 
     Parameters
     ----------
     description : dict
-        As :func:`describe` returns it.
+        The description that :func:`describe` returns.
     arrays : dict of array
-        The arrays among arguments and settings.
+        The arrays that occur in arguments and settings.
     known : Known
-        Layer classes and functions that the description may name.
+        Layer classes and functions that may occur by name in the description.
 
     Attributes
     ----------
@@ -55,19 +55,22 @@ class Architecture:
             vars(layer).update({key: settings[key] for key in before if hasattr(layer, key)})
 
     def restore_settings(self) -> None:
-        """Set the changed settings again, after ``build``, which may have reset them or made their attributes."""
+        """Set the changed settings again after ``build``.
+
+        ``build`` may have reset them or created the attributes that they are assigned to.
+        """
         for name, settings in self._settings.items():
-            own = vars(self._layers[name])
+            attributes = vars(self._layers[name])
             for key, value in settings.items():
-                made = own.get(key)
-                if isinstance(value, np.ndarray) and isinstance(made, np.ndarray) and made.shape == value.shape:
-                    made[...] = value  # in place, as the array may be that of a parameter
+                current = attributes.get(key)
+                if isinstance(value, np.ndarray) and isinstance(current, np.ndarray) and current.shape == value.shape:
+                    current[...] = value  # in place: the array may belong to a parameter
                 else:
-                    own[key] = value
+                    attributes[key] = value
 
 
 def describe(model: Layer) -> tuple[Description, dict[str, Array]]:
-    """Return a network's architecture as JSON, and the arrays in it.
+    """Return a network's architecture as JSON data, and the arrays that it refers to.
 
     Parameters
     ----------
@@ -76,27 +79,28 @@ def describe(model: Layer) -> tuple[Description, dict[str, Array]]:
     Returns
     -------
     description : dict
-        "model": the class name and the arguments of the network, nested; "settings": by the dotted name of a layer, those
-        attributes that its constructor sets to another value.
+        "model": the class name and the arguments of the network, nested. "settings": for each layer that was changed after
+        construction, by its dotted name, the attributes whose values differ from the constructor's.
     arrays : dict of array
 
     Raises
     ------
     TypeError
-        If an argument or a changed setting is not data, such as a lambda. The message names the layer and the argument.
+        If an argument or a changed setting cannot be saved as data, such as a lambda. The message names the layer and the
+        argument.
     ValueError
-        If the recorded arguments construct a network of other layers.
+        If the recorded arguments construct a network with different layers.
     """
     encoder = Encoder()
     description: Description = {"model": encoder.layer(model), "settings": {}}
     layers = distinct_layers(model)
     constructed = distinct_layers(_construct(description, encoder))
-    kinds, expected = ({name: type(layer) for name, layer in found.items()} for found in (layers, constructed))
+    kinds, expected = ({name: type(layer) for name, layer in network.items()} for network in (layers, constructed))
     if kinds != expected:
         name = next(name for name in {**expected, **kinds} if kinds.get(name) is not expected.get(name))
-        found, made = (kind.get(name, type(None)).__name__ for kind in (kinds, expected))
+        kind, constructed_kind = (types.get(name, type(None)).__name__ for types in (kinds, expected))
         raise ArgumentValueError(
-            f"layer {name} must be what the constructor of {type(model).__name__} makes, {made}, got {found}; "
+            f"layer {name} must be {constructed_kind}, as constructed by {type(model).__name__}, got {kind}; "
             "pass all layers to the constructor"
         )
     for name, layer in layers.items():
@@ -106,27 +110,30 @@ def describe(model: Layer) -> tuple[Description, dict[str, Array]]:
 
 
 def _construct(description: Description, encoder: Encoder) -> Layer:
-    """Construct a network from its description, as loading will do."""
+    """Construct a network from its description, as ``load`` does."""
     try:
         return Architecture(description, encoder.arrays, Known(dict.fromkeys(encoder.named))).model
-    except Exception as error:  # a constructor of the user's may raise anything
-        found = f"{type(error).__name__}: {error}"
-        raise ArgumentValueError(f"model must be constructible from its recorded arguments, got {found}") from error
+    except Exception as error:  # a user's constructor may raise any exception
+        reason = f"{type(error).__name__}: {error}"
+        raise ArgumentValueError(f"model must be constructible from its recorded arguments, got {reason}") from error
 
 
 def distinct_layers(model: Layer) -> dict[str, Layer]:
-    """Return a network, as "", and all inner layers by dotted names; a shared one once, with its first name."""
-    found = {"": model}
+    """Return all layers of a network by their dotted names.
+
+    The network itself has the name "". A layer that occurs several times appears once, under its first name.
+    """
+    layers = {"": model}
     for name, layer in model.named_layers():
-        found |= {f"{name}.{inner}".rstrip("."): deeper for inner, deeper in distinct_layers(layer).items()}
+        layers |= {f"{name}.{inner}".rstrip("."): deeper for inner, deeper in distinct_layers(layer).items()}
     first: dict[int, str] = {}
-    for name, layer in found.items():
+    for name, layer in layers.items():
         first.setdefault(id(layer), name)
-    return {name: found[name] for name in first.values()}
+    return {name: layers[name] for name in first.values()}
 
 
 def _changed_settings(name: str, layer: Layer, constructed: Layer) -> dict[str, Any]:
-    """Return the attributes of a layer that its constructor sets to another value, or not at all."""
+    """Return the attributes of a layer that differ from the values set by its constructor."""
     changed = {}
     for key, value in vars(layer).items():
         if key in NOT_SETTINGS:
@@ -143,6 +150,6 @@ def _changed_settings(name: str, layer: Layer, constructed: Layer) -> dict[str, 
 
 
 def _are_same_function(function: Callable[..., Any], other: object) -> bool:
-    """True if both are one function, or made by one lambda expression or one nested definition."""
+    """Return True if both are one function or come from the same lambda or nested definition."""
     code = getattr(function, "__code__", None)
     return function is other or (code is not None and code is getattr(other, "__code__", None))

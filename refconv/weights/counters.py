@@ -1,4 +1,7 @@
-"""Counters that a file lacks, such as the updates of batch normalisation's averages in files of earlier versions."""
+"""Default values for counters that are missing in a file.
+
+Files of earlier versions have no counter of the updates of batch normalisation's running averages.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,17 @@ __all__ = ["with_counters"]
 
 
 def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the tensors, and :data:`MANY` for each counter that they lack although they have others of its layer.
+    """Return the tensors, with :data:`MANY` added for each missing counter.
 
-    The averages that a counter belongs to are then complete: training goes on from them as after many batches.
+    A counter is missing if the tensors contain other parameters of its layer, but not the counter. With :data:`MANY`, further
+    training treats the running averages as averages over many batches.
 
     >>> from refconv import nn
     >>> with_counters(nn.BatchNorm(), (5,), {"mean": np.zeros(5, np.float32)})["updates"]
     array(1.6777216e+07, dtype=float32)
     """
     dtype = next((array.dtype for array in tensors.values()), np.dtype(np.float32))
-    present = {name.rpartition(".")[0] for name in tensors}  # the layers
+    present = {name.rpartition(".")[0] for name in tensors}  # names of layers
     missing = {
         name: np.full(spec.shape, MANY, dtype)
         for name, spec in named_specs(model, shape).items()

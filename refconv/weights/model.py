@@ -1,4 +1,4 @@
-"""A network in a file: its architecture as data, its weights, its input shape and notes."""
+"""Saving and loading of a network: architecture, weights, input shape and notes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from refconv.weights.tensors import MODEL, description_of, write_tensors
 __all__ = ["describe_network", "load", "save"]
 
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
-# What constructors and decoders raise for a faulty description.
-_UNFIT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# Exceptions that constructors and decoders raise for a faulty description.
+_DESCRIPTION_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 Tensors = dict[str, Array]
 Path = str | os.PathLike[str]
@@ -40,16 +40,16 @@ def save(path: Path, model: Layer, *, input_shape: Shape | None = None, notes: M
 
 
 def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[dict[str, Any], Tensors]:
-    """Return everything of a built network but its weights, as data for JSON, and the arrays in it.
+    """Return a built network without its weights as JSON data, and the arrays that it refers to.
 
-    Raises ``TypeError`` or ``ValueError`` if :func:`load` could not build it again; see :meth:`refconv.nn.Layer.save`.
+    Raises ``TypeError`` or ``ValueError`` if :func:`load` could not restore the network; see :meth:`refconv.nn.Layer.save`.
     """
     parameters = model.named_parameters()
     weights = {name: parameter.value for name, parameter in parameters.items()}
     shape = built_shape(model) if input_shape is None else tuple(input_shape)
     if shape is None:
         raise ArgumentValueError(
-            f"input_shape must be given, as build was not called on this {type(model).__name__}, got None"
+            f"input_shape must be given if build was not called on the {type(model).__name__} itself, got None"
         )
     architecture, arrays = describe(model)
     _check_weights(model, shape, weights)
@@ -64,32 +64,32 @@ def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[di
 def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = None) -> Layer:
     """Load a network that :meth:`refconv.nn.Layer.save` saved.
 
-    A file holds data and no code. It names the classes of layers and the functions among their arguments, which must exist:
-    those of refconv, layer classes that the program has defined or imported, functions of the main program, and what
-    ``layers`` lists. Nothing is imported.
+    A file contains data and no code. It refers to layer classes, and to functions among their arguments, by name. These must
+    exist already, because loading imports nothing. They may come from refconv, from the main program or from ``layers``;
+    layer classes may come from any module that the program has imported.
 
     Parameters
     ----------
     path : path
-        The file, or a checkpoint of a training run. Weights of 16 bits, float16 or bfloat16, are read as float32.
+        A model file, or a checkpoint of a training run. 16-bit weights (float16 or bfloat16) are read as float32.
     layers : iterable of class or function
-        Layer classes, and functions among the arguments of layers, that the file names and that are defined elsewhere.
+        Layer classes and functions that the file refers to and that are defined elsewhere.
     input_shape : tuple of int, optional
-        Shape of one input, without the batch. Only files of format 1 may lack it.
+        Shape of one input, without the batch. It is only needed for files of format 1 that do not contain it.
 
     Returns
     -------
     Layer
-        The network, built, with its weights, its frozen parameters, and what was saved as ``notes``. The random numbers of
-        dropout and similar layers start from seed 0.
+        The built network with its weights, its frozen parameters and its ``notes``. The random generators of dropout and
+        similar layers start from seed 0.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If the file is not a refconv model, is damaged, was written by a newer version of refconv, or names a layer class that
-        the program has not defined. The message names the file.
+        If the file is not a refconv model, is damaged, was written by a newer version of refconv, or refers to a layer class
+        that the program has not defined. The message names the file.
 
     Examples
     --------
@@ -119,8 +119,8 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
             _build(model, tuple(input_shape or description["input_shape"]), weights)
             architecture.restore_settings()
             _freeze(model, description["frozen"])
-    except _UNFIT as error:
-        raise ArgumentValueError(f"{path} does not hold a network that can be loaded: {error}") from error
+    except _DESCRIPTION_ERRORS as error:
+        raise ArgumentValueError(f"{path} does not contain a network that can be loaded: {error}") from error
     model.notes = description.get("notes", {})
     return model
 
@@ -132,8 +132,8 @@ def _freeze(model: Layer, names: Iterable[str]) -> None:
 
 
 def _build(model: Layer, shape: Shape, weights: Tensors) -> None:
-    """Build a network and copy its weights, after checks that they fit."""
-    dtype = _check_weights(model, shape, weights)  # before memory for the parameters is allocated
+    """Check that the weights fit a network, build it and copy them."""
+    dtype = _check_weights(model, shape, weights)  # before the parameters are allocated
     model.build(shape, rng=0, dtype=dtype)
     if difference := differences(kinds({name: p.value for name, p in model.named_parameters().items()}), kinds(weights)):
         raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
@@ -141,15 +141,16 @@ def _build(model: Layer, shape: Shape, weights: Tensors) -> None:
 
 
 def _check_weights(model: Layer, shape: Shape, weights: Tensors) -> np.dtype[Any]:
-    """Return the type of the weights; ``ValueError`` unless all parameters that ``build`` will allocate are among them."""
+    """Return the dtype of the weights.
+
+    Raises ``ValueError`` if they lack a parameter that ``build`` will allocate, or if a shape or a dtype differs.
+    """
     dtypes = {a.dtype for a in weights.values()} or {np.dtype(np.float32)}
     if len(dtypes) > 1 or not dtypes <= FLOATS:
-        raise ArgumentValueError(
-            f"the weights must be of one type, float32 or float64, got {', '.join(sorted(map(str, dtypes)))}"
-        )
+        raise ArgumentValueError(f"the weights must all be float32 or all float64, got {', '.join(sorted(map(str, dtypes)))}")
     dtype = dtypes.pop()
     expected = {name: f"{spec.shape} {dtype}" for name, spec in named_specs(model, shape).items()}
-    found = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer may make others itself
-    if difference := differences(expected, found):
+    actual = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer's make may add parameters
+    if difference := differences(expected, actual):
         raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
     return dtype

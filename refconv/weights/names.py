@@ -1,6 +1,6 @@
-"""Names of layer classes and functions in files, and the classes and functions that these names stand for.
+"""Names of layer classes and functions in model files, and the lookup of these names.
 
-A file never makes the program import or run anything: a name only selects a layer class or a function that exists already.
+Loading a file never imports or runs anything: a name only selects a layer class or a function that exists already.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from refconv.nn import Layer
 
 __all__ = ["Known", "class_name", "function_name"]
 
-PUBLIC = (nn, models)  # classes and functions in these are named by their public name, which stays if their module moves
+PUBLIC = (nn, models)  # their classes and functions are saved under public names, which stay valid if a module moves
 MAIN = "__main__"
 
 
 def class_name(cls: type[Layer]) -> str:
-    """Return the name of a layer class in files.
+    """Return the name under which a layer class is saved.
 
     >>> class_name(nn.Conv2D)
     'refconv.nn.Conv2D'
@@ -31,7 +31,9 @@ def class_name(cls: type[Layer]) -> str:
 
 
 def function_name(function: Callable[..., Any]) -> str:
-    """Return the name of a function in files; ``ValueError`` for a lambda, a nested function or a method.
+    """Return the name under which a function is saved.
+
+    Raises ``ValueError`` for a lambda, a nested function or a method.
 
     >>> function_name(nn.he_normal)
     'refconv.nn.he_normal'
@@ -42,69 +44,76 @@ def function_name(function: Callable[..., Any]) -> str:
 
 
 class Known:
-    """The layer classes and functions that names in a file may stand for.
+    """Layer classes and functions that a file may refer to by name.
 
     Parameters
     ----------
     given : iterable of class or function
-        Those that the caller of ``refconv.load`` passed: they have precedence, and any module is accepted.
+        Classes and functions passed to ``refconv.load``. They take precedence and may come from any module.
     """
 
     def __init__(self, given: Iterable[Any] = ()) -> None:
         self.given = list(given)
-        self._classes: dict[str, type[Layer]] = {}  # found so far
-        for thing in self.given:
-            if not (_is_layer_class(thing) or isinstance(thing, FunctionType)):
-                raise ArgumentTypeError(f"layers must be classes of layers or functions, got {thing!r}")
+        self._classes: dict[str, type[Layer]] = {}  # cache of lookups by name
+        for item in self.given:
+            if not (_is_layer_class(item) or isinstance(item, FunctionType)):
+                raise ArgumentTypeError(f"layers must contain layer classes or functions, got {item!r}")
 
     def layer_class(self, name: str) -> type[Layer]:
-        """Return the layer class of this name; ``ValueError`` if the program has not defined it."""
+        """Return the layer class of this name; raise ``ValueError`` if it is not defined."""
         if name not in self._classes:
             self._classes[name] = self._find_class(name)
         return self._classes[name]
 
     def _find_class(self, name: str) -> type[Layer]:
         candidates = (self._given(name, _is_layer_class), _public(name), _defined(name))
-        found: type[Layer] | None = next(filter(_is_layer_class, candidates), None)
-        if found is not None:
-            return found
+        cls: type[Layer] | None = next(filter(_is_layer_class, candidates), None)
+        if cls is not None:
+            return cls
         short = name.rpartition(".")[2]
         raise ValueError(
             f"layer class {name} is not defined in this program; define or import it first, or pass it, as in layers=[{short}]"
         )
 
     def function(self, name: str) -> Callable[..., Any]:
-        """Return the function of this name; ``ValueError`` if it is neither given, nor of refconv or the main program."""
+        """Return the function of this name.
+
+        Raises ``ValueError`` if it was not passed to ``load`` and is not part of refconv or the main program.
+        """
         module, _, short = name.rpartition(".")
-        found = self._given(name, lambda thing: isinstance(thing, FunctionType)) or _public(name)
-        if found is None and module == MAIN:
-            found = _attribute(module, short)
-        if not isinstance(found, FunctionType):
-            raise ValueError(f"function {name} is not one of refconv or of the main program; pass it, as in layers=[{short}]")
-        return found
+        function = self._given(name, lambda item: isinstance(item, FunctionType)) or _public(name)
+        if function is None and module == MAIN:
+            function = _attribute(module, short)
+        if not isinstance(function, FunctionType):
+            raise ValueError(f"function {name} is not in refconv or in the main program; pass it, as in layers=[{short}]")
+        return function
 
     def _given(self, name: str, is_kind: Callable[[Any], bool]) -> Any:
-        """Return what the caller passed under this name: the same name in the same module, or else in any module."""
-        same_kind = [thing for thing in self.given if is_kind(thing)]
-        full = [thing for thing in same_kind if f"{thing.__module__}.{thing.__qualname__}" == name]
-        short = [thing for thing in same_kind if thing.__name__ == name.rpartition(".")[2]]
+        """Return the class or function of this name that the caller passed; None if there is none.
+
+        A match of module and name takes precedence over a match of the name alone.
+        """
+        same_kind = [item for item in self.given if is_kind(item)]
+        full = [item for item in same_kind if f"{item.__module__}.{item.__qualname__}" == name]
+        short = [item for item in same_kind if item.__name__ == name.rpartition(".")[2]]
         return next(iter(full or short), None)
 
 
-def _public_name(thing: Any) -> str | None:
-    homes = (home.__name__ for home in PUBLIC if getattr(home, thing.__name__, None) is thing)
-    return next((f"{home}.{thing.__name__}" for home in homes), None)
+def _public_name(item: Any) -> str | None:
+    modules = (module.__name__ for module in PUBLIC if getattr(module, item.__name__, None) is item)
+    return next((f"{module}.{item.__name__}" for module in modules), None)
 
 
 def _public(name: str) -> Any:
-    home, _, short = name.rpartition(".")
-    return next((getattr(module, short, None) for module in PUBLIC if module.__name__ == home), None)
+    module_name, _, short = name.rpartition(".")
+    return next((getattr(module, short, None) for module in PUBLIC if module.__name__ == module_name), None)
 
 
 def _defined(name: str) -> type[Layer] | None:
-    """Return the class of this name that was defined last, such as that of a notebook cell which was run again.
+    """Return the most recently defined layer class of this name; None if there is none.
 
-    The main program has another module name in each program, so ``__main__`` in the file or here matches any module.
+    A class is defined several times if its notebook cell is run again. A module is called ``__main__`` when it runs as the
+    main program, so ``__main__`` in the file or in this program matches any module outside refconv.
     """
     classes = list(dict.fromkeys(_subclasses(Layer)))  # type: ignore[type-abstract]  # nothing is constructed
     full = [cls for cls in classes if f"{cls.__module__}.{cls.__qualname__}" == name]
@@ -126,9 +135,9 @@ def _subclasses(cls: type[Layer]) -> Iterator[type[Layer]]:
 
 
 def _attribute(module: str, name: str) -> Any:
-    """Return an attribute of a module that is already imported; None if there is none."""
+    """Return an attribute of an already imported module; None if there is none."""
     return getattr(sys.modules.get(module), name, None)
 
 
-def _is_layer_class(thing: Any) -> bool:
-    return isinstance(thing, type) and issubclass(thing, Layer)
+def _is_layer_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Layer)

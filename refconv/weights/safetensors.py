@@ -1,8 +1,9 @@
 """The safetensors file format: a header in JSON, then the bytes of all arrays.
 
-A file begins with the length of the header, 8 bytes, little-endian. The header names the type, the shape and the first and
-last byte of each array, counted from the end of the header; ``__metadata__`` is a dict of strings. The format is that of
-https://github.com/huggingface/safetensors, so other programs can read and write these files.
+A file starts with the length of the header as 8 bytes, little-endian. For each array, the header lists its type, its shape,
+its first byte and the end of its bytes, both counted from the end of the header. ``__metadata__`` in the header is a dict of
+strings. The format is specified at https://github.com/huggingface/safetensors, so other programs can read and write these
+files.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from refconv.typing import Array
 
 __all__ = ["read_safetensors", "write_safetensors"]
 
-# The types of the format and how NumPy reads them. NumPy has no bfloat16: its two bytes are the upper half of a float32.
+# Types of the format and their NumPy dtypes. NumPy has no bfloat16: its two bytes are the upper half of a float32.
 NUMPY_TYPES = {
     **dict(BOOL="?", U8="u1", I8="i1", U16="<u2", I16="<i2", U32="<u4", I32="<i4", U64="<u8", I64="<i8"),
     **dict(F16="<f2", BF16="<u2", F32="<f4", F64="<f8", C64="<c8"),
 }
 NAMES = {np.dtype(stored): name for name, stored in NUMPY_TYPES.items() if name != "BF16"}
-ALIGNMENT = 8  # bytes: the first array begins at a multiple of it, and larger elements come first
-MOST_BYTES_OF_HEADER = 100_000_000  # other readers refuse longer ones
+ALIGNMENT = 8  # bytes; the first array starts at a multiple, and arrays with larger elements come first
+MAX_HEADER_BYTES = 100_000_000  # other readers reject longer headers
 
 
 def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write named arrays and strings, completely or not at all.
+    """Write named arrays and a dict of strings to a file, completely or not at all.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array]
     OSError
         If the file cannot be written.
     TypeError
-        If an array has another type.
+        If an array has a dtype that the format does not support.
     """
     order = sorted(tensors, key=lambda name: -tensors[name].itemsize)
     ends = list(itertools.accumulate((tensors[name].nbytes for name in order), initial=0))
@@ -57,14 +58,14 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array]
         header[name] = {"dtype": _type_of(name, tensors[name]), "shape": tensors[name].shape, "data_offsets": [first, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % ALIGNMENT)
-    if len(text) > MOST_BYTES_OF_HEADER:
-        raise ArgumentValueError(f"metadata and names must take at most {MOST_BYTES_OF_HEADER} bytes, got {len(text)}")
+    if len(text) > MAX_HEADER_BYTES:
+        raise ArgumentValueError(f"metadata and names must take at most {MAX_HEADER_BYTES} bytes, got {len(text)}")
     arrays = (tensors[name].astype(NUMPY_TYPES[header[name]["dtype"]], copy=False).tobytes() for name in order)
     write_atomically(path, itertools.chain([len(text).to_bytes(8, "little"), text], arrays))
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
-    """Read all arrays and the metadata.
+    """Read all arrays and the metadata of a file.
 
     Parameters
     ----------
@@ -79,9 +80,9 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If the file is damaged, of another format, or has types that NumPy does not have. The message names the file.
+        If the file is damaged, has another format, or contains types that NumPy does not support. The message names the file.
     """
     path = Path(path)
     if path.is_dir():
@@ -97,8 +98,8 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
             raise ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
         for name, (_, dtype, _) in entries.items():
             if dtype not in NUMPY_TYPES:
-                found = f"{dtype} in tensor {name}; convert it to F32"
-                raise ArgumentValueError(f"{path} must hold types that NumPy has, got {found}")
+                got = f"{dtype} in tensor {name}; convert it to F32"
+                raise ArgumentValueError(f"{path} must contain types that NumPy supports, got {got}")
         arrays = {name: _array(file, start + first, dtype, shape) for name, (first, dtype, shape) in entries.items()}
         return arrays, metadata
 
@@ -110,9 +111,9 @@ def _type_of(name: str, array: Array) -> str:
 
 
 def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
-    """Return the header and the position of the first byte behind it."""
+    """Return the header and the position of the first byte after it."""
     length = int.from_bytes(file.read(8), "little")
-    if size < 8 or length > min(size - 8, MOST_BYTES_OF_HEADER):
+    if size < 8 or length > min(size - 8, MAX_HEADER_BYTES):
         raise ValueError(f"the header must end within the file of {size} bytes, got a length of {length}")
     header = json.loads(file.read(length).decode())
     if not isinstance(header, dict):
@@ -120,14 +121,17 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _metadata(found: object) -> dict[str, str]:
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+def _metadata(metadata: object) -> dict[str, str]:
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("the metadata must be a JSON object of strings")
-    return found
+    return metadata
 
 
 def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int, str, tuple[int, ...]]]]:
-    """Yield the name, the first byte, the type and the shape of each array, after checks of all sizes."""
+    """Yield the name of each array with its first byte, type and shape.
+
+    Raises ``ValueError`` if the sizes are inconsistent.
+    """
     position = 0
     for name, entry in sorted(header.items(), key=lambda item: _span(*item)):
         first, end = _span(name, entry)
@@ -135,7 +139,7 @@ def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int
         if not _are_sizes(shape) or (dtype in NUMPY_TYPES and _bytes(dtype, shape) != end - first):
             raise ValueError(f"tensor {name} must have {end - first} bytes, got shape {shape} of {dtype}")
         if first != position:
-            raise ValueError(f"tensor {name} must begin at byte {position}, got {first}")
+            raise ValueError(f"tensor {name} must start at byte {position}, got {first}")
         position = end
         yield name, (first, dtype, tuple(shape))
     if position != size:
@@ -143,7 +147,7 @@ def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int
 
 
 def _span(name: str, entry: object) -> tuple[int, int]:
-    """Return the first byte of an array and the one behind its last."""
+    """Return the start and the end of an array's bytes; the end is exclusive."""
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
         raise ValueError(f"tensor {name} must have a dtype, a shape and data_offsets, got {entry!r}")
     offsets = entry["data_offsets"]

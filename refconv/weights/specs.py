@@ -1,4 +1,4 @@
-"""Specifications of all parameters of a network that is not built, by their dotted names."""
+"""Parameter specifications of a network by dotted name, before it is built."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ __all__ = ["named_specs"]
 
 
 def named_specs(model: Layer, shape: tuple[int, ...]) -> dict[str, Spec]:
-    """Return the specifications of all parameters that ``build`` would allocate, named as in ``named_parameters``.
+    """Return the specifications of all parameters that ``build`` would allocate.
+
+    The names are the same as in ``named_parameters``.
 
     >>> from refconv import nn
     >>> {name: spec.shape for name, spec in named_specs(nn.Sequential(scores=nn.Dense(3)), (5,)).items()}

@@ -1,4 +1,4 @@
-"""Files of named arrays and a JSON description, with a format number."""
+"""Files that contain named arrays and a JSON description with a format number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
     "write_tensors",
 ]
 
-FORMAT = 2  # 1: files without a number, whose models are a name for models.create; 2: the architecture as data
+FORMAT = 2  # 1: file without a number, model saved as a name for models.create; 2: architecture saved as data
 # Keys of descriptions in the metadata of a file.
 MODEL, CHECKPOINT, WEIGHTS = "refconv", "refconv-checkpoint", "refconv-weights"
 KINDS = {MODEL: "a refconv model", CHECKPOINT: "a refconv run", WEIGHTS: "refconv weights"}
@@ -39,7 +39,7 @@ def write_tensors(
     description: Mapping[str, Any],
     others: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write named arrays and a description as one safetensors file.
+    """Write named arrays and a description to a safetensors file.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ def write_tensors(
         Key of the description in the file's metadata: "refconv" for a model, "refconv-checkpoint" for a checkpoint,
         "refconv-weights" for weights without an architecture.
     description : dict
-        Anything JSON-serialisable; arrays in it become lists. The number of the present format is added as "format".
+        Any JSON-serialisable dict; arrays in it become lists. The current format number is added as "format".
     others : dict of dict, optional
-        Descriptions of other kinds, by kind: a checkpoint may be a model too.
+        Descriptions of other kinds, by kind. A checkpoint can also be a model.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def write_tensors(
         If the description is not JSON-serialisable.
     """
     descriptions = {kind: description, **(others or {})}
-    write_safetensors(path, tensors, {name: _to_json({"format": FORMAT, **found}) for name, found in descriptions.items()})
+    write_safetensors(path, tensors, {name: _to_json({"format": FORMAT, **content}) for name, content in descriptions.items()})
 
 
 def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Array], Description]:
@@ -72,38 +72,41 @@ def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Arr
     ----------
     path : path
     kind : str
-        As in :func:`write_tensors`.
+        Key of the description, as in :func:`write_tensors`.
 
     Returns
     -------
     tensors : dict of array
         float16 and bfloat16 are converted to float32.
     description : dict
-        With "format", the number of the file's format; 1 for a file without a number.
+        Contains the file's format number as "format", 1 for a file without a number.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If the file is damaged, of another kind, of a newer format, or has types that NumPy does not have. The message names
-        the file.
+        If the file is damaged, is of another kind, has a newer format, or contains types that NumPy does not support. The
+        message names the file.
     """
     tensors, metadata = read_safetensors(path)
     return tensors, description_of(path, metadata, kind)
 
 
 def description_of(path: str | os.PathLike[str], metadata: Mapping[str, str], kind: str) -> Description:
-    """Return the description of this kind from a file's metadata; the errors are those of :func:`read_tensors`."""
+    """Return the description of this kind from a file's metadata.
+
+    Raises the same errors as :func:`read_tensors`.
+    """
     if kind not in metadata:
-        others = [thing for other, thing in KINDS.items() if other in metadata]
-        found = " and ".join(others) or "tensors without a description"
-        raise ArgumentValueError(f"{path} must be {KINDS.get(kind, kind)}, got {found}")
+        others = [description for other, description in KINDS.items() if other in metadata]
+        content = " and ".join(others) or "tensors without a description"
+        raise ArgumentValueError(f"{path} must be {KINDS.get(kind, kind)}, got {content}")
     return _description(path, metadata[kind])
 
 
 def refuse_newer(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
-    """Raise ``ValueError`` if a file has a description of a newer format."""
+    """Raise ``ValueError`` if a description in a file has a newer format."""
     for kind in KINDS.keys() & metadata.keys():
         _description(path, metadata[kind])
 
@@ -126,14 +129,14 @@ def _description(path: str | os.PathLike[str], text: str) -> Description:
 
 
 def _to_json(description: Mapping[str, Any]) -> str:
-    """Return the description as JSON; arrays become lists."""
+    """Return the description as JSON text; arrays become lists."""
     try:
         return json.dumps(description, default=_as_list)
     except ValueError as error:  # a dictionary that contains itself
         raise ArgumentValueError(f"notes must be JSON-serialisable, got {error}") from error
 
 
-def _as_list(thing: object) -> Any:
-    if not isinstance(thing, np.ndarray | np.generic):
-        raise ArgumentTypeError(f"notes must be JSON-serialisable, got {thing!r}")
-    return thing.tolist()
+def _as_list(value: object) -> Any:
+    if not isinstance(value, np.ndarray | np.generic):
+        raise ArgumentTypeError(f"notes must be JSON-serialisable, got {value!r}")
+    return value.tolist()

@@ -1,7 +1,8 @@
-"""Constructor arguments as JSON: numbers, strings, collections, arrays, layers and names of functions, never code.
+"""Conversion of constructor arguments to JSON and back.
 
-None, booleans, integers, floats, strings and lists are JSON themselves. Everything else is an object whose first key says what
-it is, such as ``{"tuple": [3, 5]}``. Arrays are tensors of the file, and ``{"array": "arrays/0", …}`` refers to one.
+Arguments may be numbers, strings, collections, arrays, layers and named functions. A file contains names, never code. None,
+booleans, integers, floats, strings and lists are valid JSON. Every other value becomes an object whose first key is its kind,
+such as ``{"tuple": [3, 5]}``. Arrays are stored as tensors of the file, and ``{"array": "arrays/0", …}`` refers to one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from refconv.weights.names import Known, class_name, function_name
 
 __all__ = ["Decoder", "Encoder", "as_data"]
 
-RECORDS = {"window": Window, "size_rule": SizeRule}  # classes of which all fields are arguments
+RECORDS = {"window": Window, "size_rule": SizeRule}  # dataclasses whose fields are all constructor arguments
 EXPECTED = (
     "numbers, strings, None, functions with a name, layers, Windows and arrays of numbers, or tuples, lists and dicts of these"
 )
@@ -33,22 +34,26 @@ Json = Any
 
 
 class NotDataError(ArgumentTypeError):
-    """An argument cannot be saved; the message names it and its layer."""
+    """Error for an argument that cannot be saved; the message names the argument and its layer."""
 
 
 class Encoder:
-    """Converts values to JSON and collects the arrays; a layer that occurs twice is written once."""
+    """Encoder of values as JSON, which collects the arrays.
+
+    A layer that occurs several times is written once.
+    """
 
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
-        self.named: list[Any] = []  # classes and functions that are written as names
+        self.named: list[Any] = []  # classes and functions that are saved by name
         self._layers: dict[int, dict[str, Json]] = {}
         self._shared = 0
 
     def layer(self, layer: Layer) -> Json:
-        """Return the class name and the constructor arguments of a layer; a reference if it was written before.
+        """Return the class name and constructor arguments of a layer.
 
-        Raises ``TypeError`` with the layer and the argument that is not data.
+        A layer that was encoded before becomes a reference. Raises ``TypeError`` if an argument is not data; the message
+        names the layer and the argument.
         """
         if id(layer) in self._layers:
             return {"shared": self._number(self._layers[id(layer)])}
@@ -62,7 +67,7 @@ class Encoder:
         return entry
 
     def value(self, value: Any) -> Json:
-        """Return a value as JSON; ``TypeError`` if it is not data."""
+        """Return a value as JSON data; raise ``TypeError`` if it cannot be saved."""
         if value is None or type(value) in (bool, int, float, str):
             return value
         if isinstance(value, Layer):
@@ -126,7 +131,9 @@ class Encoder:
 
 
 def as_data(value: Any) -> tuple[Json, list[tuple[str, tuple[int, ...], bytes]]] | None:
-    """Return a value as JSON and arrays that can be compared; None if it is not data, or has layers in it.
+    """Return a value as JSON data and arrays in a form that can be compared.
+
+    Returns None if the value is not data or contains layers.
 
     >>> as_data((3, np.array([2], "i1")))
     ({'tuple': [3, {'array': 'arrays/0', 'dtype': 'int8'}]}, [('int8', (1,), b'\\x02')])
@@ -143,11 +150,11 @@ def as_data(value: Any) -> tuple[Json, list[tuple[str, tuple[int, ...], bytes]]]
 
 class _WithoutLayers(Encoder):
     def layer(self, layer: Layer) -> Json:
-        raise TypeError("data must be without layers")
+        raise TypeError("data must not contain layers")
 
 
 def _exactly(kind: type, encode: Callable[[Encoder, Any], Json]) -> tuple[type, Callable[[Encoder, Any], Json]]:
-    """An encoder for a class, without its subclasses: what they add would be lost."""
+    """Return an encoder for a class that rejects subclasses, whose additions would be lost."""
 
     def checked(encoder: Encoder, value: Any) -> Json:
         if type(value) is not kind:
@@ -173,14 +180,17 @@ _ENCODERS: tuple[tuple[type, Callable[[Encoder, Any], Json]], ...] = (
 
 
 class Decoder:
-    """Converts JSON of an :class:`Encoder` back to values; ``ValueError`` for what no encoder writes."""
+    """Decoder of the JSON data that an :class:`Encoder` writes.
+
+    Raises ``ValueError`` for data that no encoder writes.
+    """
 
     def __init__(self, known: Known, arrays: Mapping[str, Array]) -> None:
         self._known, self._arrays = known, arrays
         self._layers: dict[int, Layer] = {}
 
     def value(self, entry: Json) -> Any:
-        """Return the value of an entry."""
+        """Return the value that an entry encodes."""
         if isinstance(entry, list):
             return [self.value(inner) for inner in entry]
         if not isinstance(entry, dict):
@@ -191,11 +201,11 @@ class Decoder:
         return _DECODERS[kind](self, entry)
 
     def named(self, entries: Mapping[str, Json]) -> dict[str, Any]:
-        """Return the values of entries with names."""
+        """Return the values of named entries."""
         return {name: self.value(entry) for name, entry in entries.items()}
 
     def layer(self, entry: Json) -> Layer:
-        """Return the layer of an entry, constructed anew."""
+        """Construct the layer that an entry describes."""
         layer = self.value(entry)
         if not isinstance(layer, Layer):
             raise ValueError(f"a layer, got {entry!r}")

@@ -1,4 +1,4 @@
-"""The kernels of the activation functions against their loops."""
+"""Tests of the activation kernels against the loops."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def backward(name, dy, a):
 def test_kernels_agree_with_the_loops(name):
     @given(float_arrays(shapes))
     def check(x):
-        # NumPy's exp and the C library's differ in the last bit or two.
+        # NumPy's exp and the C library's exp differ in the last one or two bits.
         eps = np.finfo(x.dtype).eps
         assert_parity(lambda x: forward(name, x), x, rtol=8 * eps)
         dy = small_floats(x.shape, 1, x.dtype)
@@ -69,13 +69,13 @@ def test_kernels_agree_with_the_loops_on_extreme_values(name, dtype):
 
 @EACH
 @DTYPES
-@pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 200_000])  # the last is work for several threads
-def test_blocks_meet_without_a_gap(name, size, dtype):
+@pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 200_000])  # the last size is large enough for several threads
+def test_every_element_of_every_block_is_computed(name, size, dtype):
     x, dy = small_floats(size, 0, dtype), small_floats(size, 1, dtype)
     assert_same_bits_at_any_thread_count(lambda: forward(name, x))
     assert_same_bits_at_any_thread_count(lambda: backward(name, dy, x))
     assert_writes_every_cell(lambda: forward(name, x))
-    # Whole or in pieces, each element is the same.
+    # An element's result must not depend on its position in the array.
     pieces = np.concatenate([forward(name, part) for part in np.array_split(x, 7) if part.size])
     np.testing.assert_allclose(pieces, forward(name, x), rtol=4 * np.finfo(dtype).eps)
     pieces = np.concatenate([backward(name, *p) for p in zip(np.array_split(dy, 7), np.array_split(x, 7), strict=True)])
@@ -84,7 +84,7 @@ def test_blocks_meet_without_a_gap(name, size, dtype):
 
 @EACH
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_no_byte_outside_of_the_input_is_read(name, side):
+def test_nothing_outside_the_arrays_is_read(name, side):
     x = small_floats((3, 5, 7), 0)
     y = forward(name, x)
     assert_same_bits(forward(name, fenced(x, side)), y)
@@ -92,8 +92,8 @@ def test_no_byte_outside_of_the_input_is_read(name, side):
 
 
 @DTYPES
-def test_an_output_larger_than_the_caches_is_written_to_its_last_element(dtype):
-    # Past the caches, whole lines at a time: neither the odd elements at the end nor an input that starts no line may suffer.
+def test_an_output_larger_than_the_caches_is_correct_to_its_last_element(dtype):
+    # Large outputs bypass the caches in whole cache lines: test a remainder at the end and an input that is not aligned.
     size = (1 << 24) // np.dtype(dtype).itemsize + 77
     x = small_floats((size + 3,), 5, dtype)[3:]
     assert_same_bits(ops.relu(x), np.where(x > 0, x, 0).astype(dtype))

@@ -1,4 +1,4 @@
-"""The kernels of average pooling against their loops."""
+"""Tests of the average pooling kernels against the loops."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def assert_agrees(x, window, count_include_pad):
 
 @NDIMS
 @COUNTS
-def test_agreement_with_the_loops(ndim, count_include_pad):
+def test_kernels_agree_with_the_loops(ndim, count_include_pad):
     @given(pool_problems(ndim, values=small_floats, most_dilation=1))
     def check(problem):
         assert_agrees(*problem, count_include_pad)
@@ -59,7 +59,7 @@ def test_agreement_with_the_loops(ndim, count_include_pad):
 @DTYPES
 @CHANNELS
 @COUNTS
-def test_agreement_for_channels_that_fill_the_lanes_and_that_do_not(C, dtype, count_include_pad):
+def test_kernels_agree_with_the_loops_for_full_and_partial_vectors(C, dtype, count_include_pad):
     window = Window((3, 2), (1, 2), ((1, 0), (0, 1)))
     assert_agrees(small_integers((2, 4, 5, C), C, dtype), window, count_include_pad)
 
@@ -69,7 +69,7 @@ def test_agreement_for_channels_that_fill_the_lanes_and_that_do_not(C, dtype, co
 @COUNTS
 @FENCED
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_no_byte_outside_of_the_input_is_read(C, dtype, side, window, more, count_include_pad):
+def test_nothing_outside_the_arrays_is_read(C, dtype, side, window, more, count_include_pad):
     more = {**more, "count_include_pad": count_include_pad}
     x = small_floats((2, 4, 5, C), C, dtype)
     y = ops.avg_pool2d(x, window, **more)
@@ -81,7 +81,7 @@ def test_no_byte_outside_of_the_input_is_read(C, dtype, side, window, more, coun
 @DTYPES
 @pytest.mark.parametrize(("N", "C"), [(1, 70), (5, 6), (33, 3)])
 def test_same_bits_at_any_thread_count(N, C, dtype):
-    # Work for several threads, in tasks whose last lanes reach into the next one's outputs.
+    # Enough work for several threads; the last lanes of a task overlap the next task's outputs.
     rng = np.random.default_rng(0)
     x = rng.standard_normal((N, 59, 61, C)).astype(dtype)
     more = {"stride": (1, 2), "padding": "same"}
@@ -90,8 +90,8 @@ def test_same_bits_at_any_thread_count(N, C, dtype):
     assert_same_bits_at_any_thread_count(lambda: ops.avg_pool2d_dx(dy, (4, 3), (59, 61), **more))
 
 
-def test_pixels_that_no_window_reads_get_no_derivative():
-    # A stride larger than the window leaves gaps: they must be written, with zeros.
+def test_pixels_that_no_window_reads_get_zero_derivative():
+    # A stride larger than the window leaves gaps; the kernel must write zeros there.
     assert_writes_every_cell(lambda: ops.avg_pool2d_dx(np.ones((1, 2, 2, 3)), (1, 2), (5, 6), stride=(3, 4)))
 
 
@@ -109,14 +109,14 @@ def test_global_average_agrees_with_the_loops(data, dtype, seed):
     terms = int(np.prod(size))
     assert_parity(forward, x, tolerance=rounding(forward, x, terms=terms))
     assert_parity(lambda dy: backward(dy, size), dy, rtol=2 * np.finfo(dtype).eps)
-    whole = small_integers(x.shape, seed, dtype) * terms  # means that are whole numbers, without any rounding
-    assert_parity(forward, whole)
+    exact = small_integers(x.shape, seed, dtype) * terms  # the means are integers, so nothing rounds
+    assert_parity(forward, exact)
 
 
 @DTYPES
 @CHANNELS
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_no_byte_outside_of_the_input_is_read_by_global_pooling(C, dtype, side):
+def test_global_pooling_reads_nothing_outside_the_arrays(C, dtype, side):
     x, dy = small_floats((2, 4, 5, C), C, dtype), small_floats((2, C), C, dtype)
     assert_same_bits(ops.global_avg_pool2d(fenced(x, side)), ops.global_avg_pool2d(x))
     assert_same_bits(ops.global_avg_pool2d_dx(fenced(dy, side), (4, 5)), ops.global_avg_pool2d_dx(dy, (4, 5)))

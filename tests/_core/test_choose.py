@@ -1,4 +1,4 @@
-"""The choice of an algorithm: each threshold and the tables' order, and conv.pyx calls what they select."""
+"""Tests of the choice of a convolution algorithm: thresholds, order, and the calls."""
 
 import numpy as np
 import pytest
@@ -57,16 +57,16 @@ def test_each_algorithm_is_selected_at_its_threshold():
         (BACKWARD_DX, COLUMNS, {"window": Window((9, 9)), "input_size": (14, 520), "C": 3}),
     ],
 )
-def test_direct_computes_what_is_beyond_a_threshold(table, layer, changes):
+def test_direct_is_selected_beyond_each_threshold(table, layer, changes):
     assert first(table, layer._replace(**changes)) == "direct"
 
 
-def test_few_channels_are_counted_in_bytes():
+def test_columns_limits_channels_by_bytes():
     assert first(BACKWARD_DX, COLUMNS._replace(C=3, itemsize=8)) == "columns"
 
 
-def test_columns_count_the_products_of_the_shortest_band():
-    rows_of_products = 17 * 9 * 9 * 3  # 17 output rows reach a band of one stride
+def test_columns_limits_the_products_of_the_shortest_band():
+    rows_of_products = 17 * 9 * 9 * 3  # 17 output rows contribute to a band of one stride
     longest = choose.COLUMNS_MOST_PRODUCTS // rows_of_products
     layer = COLUMNS._replace(window=Window((9, 9)), C=3)
     assert first(BACKWARD_DX, layer._replace(input_size=(14, longest + 8))) == "columns"
@@ -79,7 +79,7 @@ def test_large_tiles_need_many_outputs():
 
 
 @needs_kernels
-def test_every_algorithm_of_the_tables_can_run():
+def test_every_algorithm_in_the_tables_exists():
     for table, algorithms in (
         (FORWARD, kernels.conv.FORWARD),
         (BACKWARD_DX, kernels.conv.BACKWARD_DX),
@@ -109,5 +109,5 @@ def test_the_first_algorithm_that_suits_computes_the_result(layer, monkeypatch):
         chosen = first(getattr(choose, name), layer)
         assert_same_bits(call(), getattr(kernels.conv, name)[chosen](layer, *arrays))
         monkeypatch.setitem(getattr(kernels.conv, name), chosen, lambda *_: None)
-        if chosen != "direct":  # the next one of the table takes over
+        if chosen != "direct":  # the next algorithm in the table is called
             assert call() is not None

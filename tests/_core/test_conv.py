@@ -1,4 +1,4 @@
-"""The kernels of the convolution layer against its loops."""
+"""Tests of the convolution layer's kernels against the loops."""
 
 import sys
 
@@ -30,7 +30,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def passes(p):
-    """Forward pass and derivatives of one problem as public calls: name -> (call, arrays, products in one sum)."""
+    """Map "y", "dx", "dw" and "db" to (public call, arrays, number of products in one sum)."""
     pre, kernel, options = f"conv{p.window.ndim}d", p.window.kernel, p.options
     pixels = p.dy[..., 0].size
     return {
@@ -57,7 +57,7 @@ def test_kernels_agree_with_the_loops(ndim):
 
 
 @NDIMS
-def test_kernels_agree_to_the_last_bit_where_nothing_rounds(ndim):
+def test_kernels_equal_the_loops_without_rounding(ndim):
     @max_examples(200)
     @given(conv_problems(ndim, values=small_integers))
     def check(p):
@@ -66,13 +66,13 @@ def test_kernels_agree_to_the_last_bit_where_nothing_rounds(ndim):
     check()
 
 
-# More channels than a tile is wide, for any instruction set, and counts just beside a multiple of its lanes.
+# More channels than one tile in any instruction set, and numbers next to a multiple of the vector length.
 CHANNELS = [(1, 40), (40, 1), (3, 17), (17, 5), (8, 16), (33, 9), (2, 31), (32, 4), (15, 7)]
 
 
 @DTYPES
 @pytest.mark.parametrize(("C_g", "O_g"), CHANNELS)
-def test_kernels_agree_for_channels_that_fill_tiles_and_that_do_not(C_g, O_g, dtype):
+def test_kernels_equal_the_loops_for_full_and_partial_tiles(C_g, O_g, dtype):
     window = Window((2, 3), (1, 2), ((1, 0), (0, 2)))
     p = problem((2, 4), window, N=1, C_g=C_g, O_g=O_g, dtype=dtype, values=small_integers)
     assert_all_passes_agree(p, exact=True)
@@ -80,14 +80,14 @@ def test_kernels_agree_for_channels_that_fill_tiles_and_that_do_not(C_g, O_g, dt
 
 @DTYPES
 @pytest.mark.parametrize(("C_g", "O_g", "groups"), [(2, 9, 2), (17, 2, 2), (1, 1, 7), (3, 5, 3)])
-def test_kernels_agree_for_groups_of_many_and_of_single_channels(C_g, O_g, groups, dtype):
+def test_kernels_equal_the_loops_for_any_group_size(C_g, O_g, groups, dtype):
     window = Window((1, 2), (2, 1), "same", (1, 2))
     p = problem((3, 4), window, C_g=C_g, O_g=O_g, groups=groups, dtype=dtype, values=small_integers)
     assert_all_passes_agree(p, exact=True)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 5, 13, 29])
-def test_kernels_agree_for_rows_shorter_and_longer_than_a_tile(columns):
+def test_kernels_agree_with_the_loops_for_rows_shorter_and_longer_than_a_tile(columns):
     window = Window((2, 2), padding=((1, 1), (1, 0)))
     assert_all_passes_agree(problem((3, columns), window, N=1, C_g=1, O_g=3, values=small_integers), exact=True)
     assert_all_passes_agree(problem((29 // columns + 1, columns), window, C_g=2, O_g=1), exact=False)
@@ -96,26 +96,26 @@ def test_kernels_agree_for_rows_shorter_and_longer_than_a_tile(columns):
 @pytest.mark.parametrize(
     ("size", "window"),
     [
-        pytest.param((3, 4), Window((2, 3), 1, 5), id="outputs-that-see-padding-only"),
+        pytest.param((3, 4), Window((2, 3), 1, 5), id="windows-on-padding-only"),
         pytest.param((2, 3), Window((1, 2), 4, 3), id="stride-larger-than-the-image"),
         pytest.param((2, 3), Window((1, 2), (1, 9), ((0, 0), (3, 0))), id="no-window-reaches-the-image"),
-        pytest.param((4, 1), Window((3, 2), 3, ((0, 1), (3, 0))), id="image-behind-the-last-window"),
-        pytest.param((7, 8), Window((2, 2), (3, 4), "valid"), id="pixels-that-no-window-sees"),
-        pytest.param((9, 7), Window((2, 3), (2, 3), ((0, 3), (4, 1)), (3, 2)), id="dilation-beside-stride"),
+        pytest.param((4, 1), Window((3, 2), 3, ((0, 1), (3, 0))), id="pixels-after-the-last-window"),
+        pytest.param((7, 8), Window((2, 2), (3, 4), "valid"), id="pixels-between-windows"),
+        pytest.param((9, 7), Window((2, 3), (2, 3), ((0, 3), (4, 1)), (3, 2)), id="dilation-and-stride"),
         pytest.param((8, 6), Window((3, 2), (2, 2), ((1, 2), (0, 1)), (2, 4)), id="dilation-a-multiple-of-stride"),
-        pytest.param((11, 17), Window((3, 5), (4, 6), ((1, 2), (3, 0)), (2, 4)), id="phases-that-no-tap-reaches"),
-        pytest.param((19, 9), Window((7, 4), (6, 2), "same", (4, 3)), id="several-taps-in-each-of-few-phases"),
+        pytest.param((11, 17), Window((3, 5), (4, 6), ((1, 2), (3, 0)), (2, 4)), id="phases-without-a-tap"),
+        pytest.param((19, 9), Window((7, 4), (6, 2), "same", (4, 3)), id="several-taps-per-phase"),
         pytest.param((2, 3), Window((2, 1), (100_000, 3), ((0, 9), (1, 0)), (7, 1)), id="huge-stride"),
         pytest.param((5, 4), Window((5, 4)), id="kernel-as-large-as-the-image"),
         pytest.param((1, 1), Window((3, 2), 2, "same"), id="one-pixel"),
     ],
 )
-def test_kernels_agree_at_the_edges_of_geometry(size, window):
+def test_kernels_equal_the_loops_for_unusual_windows(size, window):
     assert_all_passes_agree(problem(size, window, C_g=2, O_g=3, values=small_integers), exact=True)
 
 
-# Enough work to wake several threads, rows for several tasks an image, and for ∂e/∂w several parts of the weights or chunks
-# of the rows.
+# Enough work for several threads and enough rows for several tasks per image; for ∂e/∂w, several parts of the weights or
+# chunks of the rows.
 LARGE = [
     pytest.param((37, 41), Window((3, 2), padding="same"), {"N": 6, "C_g": 5, "O_g": 20}, id="bands"),
     pytest.param((33, 35), Window((3, 5), (2, 1), "same", (1, 2)), {"N": 16, "C_g": 3, "O_g": 4, "groups": 2}, id="strided"),
@@ -127,7 +127,7 @@ LARGE = [
 
 @DTYPES
 @pytest.mark.parametrize(("size", "window", "channels"), LARGE)
-def test_bits_do_not_depend_on_the_number_of_threads(size, window, channels, dtype):
+def test_same_bits_at_any_thread_count(size, window, channels, dtype):
     p = problem(size, window, dtype=dtype, **channels)
     for call, arrays, _ in passes(p).values():
         assert_same_bits_at_any_thread_count(lambda call=call, arrays=arrays: call(*arrays))
@@ -135,12 +135,12 @@ def test_bits_do_not_depend_on_the_number_of_threads(size, window, channels, dty
 
 @DTYPES
 @pytest.mark.parametrize(("size", "window", "channels"), LARGE)
-def test_every_output_of_many_tasks_is_written_and_right(size, window, channels, dtype):
+def test_results_of_many_tasks_are_complete_and_exact(size, window, channels, dtype):
     p = problem(size, window, dtype=dtype, values=small_integers, **channels)
     for call, arrays, _ in passes(p).values():
         assert_writes_every_cell(lambda call=call, arrays=arrays: call(*arrays))
     y, dx, dw, db = (call(*arrays) for call, arrays, _ in passes(p).values())
-    # Integers, so that nothing rounds: one bilinear form, taken apart in three ways.
+    # On integers nothing rounds, so these three forms of the same bilinear form are equal.
     inner = np.sum(p.dy * (y - p.b), dtype=np.float64)
     assert inner == np.sum(p.x * dx, dtype=np.float64) == np.sum(p.w * dw, dtype=np.float64)
     np.testing.assert_array_equal(db, p.dy.sum(axis=tuple(range(p.dy.ndim - 1))))
@@ -148,7 +148,7 @@ def test_every_output_of_many_tasks_is_written_and_right(size, window, channels,
 
 @NDIMS
 @DTYPES
-def test_a_batch_of_none_has_no_outputs_and_zero_derivatives(ndim, dtype):
+def test_an_empty_batch_has_no_outputs_and_zero_derivatives(ndim, dtype):
     window = Window((2, 3)[-ndim:], padding="same")
     p = problem((4, 5)[-ndim:], window, N=0, dtype=dtype)
     shapes = {name: call(*arrays).shape for name, (call, arrays, _) in passes(p).items()}
@@ -171,26 +171,26 @@ def test_a_batch_of_none_has_no_outputs_and_zero_derivatives(ndim, dtype):
     ],
     ids=["valid", "same", "one-by-one", "asymmetric", "gaps"],
 )
-def test_kernels_read_nothing_beside_their_arrays(window, channels, side, dtype):
+def test_nothing_outside_the_arrays_is_read(window, channels, side, dtype):
     p = problem((5, 7), window, dtype=dtype, **channels)
     for call, arrays, _ in passes(p).values():
         assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_a_value_that_is_no_number_stays_in_its_group(poison):
+def test_non_finite_values_stay_in_their_group(poison):
     p = problem((4, 5), Window((2, 3), padding="same"), C_g=3, O_g=9, groups=3)
     for name, (call, arrays, _) in passes(p).items():
         clean, dirty = call(*arrays), [a.copy() for a in arrays]
         dirty[0][..., dirty[0].shape[-1] // 3 : dirty[0].shape[-1] // 3 * 2] = poison
-        found, third = call(*dirty), clean.shape[-1] // 3
+        actual, third = call(*dirty), clean.shape[-1] // 3
         middle = np.zeros(clean.shape[-1], bool)
         middle[third : 2 * third] = True
-        assert not np.isfinite(found[..., middle]).any(), name
-        assert_same_bits(found[..., ~middle], clean[..., ~middle])
+        assert not np.isfinite(actual[..., middle]).any(), name
+        assert_same_bits(actual[..., ~middle], clean[..., ~middle])
 
 
-def test_a_value_that_is_no_number_reaches_only_the_windows_that_see_it():
+def test_nan_reaches_only_the_windows_that_read_it():
     p = problem((6, 7), Window((2, 3), (2, 1), ((1, 0), (0, 2)), (1, 2)), N=3, C_g=2, O_g=17)
     for name, (call, arrays, _) in passes(p).items():
         dirty = [a.copy() for a in arrays]
@@ -202,14 +202,14 @@ def test_a_value_that_is_no_number_reaches_only_the_windows_that_see_it():
 
 
 @DTYPES
-def test_kernels_refuse_two_types_in_one_call(dtype):
+def test_kernels_reject_two_dtypes_in_one_call(dtype):
     other = np.float64 if dtype == np.float32 else np.float32
     p = problem((3, 4), Window((2, 2)), dtype=dtype)
     with pytest.raises((TypeError, ValueError)):
         kernels.conv.conv2d(p.x, p.w.astype(other), None, p.window, 1)
 
 
-def test_kernels_take_read_only_arrays():
+def test_kernels_accept_read_only_arrays():
     p = problem((3, 4), Window((2, 2)))
     for call, arrays, _ in passes(p).values():
         expected = call(*arrays)
@@ -218,14 +218,14 @@ def test_kernels_take_read_only_arrays():
         assert_same_bits(call(*arrays), expected)
 
 
-def test_a_stride_beyond_the_image_costs_nothing():
-    # As many phases as strides would never end.
+def test_dx_with_a_huge_stride_is_fast_and_correct():
+    # A loop over all stride² phases would never end.
     dx = ops.conv2d_dx(np.full((1, 1, 1, 2), 3.0), np.ones((3, 2, 1, 2)), (3, 4), stride=2**30)
     np.testing.assert_array_equal(dx[0, :, :, 0], [[6, 6, 0, 0]] * 3)
 
 
 @NDIMS
-def test_kernels_have_infinities_and_nan_where_the_loops_have_them(ndim):
+def test_kernels_have_non_finite_outputs_where_the_loops_do(ndim):
     @max_examples(100)
     @given(conv_problems(ndim), st.lists(st.sampled_from([np.nan, np.inf, -np.inf]), min_size=1, max_size=3), st.data())
     def check(p, poisons, data):
@@ -234,17 +234,17 @@ def test_kernels_have_infinities_and_nan_where_the_loops_have_them(ndim):
             for poison in poisons:
                 poisoned = data.draw(st.sampled_from(arrays))
                 poisoned.flat[data.draw(st.integers(0, poisoned.size - 1))] = poison
-            expected, found = both_engines(lambda call=call, arrays=arrays: call(*arrays))
+            expected, actual = both_engines(lambda call=call, arrays=arrays: call(*arrays))
             for is_one in (np.isnan, np.isposinf, np.isneginf):
-                np.testing.assert_array_equal(is_one(found), is_one(expected), err_msg=name)
+                np.testing.assert_array_equal(is_one(actual), is_one(expected), err_msg=name)
 
     with np.errstate(invalid="ignore"):
         check()
 
 
-def test_weights_that_are_all_infinite_give_the_same_bits_at_any_thread_count():
+def test_infinite_weights_give_the_same_bits_at_any_thread_count():
     p = problem((9, 8), Window((3, 2), (1, 2), ((0, 1), (2, 0))), C_g=40, O_g=50, groups=2)
-    p.w[...] = np.inf  # as a network has them after one step too far
+    p.w[...] = np.inf  # as after a training that diverged
     call, arrays, _ = passes(p)["dx"]
     assert_same_bits_at_any_thread_count(lambda: call(*arrays))
     assert_inputs_unchanged(call, *arrays)

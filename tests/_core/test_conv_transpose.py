@@ -1,4 +1,4 @@
-"""The kernels of the transposed convolution against its loops."""
+"""Tests of the transposed convolution's kernels against the loops."""
 
 import sys
 
@@ -28,7 +28,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def passes(p):
-    """Forward pass and derivatives of one problem as public calls: name -> (call, arrays, products in one sum)."""
+    """Map "y", "dx", "dw" and "db" to (public call, arrays, number of products in one sum)."""
     pre, kernel, options = f"conv_transpose{p.window.ndim}d", p.window.kernel, p.options
     larger = {**options, "output_padding": p.output_padding}
     pixels = p.x[..., 0].size
@@ -56,7 +56,7 @@ def test_kernels_agree_with_the_loops(ndim):
 
 
 @NDIMS
-def test_kernels_agree_to_the_last_bit_where_nothing_rounds(ndim):
+def test_kernels_equal_the_loops_without_rounding(ndim):
     @max_examples(100)
     @given(transpose_problems(ndim, values=small_integers))
     def check(p):
@@ -67,7 +67,7 @@ def test_kernels_agree_to_the_last_bit_where_nothing_rounds(ndim):
 
 @DTYPES
 @pytest.mark.parametrize(("C_g", "O_g", "groups"), [(1, 40, 1), (40, 1, 1), (3, 17, 2), (17, 5, 1), (2, 9, 3)])
-def test_kernels_agree_for_channels_that_fill_tiles_and_that_do_not(C_g, O_g, groups, dtype):
+def test_kernels_equal_the_loops_for_full_and_partial_tiles(C_g, O_g, groups, dtype):
     window = Window((2, 3), (1, 2), ((1, 0), (0, 2)))
     p = transpose_problem((2, 6), window, N=1, C_g=C_g, O_g=O_g, groups=groups, dtype=dtype, values=small_integers)
     assert_all_passes_agree(p, exact=True)
@@ -76,21 +76,21 @@ def test_kernels_agree_for_channels_that_fill_tiles_and_that_do_not(C_g, O_g, gr
 @pytest.mark.parametrize(
     ("output_size", "window"),
     [
-        pytest.param((3, 4), Window((2, 3), 1, 5), id="stamps-in-the-padding-only"),
+        pytest.param((3, 4), Window((2, 3), 1, 5), id="stamps-on-padding-only"),
         pytest.param((2, 7), Window((1, 2), 4), id="gaps-between-stamps"),
-        pytest.param((4, 9), Window((2, 2), (3, 4)), id="pixels-behind-all-stamps"),
-        pytest.param((9, 7), Window((2, 3), (2, 3), ((0, 3), (4, 1)), (3, 2)), id="dilation-beside-stride"),
+        pytest.param((4, 9), Window((2, 2), (3, 4)), id="pixels-after-all-stamps"),
+        pytest.param((9, 7), Window((2, 3), (2, 3), ((0, 3), (4, 1)), (3, 2)), id="dilation-and-stride"),
         pytest.param((5, 4), Window((5, 4)), id="one-stamp"),
         pytest.param((1, 1), Window((3, 2), 2, "same"), id="one-pixel"),
     ],
 )
-def test_kernels_agree_at_the_edges_of_geometry(output_size, window):
+def test_kernels_equal_the_loops_for_unusual_windows(output_size, window):
     assert_all_passes_agree(transpose_problem(output_size, window, values=small_integers), exact=True)
 
 
 @NDIMS
 @DTYPES
-def test_a_batch_of_none_has_no_outputs_and_zero_derivatives(ndim, dtype):
+def test_an_empty_batch_has_no_outputs_and_zero_derivatives(ndim, dtype):
     window = Window((2, 3)[-ndim:], padding="same")
     p = transpose_problem((4, 5)[-ndim:], window, N=0, dtype=dtype)
     shapes = {name: call(*arrays).shape for name, (call, arrays, _) in passes(p).items()}
@@ -98,7 +98,7 @@ def test_a_batch_of_none_has_no_outputs_and_zero_derivatives(ndim, dtype):
     assert_all_passes_agree(p, exact=True)
 
 
-# Enough work to wake several threads, and rows for several tasks an image.
+# Enough work for several threads, and enough rows for several tasks per image.
 LARGE = [
     pytest.param((37, 41), Window((3, 2), 2, "same"), {"N": 6, "C_g": 20, "O_g": 5}, id="bands"),
     pytest.param((33, 35), Window((3, 5), (2, 1), "same", (1, 2)), {"N": 16, "C_g": 4, "O_g": 3, "groups": 2}, id="groups"),
@@ -108,7 +108,7 @@ LARGE = [
 
 @DTYPES
 @pytest.mark.parametrize(("output_size", "window", "channels"), LARGE)
-def test_bits_do_not_depend_on_the_number_of_threads(output_size, window, channels, dtype):
+def test_same_bits_at_any_thread_count(output_size, window, channels, dtype):
     p = transpose_problem(output_size, window, dtype=dtype, **channels)
     for call, arrays, _ in passes(p).values():
         assert_same_bits_at_any_thread_count(lambda call=call, arrays=arrays: call(*arrays))
@@ -116,12 +116,12 @@ def test_bits_do_not_depend_on_the_number_of_threads(output_size, window, channe
 
 @DTYPES
 @pytest.mark.parametrize(("output_size", "window", "channels"), LARGE)
-def test_every_output_of_many_tasks_is_written_and_right(output_size, window, channels, dtype):
+def test_results_of_many_tasks_are_complete_and_exact(output_size, window, channels, dtype):
     p = transpose_problem(output_size, window, dtype=dtype, values=small_integers, **channels)
     for call, arrays, _ in passes(p).values():
         assert_writes_every_cell(lambda call=call, arrays=arrays: call(*arrays))
     y, dx, dw, db = (call(*arrays) for call, arrays, _ in passes(p).values())
-    # Integers, so that nothing rounds: one bilinear form, taken apart in three ways.
+    # On integers nothing rounds, so these three forms of the same bilinear form are equal.
     inner = np.sum(p.dy * (y - p.b), dtype=np.float64)
     assert inner == np.sum(p.x * dx, dtype=np.float64) == np.sum(p.w * dw, dtype=np.float64)
     np.testing.assert_array_equal(db, p.dy.sum(axis=tuple(range(p.dy.ndim - 1))))
@@ -132,17 +132,17 @@ def test_every_output_of_many_tasks_is_written_and_right(output_size, window, ch
 @pytest.mark.parametrize("side", ["start", "end"])
 @pytest.mark.parametrize("channels", [{"C_g": 5, "O_g": 3, "groups": 2}, {"C_g": 33, "O_g": 19}])
 @pytest.mark.parametrize("window", [Window((2, 3), (2, 3), "same", (3, 2)), Window((2, 2), 3)], ids=["same", "gaps"])
-def test_kernels_read_nothing_beside_their_arrays(window, channels, side, dtype):
+def test_nothing_outside_the_arrays_is_read(window, channels, side, dtype):
     p = transpose_problem((5, 7), window, dtype=dtype, **channels)
     for call, arrays, _ in passes(p).values():
         assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_a_value_that_is_no_number_reaches_only_what_it_stamps(poison):
+def test_a_non_finite_value_reaches_only_the_outputs_of_its_stamp(poison):
     p = transpose_problem((6, 7), Window((2, 3), (2, 1), ((1, 0), (0, 2)), (1, 2)), N=3, C_g=2, O_g=17, groups=2)
     for name, (call, arrays, _) in passes(p).items():
-        arrays = [np.abs(a) + 1 for a in arrays]  # no zero that would hide a product
+        arrays = [np.abs(a) + 1 for a in arrays]  # without zeros, which would hide a product
         touched, dirty = [a.copy() for a in arrays], [a.copy() for a in arrays]
         touched[0][1, 1, 2, 0] += 1
         dirty[0][1, 1, 2, 0] = poison
@@ -152,7 +152,7 @@ def test_a_value_that_is_no_number_reaches_only_what_it_stamps(poison):
         np.testing.assert_array_equal(~np.isfinite(call(*dirty)), changed, err_msg=name)
 
 
-def test_kernels_take_read_only_arrays():
+def test_kernels_accept_read_only_arrays():
     p = transpose_problem((3, 4), Window((2, 2)))
     for call, arrays, _ in passes(p).values():
         expected = call(*arrays)
@@ -162,7 +162,7 @@ def test_kernels_take_read_only_arrays():
 
 
 @DTYPES
-def test_kernels_refuse_two_types_in_one_call(dtype):
+def test_kernels_reject_two_dtypes_in_one_call(dtype):
     other = np.float64 if dtype == np.float32 else np.float32
     p = transpose_problem((3, 4), Window((2, 2)), dtype=dtype)
     for w, b in ((p.w.astype(other), p.b), (p.w, p.b.astype(other))):

@@ -1,4 +1,4 @@
-"""The kernels of plain convolution and cross-correlation equal their loops."""
+"""Tests of plain convolution and cross-correlation kernels against the loops."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ MODES = ("valid", "same", "full")
 
 
 @given(st.data(), st.sampled_from(MODES), dtypes, st.sampled_from([convolve2d, cross_correlate2d]))
-def test_images_in_every_mode(data, mode, dtype, slide):
+def test_images_agree_with_the_loops_in_every_mode(data, mode, dtype, slide):
     kh, kw = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 5)), label="kernel")
     H, W = kh + data.draw(st.integers(0, 4)), kw + data.draw(st.integers(0, 20))
     x, w = small_floats((H, W), 1, dtype), small_floats((kh, kw), 2, dtype)
@@ -41,7 +41,7 @@ def test_images_in_every_mode(data, mode, dtype, slide):
 
 
 @given(st.integers(1, 6), st.integers(0, 40), st.sampled_from(MODES), dtypes)
-def test_signals_in_every_mode(k, extra, mode, dtype):
+def test_signals_agree_with_the_loops_in_every_mode(k, extra, mode, dtype):
     x, w = small_floats((k + extra,), 1, dtype), small_floats((k,), 2, dtype)
     for slide in (convolve1d, cross_correlate1d):
 
@@ -52,7 +52,7 @@ def test_signals_in_every_mode(k, extra, mode, dtype):
 
 
 @pytest.mark.parametrize("mode", ["same", "full"])
-def test_a_kernel_larger_than_the_image(mode):
+def test_a_kernel_larger_than_the_image_agrees_with_the_loops(mode):
     x, w = small_floats((2, 3), 1), small_floats((5, 4), 2)
     for slide in (cross_correlate2d, convolve2d):
 
@@ -69,14 +69,14 @@ def test_same_bits_at_any_thread_count():
 
 @pytest.mark.parametrize("side", ["start", "end"])
 @pytest.mark.parametrize("mode", MODES)
-def test_nothing_outside_of_the_arrays_is_read(mode, side):
+def test_nothing_outside_the_arrays_is_read(mode, side):
     x, w = fenced(small_floats((9, 33), 1, np.float32), side), fenced(small_floats((3, 5), 2, np.float32), side)
     expected = convolve2d(np.array(x), np.array(w), mode)
     assert (convolve2d(x, w, mode) == expected).all()
 
 
 @given(st.data(), st.sampled_from(MODES), dtypes)
-def test_through_the_transform_in_every_mode(data, mode, dtype):
+def test_fft_convolution_agrees_with_the_loops_in_every_mode(data, mode, dtype):
     kh, kw = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)), label="kernel")
     H, W = kh + data.draw(st.integers(0, 4)), kw + data.draw(st.integers(0, 5))
     x, w = small_floats((H, W), 1, dtype), small_floats((kh, kw), 2, dtype)
@@ -87,11 +87,11 @@ def test_through_the_transform_in_every_mode(data, mode, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("extra", range(24))
-def test_a_transform_filled_up_to_a_fast_length_convolves_the_same(extra, dtype):
+def test_fft_padded_to_a_fast_length_gives_the_same_convolution(extra, dtype):
     x, w = small_floats((37 + extra,), 1, dtype), small_floats((5,), 2, dtype)
     assert_within(fft_convolve1d(x, w, "full"), convolve1d(x, w, "full"), fft_rounding(x, w))
 
 
-def test_a_kernel_larger_than_the_image_through_the_transform():
+def test_fft_convolution_with_a_kernel_larger_than_the_image_agrees_with_the_loops():
     x, w = small_floats((2, 3), 1), small_floats((5, 4), 2)
     assert_parity(lambda x, w: fft_convolve2d(x, w, "same"), x, w, tolerance=fft_rounding(x, w))

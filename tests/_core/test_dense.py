@@ -1,4 +1,4 @@
-"""The kernels of the dense layer equal their loops."""
+"""Tests of the dense layer's kernels against the loops."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ pytestmark = needs_kernels
 
 @st.composite
 def dense_problems(draw, most=18):
-    """x (N, C), w (C, O), b (O,) and dy (N, O); N, C and O mutually distinct."""
+    """Draw x (N, C), w (C, O), b (O,) and dy (N, O), with N, C and O mutually distinct."""
     C = draw(st.integers(1, most))
     O = draw(unlike({C}, 1, most))
     N = draw(unlike({C, O}, 0, most))
@@ -23,7 +23,7 @@ def dense_problems(draw, most=18):
 
 
 @given(dense_problems())
-def test_forward_and_derivatives(problem):
+def test_forward_and_derivatives_agree_with_the_loops(problem):
     x, w, b, dy = problem
     (N, C), O = x.shape, len(b)
     assert_parity(dense, x, w, b, tolerance=rounding(dense, x, w, b, terms=C + 1))
@@ -40,7 +40,7 @@ def test_same_bits_at_any_thread_count(dtype):
 
 
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_nothing_outside_of_the_arrays_is_read(side):
+def test_nothing_outside_the_arrays_is_read(side):
     arrays = (
         small_floats((19, 7), 1, np.float32),
         small_floats((7, 33), 2, np.float32),
@@ -54,10 +54,10 @@ def test_nothing_outside_of_the_arrays_is_read(side):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_more_rows_and_more_depth_than_one_task_takes_at_once(dtype):
+def test_arrays_of_many_tasks_are_exact_on_integers(dtype):
     N, C, O = 341, 1030, 67
     x, w, b, dy = (small_integers(shape, k, dtype) for k, shape in enumerate([(N, C), (C, O), (O,), (N, O)]))
-    assert_same_bits(dense(x, w, b), x @ w + b)  # integers: no sum rounds, in whatever order
+    assert_same_bits(dense(x, w, b), x @ w + b)  # integers: no sum rounds, in any order
     assert_same_bits(dense_dx(dy, w), dy @ w.T)
     assert_same_bits(dense_dw(x, dy), x.T @ dy)
     assert_same_bits(dense_dx(x, w.T.copy()), x @ w)
@@ -66,8 +66,8 @@ def test_more_rows_and_more_depth_than_one_task_takes_at_once(dtype):
 @pytest.mark.parametrize("side", ["start", "end"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("N", [1, 3, 4, 5])
-def test_a_few_examples_meet_the_weights_as_they_lie(N, dtype, side):
-    # More outputs than one task takes, and a depth that no number of rows at once divides.
+def test_small_batches_are_exact_on_integers(N, dtype, side):
+    # A small batch reads the weights unpacked. The outputs need several tasks; the depth leaves a remainder in each loop.
     x, w, b = (small_integers(shape, k, dtype) for k, shape in enumerate([(N, 1027), (1027, 1061), (1061,)]))
     assert_same_bits(dense(*(fenced(a, side) for a in (x, w, b))), x @ w + b)
     assert_same_bits_at_any_thread_count(lambda: dense(x, w))

@@ -1,4 +1,4 @@
-"""The rounding error of long sums stays within the bound of refconv/_core/common/sums.h, in every kernel that sums."""
+"""Tests that the rounding error of long sums stays within the bound of common/sums.h."""
 
 from fractions import Fraction
 from math import exp, prod
@@ -27,18 +27,18 @@ from strategies import small_integers
 
 pytestmark = needs_kernels
 
-SUM_BLOCK = 512  # of refconv/_core/common/sums.h
+SUM_BLOCK = 512  # terms, defined in refconv/_core/common/sums.h
 
 
 def error_bound(terms, dtype):
-    """The bound of refconv/_core/common/sums.h on the error of a sum, relative to the sum of magnitudes."""
+    """Return the bound of common/sums.h on a sum's error, relative to the sum of magnitudes."""
     blocks = 2 * terms / SUM_BLOCK
     roundings = min(terms, SUM_BLOCK) + min(blocks, SUM_BLOCK) + blocks / SUM_BLOCK + 40
     return float(roundings * np.finfo(dtype).eps / 2)
 
 
 class Case(NamedTuple):
-    """A call on arrays of these shapes, the first of them filled with 0.3 and the second with 0.7."""
+    """Call on arrays of these shapes; the first is filled with 0.3, the second with 0.7."""
 
     name: str
     terms: int
@@ -52,7 +52,7 @@ def winograd_dx(dy, w):
 
 
 def relu_pool_grads(x, dy):
-    """∂e/∂w and ∂e/∂b of a layer in which every window has a winner."""
+    """Return ∂e/∂w and ∂e/∂b of a layer in which every window has a positive maximum."""
     w = np.full((2, 3, x.shape[3], dy.shape[3]), 0.5, x.dtype)
     window = Window((2, 3))
     _, winners = fused.conv2d_relu_pool(x, w, None, window)
@@ -74,7 +74,7 @@ def batch_norm_dbeta(dy, x):
 
 
 def mean_and_var(x):
-    """The mean, and the variance of ±x."""
+    """Return the mean of x and the square root of the variance of ±x."""
     C = x.shape[1]
     one, zero = np.ones(C, x.dtype), np.zeros(C, x.dtype)
     signs = np.where(np.arange(len(x)) % 2, -1, 1)[:, None].astype(x.dtype)
@@ -104,7 +104,7 @@ def cross_entropy_denominator(x):
 
 
 def sum_of_exponentials(terms, x):
-    """The denominator of softmax, divided by the exponential of the one logit of 1."""
+    """Return softmax's denominator, divided by the exponential of the single logit of 1."""
     return 1 + (terms - 1) * Fraction(exp(float(x) - 1))
 
 
@@ -113,7 +113,7 @@ def squared_error(terms, p, t):
 
 
 def binary_loss(terms, x, t):
-    softplus = Fraction(np.log1p(np.exp(-float(x))))  # of −x; that of x is larger by x
+    softplus = Fraction(np.log1p(np.exp(-float(x))))  # softplus(−x); softplus(x) is larger by x
     return t * softplus + (1 - t) * (softplus + x)
 
 
@@ -256,7 +256,10 @@ def filled(shapes, dtype):
 
 
 def worst_error(case, dtype):
-    """The largest relative error of a case: with equal terms the exact sum is known, and roundings do not cancel."""
+    """Return the largest relative error of a case.
+
+    All terms are equal, so the exact sum is known and rounding errors do not cancel.
+    """
     arrays = filled(case.shapes, dtype)
     results = case.call(*arrays)
     expected = case.expected(case.terms, *(Fraction(float(a.flat[0])) for a in arrays))
@@ -276,12 +279,12 @@ def test_error_of_a_long_sum_stays_within_its_bound(case, dtype):
 
 
 def repeated(values):
-    """The values as a column, once for each channel of a layer so wide that batch_norm's chunks have 16 rows only."""
+    """Return the values as a column for 2048 channels; batch_norm then uses chunks of 16 rows."""
     return np.repeat(values[:, None], 2048, axis=1)
 
 
 def wide_batch_norm_grads(values):
-    """dgamma and dbeta: with x = 1, mean 0 and variance 1 both are the sum of dy."""
+    """Return dgamma and dbeta; with x = 1, mean 0 and variance 1 both are the sum of dy."""
     dy = repeated(values)
     one, zero = np.ones(dy.shape[1]), np.zeros(dy.shape[1])
     return np.stack(norm.batch_norm_grads(dy, x=np.ones_like(dy), gamma=one, mean=zero, var=one, eps=0.0)[1:])
@@ -294,27 +297,33 @@ def wide_batch_norm_inference_grads(values):
 
 
 def wide_batch_norm_mean(values):
-    scale = len(values) / 2**14  # makes the first chunk's share of the mean a power of two
+    scale = len(values) / 2**14  # makes the first chunk's part of the mean a power of two
     x = repeated(values * scale)
     return norm.batch_norm(x, np.ones(x.shape[1]), np.zeros(x.shape[1]))[1] / scale * len(values)
 
 
 def wide_batch_norm_var(values):
-    scale = np.sqrt(len(values)) / 2**7  # makes the first chunk's share of the variance a power of two
+    scale = np.sqrt(len(values)) / 2**7  # makes the first chunk's part of the variance a power of two
     x = repeated(np.sqrt(values) * scale)
     x[1::2] *= -1
     return norm.batch_norm(x, np.ones(x.shape[1]), np.zeros(x.shape[1]))[2] / scale**2 * len(values)
 
 
 def smoothed_cross_entropy(values):
-    """The loss is the mean of -log_softmax, which is -logit here, where one logit is 0 and all others are far below it."""
+    """Return a loss that is the sum of the values.
+
+    The loss is the mean of -log_softmax, which equals -logit here: one logit is 0 and all others are far below it.
+    """
     logits = -(2.0**63) * values[None]
     logits[0, -1] = 0
     return loss.softmax_cross_entropy(logits, np.array([0]), label_smoothing=1.0)[0] * len(values) / 2.0**63
 
 
 def cross_entropy_of_a_batch(values):
-    """The loss of a row is its value: of two classes, the one asked for has no probability."""
+    """Return a loss that is the sum of the values.
+
+    Each row has two classes; its label has probability 0, and its loss is its value.
+    """
     logits = np.stack([np.zeros_like(values), -(2.0**63) * values], axis=1)
     return loss.softmax_cross_entropy(logits, np.ones(len(values), int))[0] * len(values) / 2.0**63
 
@@ -350,21 +359,23 @@ FRONT_LOADED = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("head", "terms", "call"), [row[1:] for row in FRONT_LOADED], ids=[row[0] for row in FRONT_LOADED])
-def test_error_of_a_sum_of_one_large_and_many_small_parts_stays_within_its_bound(head, terms, call):
-    # The worst case of a running sum: the first part is a power of two, and each of the others is lost, since it is less than
-    # half a unit in the last place of the first. A part is what the kernel adds: a chunk's sum, a lane's value, a block's sum.
-    rest = 0.99 * 2.0**-53
-    values = np.full(terms, rest)
-    values[:head] = 1
-    expected = head + (terms - head) * Fraction(rest)
+@pytest.mark.parametrize(
+    ("large_terms", "terms", "call"), [row[1:] for row in FRONT_LOADED], ids=[row[0] for row in FRONT_LOADED]
+)
+def test_error_of_a_sum_of_a_large_and_many_small_terms_stays_within_its_bound(large_terms, terms, call):
+    # The worst case of a running sum: the first term is a power of two, and every other term is lost, because it is less than
+    # half a unit in the last place of the first. A term is a chunk's sum, a lane's value or a block's sum.
+    small_term = 0.99 * 2.0**-53
+    values = np.full(terms, small_term)
+    values[:large_terms] = 1
+    expected = large_terms + (terms - large_terms) * Fraction(small_term)
     results = np.asarray(call(values))
     error = max(abs(Fraction(float(extreme)) / expected - 1) for extreme in (results.min(), results.max()))
     assert float(error) <= error_bound(terms, np.float64)
 
 
 @pytest.mark.parametrize(("terms", "pick"), [(2**24 + 6, 0), (2**24 + 4, 1)])
-def test_a_sum_of_ones_grows_beyond_the_digits_of_float32(terms, pick):
+def test_a_sum_of_more_than_2_to_the_24_ones_is_exact_in_float32(terms, pick):
     ones = np.ones((terms, 1), np.float32)
     call = (lambda: dense.dense(ones.T, ones), lambda: avg_pool.global_avg_pool1d(ones[None]) * np.float32(terms))[pick]
     assert call()[0, 0] == terms
@@ -380,8 +391,8 @@ def test_a_sum_of_ones_grows_beyond_the_digits_of_float32(terms, pick):
         ((1, 4, 725, 1), (3, 700, 1, 2)),
     ],
 )
-def test_blocks_of_a_convolution_and_of_its_derivatives_read_the_right_elements(shape, kernel, dtype):
-    # Integers: no sum rounds, in whatever order.
+def test_blocks_of_a_convolution_and_its_derivatives_read_the_correct_elements(shape, kernel, dtype):
+    # Integers: no sum rounds, in any order.
     x, w = small_integers(shape, 1, dtype), small_integers(kernel, 2, dtype)
     windows = np.lib.stride_tricks.sliding_window_view(x, kernel[:2], axis=(1, 2))  # (N, rows, columns, C, kh, kw)
     y = conv.conv2d(x, w)
@@ -396,7 +407,7 @@ def test_blocks_of_a_convolution_and_of_its_derivatives_read_the_right_elements(
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("size", "kernel"), [((33, 49), (31, 40)), ((5, 707), (2, 700)), ((43, 611), (2, 3))])
-def test_blocks_of_a_depthwise_convolution_read_the_right_elements(size, kernel, dtype):
+def test_blocks_of_a_depthwise_convolution_read_the_correct_elements(size, kernel, dtype):
     x, w = small_integers((2, *size, 19), 1, dtype), small_integers((*kernel, 19, 1), 2, dtype)
     windows = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(1, 2))
     y = separable.depthwise_conv2d(x, w)

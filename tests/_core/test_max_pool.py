@@ -1,4 +1,4 @@
-"""The kernels of max pooling against their loops."""
+"""Tests of the max pooling kernels against the loops."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def op(name, ndim):
 
 
 def assert_agrees(x, window):
-    """y, argmax and ∂e/∂x have the same bits: nothing is computed but copies, comparisons and sums in one order."""
+    """Check that y, argmax and ∂e/∂x have the same bits, since all sums have the same order."""
     ndim, kernel = window.ndim, window.kernel
     assert_parity(lambda x: op("max_pool_with_argmax", ndim)(x, kernel, **options(window)), x)
     assert_parity(lambda x: op("max_pool", ndim)(x, kernel, **options(window)), x)
@@ -40,7 +40,7 @@ def assert_agrees(x, window):
 
 
 @NDIMS
-def test_agreement_with_the_loops_where_values_tie(ndim):
+def test_kernels_equal_the_loops_with_ties(ndim):
     @given(pool_problems(ndim))
     def check(problem):
         assert_agrees(*problem)
@@ -49,7 +49,7 @@ def test_agreement_with_the_loops_where_values_tie(ndim):
 
 
 @NDIMS
-def test_agreement_with_the_loops_where_they_rarely_tie(ndim):
+def test_kernels_equal_the_loops_with_few_ties(ndim):
     @given(pool_problems(ndim, values=small_floats))
     def check(problem):
         assert_agrees(*problem)
@@ -57,34 +57,34 @@ def test_agreement_with_the_loops_where_they_rarely_tie(ndim):
     check()
 
 
-def with_strange_values(shape, seed, dtype):
-    """Small integers, among them NaN, both infinities and both zeros."""
+def with_special_values(shape, seed, dtype):
+    """Return small integers mixed with NaN, both infinities and both zeros."""
     rng = np.random.default_rng(seed)
     return rng.choice(np.array([np.nan, np.inf, -np.inf, -np.inf, 0.0, -0.0, 1, 2], dtype), shape)
 
 
 @NDIMS
-def test_agreement_with_the_loops_on_nan_and_infinities(ndim):
-    @given(pool_problems(ndim, values=with_strange_values))
+def test_kernels_equal_the_loops_on_nan_and_infinities(ndim):
+    @given(pool_problems(ndim, values=with_special_values))
     def check(problem):
         x, window = problem
-        found = both_engines(lambda: op("max_pool_with_argmax", ndim)(x, window.kernel, **options(window)))
-        for loops, kernels in zip(*found, strict=True):
+        results = both_engines(lambda: op("max_pool_with_argmax", ndim)(x, window.kernel, **options(window)))
+        for loops, kernels in zip(*results, strict=True):
             np.testing.assert_array_equal(kernels, loops)
-        np.testing.assert_array_equal(op("max_pool", ndim)(x, window.kernel, **options(window)), found[0][0])
+        np.testing.assert_array_equal(op("max_pool", ndim)(x, window.kernel, **options(window)), results[0][0])
 
     check()
 
 
 @DTYPES
 @CHANNELS
-def test_agreement_for_channels_that_fill_the_lanes_and_that_do_not(C, dtype):
+def test_kernels_equal_the_loops_for_full_and_partial_vectors(C, dtype):
     assert_agrees(small_integers((2, 4, 5, C), C, dtype), Window((3, 2), (1, 2), ((1, 0), (0, 1))))
 
 
 @pytest.mark.parametrize(("N", "C"), [(1, 300), (3, 113), (7, 35)])
-def test_tasks_of_the_derivative_share_out_all_channels(N, C):
-    # Channels that make more cache lines than there are tasks an image, and not a multiple.
+def test_tasks_of_the_derivative_cover_all_channels(N, C):
+    # The channels fill more cache lines than an image has tasks, and not a multiple of that number.
     assert_agrees(small_integers((N, 3, 2, C), 0), Window((2, 1)))
 
 
@@ -92,7 +92,7 @@ def test_tasks_of_the_derivative_share_out_all_channels(N, C):
 @CHANNELS
 @FENCED
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_no_byte_outside_of_the_input_is_read(C, dtype, side, window, more):
+def test_nothing_outside_the_arrays_is_read(C, dtype, side, window, more):
     x = small_floats((2, 4, 5, C), C, dtype)
     y, argmax = ops.max_pool2d_with_argmax(x, window, **more)
     dx = ops.max_pool2d_dx(y, argmax, (4, 5))
@@ -105,7 +105,7 @@ def test_no_byte_outside_of_the_input_is_read(C, dtype, side, window, more):
 @DTYPES
 @pytest.mark.parametrize(("N", "C"), [(1, 70), (5, 6), (33, 3)])
 def test_same_bits_at_any_thread_count(N, C, dtype):
-    # Work for several threads, in tasks whose last lanes reach into the next one's outputs.
+    # Enough work for several threads; the last lanes of a task overlap the next task's outputs.
     rng = np.random.default_rng(0)
     x = rng.standard_normal((N, 59, 61, C)).astype(dtype)
     more = {"stride": (1, 2), "padding": "same"}
@@ -116,7 +116,7 @@ def test_same_bits_at_any_thread_count(N, C, dtype):
     assert_same_bits_at_any_thread_count(lambda: ops.max_pool2d_dx(dy, argmax, (59, 61)))
 
 
-def test_pixels_that_won_nowhere_get_no_derivative():
+def test_pixels_that_are_no_maximum_get_zero_derivative():
     argmax = np.zeros((1, 2, 2, 3), np.intp)
     assert_writes_every_cell(lambda: ops.max_pool2d_dx(np.ones((1, 2, 2, 3)), argmax, (5, 6)))
 

@@ -1,4 +1,4 @@
-"""The kernels of batch normalisation equal their loops, and stay accurate where sums are long or means are large."""
+"""Tests of batch normalisation kernels against the loops, on long sums and large means."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ pytestmark = needs_kernels
 
 @st.composite
 def norm_problems(draw, most=9):
-    """x and dy (M, C), gamma, beta, mean and var (C,); M and C distinct."""
+    """Draw x and dy (M, C), gamma, beta, mean and var (C,), with M and C distinct."""
     C = draw(st.integers(1, most))
     M = draw(unlike({C}, 1, most))
     seed, dtype = draw(seeds), draw(dtypes)
@@ -32,9 +32,9 @@ def norm_problems(draw, most=9):
 
 
 @given(norm_problems(), st.sampled_from([1e-3, 0.5]))
-def test_every_function(problem, eps):
+def test_all_functions_agree_with_the_loops(problem, eps):
     x, dy, gamma, beta, mean, var = problem
-    # Each result is a sum of M products over √ε at most three times.
+    # Each result is a sum of M products, divided by √ε at most three times.
     near = {"tolerance": 50 * len(x) * np.finfo(x.dtype).eps / eps, "rtol": 50 * np.finfo(x.dtype).eps}
     assert_parity(lambda x, gamma, beta: batch_norm(x, gamma, beta, eps=eps), x, gamma, beta, **near)
     assert_parity(lambda *a: batch_norm_inference(*a, eps=eps), x, gamma, beta, mean, var, **near)
@@ -43,16 +43,16 @@ def test_every_function(problem, eps):
     assert_parity(in_order(batch_norm_grads, eps=eps), dy, x, gamma, mean, var, **near)
 
 
-# Channels fewer and more than are summed side by side, a multiple of that or not; several chunks, the last one short.
+# Channels below and above the number summed at once, a multiple of it or not; several chunks, the last one short.
 @pytest.mark.parametrize(("M", "C"), [(1, 1), (70_001, 1), (12_345, 6), (1_301, 64), (523, 100), (300, 256), (19, 5_000)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_many_chunks_against_numpy(M, C, dtype):
+def test_many_chunks_agree_with_numpy(M, C, dtype):
     rng = np.random.default_rng(0)
     x, dy = rng.standard_normal((M, C)).astype(dtype) + dtype(3), rng.standard_normal((M, C)).astype(dtype)
     gamma, beta, eps = rng.standard_normal(C).astype(dtype), rng.standard_normal(C).astype(dtype), 0.1
     X, DY = x.astype(np.float64), dy.astype(np.float64)
     xhat = (X - X.mean(axis=0)) / np.sqrt(X.var(axis=0) + eps)
-    # NumPy adds the rows one after the other in double precision: it is off by up to M·ε itself.
+    # NumPy adds the rows one by one in double precision, so its own error is up to M·ε.
     near = {"rtol": 20 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps + 4 * M * np.finfo(np.float64).eps}
     y, mean, var = batch_norm(x, gamma, beta, eps=eps)
     np.testing.assert_allclose(mean, X.mean(axis=0), **near)
@@ -67,8 +67,8 @@ def test_many_chunks_against_numpy(M, C, dtype):
     np.testing.assert_allclose(dx, gamma / np.sqrt(X.var(axis=0) + eps) * inner, **near)
 
 
-def test_a_large_mean_does_not_drown_a_small_variance():
-    # Of E[x²] − μ² nothing would be left in float32: μ² is 10⁸, and the variance 0.1.
+def test_a_small_variance_is_accurate_beside_a_large_mean():
+    # In float32, E[x²] − μ² would lose all digits: μ² is 10⁸ and the variance is 0.1.
     rng = np.random.default_rng(0)
     x = (1e4 + 0.3 * rng.standard_normal((40_000, 3))).astype(np.float32)
     exact = x.astype(np.float64)
@@ -84,8 +84,8 @@ def test_a_large_mean_does_not_drown_a_small_variance():
 @pytest.mark.parametrize(("rows", "value"), [(16, 0), (1, 0), (5, 1e6)])
 @pytest.mark.parametrize("C", [1, 3, 64, 70])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_first_rows_unlike_the_others_cost_no_digits(rows, value, C, dtype):
-    # As at the border of an image: deviations from them are large against the others', and would bring their rounding along.
+def test_unusual_first_rows_do_not_reduce_accuracy(rows, value, C, dtype):
+    # As at the border of an image: if deviations were taken from these rows, they would be large and add rounding errors.
     x = np.full((32_768 // C, C), 1.2345678, dtype)
     x[:rows] = value
     exact = x.astype(np.longdouble)
@@ -98,8 +98,8 @@ def test_first_rows_unlike_the_others_cost_no_digits(rows, value, C, dtype):
 
 @pytest.mark.parametrize("large", [1.4e19, 1e38, 2e38])
 @pytest.mark.parametrize("C", [1, 64, 70])
-def test_numbers_that_float32_holds_while_it_does_not_hold_their_sums(large, C):
-    # 1.4e19² is a float32, eight times that is none: the variance is what the loops find, and each mean is finite.
+def test_values_whose_sums_overflow_float32_have_finite_means(large, C):
+    # 1.4e19² fits in float32, eight times it overflows: the variance must be exact and each mean finite.
     x = np.repeat(np.array([large, large, -large, large, -large, -large, large, large] * 3, np.float32)[:, None], C, axis=1)
     gamma, beta = np.ones(C, np.float32), np.zeros(C, np.float32)
     with np.errstate(over="ignore"):
@@ -113,7 +113,7 @@ def test_numbers_that_float32_holds_while_it_does_not_hold_their_sums(large, C):
 
 @pytest.mark.parametrize("at", [0, 15, 16, 400])
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-def test_a_channel_that_is_not_finite_is_told_and_keeps_to_itself(poison, at):
+def test_a_non_finite_channel_does_not_change_other_channels(poison, at):
     x = small_floats((520, 70), 1, np.float32)
     clean = batch_norm(x, np.ones(70, np.float32), np.zeros(70, np.float32))
     x[at, 3] = poison
@@ -128,13 +128,13 @@ def test_a_channel_that_is_not_finite_is_told_and_keeps_to_itself(poison, at):
 
 
 @pytest.mark.parametrize(("dtype", "large"), [(np.float32, 1e30), (np.float64, 1e200)])
-def test_a_variance_that_is_too_large_for_the_type_is_infinite_and_the_rest_follows(dtype, large):
-    # The second channel is an ordinary one, and must not suffer.
+def test_a_variance_that_overflows_is_infinite_and_its_gradients_are_zero(dtype, large):
+    # The second channel is ordinary and must not change.
     x = np.array([[large, 1], [-large, 2], [0, 6], [large, 1]], dtype)
     dy, gamma, beta = small_floats((4, 2), 1, dtype), np.array([2, 3], dtype), np.array([5, 7], dtype)
 
     def call():
-        with np.errstate(over="ignore"):  # which the loops tell, as NumPy does
+        with np.errstate(over="ignore"):  # the loops warn of overflow, as NumPy does
             y, mean, var = batch_norm(x, gamma, beta)
             return y, mean, var, *batch_norm_grads(dy, x=x, gamma=gamma, mean=mean, var=var)
 
@@ -167,7 +167,7 @@ def test_same_bits_at_any_thread_count(C, dtype):
 
 @pytest.mark.parametrize("side", ["start", "end"])
 @pytest.mark.parametrize("C", [5, 67])
-def test_nothing_outside_of_the_arrays_is_read(side, C):
+def test_nothing_outside_the_arrays_is_read(side, C):
     x, dy = (small_floats((1_031, C), seed, np.float32) for seed in (1, 2))
     gamma, beta, mean = (small_floats((C,), seed, np.float32) for seed in (3, 4, 5))
     arrays = (dy, x, gamma, beta, mean, np.ones(C, np.float32))
@@ -186,8 +186,8 @@ def test_nothing_outside_of_the_arrays_is_read(side, C):
 @pytest.mark.slow
 @pytest.mark.parametrize("C", [3, 1030])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_outputs_larger_than_the_caches_are_the_same_as_in_parts(C, dtype):
-    # They are written past the caches, line by line, where C allows it; a part of the rows is small enough not to be.
+def test_outputs_larger_than_the_caches_equal_their_parts(C, dtype):
+    # Large outputs bypass the caches if C allows it; parts of the rows are too small for that.
     M = (1 << 24) // np.dtype(dtype).itemsize // C + 7
     x, dy = small_floats((M, C), 1, dtype), small_floats((M, C), 2, dtype)
     gamma, beta, mean, var = (small_floats((C,), i, dtype) for i in range(3, 7))

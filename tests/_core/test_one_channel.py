@@ -1,4 +1,4 @@
-"""Convolution of one channel against the loops: rows of every length from a vector on, any kernel, stride, padding."""
+"""Tests of one_channel.pyx (convolution of one channel) against the loops."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ pytestmark = needs_kernels
 
 @st.composite
 def problems(draw, values=small_floats):
-    """One channel, and rows as long as a vector or longer."""
+    """Draw a problem with one channel and output rows that fill at least one vector."""
     small, edge = st.integers(1, 3), st.integers(0, 3)
     window = Window(
         (draw(small), draw(st.integers(1, 5))),
@@ -46,13 +46,13 @@ def kernel(p):
 
 @max_examples(100)
 @given(problems(values=small_integers))
-def test_it_is_exact_where_nothing_rounds(p):
+def test_kernel_equals_the_loops_without_rounding(p):
     assert_same_bits(kernel(p), reference.conv.conv2d(p.x, p.w, p.b, p.window, 1))
 
 
 @max_examples(50)
 @given(problems())
-def test_it_agrees_with_the_loops(p):
+def test_kernel_agrees_with_the_loops(p):
 
     def loops(x, w, b):
         return reference.conv.conv2d(x, w, b, p.window, 1)
@@ -65,21 +65,21 @@ def lenet(dtype=np.float32):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_bits_are_the_same_at_any_thread_count(dtype):
+def test_same_bits_at_any_thread_count(dtype):
     p = lenet(dtype)
     assert_same_bits_at_any_thread_count(lambda: kernel(p))
 
 
 @pytest.mark.parametrize("side", ["start", "end"])
 @pytest.mark.parametrize("padding", [0, ((1, 2), (2, 0))])
-def test_nothing_outside_of_the_arrays_is_read(side, padding):
+def test_nothing_outside_the_arrays_is_read(side, padding):
     p = problem((3, 21), Window((2, 3), padding=padding), N=2, C_g=1, O_g=7, dtype=np.float32)
     arrays = (p.x, p.w, p.b)
     fence = [fenced(a, side) for a in arrays]
     assert_same_bits(kernels.one_channel.conv2d(*fence, p.window, p.dy.shape[1:3]), kernel(p))
 
 
-def test_public_calls_take_it_where_rows_are_long_enough():
+def test_public_calls_use_it_if_rows_are_long_enough():
     p = lenet()
     assert_same_bits(conv2d(p.x, p.w, p.b), kernel(p))
     assert_inputs_unchanged(conv2d, p.x, p.w, p.b)
@@ -87,7 +87,7 @@ def test_public_calls_take_it_where_rows_are_long_enough():
     assert_same_bits(conv2d(short.x, short.w, short.b), kernels.direct.conv2d(short.x, short.w, short.b, short.window, 1))
 
 
-def test_without_a_bias_and_with_numbers_that_are_not_finite():
+def test_non_finite_values_without_a_bias_agree_with_direct():
     p = lenet()
     p.x[1, 7, 9] = np.nan
     assert_same_sums(conv2d(p.x, p.w), lambda x, w: kernels.direct.conv2d(x, w, None, p.window, 1), p.x, p.w, terms=5 * 5)

@@ -1,4 +1,4 @@
-"""The default number of threads, from made-up environments and folders of a control group."""
+"""Tests of the default number of threads with simulated environments and control groups."""
 
 import math
 import os
@@ -11,7 +11,7 @@ from refconv._core.machine.processors import cpu_quota, default_threads
 
 @pytest.fixture
 def system(tmp_path):
-    """Write files below a made-up root; returns the root."""
+    """Return a function that writes files below a temporary root and returns the root."""
 
     def write(**files):
         for path, text in files.items():
@@ -39,30 +39,30 @@ def test_a_quota_of_version_2_is_a_ratio(system, mount):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="control groups are folders of Linux")
 @pytest.mark.parametrize("group", [b"m\xc3\xbcller", b"m\xfcller", b"a\xe2\x80\xa8b", b"a\x0cb"])
-def test_the_name_of_a_group_may_hold_any_bytes_but_newlines(system, group):
+def test_a_group_name_may_contain_any_bytes_except_newlines(system, group):
     group = os.fsdecode(group)
     root = system(**{"proc/self/cgroup": f"0::/{group}\n", f"sys/fs/cgroup/{group}/cpu.max": "150000 100000\n"})
     assert cpu_quota(root) == 1.5
 
 
-def test_a_group_whose_name_is_not_ascii_leaves_the_quota_at_the_mount(system):
+def test_a_non_ascii_group_name_does_not_hide_the_quota_at_the_mount(system):
     root = system(**{"proc/self/cgroup": "0::/müller\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"})
     assert cpu_quota(root) == 0.5
 
 
-def test_version_1_is_found_where_the_mount_has_the_names_of_all_its_controllers(system):
+def test_version_1_is_found_in_a_mount_named_after_all_its_controllers(system):
     folder = "sys/fs/cgroup/cpuset,cpu,cpuacct/docker/abc"
     files = {f"{folder}/cpu.cfs_quota_us": "250000\n", f"{folder}/cpu.cfs_period_us": "100000\n"}
     assert cpu_quota(system(**{"proc/self/cgroup": "4:cpuset,cpu,cpuacct:/docker/abc\n"}, **files)) == 2.5
 
 
 @pytest.mark.parametrize("mount", ["", "unified/"])
-def test_a_quota_of_version_2_at_the_mount_counts_without_the_list_of_groups(system, mount):
+def test_a_quota_of_version_2_at_the_mount_applies_without_the_list_of_groups(system, mount):
     assert cpu_quota(system(**{f"sys/fs/cgroup/{mount}cpu.max": "50000 100000\n"})) == 0.5
 
 
 @pytest.mark.parametrize("mount", ["cpu", "cpu,cpuacct", "cpuacct,cpu"])
-def test_a_quota_of_version_1_at_the_mount_counts_without_the_list_of_groups(system, mount):
+def test_a_quota_of_version_1_at_the_mount_applies_without_the_list_of_groups(system, mount):
     folder = f"sys/fs/cgroup/{mount}"
     assert cpu_quota(system(**{f"{folder}/cpu.cfs_quota_us": "250000", f"{folder}/cpu.cfs_period_us": "100000"})) == 2.5
 
@@ -74,7 +74,7 @@ def test_a_quota_of_version_1_is_a_ratio(system, mount):
     assert cpu_quota(system(**{"proc/self/cgroup": V1}, **files)) == 2.5
 
 
-def test_the_smallest_quota_on_the_way_to_the_root_counts(system):
+def test_the_smallest_quota_of_all_parent_groups_applies(system):
     files = {f"sys/fs/cgroup/{group}cpu.max": text for group, text in GROUPS.items()}
     assert cpu_quota(system(**{"proc/self/cgroup": "0::/a/b/c\n"}, **files)) == 3
 
@@ -83,17 +83,17 @@ GROUPS = {"": "max 100000\n", "a/": "300000 100000\n", "a/b/": "700000 100000\n"
 
 
 @pytest.mark.parametrize("group", ["0::/\n", "0::/../../host/path\n", "0::/host/path:with colon\n"])
-def test_a_container_that_sees_only_its_own_group_finds_the_quota_at_the_mount(system, group):
+def test_a_container_that_sees_only_its_own_group_uses_the_quota_at_the_mount(system, group):
     root = system(**{"proc/self/cgroup": group, "sys/fs/cgroup/cpu.max": "50000 100000\n"})
     assert cpu_quota(root) == 0.5
 
 
 @pytest.mark.parametrize("text", ["max 100000\n", "max\n", "", "-1 100000", "0 100000", "100000 0", "x y z", "100000"])
-def test_files_without_a_limit_or_damaged_ones_set_none(system, text):
+def test_files_without_a_limit_and_damaged_files_set_no_quota(system, text):
     assert cpu_quota(system(**{"proc/self/cgroup": V2, "sys/fs/cgroup/docker/abc/cpu.max": text})) == math.inf
 
 
-def test_the_quota_of_another_controller_does_not_count(system):
+def test_the_quota_of_another_controller_is_ignored(system):
     files = {"sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "1", "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "1"}
     assert cpu_quota(system(**{"proc/self/cgroup": V1}, **files)) == math.inf
 
@@ -134,5 +134,5 @@ def test_the_default_is_the_smaller_of_processors_and_quota(system, available, q
         ),
     ],
 )
-def test_omp_num_threads_decides_if_it_is_valid(tmp_path, variables, threads, reason):
+def test_a_valid_omp_num_threads_sets_the_default(tmp_path, variables, threads, reason):
     assert default_threads(2, variables, tmp_path) == (threads, reason)

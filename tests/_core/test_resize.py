@@ -1,4 +1,4 @@
-"""The kernels of padding and upsampling equal their loops."""
+"""Tests of the kernels of padding and upsampling against the loops."""
 
 import numpy as np
 import pytest
@@ -25,15 +25,15 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 @st.composite
 def sizes(draw, most=5):
-    """N, H, W, C, mutually distinct."""
-    found = []
+    """Draw N, H, W and C, mutually distinct."""
+    drawn = []
     for _ in range(4):
-        found.append(draw(unlike(set(found), 1, most)))
-    return tuple(found)
+        drawn.append(draw(unlike(set(drawn), 1, most)))
+    return tuple(drawn)
 
 
 @given(sizes(), st.tuples(st.integers(1, 4), st.integers(1, 5)), st.sampled_from(MODES), seeds, dtypes)
-def test_upsampling_by_any_scale(size, scale, mode, seed, dtype):
+def test_upsampling_by_any_scale_agrees_with_the_loops(size, scale, mode, seed, dtype):
     (N, H, W, C), (S_h, S_w) = size, scale
     x, dy = small_floats(size, seed, dtype), small_floats((N, H * S_h, W * S_w, C), seed + 1, dtype)
 
@@ -43,13 +43,13 @@ def test_upsampling_by_any_scale(size, scale, mode, seed, dtype):
     def backward(dy):
         return upsample2d_dx(dy, scale, mode=mode)
 
-    # Beside the products of the sum each weight is rounded, and multiplied with another.
+    # Four products are summed; computing their weights rounds about four more times.
     assert_parity(forward, x, tolerance=0 if mode == "nearest" else rounding(forward, x, terms=4 + 4))
     assert_parity(backward, dy, tolerance=rounding(backward, dy, terms=4 * S_h * S_w + 4))
 
 
 @given(sizes(), st.sampled_from([(1, 2), (4, 1), (2, 4)]), st.sampled_from(MODES), seeds, dtypes)
-def test_upsampling_by_powers_of_two_does_not_round(size, scale, mode, seed, dtype):
+def test_upsampling_by_powers_of_two_is_exact(size, scale, mode, seed, dtype):
     (N, H, W, C), (S_h, S_w) = size, scale
     assert_parity(lambda x: upsample2d(x, scale, mode=mode), small_integers(size, seed, dtype))
     dy = small_integers((N, H * S_h, W * S_w, C), seed, dtype)
@@ -57,7 +57,7 @@ def test_upsampling_by_powers_of_two_does_not_round(size, scale, mode, seed, dty
 
 
 @given(st.data(), sizes(), st.sampled_from(["zeros", "reflect", "edge"]), dtypes, st.booleans())
-def test_frames_of_any_width(data, size, mode, dtype, signal):
+def test_padding_of_any_width_agrees_with_the_loops(data, size, mode, dtype, signal):
     N, *size, C = size[1:] if signal else size
     most = [min(n - 1, 3) if mode == "reflect" else 3 for n in size]
     pads = tuple(data.draw(st.tuples(st.integers(0, m), st.integers(0, m)), label="pad") for m in most)
@@ -85,14 +85,14 @@ def test_same_bits_at_any_thread_count(mode, dtype):
 @DTYPES
 @pytest.mark.parametrize("side", ["start", "end"])
 @pytest.mark.parametrize("mode", MODES)
-def test_nothing_outside_of_the_arrays_is_read(mode, side, dtype):
+def test_nothing_outside_the_arrays_is_read(mode, side, dtype):
     x, dy = small_floats((2, 5, 3, 7), 1, dtype), small_floats((2, 10, 9, 7), 2, dtype)
     assert_same_bits(upsample2d(fenced(x, side), (2, 3), mode=mode), upsample2d(x, (2, 3), mode=mode))
     assert_same_bits(upsample2d_dx(fenced(dy, side), (2, 3), mode=mode), upsample2d_dx(dy, (2, 3), mode=mode))
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_batch_of_none(mode):
+def test_an_empty_batch_agrees_with_the_loops(mode):
     assert_parity(lambda x: upsample2d(x, (2, 3), mode=mode), np.ones((0, 3, 4, 2)))
     assert_parity(lambda x: upsample2d_dx(x, (3, 2), mode=mode), np.ones((0, 3, 4, 2)))
     assert_parity(lambda x: pad(x, 1, mode="edge"), np.ones((0, 3, 4, 2)))
@@ -101,10 +101,10 @@ def test_a_batch_of_none(mode):
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
 @pytest.mark.parametrize("mode", MODES)
-def test_a_value_that_is_no_number_goes_where_the_loops_send_it(mode, poison):
+def test_non_finite_values_reach_the_same_outputs_as_in_the_loops(mode, poison):
     x = small_integers((1, 3, 4, 2), 1)
     x[0, 1, 2, 0] = poison
-    # An output right on the centre of one input does not read the next: ∞ · 0 would be NaN.
+    # An output at the centre of one input must not read the next input: ∞ · 0 would be NaN.
     for scale in ((1, 2), (2, 3)):
         y = upsample2d(x, scale, mode=mode)
         assert np.isinf(y).sum() + np.isnan(y).sum() == np.count_nonzero(upsample2d(np.isfinite(x), scale, mode=mode) < 1)

@@ -1,4 +1,4 @@
-"""The kernels of separable convolutions against their loops."""
+"""Tests of the separable convolutions' kernels against the loops."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Sizes of one separable convolution; the values come from the seed."""
+    """Sizes of one separable convolution; the seed determines the values."""
 
     N: int
     size: tuple
@@ -43,7 +43,7 @@ class Problem:
 
     @property
     def passes(self):
-        """All operators as public calls: (call, arrays, products in one sum)."""
+        """Public calls of all operators: (call, arrays, number of products in one sum)."""
         w = self.window
         options = {"stride": w.stride, "padding": w.padding, "dilation": w.dilation}
         outputs = w.output_size(self.size)
@@ -82,7 +82,7 @@ def test_kernels_agree_with_the_loops(p):
 
 
 @given(problems(small_integers))
-def test_kernels_agree_to_the_last_bit_where_nothing_rounds(p):
+def test_kernels_equal_the_loops_without_rounding(p):
     for call, arrays, _ in p.passes:
         assert_parity(call, *arrays)
 
@@ -91,7 +91,7 @@ WIDE = Problem(24, (19, 23), 17, 2, 33, Window((3, 2), (2, 1), ((1, 0), (0, 2)))
 
 
 @DTYPES
-def test_bits_do_not_depend_on_the_number_of_threads(dtype):
+def test_same_bits_at_any_thread_count(dtype):
     for call, arrays, _ in Problem(**{**vars(WIDE), "dtype": dtype}).passes:
         assert_same_bits_at_any_thread_count(lambda call=call, arrays=arrays: call(*arrays))
         assert_writes_every_cell(lambda call=call, arrays=arrays: call(*arrays))
@@ -99,12 +99,12 @@ def test_bits_do_not_depend_on_the_number_of_threads(dtype):
 
 @DTYPES
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_kernels_read_nothing_beside_their_arrays(side, dtype):
+def test_nothing_outside_the_arrays_is_read(side, dtype):
     for call, arrays, _ in Problem(2, (5, 7), 5, 3, 4, Window((2, 3), padding="same"), dtype=dtype).passes:
         assert_same_bits(call(*[fenced(a, side) for a in arrays]), call(*arrays))
 
 
 @DTYPES
-def test_a_batch_of_none_has_no_outputs_and_zero_derivatives(dtype):
+def test_an_empty_batch_has_no_outputs_and_zero_derivatives(dtype):
     for call, arrays, _ in Problem(0, (5, 4), 2, 3, 5, Window((2, 3), padding="same"), dtype=dtype).passes:
         assert_parity(call, *arrays)

@@ -1,4 +1,4 @@
-"""The compiled loops of tutorial 12 against the loops of the formula."""
+"""Tests of tutorial 12's compiled loops against the loops of the formula."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_sketch_agrees_with_the_loops(p):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("groups", [1, 3])
-def test_sketch_equals_the_loops_where_nothing_rounds(dtype, groups):
+def test_sketch_equals_the_loops_without_rounding(dtype, groups):
     p = problem((7, 6), WINDOW, N=2, C_g=4, O_g=5, groups=groups, values=small_integers, dtype=dtype)
     assert_same_bits(sketch(p), loops(p))
     assert_same_bits(sketch(p, p.x, p.w, None), loops(p, p.x, p.w, None))
@@ -39,6 +39,6 @@ def test_sketch_equals_the_loops_where_nothing_rounds(dtype, groups):
 
 
 @pytest.mark.parametrize("side", ["start", "end"])
-def test_sketch_stays_inside_its_arrays(side):
+def test_sketch_reads_nothing_outside_its_arrays(side):
     p = problem((7, 6), WINDOW, N=2, C_g=4, O_g=5, groups=3)
     assert_same_bits(sketch(p, fenced(p.x, side), fenced(p.w, side), fenced(p.b, side)), sketch(p))

@@ -1,4 +1,4 @@
-"""Rules for the sources of kernels: short functions, few arguments, one rule for threads, and a README whose links exist."""
+"""Tests of rules for kernel sources: short functions, few arguments, threads, README links."""
 
 import re
 from itertools import takewhile
@@ -12,7 +12,7 @@ CYTHON = sorted(path for path in CORE.glob("*/*.p[xy]*") if path.suffix in (".py
 SOURCES = [*CYTHON, *sorted(CORE.glob("*/*.h"))]
 MOST_ARGUMENTS, MOST_LINES, MOST_COLUMNS = 8, 40, 127
 
-# The head of a function at the beginning of a line, up to the colon that ends it; or, in C, up to the brace.
+# The signature of a function from the start of its line to the colon (Cython) or the brace (C).
 HEAD = {
     "cython": re.compile(
         r"^(?:def|cdef|cpdef) (?!enum|struct|extern)(?:[^\n(=]*[ *])?(\w+)\(((?:[^()]|\([^()]*\))*)\)[^\n=]*:$", re.M
@@ -24,7 +24,7 @@ HEAD = {
 
 
 def functions(path):
-    """Name, positional arguments and lines of each function in a file."""
+    """Yield name, number of positional arguments and number of lines of each function in a file."""
     language = "c" if path.suffix == ".h" else "cython"
     text = path.read_text("utf-8")
     for head in HEAD[language].finditer(text):
@@ -42,7 +42,7 @@ def functions(path):
 
 
 def parallel_loops(text):
-    """The number of threads of each `prange`: an expression, that of a variable, or "parameter"."""
+    """Yield the num_threads of each `prange`; variables are resolved, or give "parameter"."""
     for loop in re.finditer(r" in prange\((.*)\):", text):
         threads = (re.findall(r"num_threads=(.*)", loop[1]) or [""])[0]
         set_before = re.findall(rf"cdef int {threads} = (.*)|int {threads}\)(?=:\n)", text[: loop.start()])
@@ -92,7 +92,7 @@ static int one(void)
 """
 
 
-def test_functions_of_both_languages_are_found_and_counted(tmp_path):
+def test_functions_of_both_languages_are_counted(tmp_path):
     cython, c = tmp_path / "a.pyx", tmp_path / "a.h"
     cython.write_text(EXAMPLE, "utf-8")
     c.write_text(EXAMPLE_IN_C, "utf-8")
@@ -107,19 +107,19 @@ def test_lines_are_at_most_127_columns_long(path):
 
 
 @pytest.mark.parametrize("path", [path for path in CYTHON if path.parent.name != "machine"], ids=lambda path: path.name)
-def test_each_parallel_loop_asks_threads_for(path):
+def test_each_parallel_loop_calls_threads_for(path):
     assert not [
         threads for threads in parallel_loops(path.read_text("utf-8")) if not threads.startswith(("threads_for(", "parameter"))
     ]
 
 
-def test_a_parallel_loop_with_another_number_of_threads_is_found():
+def test_parallel_loops_with_another_number_of_threads_are_detected():
     text = "cdef int threads = threads_for(3)\nfor a in prange(4, nogil=True, num_threads=threads):\nfor b in prange(4):\n"
     text += "cdef int n = 2\nfor c in prange(4, num_threads=n):\ndef f(int k):\n    for d in prange(4, num_threads=k):\n"
     assert list(parallel_loops(text)) == ["threads_for(3)", "", "2", "parameter"]
 
 
-def test_the_readme_lists_each_folder_and_its_links_exist():
+def test_the_readme_lists_each_folder_and_has_valid_links():
     text = (CORE / "README.md").read_text("utf-8")
     links = re.findall(r"\]\(([^)#\s]+)\)", re.sub(r"`[^`]*`", "", text))
     assert not [link for link in links if not (CORE / link).exists()]

@@ -1,4 +1,7 @@
-"""The threads that run parallel regions: shared, asleep when idle, and alive after a fork. Hangs end in a time-out."""
+"""Tests of the thread team that runs parallel regions.
+
+The threads are shared, sleep when idle, and work after a fork. A deadlock ends in a time-out.
+"""
 
 import concurrent.futures
 import os
@@ -19,22 +22,25 @@ pytestmark = needs_kernels
 ROOT = Path(refconv.__file__).parents[1]
 
 needs_own_team = pytest.mark.skipif(
-    not (_core.available_threads() and _core.threads_survive_fork()), reason="OpenMP's threads run the regions of this build"
+    not (_core.available_threads() and _core.threads_survive_fork()), reason="this build uses OpenMP's threads"
 )
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at threads in Linux's /proc")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc to inspect threads")
 
 START = """
 import os, signal, sys, time
 import numpy as np
 import refconv
 from refconv import conv2d, get_config, set_config
-x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # work for more threads than a few
+x, w = np.ones((4, 90, 61, 3), np.float32), np.ones((3, 2, 3, 20), np.float32)  # enough work for several threads
 """
 
 
 def run_script(folder, script, seconds=60, **environment):
-    """Output of a script, run from a file, since multiprocessing's method "spawn" imports it again."""
+    """Run a script and return its output.
+
+    The script is a file, because multiprocessing's start method "spawn" imports it again.
+    """
     path = folder / "script.py"
     path.write_text(START + script, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
@@ -95,17 +101,17 @@ def test_python_threads_that_call_kernels_at_the_same_time_get_the_same_bits():
     expected = compute(1)
     for n in (2, 3, 8):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            for found in pool.map(compute, [n] * 40):
-                assert_same_bits(found, expected)
+            for results in pool.map(compute, [n] * 40):
+                assert_same_bits(results, expected)
 
 
 @needs_own_team
 @needs_proc
-def test_kernels_run_with_fewer_threads_if_the_system_refuses_more(tmp_path):
+def test_kernels_run_with_fewer_threads_if_the_system_allows_no_more(tmp_path):
     script = (
         "import resource\n"
         "set_config(threads=1); y = conv2d(x, w)\n"
-        "if not os.getuid(): os.setuid(65534)\n"  # no limit holds for root
+        "if not os.getuid(): os.setuid(65534)\n"  # the limit does not apply to root
         "resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
         "set_config(threads=4); print(np.array_equal(conv2d(x, w), y), len(os.listdir('/proc/self/task')))\n"
     )
@@ -118,12 +124,12 @@ def test_a_refused_thread_is_requested_again_only_after_a_while(tmp_path):
     script = (
         "import resource\n"
         "def count(): conv2d(x, w); return len(os.listdir('/proc/self/task'))\n"
-        "if not os.getuid(): os.setuid(65534)\n"  # no limit holds for root
+        "if not os.getuid(): os.setuid(65534)\n"  # the limit does not apply to root
         "_, most = resource.getrlimit(resource.RLIMIT_NPROC)\n"
         "set_config(threads=4); start = time.monotonic()\n"
         "resource.setrlimit(resource.RLIMIT_NPROC, (1, most)); refused = count()\n"
         "resource.setrlimit(resource.RLIMIT_NPROC, (most, most)); soon = count()\n"
-        "late = time.monotonic() > start + 0.9\n"  # on a slow machine, the while itself may be over
+        "late = time.monotonic() > start + 0.9\n"  # on a slow machine, the waiting time may have passed already
         "while time.monotonic() < start + 30 and count() == 1: time.sleep(0.05)\n"
         "print(refused, late or soon == 1, count())\n"
     )
@@ -137,7 +143,7 @@ def test_a_fault_in_a_worker_runs_the_handler_of_its_signal(tmp_path):
         "import faulthandler, resource\n"
         "faulthandler.enable(); resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
         f"pixels = np.memmap({path!r}, np.float32, 'w+', shape=(64, 512, 512, 1))\n"
-        f"os.truncate({path!r}, pixels.nbytes // 2)\n"  # cuts off the half that the second thread reads
+        f"os.truncate({path!r}, pixels.nbytes // 2)\n"  # removes the half that the second thread reads
         "set_config(threads=2); refconv.max_pool2d(pixels, (2, 3))\n"
     )
     with pytest.raises(AssertionError, match=r"^Fatal Python error: Bus error\n(.*\n)*.*script\.py"):
@@ -146,12 +152,12 @@ def test_a_fault_in_a_worker_runs_the_handler_of_its_signal(tmp_path):
 
 @needs_own_team
 @needs_fork
-def test_a_forked_child_may_use_threads(tmp_path):
+def test_a_forked_child_can_use_threads(tmp_path):
     script = (
         "set_config(threads=2); y = conv2d(x, w)\n"
         "child = os.fork()\n"
         "if not child:\n"
-        "    signal.alarm(30)\n"  # ends a child that waits for threads it does not have
+        "    signal.alarm(30)\n"  # ends a child that waits for threads that do not exist after fork
         "    set_config(threads=3)\n"
         "    os._exit(0 if np.array_equal(conv2d(x, w), y) else 1)\n"
         "print(os.waitpid(child, 0)[1], np.array_equal(conv2d(x, w), y))\n"
@@ -160,7 +166,7 @@ def test_a_forked_child_may_use_threads(tmp_path):
 
 
 @needs_fork
-def test_a_child_forked_while_kernels_run_in_another_thread_computes(tmp_path):
+def test_a_child_forked_while_another_thread_runs_kernels_can_compute(tmp_path):
     script = (
         "import threading\n"
         "set_config(threads=2); y = conv2d(x, w); stopped = threading.Event()\n"
@@ -181,8 +187,8 @@ def test_a_child_forked_while_kernels_run_in_another_thread_computes(tmp_path):
 
 @pytest.mark.slow
 @needs_fork
-def test_a_child_forked_while_another_thread_calls_operators_of_small_arrays_computes(tmp_path):
-    """Small arrays: most of the time of a call is spent in Python, where another thread may hold a lock."""
+def test_a_child_forked_while_another_thread_calls_small_operators_can_compute(tmp_path):
+    """Test small arrays: most time is spent in Python, where another thread may hold a lock."""
     script = (
         "import threading\n"
         "small = x[:1, :5, :4]; y = conv2d(small, w); stopped = threading.Event(); sys.setswitchinterval(1e-6)\n"
@@ -203,11 +209,11 @@ def test_a_child_forked_while_another_thread_calls_operators_of_small_arrays_com
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [pytest.param("fork", marks=needs_own_team), "spawn", "forkserver"])
-def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
+def test_processes_of_each_start_method_can_use_threads(tmp_path, method):
     import multiprocessing
 
     if method not in multiprocessing.get_all_start_methods():
-        pytest.skip("not on this system")
+        pytest.skip("this system does not support the start method")
     script = (
         "import multiprocessing\n"
         "def compute(threads):\n"
@@ -216,8 +222,8 @@ def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
         "if __name__ == '__main__':\n"
         "    expected = compute(2)\n"
         f"    with multiprocessing.get_context('{method}').Pool(2) as pool:\n"
-        "        found = pool.map_async(compute, [1, 2, 3, 4]).get(40)\n"
-        "    print([np.array_equal(y, expected) for y in found])\n"
+        "        results = pool.map_async(compute, [1, 2, 3, 4]).get(40)\n"
+        "    print([np.array_equal(y, expected) for y in results])\n"
     )
     assert run_script(tmp_path, script) == "[True, True, True, True]"
 
@@ -225,10 +231,10 @@ def test_processes_of_each_start_method_may_use_threads(tmp_path, method):
 LOADER = """
 import multiprocessing, queue
 
-def worker(indices, batches):  # as a DataLoader's: it stays alive and takes one list of indices at a time
+def worker(indices, batches):  # like a DataLoader's worker: it stays alive and processes one list of indices at a time
     signal.alarm(40)
-    for chosen in iter(indices.get, None):
-        batches.put((chosen, get_config().threads, refconv.max_pool2d(images[chosen], (2, 3))))
+    for batch_indices in iter(indices.get, None):
+        batches.put((batch_indices, get_config().threads, refconv.max_pool2d(images[batch_indices], (2, 3))))
 
 if __name__ == '__main__':
     images = np.random.default_rng(3).standard_normal((12, 90, 61, 3), np.float32)
@@ -239,25 +245,25 @@ if __name__ == '__main__':
         workers = [context.Process(target=worker, args=(indices, batches)) for _ in range(3)]
         for process in workers: process.start()
         for first in range(0, 12, 4): indices.put(list(range(first, first + 4)))
-        found = []
+        results = []
         for _ in range(3):
-            conv2d(x, w)  # training goes on meanwhile
-            found.append(batches.get(timeout=40))
+            conv2d(x, w)  # the parent trains at the same time
+            results.append(batches.get(timeout=40))
         for _ in workers: indices.put(None)
         for process in workers: process.join(40)
-        print(sorted({n for _, n, _ in found}), [process.exitcode for process in workers])
-        print([np.array_equal(y, refconv.max_pool2d(images[chosen], (2, 3))) for chosen, _, y in found])
+        print(sorted({n for _, n, _ in results}), [process.exitcode for process in workers])
+        print([np.array_equal(y, refconv.max_pool2d(images[batch_indices], (2, 3))) for batch_indices, _, y in results])
 """
 
 
 @needs_fork
-def test_forked_workers_that_load_data_compute_beside_the_training_of_their_parent(tmp_path):
+def test_forked_data_loading_workers_compute_while_their_parent_trains(tmp_path):
     assert run_script(tmp_path, LOADER) == "[1] [0, 0, 0]\n[True, True, True]"
 
 
 @needs_own_team
 @needs_fork
-def test_workers_of_pytorchs_data_loader_may_call_operators(tmp_path):
+def test_workers_of_pytorchs_data_loader_can_call_operators(tmp_path):
     pytest.importorskip("torch")
     script = (
         "from torch.utils.data import DataLoader, Dataset\n"
@@ -275,8 +281,8 @@ def test_workers_of_pytorchs_data_loader_may_call_operators(tmp_path):
 
 
 @pytest.mark.parametrize("method", [pytest.param("fork", marks=[needs_fork, needs_own_team]), "spawn"])
-def test_a_pool_of_processes_may_set_its_threads_once_for_all_calls(tmp_path, method):
-    """As joblib's pool: an initializer sets up each worker, which then gets functions and arrays by pickling."""
+def test_a_process_pool_can_set_its_threads_in_an_initializer(tmp_path, method):
+    """Test a pool like joblib's: an initializer sets up each worker, and calls are pickled."""
     script = (
         "import functools\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
@@ -285,8 +291,8 @@ def test_a_pool_of_processes_may_set_its_threads_once_for_all_calls(tmp_path, me
         "if __name__ == '__main__':\n"
         "    start = functools.partial(refconv.set_config, threads=2)\n"
         f"    with refconv.config(threads=5), ProcessPoolExecutor(2, get_context('{method}'), start) as pool:\n"
-        "        found = list(pool.map(compute, [x, 2 * x, 3 * x], timeout=40))\n"
-        "    print([(n, np.array_equal(y, conv2d(k * x, w))) for k, (n, y) in enumerate(found, 1)])\n"
+        "        results = list(pool.map(compute, [x, 2 * x, 3 * x], timeout=40))\n"
+        "    print([(n, np.array_equal(y, conv2d(k * x, w))) for k, (n, y) in enumerate(results, 1)])\n"
     )
     assert run_script(tmp_path, script) == str([(2, True)] * 3)
 
@@ -296,7 +302,7 @@ def test_a_pool_of_processes_may_set_its_threads_once_for_all_calls(tmp_path, me
 def test_ctrl_c_interrupts_a_program_whose_kernels_use_threads(tmp_path):
     script = (
         "import threading\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in jobs that a shell runs in the background
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell ignores SIGINT in background jobs
         "set_config(threads=3); conv2d(x, w)\n"
         "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "try:\n"

@@ -1,4 +1,7 @@
-"""Winograd's algorithm against the loops: both sizes of tile, every padding, sizes that fill tiles and that do not."""
+"""Tests of Winograd's algorithm against the loops.
+
+They cover both tile sizes, any padding, and sizes that fill tiles or leave a remainder.
+"""
 
 import numpy as np
 import pytest
@@ -28,7 +31,10 @@ LARGE = Window((3, 3), padding=((1, 0), (2, 1)))
 
 @st.composite
 def problems(draw, values=small_floats):
-    """A 3×3 problem with stride 1; channels beside a multiple of some lanes, so that tails of every length come up."""
+    """Draw a 3×3 problem with stride 1.
+
+    The channels are next to multiples of the vector length, so that remainders of every length occur.
+    """
     edge = st.integers(0, 4)
     window = Window((3, 3), padding=((draw(edge), draw(edge)), (draw(edge), draw(edge))))
     size = (draw(st.integers(3, 9)), draw(st.integers(3, 7)))
@@ -53,85 +59,85 @@ def forward(p, m):
     return kernels.winograd.conv2d(p.x, p.w, p.b, offset(p), p.dy.shape[1:3], m)
 
 
-def way_back(p, m):
+def backward_dx(p, m):
     top, left = offset(p)
-    turned = np.ascontiguousarray(p.w[::-1, ::-1].swapaxes(2, 3))
-    return kernels.winograd.conv2d(p.dy, turned, None, (2 - top, 2 - left), p.size, m)
+    rotated = np.ascontiguousarray(p.w[::-1, ::-1].swapaxes(2, 3))
+    return kernels.winograd.conv2d(p.dy, rotated, None, (2 - top, 2 - left), p.size, m)
 
 
 def loops(p):
     return reference.conv.conv2d(p.x, p.w, p.b, p.window, 1), reference.conv.conv2d_dx(p.dy, p.w, p.size, p.window, 1)
 
 
-def assert_near(found, expected, factor):
+def assert_near(actual, expected, factor):
     eps = np.finfo(expected.dtype).eps
-    np.testing.assert_allclose(found, expected, rtol=0, atol=factor * eps * max(1.0, np.abs(expected).max(initial=0)))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=factor * eps * max(1.0, np.abs(expected).max(initial=0)))
 
 
 @max_examples(60)
 @given(problems())
-def test_both_tiles_agree_with_the_loops(p):
+def test_both_tile_sizes_agree_with_the_loops(p):
     y, dx = loops(p)
     for m, factor in ((2, 60), (4, 400)):
         assert_near(forward(p, m), y, factor)
-        assert_near(way_back(p, m), dx, factor)
+        assert_near(backward_dx(p, m), dx, factor)
 
 
 @max_examples(60)
 @given(problems())
-def test_the_kernels_derivative_agrees_with_the_loops(p):
+def test_dw_agrees_with_the_loops(p):
     assert_near(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1), 300)
 
 
 @max_examples(60)
 @given(problems(values=small_integers))
-def test_small_tiles_are_exact_where_nothing_rounds(p):
+def test_small_tiles_equal_the_loops_without_rounding(p):
     y, dx = loops(p)
     assert_same_bits(forward(p, 2), y)
-    assert_same_bits(way_back(p, 2), dx)
+    assert_same_bits(backward_dx(p, 2), dx)
     assert_same_bits(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), reference.conv.conv2d_dw(p.x, p.dy, p.window, 1))
 
 
 @DTYPES
 @pytest.mark.parametrize(("C", "O"), [(3, 70), (40, 33), (33, 8), (16, 64)])
-def test_channels_that_fill_panels_and_that_do_not(C, O, dtype):
+def test_full_and_partial_panels_of_channels_equal_direct(C, O, dtype):
     p = problem((5, 4), LARGE, N=2, C_g=C, O_g=O, dtype=dtype, values=small_integers)
     assert_same_bits(forward(p, 2), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1))
-    assert_same_bits(way_back(p, 2), kernels.direct.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
+    assert_same_bits(backward_dx(p, 2), kernels.direct.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
     assert_same_bits(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct.conv2d_dw(p.x, p.dy, p.window, 1))
 
 
 def many_blocks(dtype=np.float32):
-    """More tiles than one block of any pass holds."""
+    """Return a problem with more tiles than one block of any pass."""
     return problem((31, 27), LARGE, N=3, C_g=50, O_g=53, dtype=dtype)
 
 
 @DTYPES
 @TILES
-def test_the_bits_are_the_same_at_any_thread_count(m, dtype):
+def test_same_bits_at_any_thread_count(m, dtype):
     p = many_blocks(dtype)
     assert_same_bits_at_any_thread_count(lambda: forward(p, m))
     assert_same_bits_at_any_thread_count(lambda: kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)))
 
 
 @DTYPES
-def test_many_blocks_agree_with_the_plain_sum(dtype):
+def test_many_blocks_agree_with_direct(dtype):
     p = many_blocks(dtype)
     assert_near(forward(p, 2), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), 60)
     assert_near(forward(p, 4), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), 400)
     assert_near(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct.conv2d_dw(p.x, p.dy, p.window, 1), 300)
 
 
-def test_small_tiles_are_as_accurate_as_the_plain_sum():
+def test_small_tiles_are_as_accurate_as_direct():
     p = problem((20, 22), Window((3, 3), padding="same"), N=2, C_g=64, O_g=48, dtype=np.float32)
     exact = kernels.direct.conv2d(*(a.astype(np.float64) for a in (p.x, p.w, p.b)), p.window, 1)
-    plain, small = (np.abs(y - exact).max() for y in (kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), forward(p, 2)))
-    assert small < 1.5 * plain
+    direct, small = (np.abs(y - exact).max() for y in (kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), forward(p, 2)))
+    assert small < 1.5 * direct
 
 
 @pytest.mark.parametrize("side", ["start", "end"])
 @TILES
-def test_nothing_outside_of_the_arrays_is_read(m, side):
+def test_nothing_outside_the_arrays_is_read(m, side):
     p = problem((6, 5), LARGE, N=2, C_g=19, O_g=37, dtype=np.float32)
     x, w, b, dy = (fenced(a, side) for a in (p.x, p.w, p.b, p.dy))
     assert_same_bits(kernels.winograd.conv2d(x, w, b, offset(p), p.dy.shape[1:3], m), forward(p, m))
@@ -141,7 +147,7 @@ def test_nothing_outside_of_the_arrays_is_read(m, side):
 @TILES
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38])
 @pytest.mark.parametrize("array", ["x", "w", "b"])
-def test_where_an_output_is_not_finite_nothing_is_claimed(array, value, m):
+def test_non_finite_and_overflowing_inputs_never_give_finite_outputs(array, value, m):
     p = problem((6, 5), LARGE, N=2, C_g=5, O_g=7, dtype=np.float32)
     p.b[...] = 1e37
     p.x[...], p.w[...] = np.abs(p.x) + 9, np.abs(p.w) + 9
@@ -151,7 +157,7 @@ def test_where_an_output_is_not_finite_nothing_is_claimed(array, value, m):
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
-def test_what_is_not_finite_stays_where_the_loops_have_it(value):
+def test_a_non_finite_value_reaches_only_the_windows_that_read_it(value):
     p = problem((40, 30), Window((3, 3), padding=1), N=1, C_g=32, O_g=32, dtype=np.float32)
     assert kernels.winograd.conv2d(p.x, p.w, None, offset(p), p.dy.shape[1:3], 2) is not None
     p.x[0, 20, 10, 3] = value
@@ -164,42 +170,42 @@ def test_what_is_not_finite_stays_where_the_loops_have_it(value):
     assert np.isfinite(np.delete(dw, 3, axis=2)).all()
 
 
-def test_inputs_stay_as_they_were():
+def test_inputs_are_unchanged():
     p = problem((6, 5), LARGE, N=2, C_g=5, O_g=7)
     assert_inputs_unchanged(lambda x, w, b: kernels.winograd.conv2d(x, w, b, (1, 2), (5, 6), 2), p.x, p.w, p.b)
     assert_inputs_unchanged(lambda x, dy: kernels.winograd.conv2d_dw(x, dy, (1, 2)), p.x, p.dy)
 
 
-def test_public_calls_take_it_where_it_suits():
+def test_public_calls_use_winograd_for_many_channels():
     p = many_blocks()
     options = dict(padding=LARGE.padding)
     assert_same_bits(ops.conv2d(p.x, p.w, p.b, **options), forward(p, 2))
-    assert_same_bits(ops.conv2d_dx(p.dy, p.w, p.size, **options), way_back(p, 2))
+    assert_same_bits(ops.conv2d_dx(p.dy, p.w, p.size, **options), backward_dx(p, 2))
     assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), **options), kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)))
 
 
-def test_fast_precision_takes_larger_tiles():
+def test_fast_precision_uses_larger_tiles():
     p = many_blocks()
     with refconv.config(precision="fast"):
         assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 4))
     assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
 
 
-def test_few_pixels_keep_the_small_tiles():
+def test_few_pixels_use_small_tiles():
     p = problem((14, 13), LARGE, N=1, C_g=50, O_g=53)
     with refconv.config(precision="fast"):
         assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
 
 
-def test_few_channels_keep_the_plain_sum_for_dw():
+def test_few_channels_use_direct_for_dw():
     p = problem((31, 27), LARGE, N=1, C_g=34, O_g=37)
     assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
-    plain = kernels.direct.conv2d_dw(p.x, p.dy, LARGE, 1)
-    assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), padding=LARGE.padding), plain)
+    direct = kernels.direct.conv2d_dw(p.x, p.dy, LARGE, 1)
+    assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), padding=LARGE.padding), direct)
 
 
 @pytest.mark.parametrize("precision", ["exact", "Fast", 2])
-def test_an_unknown_precision_is_refused(precision):
+def test_an_unknown_precision_is_rejected(precision):
     with pytest.raises(ValueError, match="precision must be 'standard' or 'fast'"):
         refconv.set_config(precision=precision)
     assert refconv.get_config().precision == "standard"

@@ -36,7 +36,7 @@ def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lenet.png").write_bytes(b"my picture")
     assert main(["draw", "lenet", *options]) == 1
-    message = "refconv: lenet.png exists already; name another file with --out, or replace it with --overwrite\n"
+    message = "refconv: lenet.png already exists; choose another file with --out, or replace it with --overwrite\n"
     assert capsys.readouterr().err == message
     assert (tmp_path / "lenet.png").read_bytes() == b"my picture"
     assert main(["draw", "lenet", *options, "--overwrite"]) == 0

@@ -93,7 +93,7 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
     model = "out/model.safetensors"
     assert "there is no image none.png" in refconv("predict", model, "none.png", cwd=folder, status=1)
     assert "page.png is not a readable picture" in refconv("predict", model, "page.png", cwd=folder, status=1)
-    assert "blank.png has no ink in it" in refconv("predict", model, "blank.png", cwd=folder, status=1)
+    assert "blank.png must show a digit, got a blank image" in refconv("predict", model, "blank.png", cwd=folder, status=1)
     assert "there is no file none" in refconv("predict", "none", "blank.png", cwd=folder, status=1)
 
 
@@ -112,7 +112,7 @@ def test_predict_refuses_pixels_of_more_than_8_bits(trained, name, pixels, modes
     pillow.fromarray(pixels).save(folder / name)
     printed = refconv("predict", "out/model.safetensors", name, cwd=folder, status=1)
     assert any(printed.startswith(f"refconv: {name} has pixels of more than 8 bits (mode {mode})") for mode in modes)
-    assert "save it with 8 bits a channel" in printed
+    assert "save it with 8 bits per channel" in printed
 
 
 @pytest.mark.slow
@@ -134,4 +134,4 @@ def test_predict_refuses_a_model_whose_weights_are_not_finite(trained):
     model.save(folder / "nan.safetensors")
     pillow.fromarray(255 - 255 * np.eye(30, dtype=np.uint8)).save(folder / "stroke.png")
     printed = refconv("predict", "nan.safetensors", "stroke.png", cwd=folder, status=1)
-    assert printed == "refconv: nan.safetensors must hold finite weights, got non-finite values in conv2.w\n"
+    assert printed == "refconv: nan.safetensors must contain finite weights, got non-finite values in conv2.w\n"

@@ -13,8 +13,10 @@ def test_each_figure_has_a_verdict(capsys):
     assert main(["tables", "googlenet"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"inception \(3a\), size +28×28×256 +28×28×256 +equal$", printed, re.M)
-    assert re.search(r"inception \(4c\), params +463K +509,440 +differs: the row's own columns", printed, re.M)
-    assert re.search(r"^43 figures: 32 equal, 11 differ for the reason given, 0 differ without one$", printed, re.M)
+    assert re.search(
+        r"inception \(4c\), params +463K +509,440 +differs: the count follows from the other columns", printed, re.M
+    )
+    assert re.search(r"^43 figures: 32 equal, 11 differ for the given reason, 0 differ without a reason$", printed, re.M)
 
 
 def test_tables_prints_markdown(capsys):
@@ -29,7 +31,7 @@ def test_a_difference_without_a_reason_has_exit_status_1(capsys, monkeypatch):
     assert main(["tables", "unet"]) == 1
     printed = capsys.readouterr().out
     assert re.search(r"filters +7 +8 +DIFFERS$", printed, re.M)
-    assert "2 figures: 1 equal, 0 differ for the reason given, 1 differ without one" in printed
+    assert "2 figures: 1 equal, 0 differ for the given reason, 1 differ without a reason" in printed
 
 
 def test_the_error_about_an_unknown_family_is_one_line(capsys):

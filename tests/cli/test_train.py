@@ -52,7 +52,7 @@ def test_train_does_not_overwrite_a_model(trained):
     folder, _ = trained
     before = (folder / "out" / "model.safetensors").read_bytes()
     message = refconv(*SMALL, "--out", "out", cwd=folder, status=1)
-    assert "out holds a model.safetensors already; name another folder" in message
+    assert "out already contains model.safetensors; choose another folder" in message
     assert (folder / "out" / "model.safetensors").read_bytes() == before
 
 
@@ -71,7 +71,7 @@ def test_train_does_not_overwrite_any_file_of_a_run(tmp_path, name, advice):
     (tmp_path / "out" / name).write_bytes(b"of an earlier run")
     options = ("--images", "64", "--test-images", "50", "--epochs", "1", "--out", "out")
     message = refconv("train", "lenet", *options, cwd=tmp_path, status=1)
-    assert message == f"refconv: --out out holds a {name} already; name another folder{advice}\n"
+    assert message == f"refconv: --out out already contains {name}; choose another folder{advice}\n"
     assert [(p.name, p.read_bytes()) for p in (tmp_path / "out").iterdir()] == [(name, b"of an earlier run")]
 
 
@@ -120,7 +120,7 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_the_results(tmp_path, numb
     finally:
         process.kill()
         process.stdout.close()
-    assert "stopped; saving what there is" in printed
+    assert "stopped; the network is saved as it is" in printed
     assert (tmp_path / "out" / "training.png").exists()
     history = lines_of(tmp_path / "out" / "history.csv")
     assert 1 <= len(history) < 500
@@ -177,7 +177,7 @@ def test_a_stopped_run_resumes_to_the_same_model(tmp_path):
     try:
         assert any(line.startswith("epoch 1:") for line in iter(process.stdout.readline, ""))
         process.send_signal(signal.SIGTERM)
-        assert "--resume out goes on" in process.stdout.read()
+        assert "continue with --resume out" in process.stdout.read()
         assert process.wait(timeout=60) == 0
     finally:
         process.kill()
@@ -190,7 +190,7 @@ def test_a_stopped_run_resumes_to_the_same_model(tmp_path):
         assert (again.named_parameters()[name].value == p.value).all(), name
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
     message = refconv("train", "lenet", "--resume", "out", cwd=tmp_path, status=1)
-    assert "--resume out holds no last.safetensors: that run is over, or never began" in message
+    assert "--resume out must contain last.safetensors, got none: that run is complete, or it never started" in message
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
     losses = [float(line["validation_loss"]) for line in history]
     best = losses.index(min(losses))
     assert best == len(history) - 2
-    assert f"the validation loss was lowest after epoch {best + 1}: it is the one that is saved" in printed
+    assert f"saving the network of epoch {best + 1}, which has the lowest validation loss" in printed
     model = load(tmp_path / "out" / "model.safetensors")
     assert model.notes["test_accuracy"] == float(history[best]["test_accuracy"])
     test_seed = np.random.SeedSequence(0).generate_state(2).tolist()[1]

@@ -168,7 +168,10 @@ def test_resampling_returns_pixels_at_their_positions_and_means_between_them():
         (lambda: apply(augment.shift(1), GREY[0]), "images must be uint8 of shape"),
         (lambda: apply(augment.crop(12), GREY), r"images must be at least \(12, 12\) pixels large"),
         (lambda: augment.shift(-1), "most must be at least 0"),
-        (lambda: augment.scale(30, least=20, most=40), "size must be at most least"),
+        (
+            lambda: augment.scale(30, least=20, most=40),
+            "size, least and most must satisfy size <= least <= most, got 30, 20 and 40",
+        ),
         (lambda: augment.distort(share=0), "share must be at least 1"),
         (lambda: augment.distort(sigma=0), "sigma must be above 0"),
         (lambda: augment.distort(zoom=1.5), "zoom must be from 0 to 1, got 1.5"),

@@ -25,7 +25,7 @@ def test_existing_files_are_read_in_order_and_a_warning_names_them(tmp_path):
     expected = [np.concatenate(parts) for parts in zip(first, second, strict=True)]
     for root in (tmp_path, folder):
         with pytest.warns(
-            UserWarning, match="CIFAR-10: 5 of 50,000 train images, those of data_batch_1.bin, data_batch_2.bin"
+            UserWarning, match="CIFAR-10: only 5 of 50,000 train images, from data_batch_1.bin, data_batch_2.bin"
         ):
             images, labels = load_cifar10("train", root)
         np.testing.assert_array_equal(images, expected[0])
@@ -37,10 +37,10 @@ def test_missing_files_and_files_in_another_layout_are_named(tmp_path):
     with pytest.raises(DataNotFound, match=r"CIFAR-10: no test_batch\*.bin in .*; unpack https://"):
         load_cifar10("test", tmp_path)
     (tmp_path / "test_batch.bin").write_bytes(b"1" * 3072)
-    with pytest.raises(BadDataFile, match=r"test_batch\.bin has 3,072 bytes, and CIFAR-10's records 3,073 each"):
+    with pytest.raises(BadDataFile, match=r"test_batch\.bin must consist of records of 3,073 bytes, got 3,072 bytes"):
         load_cifar10("test", tmp_path)
     (tmp_path / "test_batch.bin").write_bytes(bytes([10]) * 3073)
-    with pytest.raises(BadDataFile, match="has a record of class 10"):
+    with pytest.raises(BadDataFile, match="must have classes from 0 to 9, got 10"):
         load_cifar10("test", tmp_path)
     with pytest.raises(ValueError, match="split must be 'train' or 'test' of CIFAR-10, got 'all'"):
         load_cifar10("all", tmp_path)

@@ -127,7 +127,7 @@ def test_a_curve_is_smooth_except_at_its_corners():
 def test_a_line_has_the_width_of_the_pen(radius):
     line = np.stack([np.linspace(-5, 25, digits._POSITIONS), np.full(digits._POSITIONS, 9.0)])[None]
     pen = np.full((1, digits._POSITIONS), radius)
-    ink = digits._ink(line.astype(np.float32), pen, usual=pen[:, :1], soft=np.array([[1.0]]))
+    ink = digits._ink(line.astype(np.float32), pen, pen_radius=pen[:, :1], edge_width=np.array([[1.0]]))
     depth = abs(np.arange(20) - 9)
     expected = 255 * np.clip(radius + 0.5 - depth, 0, 1)
     assert ink.shape == (1, 20, 20)
@@ -137,7 +137,7 @@ def test_a_line_has_the_width_of_the_pen(radius):
 def test_pressure_makes_the_line_wider():
     line = np.stack([np.linspace(0, 19, digits._POSITIONS), np.full(digits._POSITIONS, 9.0)])[None]
     radius = np.linspace(1, 3, digits._POSITIONS)[None]
-    ink = digits._ink(line.astype(np.float32), radius, usual=np.array([[2.0]]), soft=np.array([[1.0]]))
+    ink = digits._ink(line.astype(np.float32), radius, pen_radius=np.array([[2.0]]), edge_width=np.array([[1.0]]))
     width = ink[0].sum(axis=0) / 255
     assert width[3] == pytest.approx(2.6, abs=0.5)
     assert width[16] == pytest.approx(5.4, abs=0.5)

@@ -183,9 +183,9 @@ def test_the_error_about_a_missing_file_lists_the_folders_if_download_is_off(tmp
         f"  {tmp_path / 'cache' / 'tiny'}",
         f"  {tmp_path / 'cache'}",
         "Downloading is off (download=False).",
-        "By hand: get the files of https://mirror.example/digits/, put them into a folder,",
+        "By hand: download the files from https://mirror.example/digits/, put them into a folder,",
         "and pass that folder as root=, or set REFCONV_DATA_DIR to it.",
-        "Without a network: use the digits embedded in refconv.",
+        "Without a network: use the drawn digits of refconv.data.draw_digits.",
     ]
 
 
@@ -198,9 +198,9 @@ WRONG = {
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer, not gzip data"),
     "a zip archive": (b"PK\x03\x04 and so on", "is a zip archive, not gzip data"),
     "empty": (b"", "is empty"),
-    "cut in the data": (PACKED[:200], "ends early: its gzip data break off after 200 bytes"),
-    "cut in the header": (PACKED[:5], "ends early: its gzip data break off after 5 bytes"),
-    "cut in the check sum": (PACKED[:-3], "ends early: its gzip data break off"),
+    "cut in the data": (PACKED[:200], "ends early: its gzip data stop after 200 bytes"),
+    "cut in the header": (PACKED[:5], "ends early: its gzip data stop after 5 bytes"),
+    "cut in the check sum": (PACKED[:-3], "ends early: its gzip data stop"),
     "a flipped sum": (PACKED[:-8] + bytes(4) + PACKED[-4:], "is damaged gzip data: CRC check failed"),
     "overwritten": (PACKED[:30] + b"\xff" * 99 + PACKED[129:], "is damaged gzip data: "),
     "other data": (
@@ -348,7 +348,7 @@ def test_the_error_after_all_mirrors_failed_lists_each_with_its_reason(tmp_path,
     }.items():
         assert re.search(rf"(?m)^  {url}/digits\.gz{reason}", message), message
     assert "REFCONV_DATA_DIR" in message
-    assert "embedded" in message
+    assert "draw_digits" in message
     assert files_below(tmp_path) == []
 
 
@@ -383,7 +383,7 @@ def test_a_good_copy_after_a_bad_one_in_the_cache_needs_no_download(tmp_path):
 
 def test_a_bad_file_in_the_cache_is_an_error_if_download_is_off(tmp_path):
     path = put(tmp_path / "cache" / "tiny" / "digits.gz", HTML)
-    with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. It stays as it is"):
+    with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. It was not changed"):
         read_data_file(a_set(), FILE, download=False)
     assert path.exists()
 

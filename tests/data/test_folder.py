@@ -56,7 +56,7 @@ def test_missing_folders_and_files_that_are_not_images_are_named(tmp_path):
         load_folder(tmp_path, 8)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "page.png").write_text("<html>", encoding="utf-8")
-    with pytest.raises(BadDataFile, match=r"page\.png is not a readable picture: Pillow does not know the file format"):
+    with pytest.raises(BadDataFile, match=r"page\.png is not a readable picture: Pillow does not recognise the file format"):
         load_folder(tmp_path, 8)
 
 

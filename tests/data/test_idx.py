@@ -79,23 +79,24 @@ def test_every_shorter_or_longer_file_is_refused(tmp_path, dtype):
     write_idx(tmp_path / "a", an_array(dtype, (3, 2)))
     content = (tmp_path / "a").read_bytes()
     for length in range(len(content)):
-        with pytest.raises(BadDataFile, match=rf"^a ends early: {length} bytes"):
+        with pytest.raises(BadDataFile, match=rf"^a ends early: got {length} bytes"):
             decode_idx(content[:length], "a")
-    with pytest.raises(BadDataFile, match=rf"^a is too long: {len(content) + 1} bytes.* {len(content)} \(3 x 2 of"):
+    message = rf"^a is too long: got {len(content) + 1} bytes, expected {len(content)} .*\(3 x 2 of"
+    with pytest.raises(BadDataFile, match=message):
         decode_idx(content + b"\0", "a")
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("ffd8 0801 00000001 05", "is not idx data: it begins with ff d8, and idx with 00 00"),
-        ("0000 0a01 00000001 05", "has the type code 0x0a; idx knows 0x08 uint8, 0x09 int8, 0x0b int16"),
-        ("0000 0800 05", "has 0 dimensions; expected 1 to 32"),
-        ("0000 0821" + "00000001" * 33 + "05", "has 33 dimensions; expected 1 to 32"),
+        ("ffd8 0801 00000001 05", "is not idx data: it starts with ff d8, expected 00 00"),
+        ("0000 0a01 00000001 05", "has the unknown type code 0x0a, expected one of 0x08 uint8, 0x09 int8, 0x0b int16"),
+        ("0000 0800 05", "has 0 dimensions, expected 1 to 32"),
+        ("0000 0821" + "00000001" * 33 + "05", "has 33 dimensions, expected 1 to 32"),
         # 2^64 elements: this number must not wrap around to 0, the number of elements in the file.
         (
             "0000 0803 80000000 80000000 00000004",
-            "ends early: 16 bytes, and its header says 18446744073709551632",
+            "ends early: got 16 bytes, expected 18446744073709551632 from the header",
         ),
     ],
 )
@@ -110,13 +111,13 @@ def test_the_error_about_a_wrong_header_describes_it(tmp_path, content, problem)
 @pytest.mark.parametrize("array", [np.array([True]), np.array([1]), np.array([1], "f2"), np.array(["7"])])
 def test_a_dtype_without_a_type_code_is_refused(tmp_path, array):
     array = array.astype("int64") if array.dtype.kind == "i" else array
-    with pytest.raises(TypeError, match=f"array is {array.dtype.name}.*uint8, int8, int16, int32, float32"):
+    with pytest.raises(TypeError, match=f"array must be of .*uint8, int8, int16, int32, float32.*, got {array.dtype.name}"):
         write_idx(tmp_path / "a", array)
     assert not (tmp_path / "a").exists()
 
 
 def test_a_number_without_dimensions_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="array has 0 dimensions; expected 1 to 32"):
+    with pytest.raises(ValueError, match="array must have 1 to 32 dimensions, got 0"):
         write_idx(tmp_path / "a", np.uint8(7))
 
 

@@ -151,7 +151,9 @@ def test_unverified_images_and_labels_must_be_in_the_same_folder(tmp_path, monke
     (tmp_path / "FashionMNIST" / "raw" / IMAGES).unlink()
     with (
         pytest.warns(UserWarning, match="is not verified"),
-        pytest.raises(DataNotFound, match=rf"{LABELS} is not used: it is not verified, and not all files are in its folder"),
+        pytest.raises(
+            DataNotFound, match=rf"{LABELS} is not used: it is not verified, and other files are missing in its folder"
+        ),
     ):
         data.load_fashion_mnist("test", tmp_path, download=False)
 
@@ -179,9 +181,9 @@ WRONG = {
         "holds t10k-labels-idx1-ubyte of MNIST; files may have been swapped",
     ),
     "training images": (IMAGES, lambda c: c[NAMES[0]], "holds train-images-idx3-ubyte of MNIST; files may have been swapped"),
-    "truncated": (IMAGES, lambda c: c[IMAGES][:-9], r"ends early: 18823 bytes, and its header says 18832"),
-    "truncated gzip": (LABELS, lambda c: gzip.compress(c[LABELS])[:-9], "ends early: its gzip data break off"),
-    "too long": (LABELS, lambda c: c[LABELS] + b"\0", "is too long: 33 bytes, and its header says 32"),
+    "truncated": (IMAGES, lambda c: c[IMAGES][:-9], r"ends early: got 18823 bytes, expected 18832 from the header"),
+    "truncated gzip": (LABELS, lambda c: gzip.compress(c[LABELS])[:-9], "ends early: its gzip data stop"),
+    "too long": (LABELS, lambda c: c[LABELS] + b"\0", "is too long: got 33 bytes, expected 32 from the header"),
     "too few images": (
         IMAGES,
         lambda c: idx(23, 28, 28),

@@ -46,7 +46,7 @@ def test_the_first_frame_of_an_animation_is_read(tmp_path, name):
 def test_pixels_of_more_than_eight_bits_are_refused(tmp_path, pixels):
     pillow.fromarray(np.full((3, 5), 40_000, pixels)).save(tmp_path / "scan.tif")
     with pytest.raises(
-        BadDataFile, match=r"scan\.tif has pixels of more than 8 bits \(mode [IF].*; save it with 8 bits a channel"
+        BadDataFile, match=r"scan\.tif has pixels of more than 8 bits \(mode [IF].*; save it with 8 bits per channel"
     ):
         open_picture(tmp_path / "scan.tif")
 
@@ -88,7 +88,7 @@ def test_sixteen_bit_colours_are_read_unless_one_is_transparent(tmp_path):
     pixels = struct.pack(">6H", 0x1234, 0x5678, 0x9ABC, 0x12FF, 0x5678, 0x9ABC)
     content = png(2, 16, 2, pixels[:6], pixels)
     (tmp_path / "x.png").write_bytes(content)
-    with pytest.raises(BadDataFile, match=r"x\.png has 16 bits a channel and a transparent colour; save it with 8 bits"):
+    with pytest.raises(BadDataFile, match=r"x\.png has 16 bits per channel and a transparent colour; save it with 8 bits"):
         open_picture(tmp_path / "x.png")
     start = content.index(b"tRNS") - 4
     (tmp_path / "x.png").write_bytes(content[:start] + content[start + 18 :])

@@ -62,7 +62,7 @@ def test_the_readme_has_a_row_for_every_measured_variant_and_a_line_for_every_ex
 @pytest.mark.slow
 @needs_kernels
 # The quick variant takes few steps at five times the learning rate, so its running averages lag behind the weights.
-@pytest.mark.filterwarnings("ignore:model computes other outputs in inference")
+@pytest.mark.filterwarnings("ignore:model outputs differ between inference and training")
 def test_the_command_prints_the_table(capsys):
     if not os.environ.get(files.FOLDER_VARIABLE) or not files.available(MNIST):
         pytest.skip(f"{files.FOLDER_VARIABLE} does not name a folder with MNIST")

@@ -104,7 +104,7 @@ def test_each_alias_has_one_meaning():
 
 
 def test_the_error_about_an_unknown_argument_lists_the_accepted_ones():
-    with pytest.raises(TypeError, match="unet-small takes classes, width, padding, depth, got clases"):
+    with pytest.raises(TypeError, match="arguments of unet-small must be among classes, width, padding, depth, got clases"):
         models.create("unet-small", clases=3)
 
 
@@ -196,7 +196,7 @@ def test_batch_norm_options_are_checked_and_apply_to_one_call_only():
         with pytest.raises((TypeError, ValueError), match="bn_eps"):
             network(bn_eps=0.01)
     assert {n.eps for n in batch_norms(models.googlenet("torchvision", bn_eps=0.01))} == {0.01}
-    with pytest.raises(TypeError, match=r"lenet takes .*, got bn_eps"):
+    with pytest.raises(TypeError, match=r"arguments of lenet must be among .*, got bn_eps"):
         models.create("lenet", bn_eps=0.01)
 
 

@@ -99,7 +99,7 @@ def test_an_initializer_of_the_user_receives_the_shape_of_w():
         (lambda: nn.ConvTranspose2D(4, 3, output_padding=1).output_shape((5, 5, 1)), "must be smaller than the stride"),
         (
             lambda: nn.ConvTranspose2D(4, 3, padding=3).output_shape((2, 5, 1)),
-            "output_size must be that of some input, got 2 on axis 0",
+            "output_size must be the output size of some input, got 2 on axis 0",
         ),
         (lambda: nn.ConvTranspose2D(4, 3, data_format="NHWC"), "data_format must be 'channels_last' or 'channels_first'"),
     ],

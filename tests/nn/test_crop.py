@@ -39,12 +39,12 @@ def test_new_channels_are_zero_and_come_last():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: nn.Crop2D(2).output_shape((4, 5, 1)), ValueError, "leaves nothing of an input of shape"),
-        (lambda: nn.Crop2D(2)(np.ones((1, 4, 5, 1))), ValueError, "leaves nothing"),
+        (lambda: nn.Crop2D(2).output_shape((4, 5, 1)), ValueError, "must be larger than its margins, got shape"),
+        (lambda: nn.Crop2D(2)(np.ones((1, 4, 5, 1))), ValueError, "must be larger than its margins"),
         (lambda: nn.Crop2D("same"), TypeError, "padding must be numbers"),
         (lambda: nn.Crop2D(1, data_format="last"), ValueError, "data_format must be"),
         (lambda: nn.PadChannels(0), ValueError, "channels must be at least 1"),
-        (lambda: nn.PadChannels(2)(np.ones((1, 3))), ValueError, "needs an input with at most 2 channels"),
+        (lambda: nn.PadChannels(2)(np.ones((1, 3))), ValueError, "must have at most 2 channels"),
     ],
 )
 def test_invalid_arguments_are_refused(make, error, message):

@@ -26,7 +26,7 @@ def test_flatten_keeps_the_order_in_memory():
 
 
 def test_the_error_about_an_image_recommends_flatten():
-    with pytest.raises(ValueError, match=r"Dense\(4\) takes one axis of numbers, got shape \(5, 5, 2\): put Flatten"):
+    with pytest.raises(ValueError, match=r"the input of Dense\(4\) must have one axis, got shape \(5, 5, 2\): add Flatten"):
         nn.Dense(4).output_shape((5, 5, 2))
     with pytest.raises(ValueError, match="units must be at least 1"):
         nn.Dense(0)

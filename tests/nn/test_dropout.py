@@ -73,7 +73,7 @@ def test_invalid_arguments_are_refused_by_name():
         nn.Dropout(1.0)
     with pytest.raises(TypeError, match=r"seed must be a numpy.random.Generator or an integer, got 'x'"):
         nn.Dropout(0.5, seed="x")
-    with pytest.raises(RuntimeError, match=r"Dropout\(0.5\) has no random numbers yet: call build"):
+    with pytest.raises(RuntimeError, match=r"Dropout\(0.5\) has no random generator yet: call build"):
         nn.Dropout(0.5).forward(X)
 
 

@@ -30,7 +30,10 @@ from refconv import models, nn
         (lambda: nn.Dense(400, 120), r"Dense must have at most 1 argument without a name \(units\), got 400, 120"),
         (lambda: nn.Dense(out_features=120), "use units=120"),
         (lambda: nn.MaxPool2D(pool_size=2), "MaxPool2D has no argument pool_size=2: use kernel_size=2"),
-        (lambda: nn.MaxPool2D(2, 2), r"without a name \(kernel_size\), got 2, 2: others are written by name, as in stride=…"),
+        (
+            lambda: nn.MaxPool2D(2, 2),
+            r"without a name \(kernel_size\), got 2, 2: pass other arguments by name, as in stride=…",
+        ),
         (lambda: nn.Dropout(p=0.5), "Dropout has no argument p=0.5: use rate=0.5"),
         (lambda: nn.BatchNorm(64), "BatchNorm must have no argument without a name, got 64: the number of input"),
         (lambda: nn.BatchNorm(epsilon=0.1), "use eps=0.1"),
@@ -159,7 +162,7 @@ def test_errors_in_every_container_name_the_layer_by_its_dotted_name(name):
 
 def test_errors_of_shapes_name_the_layer():
     model = nn.Sequential(conv=nn.Conv2D(3, 3), block=nn.Sequential(nn.ReLU(), scores=nn.Dense(3)))
-    with pytest.raises(ValueError, match=r"put Flatten\(\) before, in layer block.scores, Dense\(3\)$"):
+    with pytest.raises(ValueError, match=r"add Flatten\(\) before it, in layer block.scores, Dense\(3\)$"):
         model.build((28, 30, 1))
     with pytest.raises(
         ValueError, match=r"got shape \(64, 28, 30, 1\): leave out the batch, in layer conv, Conv2D\(3, 3×3\)$"

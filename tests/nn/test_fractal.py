@@ -102,15 +102,15 @@ def test_without_global_mini_batches_drop_path_is_local():
         (lambda: nn.Fractal(nn.Dense(3), 2, drop=1), ValueError, "drop must be at least 0 and below 1, got 1"),
         (lambda: nn.Fractal(nn.Dense(3), 2, drop=-0.1), ValueError, "drop must be at least 0 and below 1, got -0.1"),
         (lambda: nn.Fractal(nn.Conv2D(2, 2), 2).output_shape((5, 4, 3)), ValueError, "outputs of one shape"),
-        (lambda: nn.DropPath(nn.ReLU()), ValueError, r"equally many columns, but they have \[\]"),
+        (lambda: nn.DropPath(nn.ReLU()), ValueError, r"the same number of columns, got \[\]"),
         (
             lambda: nn.DropPath(nn.Sequential(nn.Fractal(nn.Dense(3), 2), nn.Fractal(nn.Dense(3), 3))),
             ValueError,
-            r"equally many columns, but they have \[2, 3\]",
+            r"the same number of columns, got \[2, 3\]",
         ),
         (lambda: nn.DropPath(nn.Fractal(nn.Dense(3), 2), share=2), ValueError, "share must be from 0 to 1"),
-        (lambda: nn.Fractal(nn.ReLU(), 2, drop=0.5).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
-        (lambda: nn.DropPath(nn.Fractal(nn.ReLU(), 2)).forward(np.ones((1, 2))), RuntimeError, "no random numbers yet"),
+        (lambda: nn.Fractal(nn.ReLU(), 2, drop=0.5).forward(np.ones((1, 2))), RuntimeError, "no random generator yet"),
+        (lambda: nn.DropPath(nn.Fractal(nn.ReLU(), 2)).forward(np.ones((1, 2))), RuntimeError, "no random generator yet"),
     ],
 )
 def test_invalid_arguments_are_refused(make, error, message):

@@ -227,7 +227,7 @@ def test_an_optimizer_made_before_layers_were_unfrozen_is_refused(lenet):
     optimizer = optim.SGD(lenet, lr=0.1)
     lenet["conv1"].unfreeze()
     before = values(lenet)
-    with pytest.raises(ValueError, match=r"^optimizer must .* for 2 of them, such as conv1.w: make a new optimizer$"):
+    with pytest.raises(ValueError, match=r"^optimizer must .* without 2 of them, such as conv1.w: make a new optimizer$"):
         train_step(lenet, optimizer, X, LABELS)
     assert values(lenet) == before
     train_step(lenet, optim.SGD(lenet, lr=0.1), X, LABELS)

@@ -101,7 +101,7 @@ def test_inference_changes_nothing_in_the_model():
         (lambda: nn.Dropout(0.5)(None), TypeError, "x must be an array, got None"),
         (lambda: nn.AvgPool2D(2, count_include_pad="no"), TypeError, "count_include_pad must be True or False"),
         (lambda: nn.DepthwiseConv2D(3, filters=2), TypeError, "DepthwiseConv2D has no argument filters=2: use multiplier=2"),
-        (lambda: nn.BatchNorm().build(()), ValueError, r"takes an input with channels, got shape \(\)"),
+        (lambda: nn.BatchNorm().build(()), ValueError, r"must have channels, got shape \(\)"),
     ],
 )
 def test_layers_refuse_invalid_arguments_by_name(make, error, message):

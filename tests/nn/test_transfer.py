@@ -60,7 +60,7 @@ def test_a_new_head_is_trained_with_the_old_features(lenet):
         (lambda m: m.activations(X, "conv1.0"), "name must be one of none: there are no inner layers, got '0'"),
         (lambda m: m.cut("dense9"), "at must be one of conv1, .* got 'dense9'"),
         (lambda m: nn.replace_layer(m, "dense9", nn.ReLU(), SHAPE), "name must be one of conv1, .* got 'dense9'"),
-        (lambda m: nn.replace_layer(m, "pool2", nn.Dense(2), SHAPE), "takes one axis of numbers"),
+        (lambda m: nn.replace_layer(m, "pool2", nn.Dense(2), SHAPE), "must have one axis"),
     ],
 )
 @needs_kernels

@@ -1,4 +1,4 @@
-"""The public activation functions: shapes, types, refusals, and PyTorch's results."""
+"""Tests of the public activation functions: shapes, dtypes, errors and PyTorch's results."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_the_slides_defaults():
 
 @EACH
 @needs_kernels
-def test_any_shape_and_type_is_kept(name):
+def test_shape_and_dtype_are_kept(name):
     for x in (X, X.astype(np.float32), X.T, X[..., 0], np.float64(0.5), np.zeros((0, 3)), np.arange(-3, 4)):
         dtype = np.float64 if np.asarray(x).dtype.kind == "i" else np.asarray(x).dtype
         for y in both_engines(lambda: getattr(ops, name)(x)):  # noqa: B023
@@ -31,7 +31,7 @@ def test_any_shape_and_type_is_kept(name):
 
 @EACH
 @needs_kernels
-def test_inputs_are_not_modified_and_not_returned(name):
+def test_inputs_are_neither_modified_nor_returned(name):
     for _ in both_engines(lambda: assert_inputs_unchanged(getattr(ops, name), X + 5)):
         pass
     for _ in both_engines(lambda: assert_inputs_unchanged(in_order(getattr(ops, f"{name}_dx")), X + 5, X + 6)):
@@ -39,15 +39,15 @@ def test_inputs_are_not_modified_and_not_returned(name):
 
 
 @EACH
-def test_refusals_name_the_argument(name):
+def test_errors_name_the_argument(name):
     other = "y" if name in ("sigmoid", "tanh") else "x"
     function, derivative = getattr(ops, name), in_order(getattr(ops, f"{name}_dx"))
-    with pytest.raises(TypeError, match="x must hold float32, float64 or integers"):
+    with pytest.raises(TypeError, match="x must be an array of float32, float64 or integers"):
         function(X.astype(complex))
     for call in (lambda: function([[1, 2], [3]]), lambda: derivative([1.0, 2], [[1, 2], [3]])):
         with pytest.raises(ValueError, match="must have rows of one length, got rows of different lengths"):
             call()
-    with pytest.raises(ValueError, match=rf"dy must have shape \(2, 3, 5\), that of {other}"):
+    with pytest.raises(ValueError, match=rf"dy must have shape \(2, 3, 5\), the shape of {other}"):
         derivative(X[:1], X)
     with pytest.raises(TypeError, match=f"dy and {other} must have one float type"):
         derivative(X.astype(np.float32), X)
@@ -73,7 +73,7 @@ def test_slope_and_alpha_must_be_finite_numbers(name, call):
 
 @EACH
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_pytorch_gives_the_same(name, dtype):
+def test_results_agree_with_pytorch(name, dtype):
     torch = pytest.importorskip("torch")
     function = {
         "leaky_relu": lambda x: torch.nn.functional.leaky_relu(x, 0.1),

@@ -1,4 +1,4 @@
-"""The public operators of average pooling: layouts, defaults, refusals, and PyTorch's results."""
+"""Tests of the public average pooling operators: layouts, defaults, errors and PyTorch."""
 
 import numpy as np
 import pytest
@@ -22,20 +22,20 @@ def test_slide_c9():
     np.testing.assert_array_equal(ops.avg_pool2d(SLIDE.astype(int), 2)[0, :, :, 0], [[2, 3], [4, 6]])
 
 
-def test_stride_is_the_window_by_default():
+def test_stride_defaults_to_the_window():
     np.testing.assert_array_equal(ops.avg_pool2d(X, (2, 3)), ops.avg_pool2d(X, (2, 3), stride=(2, 3)))
     dy = np.ones((2, 2, 2, 3))
     np.testing.assert_array_equal(ops.avg_pool2d_dx(dy, (2, 3), (5, 7)), ops.avg_pool2d_dx(dy, (2, 3), (5, 7), stride=(2, 3)))
 
 
-def test_channels_first_is_the_same_in_another_layout():
+def test_channels_first_gives_the_same_values():
     y = ops.avg_pool2d(X, (2, 3), **MORE)
     np.testing.assert_array_equal(ops.avg_pool2d(first(X), (2, 3), **MORE, **FIRST), first(y))
     dx = ops.avg_pool2d_dx(y, (2, 3), (5, 7), **MORE)
     np.testing.assert_array_equal(ops.avg_pool2d_dx(first(y), (2, 3), (5, 7), **MORE, **FIRST), first(dx))
 
 
-def test_signals_are_images_one_pixel_high_in_both_layouts():
+def test_signals_equal_images_one_pixel_high_in_both_layouts():
     x = X[:, 0]
     mean = ops.avg_pool1d(x, 3, stride=2, padding=1)
     np.testing.assert_array_equal(mean, ops.avg_pool2d(x[:, None], (1, 3), stride=(1, 2), padding=(0, 1))[:, 0])
@@ -46,9 +46,9 @@ def test_signals_are_images_one_pixel_high_in_both_layouts():
 
 
 @pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
-def test_inputs_are_not_modified_and_not_returned(name):
+def test_inputs_are_neither_modified_nor_returned(name):
     with config(engine=name):
-        # A 1x1 window copies its input: even then the memory is new.
+        # A 1×1 window returns the input's values; they must still be in new memory.
         for window in (1, (2, 3)):
             y = ops.avg_pool2d(X, window)
             assert_inputs_unchanged(lambda x: ops.avg_pool2d(x, window), X.copy())  # noqa: B023
@@ -56,7 +56,7 @@ def test_inputs_are_not_modified_and_not_returned(name):
 
 
 @needs_kernels
-def test_types_are_kept():
+def test_dtypes_are_kept():
     for dtype, expected in ((np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)):
         for y in both_engines(lambda: ops.avg_pool2d(X.astype(dtype), 2)):  # noqa: B023
             assert y.dtype == expected
@@ -68,7 +68,7 @@ DY = np.ones((2, 2, 3, 3))
 @pytest.mark.parametrize(
     ("error", "name", "call"),
     [
-        (TypeError, "x must hold", lambda: ops.avg_pool2d(X.astype(complex), 2)),
+        (TypeError, "x must be an array", lambda: ops.avg_pool2d(X.astype(complex), 2)),
         (ValueError, "x must have 3 axes", lambda: ops.avg_pool1d(X, 2)),
         (ValueError, "kernel_size", lambda: ops.avg_pool2d(X, 0)),
         (ValueError, "stride", lambda: ops.avg_pool2d(X, 2, stride=0)),
@@ -76,13 +76,13 @@ DY = np.ones((2, 2, 3, 3))
         (ValueError, "the padded input must be at least as large", lambda: ops.avg_pool2d(X, 6)),
         (
             ValueError,
-            "padding .* nothing but padding at 7 on axis 1",
+            "padding .* only padding at 7 on axis 1",
             lambda: ops.avg_pool2d(X, 1, padding=((0, 0), (0, 1))),
         ),
         (ValueError, "padding", lambda: ops.avg_pool2d_dx(DY, 2, (5, 7), padding=2)),
         (ValueError, r"dy .*must have shape \(2, 2, 3, 3\)", lambda: ops.avg_pool2d_dx(DY[:, :1], 2, (5, 7))),
-        (TypeError, "dy must hold", lambda: ops.avg_pool2d_dx(DY.astype(complex), 2, (5, 7))),
-        (TypeError, "x must hold", lambda: ops.global_avg_pool2d(X.astype(complex))),
+        (TypeError, "dy must be an array", lambda: ops.avg_pool2d_dx(DY.astype(complex), 2, (5, 7))),
+        (TypeError, "x must be an array", lambda: ops.global_avg_pool2d(X.astype(complex))),
         (ValueError, "x must have 4 axes", lambda: ops.global_avg_pool2d(X[0])),
         (ValueError, "x must not be empty", lambda: ops.global_avg_pool1d(X[:, 0, :0])),
         (ValueError, "data_format", lambda: ops.global_avg_pool2d(X, data_format="NHWC")),
@@ -92,7 +92,7 @@ DY = np.ones((2, 2, 3, 3))
         (ValueError, "input_size must be at least 1", lambda: ops.global_avg_pool1d_dx(X[:, 0, 0], 0)),
     ],
 )
-def test_refusals_name_the_argument(error, name, call):
+def test_errors_name_the_argument(error, name, call):
     with pytest.raises(error, match=name):
         call()
 
@@ -100,7 +100,7 @@ def test_refusals_name_the_argument(error, name, call):
 @pytest.mark.parametrize("count_include_pad", [False, True])
 @pytest.mark.parametrize("ceil_mode", [False, True])
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [((3, 2), (2, 3), (1, 0)), ((2, 5), (1, 2), (1, 2))])
-def test_pytorch_gives_the_same(kernel, stride, padding, ceil_mode, count_include_pad):
+def test_results_agree_with_pytorch(kernel, stride, padding, ceil_mode, count_include_pad):
     torch = pytest.importorskip("torch")
     x = small_integers((2, 9, 11, 3), seed=4)
     x_torch = torch.tensor(first(x).copy(), requires_grad=True)
@@ -115,7 +115,7 @@ def test_pytorch_gives_the_same(kernel, stride, padding, ceil_mode, count_includ
 
 
 @pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
-def test_global_average_in_both_layouts(name):
+def test_global_average_agrees_with_numpy_in_both_layouts(name):
     dy = small_integers((2, 3), seed=7)
     with config(engine=name):
         for x, size, ndim in ((X, (5, 7), 2), (X[:, 0], (7,), 1)):
@@ -128,13 +128,13 @@ def test_global_average_in_both_layouts(name):
             np.testing.assert_array_equal(backward(dy, size, **FIRST), first(dx))
             assert_inputs_unchanged(forward, x.copy())
             assert_inputs_unchanged(lambda dy: backward(dy, size), dy)  # noqa: B023
-        # An image of one pixel is its own mean: even then the memory is new.
+        # The mean of one pixel is the pixel; it must still be in new memory.
         assert_inputs_unchanged(ops.global_avg_pool2d, X[:, :1, :1].copy())
         assert_inputs_unchanged(lambda dy: ops.global_avg_pool2d_dx(dy, (1, 1)), dy)
         assert ops.global_avg_pool2d(X.astype(np.float32)).dtype == np.float32
         assert ops.global_avg_pool2d_dx(dy.astype(np.float32), (2, 3)).dtype == np.float32
 
 
-def test_count_include_pad_is_true_or_false():
+def test_count_include_pad_must_be_true_or_false():
     with pytest.raises(TypeError, match="count_include_pad must be True or False, got 'no'"):
         ops.avg_pool2d(np.ones((1, 3, 4, 2)), 2, count_include_pad="no")

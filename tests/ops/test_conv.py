@@ -1,3 +1,5 @@
+"""Tests of the public convolution operators: errors, layouts, dtypes and properties."""
+
 import json
 import os
 import re
@@ -22,7 +24,7 @@ SIGNAL = Window((3,), 2, ((1, 2),), 2)
 
 
 def four_passes(p, **options):
-    """y, ∂e/∂x, ∂e/∂w and ∂e/∂b of one problem: functions of their arrays, and the arrays."""
+    """Return (function, arrays) for each of y, ∂e/∂x, ∂e/∂w and ∂e/∂b of one problem."""
     options = {**p.options, **options}
     layout = {k: v for k, v in options.items() if k == "data_format"}
     call = {name: getattr(conv, f"conv{p.window.ndim}d{name}") for name in ("", "_dx", "_dw", "_db")}
@@ -53,7 +55,7 @@ X, W, B, DY = ones(2, 5, 7, 6), ones(2, 3, 3, 8), ones(8), ones(2, 4, 5, 8)  # t
         ({"x": ones(2, 5, 7, 5)}, ValueError, "groups must divide the 5 inputs, got 2"),
         ({"x": ones(2, 5, 7, 8)}, ValueError, r"x must have 6 channels, as w of shape \(2, 3, 3, 8\) in 2 groups, got"),
         ({"x": ones(2, 1, 7, 6)}, ValueError, "input must be at least as large as the kernel.*axis 0"),
-        ({"x": X.astype(np.float16)}, TypeError, "x must hold float32, float64 or integers, got float16"),
+        ({"x": X.astype(np.float16)}, TypeError, "x must be an array of float32, float64 or integers, got float16"),
         ({"x": X.astype(np.float32)}, TypeError, "float32 for x, float64 for w, float64 for b"),
         ({"w": ones(2, 3, 8)}, ValueError, r"w must have 4 axes \(kernel height, kernel width, inputs / groups, out"),
         ({"w": ones(2, 0, 3, 8)}, ValueError, "w must not be empty"),
@@ -64,7 +66,7 @@ X, W, B, DY = ones(2, 5, 7, 6), ones(2, 3, 3, 8), ones(8), ones(2, 4, 5, 8)  # t
         ),
         ({"w": ones(2, 4, 2, 8)}, ValueError, r"x must have 4 channels, as w of shape \(2, 4, 2, 8\) in 2 groups, got shape"),
         ({"w": ones(2, 3, 3, 7)}, ValueError, "groups must divide the 7 outputs, got 2"),
-        ({"w": W.astype(complex)}, TypeError, "w must hold float32"),
+        ({"w": W.astype(complex)}, TypeError, "w must be an array of float32"),
         ({"b": ones(7)}, ValueError, r"b must have shape \(8,\), one for each output channel of w, got shape"),
         ({"b": ones(1, 8)}, ValueError, r"b must have shape \(8,\)"),
         ({"b": B.astype(np.float32)}, TypeError, "float32 for b"),
@@ -80,7 +82,7 @@ X, W, B, DY = ones(2, 5, 7, 6), ones(2, 3, 3, 8), ones(8), ones(2, 4, 5, 8)  # t
         ({"data_format": "NHWC"}, ValueError, "data_format must be 'channels_last' or 'channels_first'"),
     ],
 )
-def test_conv2d_refuses_and_names_the_argument(changed, error, message):
+def test_conv2d_errors_name_the_argument(changed, error, message):
     arguments = {"x": X, "w": W, "b": B, "groups": 2, **changed}
     with pytest.raises(error, match=message):
         conv2d(**arguments)
@@ -104,7 +106,7 @@ def test_conv2d_refuses_and_names_the_argument(changed, error, message):
         ({"data_format": "first"}, ValueError, "data_format must be"),
     ],
 )
-def test_conv2d_dx_refuses_and_names_the_argument(changed, error, message):
+def test_conv2d_dx_errors_name_the_argument(changed, error, message):
     arguments = {"dy": DY, "w": W, "input_size": (5, 7), "groups": 2, **changed}
     with pytest.raises(error, match=message):
         conv2d_dx(**arguments)
@@ -115,7 +117,7 @@ def test_conv2d_dx_refuses_and_names_the_argument(changed, error, message):
     [
         ({"x": ones(5, 7, 6)}, ValueError, "x must have 4 axes"),
         ({"dy": ones(5, 8)}, ValueError, "dy must have 4 axes"),
-        ({"dy": ones(3, 4, 5, 8)}, ValueError, r"dy must have shape \(2, 4, 5, 8\), with as many images as x"),
+        ({"dy": ones(3, 4, 5, 8)}, ValueError, r"dy must have shape \(2, 4, 5, 8\), with the batch size of x"),
         ({"dy": ones(2, 5, 5, 8)}, ValueError, r"dy .*must have shape \(2, 4, 5, 8\)"),
         ({"dy": ones(2, 4, 5, 7)}, ValueError, "groups must divide the . outputs"),
         ({"dy": DY.astype(np.float32)}, TypeError, "float64 for x, float32 for dy"),
@@ -127,22 +129,22 @@ def test_conv2d_dx_refuses_and_names_the_argument(changed, error, message):
         ({"padding": None}, TypeError, "padding must be"),
     ],
 )
-def test_conv2d_dw_refuses_and_names_the_argument(changed, error, message):
+def test_conv2d_dw_errors_name_the_argument(changed, error, message):
     arguments = {"x": X, "dy": DY, "kernel_size": (2, 3), "groups": 2, **changed}
     with pytest.raises(error, match=message):
         conv2d_dw(**arguments)
 
 
-def test_conv2d_db_refuses_and_names_the_argument():
+def test_conv2d_db_errors_name_the_argument():
     with pytest.raises(ValueError, match="dy must have 4 axes"):
         conv2d_db(ones(2, 3, 4))
     with pytest.raises(ValueError, match="data_format must be"):
         conv2d_db(DY, data_format="last")
-    with pytest.raises(TypeError, match="dy must hold float32"):
+    with pytest.raises(TypeError, match="dy must be an array of float32"):
         conv2d_db(DY.astype(object))
 
 
-def test_signals_are_refused_in_their_own_words():
+def test_errors_about_signals_name_their_axes():
     with pytest.raises(ValueError, match=r"x must have 3 axes \(batch, width, channels\), got shape \(2, 5, 7, 6\)"):
         conv1d(X, ones(3, 6, 8))
     with pytest.raises(ValueError, match=r"w must have 3 axes \(kernel width, inputs / groups, outputs\)"):
@@ -151,13 +153,13 @@ def test_signals_are_refused_in_their_own_words():
         conv1d(ones(2, 7, 6), ones(3, 5, 8))
 
 
-def test_options_are_keywords():
+def test_options_are_keyword_only():
     with pytest.raises(TypeError, match="positional"):
         conv2d(X, W, B, 2)
 
 
 @pytest.mark.parametrize("p", [small_problem(), problem((9,), SIGNAL, C_g=3, O_g=4, groups=2)], ids=["image", "signal"])
-def test_both_data_formats_hold_the_same_numbers(p):
+def test_both_data_formats_give_the_same_values(p):
     def first(a):
         return np.ascontiguousarray(np.moveaxis(a, -1, 1))
 
@@ -166,14 +168,14 @@ def test_both_data_formats_hold_the_same_numbers(p):
     passes = zip(four_passes(p), four_passes(p, data_format="channels_first"), images, results_are_images, strict=True)
     for (last_call, arrays), (first_call, _), are_images, is_image in passes:
         expected = last_call(*arrays)
-        found = first_call(*[first(a) if move else a for a, move in zip(arrays, are_images, strict=True)])
-        assert_same_bits(found, first(expected) if is_image else expected)
-        assert found.flags.c_contiguous
+        actual = first_call(*[first(a) if move else a for a, move in zip(arrays, are_images, strict=True)])
+        assert_same_bits(actual, first(expected) if is_image else expected)
+        assert actual.flags.c_contiguous
 
 
 @pytest.mark.parametrize("name", ["kernels", "reference"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_results_have_the_type_of_the_arguments(name, dtype):
+def test_results_have_the_dtype_of_the_arguments(name, dtype):
     if name == "kernels" and refconv._core.ISA is None:
         pytest.skip("refconv was built without kernels")
     with config(engine=name):
@@ -181,7 +183,7 @@ def test_results_have_the_type_of_the_arguments(name, dtype):
             assert call(*arrays).dtype == dtype
 
 
-def test_integers_and_lists_compute_in_float64():
+def test_integers_and_lists_give_float64():
     p = small_problem(values=small_integers)
     for call, arrays in four_passes(p):
         expected = call(*arrays)
@@ -189,19 +191,19 @@ def test_integers_and_lists_compute_in_float64():
         assert_same_bits(call(*[a.astype(int).tolist() for a in arrays]), expected)
 
 
-def test_arguments_are_left_as_they_were():
+def test_arguments_are_unchanged():
     for call, arrays in four_passes(small_problem()):
         assert_inputs_unchanged(call, *arrays)
-    # One by one, stride one: where a shortcut would hand out its argument.
+    # With a 1×1 kernel and stride 1, a shortcut could return its argument.
     for call, arrays in four_passes(problem((5, 7), Window((1, 1)), N=1, C_g=1, O_g=1)):
         assert_inputs_unchanged(call, *arrays)
 
 
 @pytest.mark.parametrize(
-    "disguise",
+    "with_layout",
     [
         pytest.param(lambda a: np.repeat(a, 2, axis=-1)[..., ::2], id="strided"),
-        pytest.param(lambda a: np.ascontiguousarray(a[::-1])[::-1], id="backwards"),
+        pytest.param(lambda a: np.ascontiguousarray(a[::-1])[::-1], id="negative-strides"),
         pytest.param(np.asfortranarray, id="fortran-order"),
         pytest.param(lambda a: a.astype(a.dtype.newbyteorder()), id="other-byte-order"),
         pytest.param(lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape), id="read-only"),
@@ -209,13 +211,13 @@ def test_arguments_are_left_as_they_were():
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_how_an_array_lies_in_memory_does_not_matter(disguise, dtype):
+def test_the_memory_layout_of_arrays_does_not_matter(with_layout, dtype):
     for call, arrays in four_passes(small_problem(dtype=dtype)):
-        assert_same_bits(call(*[disguise(a) for a in arrays]), call(*arrays))
+        assert_same_bits(call(*[with_layout(a) for a in arrays]), call(*arrays))
 
 
 @given(conv_problems(1))
-def test_a_signal_is_an_image_one_pixel_high(p):
+def test_a_signal_equals_an_image_one_pixel_high(p):
     image = p.window.with_axis_before()
     row = {"stride": image.stride, "padding": image.padding, "dilation": image.dilation, "groups": p.groups}
     results = [call(*arrays) for call, arrays in four_passes(p)]
@@ -227,7 +229,7 @@ def test_a_signal_is_an_image_one_pixel_high(p):
 
 
 @pytest.mark.parametrize(("stride", "dilation"), [((1, 1), (1, 1)), ((2, 3), (1, 2))])
-def test_an_image_moved_by_the_stride_has_its_output_moved_by_one(stride, dilation):
+def test_shifting_the_image_by_the_stride_shifts_the_output_by_one(stride, dilation):
     p = problem((11, 14), Window((3, 2), stride, "valid", dilation), N=1)
     moved = np.roll(p.x, stride, axis=(1, 2))
     y, z = (conv2d(x, p.w, p.b, stride=stride, dilation=dilation) for x in (p.x, moved))
@@ -247,7 +249,7 @@ def test_the_layer_is_linear_in_the_image_and_in_the_kernel():
     np.testing.assert_array_equal(y, 2 * conv2d(p.x, p.w, **p.options) - conv2d(p.x, q.w, **p.options))
 
 
-def test_no_bias_is_a_bias_of_zeros():
+def test_no_bias_equals_a_bias_of_zeros():
     p = small_problem()
     assert_same_bits(conv2d(p.x, p.w, **p.options), conv2d(p.x, p.w, 0 * p.b, **p.options))
 
@@ -271,20 +273,20 @@ print(json.dumps([_core.ISA, sums]))
 
 @pytest.mark.slow
 @needs_kernels
-def test_every_instruction_set_of_this_machine_gives_the_same_numbers():
+def test_all_instruction_sets_of_this_machine_give_the_same_integers():
     path = os.pathsep.join([str(Path(refconv.__file__).parents[1]), str(Path(__file__).parents[1])])
     sums = {}
     for isa in refconv._core.instruction_sets():
         environment = {**os.environ, "PYTHONPATH": path, "REFCONV_ISA": isa}
         command = [sys.executable, "-c", SUMS]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=120)
-        assert done.returncode == 0, done.stderr
-        used, sums[isa] = json.loads(done.stdout)
+        process = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=120)
+        assert process.returncode == 0, process.stderr
+        used, sums[isa] = json.loads(process.stdout)
         assert used == isa
-    assert all(found == sums["baseline"] for found in sums.values())
+    assert all(actual == sums["baseline"] for actual in sums.values())
 
 
-def test_sizes_that_overflow_are_refused_before_anything_is_allocated():
+def test_sizes_that_overflow_are_rejected_before_any_allocation():
     x, w = np.ones((1, 1, 1, 1)), np.ones((2, 2, 1, 1))
     for size in (2**32, 2**30):
         with pytest.raises(ValueError, match=r"must (be from [01] to|leave the input at most) 2147483647"):
@@ -300,7 +302,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize(("x", "data_format", "message"), LAYOUTS)
-def test_a_batch_in_the_other_layout_is_refused_as_such(x, data_format, message):
+def test_errors_recognise_a_batch_in_the_other_layout(x, data_format, message):
     w, transposed, pointwise = ones(2, 1, 3, 4), ones(2, 1, 4, 3), ones(1, 1, 12, 5)
     for weights, call in (
         ("w of shape (2, 1, 3, 4)", lambda: conv2d(x, w, data_format=data_format)),
@@ -312,18 +314,18 @@ def test_a_batch_in_the_other_layout_is_refused_as_such(x, data_format, message)
             call()
 
 
-def test_signals_in_the_other_layout_are_refused_as_such():
+def test_errors_recognise_signals_in_the_other_layout():
     with pytest.raises(ValueError, match=r"x must have 3 channels, .*channels last\? expected \(N, W, 3\), got \(2, 3, 7\)"):
         conv1d(ones(2, 3, 7), ones(2, 3, 4))
 
 
-def test_weights_in_the_order_of_pytorch_are_refused_as_such():
+def test_errors_recognise_weights_in_pytorchs_order():
     with pytest.raises(
         ValueError, match=r"w must have shape .*got \(4, 6, 2, 3\); if that is \(outputs, .*w.transpose\(2, 3, 1, 0\)"
     ):
         conv2d(X, ones(4, 6, 2, 3))
 
 
-def test_integer_images_are_named_with_their_own_type():
+def test_errors_name_the_integer_dtype_of_images():
     with pytest.raises(TypeError, match=r"got uint8 \(as float64\) for x, float32 for w; convert with .astype"):
         conv2d(np.ones((2, 5, 7, 6), np.uint8), np.ones((2, 3, 6, 8), np.float32))

@@ -1,3 +1,5 @@
+"""Tests of the public transposed convolution: lecture, errors, layouts and PyTorch."""
+
 from fractions import Fraction
 
 import numpy as np
@@ -22,12 +24,12 @@ from refconv.ops.conv_transpose import (
 from strategies import small_floats, small_integers
 from transpose_strategies import transpose_problem, transpose_problems
 
-WINDOW = Window((2, 3), (2, 3), ((1, 0), (0, 2)), (1, 2))  # y of 6 × 8 pixels has one of output padding on each axis
+WINDOW = Window((2, 3), (2, 3), ((1, 0), (0, 2)), (1, 2))  # an output of 6 × 8 pixels has output padding 1 on each axis
 SIGNAL = Window((3,), 2, ((1, 2),), 2)
 
 
 def four_passes(p, **options):
-    """y, ∂e/∂x, ∂e/∂w and ∂e/∂b of one problem: functions of their arrays, and the arrays."""
+    """Return (function, arrays) for each of y, ∂e/∂x, ∂e/∂w and ∂e/∂b of one problem."""
     options = {**p.options, **options}
     layout = {k: v for k, v in options.items() if k == "data_format"}
     call = {name: getattr(conv_transpose, f"conv_transpose{p.window.ndim}d{name}") for name in ("", "_dx", "_dw", "_db")}
@@ -48,68 +50,68 @@ def ones(*shape):
 
 
 class TestTheLecturesCases:
-    """C1 and C3: sizes there and back, with numbers of our own."""
+    """C1 and C3: sizes after a convolution and its transpose, with our own values."""
 
     def test_four_to_two_and_back(self):
         x, w = small_floats((1, 4, 4, 1), 1), small_floats((3, 3, 1, 1), 2)
         y = conv2d(x, w)
         assert y.shape == (1, 2, 2, 1)
-        back = conv_transpose2d(y, w)
-        assert back.shape == x.shape
-        assert not np.isclose(back, x).any()  # the inverse in shape, not in value
+        transposed = conv_transpose2d(y, w)
+        assert transposed.shape == x.shape
+        assert not np.isclose(transposed, x).any()  # only the shape is inverted, not the values
 
     def test_five_to_three_and_back_with_stride_two_and_padding_one(self):
         x, w = small_floats((1, 5, 5, 1), 1), small_floats((3, 3, 1, 1), 2)
         y = conv2d(x, w, stride=2, padding=1)
         assert y.shape == (1, 3, 3, 1)
-        back = conv_transpose2d(y, w, stride=2, padding=1)
-        assert back.shape == x.shape
-        assert not np.isclose(back, x).any()
+        transposed = conv_transpose2d(y, w, stride=2, padding=1)
+        assert transposed.shape == x.shape
+        assert not np.isclose(transposed, x).any()
 
     @pytest.mark.parametrize(("size", "output_padding"), [(5, 0), (6, 1)])
-    def test_five_and_six_both_give_three_and_output_padding_tells_them_apart(self, size, output_padding):
+    def test_five_and_six_both_give_three_and_output_padding_selects_one(self, size, output_padding):
         x, w = small_floats((1, size, size, 1), 1), small_floats((3, 3, 1, 1), 2)
         y = conv2d(x, w, stride=2, padding=1)
         assert y.shape == (1, 3, 3, 1)
-        back = conv_transpose2d(y, w, stride=2, padding=1, output_padding=output_padding)
-        assert back.shape == x.shape
-        assert_same_bits(back, conv2d_dx(y, w, (size, size), stride=2, padding=1))
+        transposed = conv_transpose2d(y, w, stride=2, padding=1, output_padding=output_padding)
+        assert transposed.shape == x.shape
+        assert_same_bits(transposed, conv2d_dx(y, w, (size, size), stride=2, padding=1))
 
-    def test_signals_as_well(self):
+    def test_output_padding_selects_the_size_of_signals(self):
         for size, output_padding in ((5, 0), (6, 1)):
             x, w = small_floats((1, size, 1), 1), small_floats((3, 1, 1), 2)
             y = conv1d(x, w, stride=2, padding=1)
             assert y.shape == (1, 3, 1)
-            back = conv_transpose1d(y, w, stride=2, padding=1, output_padding=output_padding)
-            assert_same_bits(back, conv1d_dx(y, w, size, stride=2, padding=1))
+            transposed = conv_transpose1d(y, w, stride=2, padding=1, output_padding=output_padding)
+            assert_same_bits(transposed, conv1d_dx(y, w, size, stride=2, padding=1))
 
     @pytest.mark.parametrize("padding", ["same", "same_lower"])
-    def test_same_padding_goes_back_to_the_smallest_size_and_output_padding_to_the_others(self, padding):
+    def test_same_padding_gives_the_smallest_size_and_output_padding_the_others(self, padding):
         w = small_floats((3, 2, 2, 4), 1)
         for H, W in ((7, 10), (8, 11), (9, 12)):  # 3 × 4 outputs, with stride 3
             y = conv2d(small_floats((1, H, W, 2), 2), w, stride=3, padding=padding)
             assert y.shape == (1, 3, 4, 4)
-            back = conv_transpose2d(y, w, stride=3, padding=padding, output_padding=(H - 7, W - 10))
-            assert_same_bits(back, conv2d_dx(y, w, (H, W), stride=3, padding=padding))
+            transposed = conv_transpose2d(y, w, stride=3, padding=padding, output_padding=(H - 7, W - 10))
+            assert_same_bits(transposed, conv2d_dx(y, w, (H, W), stride=3, padding=padding))
 
 
 @given(transpose_problems(2))
-def test_it_is_the_dx_of_the_convolution_plus_a_bias(p):
+def test_it_equals_dx_of_the_convolution_plus_a_bias(p):
     y = conv_transpose2d(p.x, p.w, p.b, output_padding=p.output_padding, **p.options)
     assert_same_bits(y, conv2d_dx(p.x, p.w, p.output_size, **p.options) + p.b)
     assert_same_bits(conv_transpose2d_dx(p.dy, p.w, **p.options), conv2d(p.dy, p.w, **p.options))
 
 
-def test_groups_of_several_outputs_each_are_layers_side_by_side():
+def test_groups_equal_concatenated_layers():
     p = small_problem()
-    alone = {**p.options, "groups": 1}
+    one_group = {**p.options, "groups": 1}
 
-    def side_by_side(x, w, b):
+    def concatenated(x, w, b):
         halves = zip(np.split(x, 2, -1), np.split(w, 2, -1), np.split(b, 2), strict=True)
-        return np.concatenate([conv_transpose2d(*half, **alone) for half in halves], axis=-1)
+        return np.concatenate([conv_transpose2d(*half, **one_group) for half in halves], axis=-1)
 
-    whole = conv_transpose2d(p.x, p.w, p.b, **p.options)
-    assert_same_sums(whole, side_by_side, p.x, p.w, p.b, terms=p.w.size)
+    grouped = conv_transpose2d(p.x, p.w, p.b, **p.options)
+    assert_same_sums(grouped, concatenated, p.x, p.w, p.b, terms=p.w.size)
 
 
 TORCH = [  # kernel, stride, padding, output_padding, dilation
@@ -124,7 +126,7 @@ TORCH = [  # kernel, stride, padding, output_padding, dilation
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("kernel", "stride", "padding", "output_padding", "dilation"), TORCH)
-def test_pytorch_gives_the_same(kernel, stride, padding, output_padding, dilation, groups, dtype):
+def test_results_agree_with_pytorch(kernel, stride, padding, output_padding, dilation, groups, dtype):
     torch = pytest.importorskip("torch")
     ndim, C_g, O_g = len(kernel), 2, 3
     window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -165,7 +167,7 @@ X, W, B, DY = ones(2, 4, 5, 8), ones(2, 3, 3, 8), ones(6), ones(2, 5, 7, 6)  # t
             ValueError,
             r"x must have 8 channels, as w of shape \(2, 3, 3, 8\), got shape \(2, 4, 5, 6\)",
         ),
-        ({"x": X.astype(np.float16)}, TypeError, "x must hold float32, float64 or integers, got float16"),
+        ({"x": X.astype(np.float16)}, TypeError, "x must be an array of float32, float64 or integers, got float16"),
         ({"x": X.astype(np.float32)}, TypeError, "float32 for x, float64 for w, float64 for b"),
         ({"w": ones(2, 3, 8)}, ValueError, r"w must have 4 axes \(kernel height, kernel width, outputs / groups, inputs\)"),
         ({"w": ones(2, 3, 0, 8)}, ValueError, "w must not be empty"),
@@ -178,7 +180,7 @@ X, W, B, DY = ones(2, 4, 5, 8), ones(2, 3, 3, 8), ones(6), ones(2, 5, 7, 6)  # t
         (
             {"padding": 3},
             ValueError,
-            r"x of size \(4, 5\) has no transposed conv.*output_size must .*, got 4 on axis 0.*have -1 elem",
+            r"x must give a valid output size, got size \(4, 5\).*output_size must .*, got 4 on axis 0.*have -1 elem",
         ),
         ({"output_padding": 1}, ValueError, "output_padding must be smaller than the stride 1 on axis 0, got 1"),
         ({"output_padding": (1, 2), "stride": 2}, ValueError, "the stride 2 on axis 1, got 2"),
@@ -190,7 +192,7 @@ X, W, B, DY = ones(2, 4, 5, 8), ones(2, 3, 3, 8), ones(6), ones(2, 5, 7, 6)  # t
         ({"data_format": "NHWC"}, ValueError, "data_format must be 'channels_last' or 'channels_first'"),
     ],
 )
-def test_conv_transpose2d_refuses_and_names_the_argument(changed, error, message):
+def test_conv_transpose2d_errors_name_the_argument(changed, error, message):
     arguments = {"x": X, "w": W, "b": B, "groups": 2, **changed}
     with pytest.raises(error, match=message):
         conv_transpose2d(**arguments)
@@ -203,13 +205,13 @@ def test_conv_transpose2d_refuses_and_names_the_argument(changed, error, message
         (
             {"dy": ones(2, 5, 7, 4)},
             ValueError,
-            r"w must give outputs / groups = 4 / 2 = 2 .*axis 2, got shape \(2, 3, 3, 8",
+            r"w must have outputs / groups = 4 / 2 = 2 .*axis 2, got shape \(2, 3, 3, 8",
         ),
         ({"dy": ones(2, 5, 7, 3)}, ValueError, "groups must divide the 3 outputs, got 2"),
         (
             {"dy": ones(2, 1, 7, 6)},
             ValueError,
-            r"dy of size \(1, 7\) comes from no x: the padded input must be at least as large",
+            r"dy must have the size of an output, got \(1, 7\): the padded input must be at least as large",
         ),
         ({"dy": DY.astype(np.float32)}, TypeError, "float32 for dy, float64 for w"),
         ({"w": ones(2, 3, 3)}, ValueError, "w must have 4 axes"),
@@ -218,7 +220,7 @@ def test_conv_transpose2d_refuses_and_names_the_argument(changed, error, message
         ({"data_format": "first"}, ValueError, "data_format must be"),
     ],
 )
-def test_conv_transpose2d_dx_refuses_and_names_the_argument(changed, error, message):
+def test_conv_transpose2d_dx_errors_name_the_argument(changed, error, message):
     with pytest.raises(error, match=message):
         conv_transpose2d_dx(**{"dy": DY, "w": W, "groups": 2, **changed})
 
@@ -227,9 +229,9 @@ def test_conv_transpose2d_dx_refuses_and_names_the_argument(changed, error, mess
     ("changed", "error", "message"),
     [
         ({"x": ones(4, 5, 8)}, ValueError, "x must have 4 axes"),
-        ({"x": ones(2, 4, 6, 8)}, ValueError, r"x .*must have shape \(2, 4, 5, 8\), whose output can have dy's size \(5, 7\)"),
-        ({"dy": ones(3, 5, 7, 6)}, ValueError, r"dy must have shape \(2, 5, 7, 6\), with as many images as x"),
-        ({"dy": ones(2, 5, 2, 6)}, ValueError, r"dy of size \(5, 2\) comes from no x"),
+        ({"x": ones(2, 4, 6, 8)}, ValueError, r"x .*must have shape \(2, 4, 5, 8\), the input of an output of size \(5, 7\)"),
+        ({"dy": ones(3, 5, 7, 6)}, ValueError, r"dy must have shape \(2, 5, 7, 6\), with the batch size of x"),
+        ({"dy": ones(2, 5, 2, 6)}, ValueError, r"dy must have the size of an output, got \(5, 2\)"),
         ({"dy": ones(2, 5, 7, 5)}, ValueError, "groups must divide the . outputs"),
         ({"dy": DY.astype(np.float32)}, TypeError, "float64 for x, float32 for dy"),
         ({"kernel_size": (3, 3)}, ValueError, r"x .*must have shape \(2, 3, 5, 8\)"),
@@ -238,36 +240,36 @@ def test_conv_transpose2d_dx_refuses_and_names_the_argument(changed, error, mess
         ({"groups": 3}, ValueError, "groups must divide the . inputs"),
     ],
 )
-def test_conv_transpose2d_dw_refuses_and_names_the_argument(changed, error, message):
+def test_conv_transpose2d_dw_errors_name_the_argument(changed, error, message):
     with pytest.raises(error, match=message):
         conv_transpose2d_dw(**{"x": X, "dy": DY, "kernel_size": (2, 3), "groups": 2, **changed})
 
 
-def test_conv_transpose2d_db_refuses_and_names_the_argument():
+def test_conv_transpose2d_db_errors_name_the_argument():
     with pytest.raises(ValueError, match="dy must have 4 axes"):
         conv_transpose2d_db(ones(2, 3, 4))
-    with pytest.raises(TypeError, match="dy must hold float32"):
+    with pytest.raises(TypeError, match="dy must be an array of float32"):
         conv_transpose2d_db(DY.astype(complex))
 
 
-def test_signals_are_refused_in_their_own_words():
+def test_errors_about_signals_name_their_axes():
     with pytest.raises(ValueError, match=r"x must have 3 axes \(batch, width, channels\), got shape \(2, 4, 5, 8\)"):
         conv_transpose1d(X, ones(3, 6, 8))
     with pytest.raises(ValueError, match=r"w must have 3 axes \(kernel width, outputs / groups, inputs\)"):
         conv_transpose1d(ones(2, 5, 8), W)
-    with pytest.raises(ValueError, match="w must give outputs / groups = 6 / 1 = 6 channels on its axis 1"):
+    with pytest.raises(ValueError, match="w must have outputs / groups = 6 / 1 = 6 channels on axis 1"):
         conv_transpose1d_dx(ones(2, 7, 6), ones(3, 5, 8))
     with pytest.raises(ValueError, match="kernel_size must be one integer, got"):
         conv_transpose1d_dw(ones(2, 5, 8), ones(2, 7, 6), (3, 3))
 
 
-def test_options_are_keywords():
+def test_options_are_keyword_only():
     with pytest.raises(TypeError, match="positional"):
         conv_transpose2d(X, W, B, 2)
 
 
-def test_sizes_that_overflow_are_refused_before_anything_is_allocated():
-    with pytest.raises(ValueError, match=r"x of size \(2, 2\) has no transposed convolution: .* at most"):
+def test_sizes_that_overflow_are_rejected_before_any_allocation():
+    with pytest.raises(ValueError, match=r"x must give a valid output size, got size \(2, 2\): .* at most"):
         conv_transpose2d(ones(1, 2, 2, 1), ones(1, 1, 1, 1), stride=2**30)
 
 
@@ -277,7 +279,7 @@ PROBLEMS = pytest.mark.parametrize(
 
 
 @PROBLEMS
-def test_both_data_formats_hold_the_same_numbers(p):
+def test_both_data_formats_give_the_same_values(p):
     def first(a):
         return np.ascontiguousarray(np.moveaxis(a, -1, 1))
 
@@ -286,14 +288,14 @@ def test_both_data_formats_hold_the_same_numbers(p):
     passes = zip(four_passes(p), four_passes(p, data_format="channels_first"), images, results_are_images, strict=True)
     for (last_call, arrays), (first_call, _), are_images, is_image in passes:
         expected = last_call(*arrays)
-        found = first_call(*[first(a) if move else a for a, move in zip(arrays, are_images, strict=True)])
-        assert_same_bits(found, first(expected) if is_image else expected)
-        assert found.flags.c_contiguous
+        actual = first_call(*[first(a) if move else a for a, move in zip(arrays, are_images, strict=True)])
+        assert_same_bits(actual, first(expected) if is_image else expected)
+        assert actual.flags.c_contiguous
 
 
 @pytest.mark.parametrize("name", ["kernels", "reference"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_results_have_the_type_and_shape_of_the_arguments(name, dtype):
+def test_results_have_the_dtype_and_shape_of_the_arguments(name, dtype):
     if name == "kernels" and refconv._core.ISA is None:
         pytest.skip("refconv was built without kernels")
     p = small_problem(dtype=dtype)
@@ -303,14 +305,14 @@ def test_results_have_the_type_and_shape_of_the_arguments(name, dtype):
     assert [result.shape for result in results] == [a.shape for a in (p.dy, p.x, p.w, p.b)]
 
 
-def test_integers_and_lists_compute_in_float64():
+def test_integers_and_lists_give_float64():
     p = small_problem(values=small_integers)
     for call, arrays in four_passes(p):
         assert_same_bits(call(*[a.astype(int).tolist() for a in arrays]), call(*arrays))
 
 
 @PROBLEMS
-def test_fractions_run_on_the_loops(p):
+def test_the_loops_accept_fractions(p):
     with config(engine="reference"):
         for call, arrays in four_passes(p):
             result = call(*[fractions(a.shape, seed) for seed, a in enumerate(arrays)])
@@ -318,28 +320,28 @@ def test_fractions_run_on_the_loops(p):
 
 
 @PROBLEMS
-def test_arguments_are_left_as_they_were(p):
+def test_arguments_are_unchanged(p):
     for call, arrays in four_passes(p):
         assert_inputs_unchanged(call, *arrays)
-    # One by one, stride one: where a shortcut would hand out its argument.
+    # With a 1×1 kernel and stride 1, a shortcut could return its argument.
     for call, arrays in four_passes(transpose_problem((5, 7), Window((1, 1)), N=1, C_g=1, O_g=1)):
         assert_inputs_unchanged(call, *arrays)
 
 
 @pytest.mark.parametrize(
-    "disguise",
+    "with_layout",
     [
         pytest.param(lambda a: np.repeat(a, 2, axis=-1)[..., ::2], id="strided"),
         pytest.param(np.asfortranarray, id="fortran-order"),
         pytest.param(lambda a: a.astype(a.dtype.newbyteorder()), id="other-byte-order"),
     ],
 )
-def test_how_an_array_lies_in_memory_does_not_matter(disguise):
+def test_the_memory_layout_of_arrays_does_not_matter(with_layout):
     for call, arrays in four_passes(small_problem()):
-        assert_same_bits(call(*[disguise(a) for a in arrays]), call(*arrays))
+        assert_same_bits(call(*[with_layout(a) for a in arrays]), call(*arrays))
 
 
-def test_no_bias_is_a_bias_of_zeros():
+def test_no_bias_equals_a_bias_of_zeros():
     p = small_problem()
     y, z = (conv_transpose2d(p.x, p.w, b, **p.options) for b in (None, 0 * p.b))
     np.testing.assert_array_equal(y, z)

@@ -1,4 +1,4 @@
-"""What the operators refuse and leave alone."""
+"""Tests of plain convolution: errors, dtypes, unchanged inputs, and the FFT."""
 
 from fractions import Fraction
 
@@ -19,17 +19,17 @@ from refconv.ops.convolve import (
 from strategies import small_floats
 
 
-def test_lists_of_integers_become_float64_and_float32_stays():
+def test_lists_of_integers_give_float64_and_float32_is_kept():
     assert convolve1d([1, 2, 3], [1, 1], "valid").dtype == np.float64
     assert convolve1d(np.ones(3, np.float32), np.ones(2, np.float32), "valid").dtype == np.float32
 
 
 @pytest.mark.parametrize("slide", [convolve2d, cross_correlate2d, fft_convolve2d])
-def test_inputs_are_left_alone(slide):
+def test_inputs_are_unchanged(slide):
     assert_inputs_unchanged(lambda x, w: slide(x, w, "same"), small_floats((5, 6), 1), small_floats((3, 2), 2))
 
 
-def test_the_layer_correlates():
+def test_conv2d_equals_cross_correlation():
     x, w = small_floats((5, 6), 1), small_floats((3, 2), 2)
 
     def layer(x, w):
@@ -55,11 +55,11 @@ def test_the_layer_correlates():
         ),
         (lambda: convolve2d([[1, 2]], [1], "full"), ValueError, r"w must have 2 axes \(height, width\)"),
         (lambda: cross_correlate1d([], [1.0], "full"), ValueError, r"x must not be empty, got shape \(0,\)"),
-        (lambda: cross_correlate1d([1.0], [1j], "full"), TypeError, "w must hold float32, float64 or integers"),
+        (lambda: cross_correlate1d([1.0], [1j], "full"), TypeError, "w must be an array of float32, float64 or integers"),
         (lambda: fft_convolve1d([1, 2], [1, 2, 3], "valid"), ValueError, "at least as large as the kernel"),
         (lambda: fft_convolve1d([1, 2], [1], "circular"), ValueError, "mode must be 'valid', 'same' or 'full'"),
         (lambda: fft_convolve2d([1, 2], [[1]], "full"), ValueError, r"x must have 2 axes \(height, width\)"),
-        (lambda: fft_convolve2d([[1.0]], [[1j]], "full"), TypeError, "w must hold float32, float64 or integers"),
+        (lambda: fft_convolve2d([[1.0]], [[1j]], "full"), TypeError, "w must be an array of float32, float64 or integers"),
         (
             lambda: cross_correlate1d(np.ones(3, np.float32), np.ones(2), "full"),
             TypeError,
@@ -67,7 +67,7 @@ def test_the_layer_correlates():
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, error, message):
+def test_invalid_arguments_are_rejected_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_refused_by_name(call, error, message):
 @engines
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("mode", ["valid", "same", "full"])
-def test_through_the_fft_it_is_the_same_convolution(mode, dtype):
+def test_fft_convolution_agrees_with_direct_sums_and_scipy(mode, dtype):
     signal = pytest.importorskip("scipy.signal")
     x, w = small_floats((6, 7), 1, dtype), small_floats((4, 3), 2, dtype)
     y = fft_convolve2d(x, w, mode)
@@ -89,7 +89,7 @@ def test_through_the_fft_it_is_the_same_convolution(mode, dtype):
     assert_within(y, signal.fftconvolve(x, w, mode), fft_rounding(x, w))
 
 
-def test_the_fft_refuses_numbers_without_roots_of_unity():
+def test_the_fft_rejects_fractions():
     x = np.array([Fraction(1, 2), Fraction(1, 3)])
     with config(engine="reference"), pytest.raises(TypeError, match="without roots of unity"):
         fft_convolve1d(x, x, "full")

@@ -1,4 +1,4 @@
-"""The dense layer as users call it: what it keeps, what it refuses."""
+"""Tests of the public dense operators: derivatives, empty batches and errors."""
 
 import numpy as np
 import pytest
@@ -11,19 +11,19 @@ from strategies import small_floats
 X, W, B, DY = (small_floats(shape, seed) for seed, shape in enumerate([(3, 4), (4, 2), (2,), (3, 2)], 1))
 
 
-def test_the_derivatives_are_those_that_differences_find():
+def test_derivatives_agree_with_central_differences():
     assert_is_derivative(dense_dx(DY, W), lambda x: dense(x, W, B), X, DY)
     assert_is_derivative(dense_dw(X, DY), lambda w: dense(X, w, B), W, DY)
     assert_is_derivative(dense_db(DY), lambda b: dense(X, W, b), B, DY)
 
 
-def test_a_1x1_convolution_is_this_layer_at_each_pixel():
+def test_a_1x1_convolution_is_a_dense_layer_at_each_pixel():
     x = small_floats((2, 5, 6, 4), 5)
     y = conv2d(x, W[None, None], B)
     assert_same_sums(y, lambda x, w, b: dense(x.reshape(-1, 4), w, b).reshape(2, 5, 6, 2), x, W, B, terms=4 + 1)
 
 
-def test_an_empty_batch_gives_nothing_and_no_gradient():
+def test_an_empty_batch_has_no_outputs_and_zero_gradients():
     x, dy = np.zeros((0, 4)), np.zeros((0, 2))
     for results in both_engines(lambda: (dense(x, W, B), dense_dx(dy, W), dense_dw(x, dy), dense_db(dy))):
         y, dx, dw, db = results
@@ -32,7 +32,7 @@ def test_an_empty_batch_gives_nothing_and_no_gradient():
         assert (db == [0, 0]).all()
 
 
-def test_the_inputs_are_left_alone():
+def test_inputs_are_unchanged():
     assert_inputs_unchanged(dense, X, W, B)
     assert_inputs_unchanged(dense_dx, DY, W)
     assert_inputs_unchanged(dense_dw, X, DY)
@@ -49,11 +49,11 @@ def test_the_inputs_are_left_alone():
         (lambda: dense(X, W[:, :0]), ValueError, "w must not be empty"),
         (lambda: dense(X.astype(np.float32), W), TypeError, "x and w must have one float type"),
         (lambda: dense_dx(DY[:, :1], W), ValueError, r"dy must have shape \(3, 2\).* each column of w"),
-        (lambda: dense_dw(X, DY[:2]), ValueError, r"dy must have shape \(3, 2\), with as many examples as x"),
+        (lambda: dense_dw(X, DY[:2]), ValueError, r"dy must have shape \(3, 2\), with the batch size of x"),
         (lambda: dense_db(DY[0]), ValueError, "dy must have 2 axes"),
-        (lambda: dense(X.astype(complex), W), TypeError, "x must hold float32"),
+        (lambda: dense(X.astype(complex), W), TypeError, "x must be an array of float32"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, error, message):
+def test_invalid_arguments_are_rejected_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()

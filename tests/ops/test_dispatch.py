@@ -1,3 +1,5 @@
+"""Tests of the selection of loops or kernels by the engine setting."""
+
 from evidence import needs_kernels
 from refconv import _core, reference
 from refconv._config import config

@@ -1,4 +1,4 @@
-"""What dropout promises: whose chance it is, what it refuses, and what stays on average."""
+"""Tests of public dropout: seeds, errors, dtypes and expected values."""
 
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ X = np.ones((2, 3))
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: dropout(X.astype(complex), 0.5, 1), TypeError, "x must hold float32, float64 or integers"),
+        (lambda: dropout(X.astype(complex), 0.5, 1), TypeError, "x must be an array of float32, float64 or integers"),
         (lambda: dropout(None, 0.5, 1), TypeError, "x must be an array"),
         (lambda: dropout(X, 1, 1), ValueError, "rate must be at least 0 and below 1, got 1"),
         (lambda: dropout(X, 1.5, 1), ValueError, "rate must be at least 0 and below 1, got 1.5"),
@@ -28,18 +28,18 @@ X = np.ones((2, 3))
         (lambda: dropout(X, 0.5, 1.5), TypeError, "rng must be a numpy.random.Generator or an integer, got 1.5"),
         (lambda: dropout(X, 0.5, True), TypeError, "rng must be a numpy.random.Generator"),
         (lambda: dropout(X, 0.5, -1), ValueError, "rng must be at least 0, got -1"),
-        (lambda: dropout_dx(X, mask=X[:1]), ValueError, r"dy must have shape \(1, 3\), that of mask, got shape \(2, 3\)"),
+        (lambda: dropout_dx(X, mask=X[:1]), ValueError, r"dy must have shape \(1, 3\), the shape of mask, got shape \(2, 3\)"),
         (lambda: dropout_dx(X, mask=X.astype(np.float32)), TypeError, "float64 for dy, float32 for mask"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, error, message):
+def test_invalid_arguments_are_rejected_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
 
 @engines
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_results_have_the_type_and_shape_of_x(dtype):
+def test_results_have_the_dtype_and_shape_of_x(dtype):
     for shape in ((), (5,), (2, 3, 4, 5), (0, 3)):
         x = small_floats(shape, 1, dtype)
         y, mask = dropout(x, 0.5, 1)
@@ -48,13 +48,13 @@ def test_results_have_the_type_and_shape_of_x(dtype):
 
 
 @engines
-def test_arguments_are_left_as_they_were():
+def test_arguments_are_unchanged():
     for rate in (0.0, 0.5):
         assert_inputs_unchanged(lambda x, rate=rate: dropout(x, rate, 1), small_floats((3, 4), 1))
     assert_inputs_unchanged(in_order(dropout_dx), small_floats((3, 4), 1), np.ones((3, 4)))
 
 
-def test_a_seed_gives_one_mask_on_both_engines_and_in_both_types():
+def test_a_seed_gives_the_same_mask_in_both_engines_and_dtypes():
     x = small_floats((7, 5), 1, np.float32)
     expected = dropout(x, 0.4, 3)
     assert_same_bits(dropout(x, 0.4, np.random.default_rng(3)), expected)
@@ -63,14 +63,14 @@ def test_a_seed_gives_one_mask_on_both_engines_and_in_both_types():
         assert_same_bits(dropout(x, 0.4, 3), expected)
 
 
-def test_a_generator_moves_on():
+def test_a_generator_gives_a_new_mask_each_time():
     rng = np.random.default_rng(3)
     first, second = (dropout(np.ones(50), 0.5, rng)[1] for _ in range(2))
     assert (first != second).any()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.75])
-def test_the_rate_is_the_share_that_is_dropped_and_the_mean_stays(rate):
+def test_the_rate_is_the_dropped_share_and_the_mean_is_kept(rate):
     n = 40_000
     y, mask = dropout(np.full(n, 3.0), rate, 1)
     deviation = np.sqrt(rate * (1 - rate) / n)
@@ -79,7 +79,7 @@ def test_the_rate_is_the_share_that_is_dropped_and_the_mean_stays(rate):
     assert abs(y.mean() - 3) < 3 * 4 * deviation / (1 - rate)
 
 
-def test_fractions_stay_exact_on_the_loops():
+def test_the_loops_are_exact_for_fractions():
     x = np.array([Fraction(1, 3)] * 8)
     with config(engine="reference"):
         y, mask = dropout(x, Fraction(1, 3), 1)
@@ -87,7 +87,7 @@ def test_fractions_stay_exact_on_the_loops():
         assert list(dropout_dx(x, mask=mask)) == list(y)
 
 
-def test_ragged_input_is_refused_by_name():
+def test_ragged_input_is_rejected_by_name():
     with pytest.raises(ValueError, match="x must have rows of one length"):
         dropout([[1], [1, 2]], 0.5, 1)
     with pytest.raises(ValueError, match="mask must have rows of one length"):
@@ -97,7 +97,7 @@ def test_ragged_input_is_refused_by_name():
 @engines
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
-def test_dropped_units_are_zero_even_if_they_are_not_finite(number, dtype):
+def test_dropped_non_finite_elements_become_zero(number, dtype):
     x = np.full((7, 5), number, dtype)
     y, mask = dropout(x, 0.4, 3)
     dropped = mask == 0

@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy as users call them: derivatives, any number of axes, and what is refused."""
+"""Tests of public softmax and losses: derivatives, shapes, class weights and errors."""
 
 import numpy as np
 import pytest
@@ -19,13 +19,13 @@ from strategies import small_floats
 X, DY, LABELS = small_floats((3, 5), 1), small_floats((3, 5), 2), np.array([4, 0, 2])
 
 
-def test_the_derivatives_are_those_that_differences_find():
+def test_derivatives_agree_with_central_differences():
     assert_is_derivative(softmax_dx(DY, y=softmax(X)), softmax, X, DY)
     assert_is_derivative(log_softmax_dx(DY, y=log_softmax(X)), log_softmax, X, DY)
 
 
 @pytest.mark.parametrize("alpha", [0, 0.1, 1])
-def test_the_derivative_of_the_loss_is_the_one_that_differences_find(alpha):
+def test_the_derivative_of_the_loss_agrees_with_central_differences(alpha):
     def loss(x):
         return softmax_cross_entropy(x, LABELS, label_smoothing=alpha)[0]
 
@@ -41,14 +41,14 @@ def test_label_smoothing_is_cross_entropy_against_the_smoothed_target():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_loss_is_a_number_of_the_logits_type(dtype):
+def test_the_loss_has_the_dtype_of_the_logits(dtype):
     for loss, dlogits in both_engines(lambda: softmax_cross_entropy(X.astype(dtype), LABELS)):
         assert type(loss) is dtype
         assert dlogits.dtype == dtype
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_huge_logits_neither_overflow_nor_vanish(dtype):
+def test_huge_logits_neither_overflow_nor_underflow(dtype):
     x = np.array([[1e4, -1e4, 0]], dtype)
     for y, log_y, (loss, dlogits) in both_engines(
         lambda: (softmax(x), log_softmax(x), softmax_cross_entropy(x, [1], label_smoothing=0.3))
@@ -59,7 +59,7 @@ def test_huge_logits_neither_overflow_nor_vanish(dtype):
         np.testing.assert_allclose(dlogits, [[0.9, -0.8, -0.1]], rtol=1e-6)
 
 
-def test_the_softmax_runs_over_the_last_axis_of_any_number_of_axes():
+def test_softmax_uses_the_last_of_any_number_of_axes():
     x = small_floats((2, 3, 4, 5), 3)
     for f, f_dx in ((softmax, softmax_dx), (log_softmax, log_softmax_dx)):
         for y, dx in both_engines(lambda f=f, f_dx=f_dx: (f(x), f_dx(x, y=f(x)))):
@@ -69,7 +69,7 @@ def test_the_softmax_runs_over_the_last_axis_of_any_number_of_axes():
     assert softmax(np.zeros((0, 5))).shape == (0, 5)
 
 
-def test_the_inputs_are_left_alone():
+def test_inputs_are_unchanged():
     y, log_y = softmax(X), log_softmax(X)
     assert_inputs_unchanged(softmax, X)
     assert_inputs_unchanged(log_softmax, X)
@@ -79,7 +79,7 @@ def test_the_inputs_are_left_alone():
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64, np.uint64, list])
-def test_labels_may_be_integers_of_any_kind(kind):
+def test_labels_may_have_any_integer_dtype(kind):
     labels = LABELS.tolist() if kind is list else LABELS.astype(kind)
     assert softmax_cross_entropy(X, labels)[0] == softmax_cross_entropy(X, LABELS)[0]
 
@@ -102,7 +102,7 @@ def test_labels_may_be_integers_of_any_kind(kind):
             TypeError,
             "labels must be a plain array, got a masked array",
         ),
-        (lambda: softmax_dx(DY[:2], y=X), ValueError, r"dy must have shape \(3, 5\), that of y"),
+        (lambda: softmax_dx(DY[:2], y=X), ValueError, r"dy must have shape \(3, 5\), the shape of y"),
         (lambda: log_softmax_dx(DY.astype(np.float32), y=X), TypeError, "dy and y must have one float type"),
         (lambda: softmax_cross_entropy(X[:0], LABELS[:0]), ValueError, "logits must not be empty"),
         (
@@ -127,7 +127,7 @@ def test_labels_may_be_integers_of_any_kind(kind):
         (lambda: softmax_cross_entropy(X, LABELS, label_smoothing="a"), TypeError, "label_smoothing must be a number"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, error, message):
+def test_invalid_arguments_are_rejected_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
@@ -138,7 +138,7 @@ WEIGHTS = [0.5, 0.0, 2.0, 1.0, 7.0]
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("alpha", [0, 0.3])
-def test_cross_entropy_of_pixels_is_that_of_their_rows(weights, alpha):
+def test_cross_entropy_of_pixels_equals_cross_entropy_of_their_rows(weights, alpha):
     options = {"label_smoothing": alpha, "class_weights": weights}
     expected, rows = softmax_cross_entropy(PIXELS.reshape(-1, 5), CLASSES.ravel(), **options)
     for loss, dlogits in both_engines(lambda: softmax_cross_entropy(PIXELS, CLASSES, **options)):
@@ -147,7 +147,7 @@ def test_cross_entropy_of_pixels_is_that_of_their_rows(weights, alpha):
     assert_is_derivative(dlogits, lambda x: softmax_cross_entropy(x, CLASSES, **options)[0], PIXELS, np.float64(1.7) / 1.7)
 
 
-def test_class_weights_make_a_weighted_mean():
+def test_class_weights_give_a_weighted_mean():
     log_p = log_softmax(X)[np.arange(3), LABELS]
     own = np.array(WEIGHTS)[LABELS]
     expected = -(own * log_p).sum() / own.sum()
@@ -181,7 +181,7 @@ def test_mean_squared_error_is_the_mean_over_all_elements():
 
 
 @pytest.mark.parametrize("weight", [1, 2.5, 0.125])
-def test_binary_cross_entropy_is_that_of_the_sigmoids(weight):
+def test_binary_cross_entropy_equals_the_formula_with_sigmoids(weight):
     p = 1 / (1 + np.exp(-X))
     expected = -(weight * ANSWERS * np.log(p) + (1 - ANSWERS) * np.log(1 - p)).mean()
     for loss, dx in both_engines(lambda: binary_cross_entropy(X, ANSWERS, pos_weight=weight)):
@@ -190,8 +190,8 @@ def test_binary_cross_entropy_is_that_of_the_sigmoids(weight):
     assert_is_derivative(dx, lambda x: binary_cross_entropy(x, ANSWERS, pos_weight=weight)[0], X, np.float64(1.7) / 1.7)
 
 
-def test_binary_cross_entropy_is_softmax_cross_entropy_of_two_classes():
-    """Of the logits x and 0, the softmax is the sigmoid of x."""
+def test_binary_cross_entropy_equals_softmax_cross_entropy_of_two_classes():
+    """Test that the softmax of the logits x and 0 gives the sigmoid of x."""
     answers = np.array([0, 1, 1])
     for x in (X[:, 0], 50 * X[:, 0]):
         loss, dx = binary_cross_entropy(x, answers)
@@ -201,7 +201,7 @@ def test_binary_cross_entropy_is_softmax_cross_entropy_of_two_classes():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_huge_logits_of_a_binary_loss_neither_overflow_nor_vanish(dtype):
+def test_huge_logits_of_a_binary_loss_neither_overflow_nor_underflow(dtype):
     x = np.array([1e4, -1e4, 1e4, -1e4, np.inf, -np.inf, 40, -40], dtype)
     t = np.array([1, 0, 0, 1, 1, 0, 1, 0])
     for loss, dx in both_engines(lambda: binary_cross_entropy(x, t)):
@@ -213,7 +213,7 @@ def test_huge_logits_of_a_binary_loss_neither_overflow_nor_vanish(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_targets_are_converted_to_the_type_of_the_predictions(dtype):
+def test_targets_are_converted_to_the_dtype_of_the_predictions(dtype):
     answers = ANSWERS > 0.3
     for given in (answers, answers.astype(np.uint8), answers.astype(np.float64), answers.tolist()):
         for call in (mean_squared_error, binary_cross_entropy):
@@ -225,7 +225,7 @@ def test_targets_are_converted_to_the_type_of_the_predictions(dtype):
 
 @pytest.mark.parametrize("call", [mean_squared_error, binary_cross_entropy])
 @pytest.mark.parametrize("shape", [(), (7,), (7, 1), (2, 3, 1, 4)])
-def test_losses_of_any_shape_are_those_of_their_elements(call, shape):
+def test_losses_of_any_shape_equal_the_losses_of_their_elements(call, shape):
     x, t = small_floats(shape, 6), np.ones(shape)
     for loss, dx in both_engines(lambda: call(x, t)):
         expected, flat = call(x.ravel(), t.ravel())
@@ -234,7 +234,7 @@ def test_losses_of_any_shape_are_those_of_their_elements(call, shape):
         np.testing.assert_allclose(dx.ravel(), flat, rtol=1e-13)
 
 
-def test_the_losses_leave_their_inputs_alone():
+def test_losses_do_not_change_their_inputs():
     assert_inputs_unchanged(mean_squared_error, X, T)
     assert_inputs_unchanged(binary_cross_entropy, X, ANSWERS)
     assert_inputs_unchanged(lambda *a: softmax_cross_entropy(*a[:2], class_weights=a[2]), X, LABELS, np.array(WEIGHTS))
@@ -246,7 +246,7 @@ def test_the_losses_leave_their_inputs_alone():
         (
             lambda: softmax_cross_entropy(PIXELS, CLASSES[:, 0]),
             ValueError,
-            r"labels must have shape \(2, 3, 1, 4\), that of logits without its last axis, got \(2, 1, 4\)",
+            r"labels must have shape \(2, 3, 1, 4\), the shape of logits without its last axis, got \(2, 1, 4\)",
         ),
         (
             lambda: softmax_cross_entropy(PIXELS, np.where(CLASSES == 3, 5, CLASSES)),
@@ -282,17 +282,21 @@ def test_the_losses_leave_their_inputs_alone():
         (
             lambda: mean_squared_error(X[:, :1], T[:, 0]),
             ValueError,
-            r"targets must have shape \(3, 1\), that of predictions, got shape \(3,\)",
+            r"targets must have shape \(3, 1\), the shape of predictions, got shape \(3,\)",
         ),
         (lambda: mean_squared_error(X, 0.0), ValueError, r"targets must have shape \(3, 5\), .* got shape \(\)"),
         (lambda: mean_squared_error(X, "yes"), TypeError, "targets must be an array of real numbers, got 'yes'"),
         (lambda: mean_squared_error(X, np.ma.array(T)), TypeError, "targets must be a plain array, got a masked array"),
-        (lambda: mean_squared_error(X.astype(np.float16), T), TypeError, "predictions must hold float32, float64 or int"),
+        (
+            lambda: mean_squared_error(X.astype(np.float16), T),
+            TypeError,
+            "predictions must be an array of float32, float64 or int",
+        ),
         (lambda: binary_cross_entropy(X[:0], T[:0]), ValueError, r"logits must not be empty, got shape \(0, 5\)"),
         (
             lambda: binary_cross_entropy(X, ANSWERS[0]),
             ValueError,
-            r"targets must have shape \(3, 5\), that of logits, got shape \(5,\)",
+            r"targets must have shape \(3, 5\), the shape of logits, got shape \(5,\)",
         ),
         (lambda: binary_cross_entropy(X, 2 * ANSWERS), ValueError, r"targets must be from 0 to 1, got 2.0"),
         (lambda: binary_cross_entropy(X, -ANSWERS), ValueError, r"targets must be from 0 to 1, got -1.0"),
@@ -301,13 +305,13 @@ def test_the_losses_leave_their_inputs_alone():
         (lambda: binary_cross_entropy(X, ANSWERS, pos_weight="2"), TypeError, "pos_weight must be a number"),
     ],
 )
-def test_targets_and_weights_that_do_not_fit_are_refused_by_name(call, error, message):
+def test_invalid_targets_and_weights_are_rejected_by_name(call, error, message):
     for engine in ("kernels", "reference"):
         with config(engine=engine), pytest.raises(error, match=message):
             call()
 
 
-def test_a_masked_class_with_a_logit_of_minus_infinity_costs_nothing():
+def test_a_class_with_a_logit_of_minus_infinity_adds_no_loss():
     loss, dlogits = softmax_cross_entropy(np.array([[0.0, -np.inf, 1.0]]), [2])
     np.testing.assert_allclose(loss, np.log(1 + np.exp(-1.0)), rtol=1e-12)
     assert dlogits[0, 1] == 0

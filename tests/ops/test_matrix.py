@@ -1,4 +1,4 @@
-"""Matrices against the operators they stand for, and what is refused."""
+"""Tests of the public matrix operators against convolutions and PyTorch, and of errors."""
 
 from fractions import Fraction
 
@@ -22,63 +22,63 @@ def without_groups(p):
 
 
 @given(conv_problems(2, values=small_integers, most_groups=1))
-def test_the_layer_is_the_kernels_times_the_columns(p):
+def test_the_layer_equals_the_kernels_times_im2col(p):
     options, O = without_groups(p), p.w.shape[-1]
     y = p.w.reshape(-1, O).T @ im2col(p.x, p.window.kernel, **options)
     np.testing.assert_array_equal(y.T.reshape(p.dy.shape), conv2d(p.x, p.w, **p.options))
-    back = col2im(p.w.reshape(-1, O) @ p.dy.reshape(-1, O).T, p.size, p.window.kernel, **options)
-    np.testing.assert_array_equal(back, conv2d_dx(p.dy, p.w, p.size, **p.options))
+    folded = col2im(p.w.reshape(-1, O) @ p.dy.reshape(-1, O).T, p.size, p.window.kernel, **options)
+    np.testing.assert_array_equal(folded, conv2d_dx(p.dy, p.w, p.size, **p.options))
 
 
 @given(conv_problems(2, values=small_integers, most_channels=2, extra=2))
-def test_the_layer_on_an_image_is_one_matrix(p):
+def test_the_layer_on_images_equals_the_toeplitz_matrix(p):
     T, y = toeplitz2d(p.w, p.size, **p.options), conv2d(p.x, p.w, **p.options)
     np.testing.assert_array_equal(p.x.reshape(len(p.x), -1) @ T.T, y.reshape(len(y), -1), strict=True)
 
 
 @given(conv_problems(1, values=small_integers))
-def test_the_layer_on_a_signal_is_one_matrix(p):
+def test_the_layer_on_signals_equals_the_toeplitz_matrix(p):
     T, y = toeplitz1d(p.w, p.size, **p.options), conv1d(p.x, p.w, **p.options)
     np.testing.assert_array_equal(p.x.reshape(len(p.x), -1) @ T.T, y.reshape(len(y), -1), strict=True)
 
 
-def test_pytorch_unfolds_and_folds_the_same_numbers_in_another_order():
+def test_im2col_and_col2im_agree_with_pytorch_in_another_order():
     torch = pytest.importorskip("torch")
     window = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2)}
     x = small_floats((2, 5, 7, 3), 1)
     M = im2col(x, (2, 3), **window)
     unfolded = torch.nn.functional.unfold(torch.tensor(np.moveaxis(x, -1, 1)), (2, 3), **window).numpy()
-    # Theirs is (N, C·kh·kw, pixels); ours (kh·kw·C, N·pixels).
+    # PyTorch's shape is (N, C·kh·kw, pixels), ours is (kh·kw·C, N·pixels).
     theirs = unfolded.reshape(2, 3, 6, -1).transpose(2, 1, 0, 3).reshape(M.shape)
     np.testing.assert_array_equal(M, theirs)
     folded = torch.nn.functional.fold(torch.tensor(unfolded), (5, 7), (2, 3), **window).numpy()
     np.testing.assert_allclose(col2im(M, (5, 7), (2, 3), **window), np.moveaxis(folded, 1, -1), rtol=1e-12, atol=1e-12)
 
 
-def test_a_zero_stuffed_image_makes_a_convolution_with_stride_one_a_transposed_one():
+def test_a_convolution_of_the_zero_stuffed_input_is_a_transposed_convolution():
     x, w = small_integers((2, 3, 4, 5), 1), small_integers((2, 3, 2, 5), 2)
-    turned = w[::-1, ::-1].swapaxes(2, 3)
-    y = conv2d(zero_stuff(x, (2, 3)), turned, padding="full")
+    rotated = w[::-1, ::-1].swapaxes(2, 3)
+    y = conv2d(zero_stuff(x, (2, 3)), rotated, padding="full")
     np.testing.assert_array_equal(y, conv2d_dx(x, w, (6, 12), stride=(2, 3)))
 
 
-def test_both_data_formats_hold_the_same_numbers():
+def test_both_data_formats_give_the_same_values():
     def first(a):
         return np.ascontiguousarray(np.moveaxis(a, -1, 1))
 
     x = small_floats((2, 5, 7, 3), 1)
     M = im2col(x, (2, 3), **OPTIONS)
     assert_same_bits(im2col(first(x), (2, 3), data_format="channels_first", **OPTIONS), M)
-    back = col2im(M, (5, 7), (2, 3), data_format="channels_first", **OPTIONS)
-    assert_same_bits(back, first(col2im(M, (5, 7), (2, 3), **OPTIONS)))
-    assert back.flags.c_contiguous
+    folded = col2im(M, (5, 7), (2, 3), data_format="channels_first", **OPTIONS)
+    assert_same_bits(folded, first(col2im(M, (5, 7), (2, 3), **OPTIONS)))
+    assert folded.flags.c_contiguous
     assert_same_bits(zero_stuff(first(x), (2, 3), data_format="channels_first"), first(zero_stuff(x, (2, 3))))
     signal = small_floats((2, 5, 3), 1)
     assert_same_bits(zero_stuff(first(signal), 2, data_format="channels_first"), first(zero_stuff(signal, 2)))
 
 
 def calls(dtype=np.float64):
-    """Each operator as a function of its array alone, and the array."""
+    """Return (operator as a function of one array, array) for each operator."""
     p = problem((5, 7), WINDOW, C_g=2, O_g=3, groups=2, dtype=dtype)
     M = im2col(p.x, (2, 3), **OPTIONS)
     return [
@@ -92,14 +92,14 @@ def calls(dtype=np.float64):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_types_stay_and_arguments_too(dtype):
+def test_dtypes_are_kept_and_arguments_are_unchanged(dtype):
     for call, array in calls(dtype):
         result = call(array)
         assert result.dtype == dtype
         assert result.flags.c_contiguous
         assert_inputs_unchanged(call, np.ascontiguousarray(array))
         assert_same_bits(call(np.asfortranarray(array)), result)
-    # Where a shortcut would hand out its argument.
+    # With these sizes a shortcut could return its argument.
     x = small_floats((1, 2, 3, 1), 1, dtype)
     assert_inputs_unchanged(lambda x: im2col(x, 1), x)
     assert_inputs_unchanged(lambda x: zero_stuff(x, 1), x)
@@ -107,13 +107,13 @@ def test_types_stay_and_arguments_too(dtype):
     assert_inputs_unchanged(lambda w: toeplitz2d(w, 1), x.reshape(1, 1, 1, 6))
 
 
-def test_integers_compute_in_float64():
+def test_integers_give_float64():
     for call, array in calls():
-        whole = (100 * array).round()
-        assert_same_bits(call(whole.astype(int).tolist()), call(whole))
+        rounded = (100 * array).round()
+        assert_same_bits(call(rounded.astype(int).tolist()), call(rounded))
 
 
-def test_fractions_run_on_the_loops():
+def test_the_loops_accept_fractions():
     with config(engine="reference"):
         for call, array in calls():
             result = call(fractions(array.shape))
@@ -127,7 +127,7 @@ IMAGE, KERNEL, COLUMNS = np.ones((2, 5, 7, 3)), np.ones((2, 3, 2, 4)), np.ones((
     ("call", "error", "message"),
     [
         (lambda: im2col(IMAGE[0], 2), ValueError, r"x must have 4 axes \(batch, height, width, channels\)"),
-        (lambda: im2col(IMAGE.astype(complex), 2), TypeError, "x must hold float32, float64 or integers"),
+        (lambda: im2col(IMAGE.astype(complex), 2), TypeError, "x must be an array of float32, float64 or integers"),
         (lambda: im2col(IMAGE, (2, 3, 3)), ValueError, "kernel_size must be an integer or 2 integers"),
         (lambda: im2col(IMAGE, (6, 3)), ValueError, "input must be at least as large as the kernel.*axis 0"),
         (lambda: im2col(IMAGE, 2, stride=0), ValueError, "stride must be at least 1"),
@@ -145,17 +145,21 @@ IMAGE, KERNEL, COLUMNS = np.ones((2, 5, 7, 3)), np.ones((2, 3, 2, 4)), np.ones((
         (lambda: toeplitz2d(KERNEL, (5, 0)), ValueError, "input_size must be at least 1"),
         (lambda: toeplitz2d(KERNEL, (1, 5)), ValueError, "at least as large as the kernel"),
         (lambda: toeplitz2d(KERNEL, 5, groups=3), ValueError, "groups must divide the 4 outputs, got 3"),
-        (lambda: toeplitz2d(KERNEL.astype(bytes), 5), TypeError, "w must hold float32"),
+        (lambda: toeplitz2d(KERNEL.astype(bytes), 5), TypeError, "w must be an array of float32"),
         (lambda: toeplitz1d(KERNEL, 5), ValueError, r"w must have 3 axes \(kernel width, inputs / groups, outputs\)"),
         (lambda: toeplitz1d(KERNEL[0], (5, 5)), ValueError, "input_size must be one integer, got"),
         (lambda: zero_stuff(IMAGE[0, 0], 2), ValueError, r"x must have 3 axes, a batch of signals, or 4, .*\(7, 3\)"),
         (lambda: zero_stuff(IMAGE[:, :0], 2), ValueError, "x must not be empty"),
         (lambda: zero_stuff(IMAGE, 0), ValueError, "stride must be at least 1"),
         (lambda: zero_stuff(IMAGE, (1, 2, 3)), ValueError, "stride must be an integer or 2 integers"),
-        (lambda: zero_stuff(IMAGE, 2**30), ValueError, r"stride .* makes x of size \(5, 7\) too large"),
+        (
+            lambda: zero_stuff(IMAGE, 2**30),
+            ValueError,
+            r"stride must not make the output too large, got .* for x of size \(5, 7\)",
+        ),
         (lambda: zero_stuff(IMAGE, 2, data_format="NHWC"), ValueError, "data_format must be"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, error, message):
+def test_invalid_arguments_are_rejected_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()

@@ -1,4 +1,4 @@
-"""The public operators of max pooling: layouts, defaults, refusals, and PyTorch's results."""
+"""Tests of the public max pooling operators: layouts, defaults, errors and PyTorch."""
 
 import numpy as np
 import pytest
@@ -23,11 +23,11 @@ def test_slide_c9():
     np.testing.assert_array_equal(ops.max_pool2d(SLIDE.astype(int), 2)[0, :, :, 0], [[4, 5], [7, 9]])
 
 
-def test_stride_is_the_window_by_default():
+def test_stride_defaults_to_the_window():
     np.testing.assert_array_equal(ops.max_pool2d(X, (2, 3)), ops.max_pool2d(X, (2, 3), stride=(2, 3)))
 
 
-def test_channels_first_is_the_same_in_another_layout():
+def test_channels_first_gives_the_same_values():
     y, argmax = ops.max_pool2d_with_argmax(X, (2, 3), **MORE)
     y_first, argmax_first = ops.max_pool2d_with_argmax(first(X), (2, 3), **MORE, **FIRST)
     np.testing.assert_array_equal(y_first, first(y))
@@ -38,7 +38,7 @@ def test_channels_first_is_the_same_in_another_layout():
     )
 
 
-def test_signals_are_images_one_pixel_high_in_both_layouts():
+def test_signals_equal_images_one_pixel_high_in_both_layouts():
     x = X[:, 0]
     y, argmax = ops.max_pool1d_with_argmax(x, 3, stride=2, padding=1)
     y2, argmax2 = ops.max_pool2d_with_argmax(x[:, None], (1, 3), stride=(1, 2), padding=(0, 1))
@@ -51,9 +51,9 @@ def test_signals_are_images_one_pixel_high_in_both_layouts():
 
 
 @pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
-def test_inputs_are_not_modified_and_not_returned(name):
+def test_inputs_are_neither_modified_nor_returned(name):
     with config(engine=name):
-        # A 1x1 window copies its input: even then the memory is new.
+        # A 1×1 window returns the input's values; they must still be in new memory.
         for window in (1, (2, 3)):
             y, argmax = ops.max_pool2d_with_argmax(X, window)
             assert_inputs_unchanged(lambda x: ops.max_pool2d_with_argmax(x, window), X.copy())  # noqa: B023
@@ -61,7 +61,7 @@ def test_inputs_are_not_modified_and_not_returned(name):
 
 
 @needs_kernels
-def test_types_are_kept():
+def test_dtypes_are_kept():
     for dtype, expected in ((np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)):
         for y, argmax in both_engines(lambda: ops.max_pool2d_with_argmax(X.astype(dtype), 2)):  # noqa: B023
             assert (y.dtype, argmax.dtype) == (expected, np.intp)
@@ -80,7 +80,7 @@ def argmax_with(position):
 @pytest.mark.parametrize(
     ("error", "name", "call"),
     [
-        (TypeError, "x must hold", lambda: ops.max_pool2d(X.astype(complex), 2)),
+        (TypeError, "x must be an array", lambda: ops.max_pool2d(X.astype(complex), 2)),
         (ValueError, "x must have 4 axes", lambda: ops.max_pool2d(X[0], 2)),
         (ValueError, "x must have 3 axes", lambda: ops.max_pool1d(X, 2)),
         (TypeError, "kernel_size", lambda: ops.max_pool2d(X, 2.5)),
@@ -90,24 +90,24 @@ def argmax_with(position):
         (ValueError, "dilation", lambda: ops.max_pool2d(X, 2, dilation=(1, 0))),
         (ValueError, "data_format", lambda: ops.max_pool2d(X, 2, data_format="NHWC")),
         (ValueError, "the padded input must be at least as large", lambda: ops.max_pool2d(X, 6)),
-        (ValueError, "padding .* nothing but padding at -2 on axis 0", lambda: ops.max_pool2d(X, 2, padding=(2, 0))),
+        (ValueError, "padding .* only padding at -2 on axis 0", lambda: ops.max_pool2d(X, 2, padding=(2, 0))),
         (ValueError, "padding", lambda: ops.max_pool2d(X[:, :1], (2, 1), dilation=(2, 1), padding=(1, 0))),
-        (TypeError, "argmax must hold integers", lambda: ops.max_pool2d_dx(DY, ARGMAX.astype(float), (5, 7))),
-        (TypeError, "argmax must hold integers", lambda: ops.max_pool2d_dx(DY, ARGMAX.astype(bool), (5, 7))),
+        (TypeError, "argmax must be an array of integers", lambda: ops.max_pool2d_dx(DY, ARGMAX.astype(float), (5, 7))),
+        (TypeError, "argmax must be an array of integers", lambda: ops.max_pool2d_dx(DY, ARGMAX.astype(bool), (5, 7))),
         (ValueError, "argmax must have shape", lambda: ops.max_pool2d_dx(DY, ARGMAX[:1], (5, 7))),
-        (ValueError, "argmax must lie between 0 and 34", lambda: ops.max_pool2d_dx(DY, argmax_with(35), (5, 7))),
-        (ValueError, "argmax must lie between 0 and 34", lambda: ops.max_pool2d_dx(DY, argmax_with(-1), (5, 7))),
+        (ValueError, "argmax must be from 0 to 34", lambda: ops.max_pool2d_dx(DY, argmax_with(35), (5, 7))),
+        (ValueError, "argmax must be from 0 to 34", lambda: ops.max_pool2d_dx(DY, argmax_with(-1), (5, 7))),
         (ValueError, "input_size", lambda: ops.max_pool2d_dx(DY, ARGMAX, (5, 7, 1))),
     ],
 )
-def test_refusals_name_the_argument(error, name, call):
+def test_errors_name_the_argument(error, name, call):
     with pytest.raises(error, match=name):
         call()
 
 
 @pytest.mark.parametrize("index", [35, -1])
-def test_the_loops_refuse_an_index_outside_of_the_input_as_the_kernels_do(index):
-    with config(engine="reference"), pytest.raises(ValueError, match="argmax must lie between 0 and 34"):
+def test_the_loops_also_reject_an_index_outside_the_input(index):
+    with config(engine="reference"), pytest.raises(ValueError, match="argmax must be from 0 to 34"):
         ops.max_pool2d_dx(DY, argmax_with(index), (5, 7))
 
 
@@ -115,7 +115,7 @@ def test_the_loops_refuse_an_index_outside_of_the_input_as_the_kernels_do(index)
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "dilation"), [((3, 2), (2, 3), (1, 0), (1, 2)), ((2, 5), (1, 2), (1, 2), (2, 1))]
 )
-def test_pytorch_gives_the_same(kernel, stride, padding, dilation, ceil_mode):
+def test_results_agree_with_pytorch(kernel, stride, padding, dilation, ceil_mode):
     torch = pytest.importorskip("torch")
     x = small_integers((2, 9, 11, 3), seed=4)
     x_torch = torch.tensor(first(x).copy(), requires_grad=True)

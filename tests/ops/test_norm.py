@@ -1,4 +1,4 @@
-"""Batch normalisation as users call it: over which axes, in which layout, its derivatives, and what it refuses."""
+"""Tests of public batch normalisation: axes, layouts, derivatives and errors."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_each_channel_is_normalised_over_batch_and_positions(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_channels_first_is_the_same_with_the_axes_moved(shape):
+def test_channels_first_gives_the_same_values(shape):
     x, dy = small_floats(shape, 1), small_floats(shape, 2)
     first = [np.moveaxis(a, -1, 1) for a in (x, dy)]
     layout = {"data_format": "channels_first"}
@@ -49,18 +49,18 @@ def test_channels_first_is_the_same_with_the_axes_moved(shape):
     ]
     for last, moved in calls:
         np.testing.assert_array_equal(np.moveaxis(last[0], -1, 1), moved[0])
-        for per_channel, the_same in zip(last[1:], moved[1:], strict=True):
-            np.testing.assert_array_equal(per_channel, the_same)
+        for per_channel, per_channel_moved in zip(last[1:], moved[1:], strict=True):
+            np.testing.assert_array_equal(per_channel, per_channel_moved)
 
 
-def test_a_bias_of_the_convolution_before_it_cancels():
+def test_a_bias_of_the_preceding_convolution_cancels():
     x, w = small_floats((2, 5, 6, 4), 1), small_floats((3, 2, 4, 3), 2)
     with_bias, without = (batch_norm(conv2d(x, w, b), GAMMA, BETA)[0] for b in ([1.5, -2, 30], None))
     np.testing.assert_allclose(with_bias, without, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_derivatives_in_training_are_those_that_differences_find(shape):
+def test_derivatives_in_training_agree_with_central_differences(shape):
     x, dy, eps = small_floats(shape, 1), small_floats(shape, 2), 0.1
     _, mean, var = batch_norm(x, GAMMA, BETA, eps=eps)
     for dx, dgamma, dbeta in both_engines(lambda: batch_norm_grads(dy, x=x, gamma=GAMMA, mean=mean, var=var, eps=eps)):
@@ -70,7 +70,7 @@ def test_the_derivatives_in_training_are_those_that_differences_find(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_derivatives_in_inference_are_those_that_differences_find(shape):
+def test_derivatives_in_inference_agree_with_central_differences(shape):
     x, dy, given = small_floats(shape, 1), small_floats(shape, 2), {"mean": MEAN, "var": VAR, "eps": 0.1}
     for dx, dgamma, dbeta in both_engines(lambda: batch_norm_inference_grads(dy, x=x, gamma=GAMMA, **given)):
         assert_is_derivative(dx, lambda x: batch_norm_inference(x, GAMMA, BETA, **given), x, dy)
@@ -78,14 +78,14 @@ def test_the_derivatives_in_inference_are_those_that_differences_find(shape):
         assert_is_derivative(dbeta, lambda beta: batch_norm_inference(x, GAMMA, beta, **given), BETA, dy)
 
 
-def test_a_batch_of_one_has_no_variance_and_gives_beta():
+def test_a_batch_of_one_has_variance_0_and_gives_beta():
     for y, mean, var in both_engines(lambda: batch_norm(X[:1], GAMMA, BETA)):
         assert (y == BETA).all()
         assert (mean == X[0]).all()
         assert (var == 0).all()
 
 
-def test_inference_takes_an_empty_batch():
+def test_inference_accepts_an_empty_batch():
     x = np.zeros((0, 4, 5, 3))
     for y in both_engines(lambda: batch_norm_inference(x, GAMMA, BETA, MEAN, VAR)):
         assert y.shape == x.shape
@@ -95,7 +95,7 @@ def test_inference_takes_an_empty_batch():
         assert (dbeta == 0).all()
 
 
-def test_the_inputs_are_left_alone():
+def test_inputs_are_unchanged():
     assert_inputs_unchanged(batch_norm, X, GAMMA, BETA)
     assert_inputs_unchanged(in_order(batch_norm_grads), DY, X, GAMMA, MEAN, VAR)
     assert_inputs_unchanged(batch_norm_inference, X, GAMMA, BETA, MEAN, VAR)
@@ -105,11 +105,11 @@ def test_the_inputs_are_left_alone():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: batch_norm(X[:0], GAMMA, BETA), ValueError, "x must hold at least one example"),
+        (lambda: batch_norm(X[:0], GAMMA, BETA), ValueError, "x must contain at least one example"),
         (
             lambda: batch_norm_grads(X[:0], x=X[:0], gamma=GAMMA, mean=MEAN, var=VAR),
             ValueError,
-            "x must hold at least one example",
+            "x must contain at least one example",
         ),
         (lambda: batch_norm(X[:, :0], GAMMA, BETA), ValueError, "x must not be empty"),
         (lambda: batch_norm(X[0], GAMMA, BETA), ValueError, r"x must have 2, 3 or 4 axes .*got shape \(3,\)"),
@@ -122,7 +122,7 @@ def test_the_inputs_are_left_alone():
         (
             lambda: batch_norm_grads(DY[:2], x=X, gamma=GAMMA, mean=MEAN, var=VAR),
             ValueError,
-            r"dy must have shape \(6, 3\), that of x",
+            r"dy must have shape \(6, 3\), the shape of x",
         ),
         (lambda: batch_norm_grads(DY, x=X, gamma=GAMMA, mean=MEAN[:1], var=VAR), ValueError, r"mean must have shape \(3,\)"),
         (
@@ -138,18 +138,18 @@ def test_the_inputs_are_left_alone():
         (lambda: batch_norm_inference(X, GAMMA, BETA, MEAN, [0.0, 0.5, -2.0]), ValueError, "got -2.0 for channel 2"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, error, message):
+def test_invalid_arguments_are_rejected_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
 
-def test_a_layout_that_does_not_exist_is_refused_for_rows_too():
+def test_an_unknown_data_format_is_rejected_even_for_rows():
     with pytest.raises(ValueError, match="data_format must be 'channels_last' or 'channels_first', got 'NC'"):
         batch_norm(np.ones((3, 2)), np.ones(2), np.ones(2), data_format="NC")
 
 
 @pytest.mark.parametrize("missing", ["gamma", "beta"])
-def test_none_for_a_vector_is_refused_by_name(missing):
+def test_none_for_a_vector_is_rejected_by_name(missing):
     vectors = {"gamma": np.ones(2), "beta": np.ones(2), missing: None}
     with pytest.raises(TypeError, match=f"{missing} must be an array, got None"):
         batch_norm(np.ones((3, 2)), **vectors)

@@ -1,4 +1,4 @@
-"""Every array of every operator that does not fit is refused by its own name."""
+"""Tests that invalid arrays of all operators are rejected by their own name."""
 
 import inspect
 import re
@@ -11,20 +11,20 @@ from refconv.verify.case import fill, floats
 from refconv.verify.catalogue import OPERATORS
 
 FUNCTIONS = [(operator, name) for operator in OPERATORS.values() for name in operator.functions]
-CONVERTED = "targets"  # of a loss may be numbers of any type, such as bytes
-ANY_SHAPE = ("activation", "dropout", "loss")  # families that take one array of any shape
+CONVERTED = "targets"  # targets of a loss may have any dtype, such as bytes
+ANY_SHAPE = ("activation", "dropout", "loss")  # families that accept one array of any shape
 SPACE = ("conv", "conv_transpose", "convolve", "dense", "separable", "avg_pool", "max_pool")
 IN_SPACE = [(operator, name) for operator, name in FUNCTIONS if operator.family in SPACE]
 
 
 def arguments_of(operator, name):
-    """What the catalogue passes to a public function, by the names of its parameters."""
+    """Return the arguments that the catalogue passes to a public function, by parameter name."""
     a = fill(operator.fixed[0], floats)
     a = a.with_arrays(dy=np.ones(np.shape(operator(a))))
-    passed = {}
+    recorded = {}
 
     def record(*arguments, **options):
-        passed.update(inspect.signature(getattr(refconv, name)).bind(*arguments, **options).arguments)
+        recorded.update(inspect.signature(getattr(refconv, name)).bind(*arguments, **options).arguments)
         return getattr(refconv, name)(*arguments, **options)
 
     if name == operator.name:
@@ -32,11 +32,11 @@ def arguments_of(operator, name):
     else:
         (derivative,) = [derivative for derivative in operator.derivatives if derivative.name == name]
         derivative(a, record)
-    return passed
+    return recorded
 
 
-def refusal(name, arguments):
-    """The message with which a public function refuses these arguments."""
+def error_message(name, arguments):
+    """Return the message of the error that a public function raises for these arguments."""
     function = getattr(refconv, name)
     with pytest.raises((TypeError, ValueError)) as caught:
         function(**arguments)
@@ -48,43 +48,43 @@ def arrays(arguments):
 
 
 @pytest.mark.parametrize(("operator", "name"), FUNCTIONS, ids=[name for _, name in FUNCTIONS])
-def test_an_array_of_no_float_type_is_refused_by_name(operator, name):
+def test_a_complex_array_is_rejected_by_name(operator, name):
     arguments = arguments_of(operator, name)
     for bad in arrays(arguments):
-        message = refusal(name, {**arguments, bad: arguments[bad] * 1j})
+        message = error_message(name, {**arguments, bad: arguments[bad] * 1j})
         assert re.match(rf"{bad} must ", message), message
 
 
 @pytest.mark.parametrize(("operator", "name"), FUNCTIONS, ids=[name for _, name in FUNCTIONS])
 @pytest.mark.parametrize("reshaped", [lambda a: a[..., None, None, None], np.ravel], ids=["more", "one"])
-def test_an_array_with_too_many_axes_or_too_few_is_refused_by_name(operator, name, reshaped):
+def test_an_array_with_a_wrong_number_of_axes_is_rejected_by_name(operator, name, reshaped):
     arguments = arguments_of(operator, name)
     for bad, array in arrays(arguments).items():
         if reshaped(array).shape == array.shape or (operator.family in ANY_SHAPE and len(arrays(arguments)) == 1):
             continue
-        message = refusal(name, {**arguments, bad: reshaped(array)})
-        assert re.search(rf"^{bad} must |that of {bad}\b|^labels must have shape", message), message
+        message = error_message(name, {**arguments, bad: reshaped(array)})
+        assert re.search(rf"^{bad} must |the shape of {bad}\b|^labels must have shape", message), message
 
 
 @pytest.mark.parametrize(("operator", "name"), IN_SPACE, ids=[name for _, name in IN_SPACE])
 @pytest.mark.parametrize("reshaped", [lambda a: a[..., None], lambda a: a[0]], ids=["more", "less"])
-def test_an_array_of_another_number_of_spatial_axes_is_refused_by_name(operator, name, reshaped):
+def test_an_array_with_a_wrong_number_of_spatial_axes_is_rejected_by_name(operator, name, reshaped):
     arguments = arguments_of(operator, name)
     for bad, array in arrays(arguments).items():
-        if np.ndim(reshaped(array)) == 0:  # NumPy makes one element of it, which may fit
+        if np.ndim(reshaped(array)) == 0:  # a single element, which may be valid
             continue
-        message = refusal(name, {**arguments, bad: reshaped(array)})
-        assert re.search(rf"^{bad} must |that of {bad}\b", message), message
+        message = error_message(name, {**arguments, bad: reshaped(array)})
+        assert re.search(rf"^{bad} must |the shape of {bad}\b", message), message
 
 
 @pytest.mark.parametrize(("operator", "name"), FUNCTIONS, ids=[name for _, name in FUNCTIONS])
-def test_arrays_of_two_float_types_are_refused_by_both_names(operator, name):
+def test_arrays_of_two_float_dtypes_are_rejected_by_both_names(operator, name):
     arguments = arguments_of(operator, name)
-    converted = ("targets",)  # like labels, to the type of what they are compared with
+    converted = ("targets",)  # like labels, they are converted to the dtype of the predictions
     names = [array for array, value in arrays(arguments).items() if value.dtype == float and array not in converted]
     first, *others = names or [None]
     for other in others:
         if other == CONVERTED:
             continue
-        message = refusal(name, {**arguments, other: arguments[other].astype(np.float32)})
+        message = error_message(name, {**arguments, other: arguments[other].astype(np.float32)})
         assert re.search(rf"\b{first}\b.* must have one float type, got .*float32 for {other}\b", message), message

@@ -1,4 +1,4 @@
-"""What padding and upsampling promise: refusals, layouts, types, and PyTorch's numbers."""
+"""Tests of public padding and upsampling: errors, layouts, dtypes and PyTorch."""
 
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ PADS = ((1, 2), (3, 0))
 
 
 def passes(dtype=np.float64, **options):
-    """Every operator and mode as a function of its one array, and the array."""
+    """Yield (function of one array, array) for each operator and mode."""
     x, dy = small_floats((2, 3, 4, 5), 1, dtype), small_floats((2, 6, 7, 5), 2, dtype)
     big = small_floats((2, 6, 12, 5), 3, dtype)
     for mode in ("zeros", "reflect", "edge"):
@@ -31,9 +31,9 @@ def passes(dtype=np.float64, **options):
     ("call", "error", "message"),
     [
         (lambda: pad(X[0, 0], 1), ValueError, r"x must have 4 axes, a batch of images, or 3.*\(4, 5\)"),
-        (lambda: pad(X.astype(complex), 1), TypeError, "x must hold float32"),
+        (lambda: pad(X.astype(complex), 1), TypeError, "x must be an array of float32"),
         (lambda: pad(X, 1, mode="symmetric"), ValueError, "mode must be 'zeros', 'reflect' or 'edge', got 'symmetric'"),
-        (lambda: pad(X, "same"), TypeError, "padding must be numbers, .*got 'same'"),
+        (lambda: pad(X, "same"), TypeError, "padding must be numbers of pixels, got 'same'"),
         (lambda: pad(X, -1), ValueError, "padding must be at least 0"),
         (lambda: pad(X, 1.5), TypeError, "padding must be an integer"),
         (lambda: pad(X, ((1, 2),)), ValueError, "padding must be a name, an integer, 2 integers"),
@@ -42,7 +42,7 @@ def passes(dtype=np.float64, **options):
         (lambda: pad(X, ((0, 3), (0, 0)), mode="reflect"), ValueError, r"0 \+ 3 on axis 0 of 3 pixels"),
         (lambda: pad(X, 2**30), ValueError, "padding must leave the input at most"),
         (lambda: pad(X, 1, data_format="NHWC"), ValueError, "data_format must be"),
-        (lambda: pad_dx(X, (1, 2)), ValueError, r"dy must be larger than its frame .*\(2, 3, 4, 5\)"),
+        (lambda: pad_dx(X, (1, 2)), ValueError, r"dy must be larger than its padding .*\(2, 3, 4, 5\)"),
         (lambda: pad_dx(X, (1, 1), mode="reflect"), ValueError, r"1 \+ 1 on axis 0 of 1 pixels"),
         (lambda: pad_dx(X[0, 0], 1), ValueError, "dy must have 4 axes"),
         (lambda: pad_dx(X, 1, mode="mirror"), ValueError, "mode must be"),
@@ -55,30 +55,30 @@ def passes(dtype=np.float64, **options):
         (lambda: upsample2d(X, 2, data_format="first"), ValueError, "data_format must be"),
         (lambda: upsample2d_dx(X, (3, 3)), ValueError, r"dy must have a multiple of \(3, 3\) pixels.*\(2, 3, 4, 5\)"),
         (lambda: upsample2d_dx(X, (3, 2), mode="area"), ValueError, "mode must be"),
-        (lambda: upsample2d_dx(X.astype(complex), (3, 2)), TypeError, "dy must hold float32"),
+        (lambda: upsample2d_dx(X.astype(complex), (3, 2)), TypeError, "dy must be an array of float32"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, error, message):
+def test_invalid_arguments_are_rejected_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
 
 @engines
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_both_data_formats_hold_the_same_numbers_of_the_same_type(dtype):
+def test_both_data_formats_give_the_same_values_and_dtype(dtype):
     for (last, array), (first, _) in zip(passes(dtype), passes(dtype, data_format="channels_first"), strict=True):
-        expected, found = last(array), first(np.ascontiguousarray(np.moveaxis(array, -1, 1)))
-        assert_same_bits(found, np.ascontiguousarray(np.moveaxis(expected, -1, 1)))
-        assert found.flags.c_contiguous
+        expected, actual = last(array), first(np.ascontiguousarray(np.moveaxis(array, -1, 1)))
+        assert_same_bits(actual, np.ascontiguousarray(np.moveaxis(expected, -1, 1)))
+        assert actual.flags.c_contiguous
         assert expected.flags.c_contiguous
         assert expected.dtype == dtype
 
 
 @engines
-def test_arguments_are_left_as_they_were():
+def test_arguments_are_unchanged():
     for call, array in passes():
         assert_inputs_unchanged(call, array)
-    # Where nothing is to be done, and a shortcut would hand out its argument.
+    # With padding 0 or scale 1, a shortcut could return its argument.
     for call in (pad, pad_dx):
         assert_inputs_unchanged(lambda x, call=call: call(x, 0, mode="edge"), small_floats((1, 3, 1, 1), 1))
         assert_inputs_unchanged(lambda x, call=call: call(x, 0), small_floats((1, 3, 1), 1))
@@ -87,7 +87,7 @@ def test_arguments_are_left_as_they_were():
 
 
 @engines
-def test_a_signal_is_an_image_one_pixel_high():
+def test_a_signal_equals_an_image_one_pixel_high():
     x, dy = small_floats((2, 5, 3), 1), small_floats((2, 9, 3), 2)
     for mode in ("zeros", "reflect", "edge"):
         image = pad(x[:, None], ((0, 0), (1, 3)), mode=mode)[:, 0]
@@ -97,12 +97,12 @@ def test_a_signal_is_an_image_one_pixel_high():
     assert_same_bits(pad(x, 2), pad(x, (2,)))
 
 
-def test_a_layers_padding_is_a_frame_of_zeros():
+def test_padding_of_a_layer_equals_pad_with_zeros():
     x, w = small_floats((2, 4, 5, 3), 1), small_floats((2, 3, 3, 4), 2)
     assert_same_sums(conv2d(pad(x, PADS), w), lambda x, w: conv2d(x, w, padding=PADS), x, w, terms=3 * 3 * 3)
 
 
-def test_fractions_stay_exact_on_the_loops():
+def test_the_loops_are_exact_for_fractions():
     first, last = Fraction(1, 3), Fraction(5, 7)
     third = (last - first) / 3
     x = np.array([first, last]).reshape(1, 1, 2, 1)
@@ -116,26 +116,26 @@ def test_fractions_stay_exact_on_the_loops():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("scale", [(2, 2), (3, 2), (1, 4), (5, 3)])
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
-def test_pytorch_upsamples_alike(mode, scale, dtype):
+def test_upsampling_agrees_with_pytorch(mode, scale, dtype):
     torch = pytest.importorskip("torch")
     x, dy = small_floats((2, 4, 5, 3), 1, dtype), small_floats((2, 4 * scale[0], 5 * scale[1], 3), 2, dtype)
     x_t = torch.tensor(np.moveaxis(x, -1, 1).copy(), requires_grad=True)
     centres = {"align_corners": False} if mode == "bilinear" else {}
     y_t = torch.nn.functional.interpolate(x_t, scale_factor=scale, mode=mode, **centres)
     y_t.backward(torch.tensor(np.moveaxis(dy, -1, 1).copy()))
-    within = {"rtol": 0, "atol": 300 * np.finfo(dtype).eps}  # values up to 2, sums of up to 60 of them
+    within = {"rtol": 0, "atol": 300 * np.finfo(dtype).eps}  # sums of up to 60 values, each at most 2
     np.testing.assert_allclose(upsample2d(x, scale, mode=mode), np.moveaxis(y_t.detach().numpy(), 1, -1), **within)
     np.testing.assert_allclose(upsample2d_dx(dy, scale, mode=mode), np.moveaxis(x_t.grad.numpy(), 1, -1), **within)
 
 
 @engines
-@pytest.mark.parametrize(("mode", "torchs"), [("zeros", "constant"), ("reflect", "reflect"), ("edge", "replicate")])
-def test_pytorch_pads_alike(mode, torchs):
+@pytest.mark.parametrize(("mode", "torch_mode"), [("zeros", "constant"), ("reflect", "reflect"), ("edge", "replicate")])
+def test_padding_agrees_with_pytorch(mode, torch_mode):
     torch = pytest.importorskip("torch")
     x, dy = small_floats((2, 3, 4, 5), 1), small_floats((2, 6, 7, 5), 2)
     x_t = torch.tensor(np.moveaxis(x, -1, 1).copy(), requires_grad=True)
-    y_t = torch.nn.functional.pad(x_t, (*PADS[1], *PADS[0]), mode=torchs)
+    y_t = torch.nn.functional.pad(x_t, (*PADS[1], *PADS[0]), mode=torch_mode)
     y_t.backward(torch.tensor(np.moveaxis(dy, -1, 1).copy()))
     np.testing.assert_array_equal(pad(x, PADS, mode=mode), np.moveaxis(y_t.detach().numpy(), 1, -1))
-    found = pad_dx(dy, PADS, mode=mode)
-    np.testing.assert_allclose(found, np.moveaxis(x_t.grad.numpy(), 1, -1), rtol=1e-12, atol=1e-12)
+    actual = pad_dx(dy, PADS, mode=mode)
+    np.testing.assert_allclose(actual, np.moveaxis(x_t.grad.numpy(), 1, -1), rtol=1e-12, atol=1e-12)

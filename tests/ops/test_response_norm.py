@@ -1,4 +1,4 @@
-"""Local response normalisation as users call it: over which axis, in which layout, PyTorch's results, and refusals."""
+"""Tests of public local response normalisation: axis, layouts, PyTorch and errors."""
 
 from fractions import Fraction
 
@@ -20,7 +20,7 @@ def first(a):
 
 
 @SHAPES
-def test_each_position_of_each_example_is_normalised_on_its_own(shape):
+def test_each_position_of_each_example_is_normalised_independently(shape):
     x, dy = small_floats(shape, 1), small_floats(shape, 2)
     for y, dx in both_engines(lambda: (local_response_norm(x, *NUMBERS), local_response_norm_dx(dy, *NUMBERS, x=x))):
         for at in np.ndindex(shape[:-1]):
@@ -30,8 +30,8 @@ def test_each_position_of_each_example_is_normalised_on_its_own(shape):
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_the_other_examples_of_a_batch_have_no_part_in_it(data_format):
-    # All axes of one length: a sum over the batch, as published code once had it, would have the same shape.
+def test_other_examples_of_the_batch_have_no_effect(data_format):
+    # All axes have equal lengths, so a wrong sum over the batch (a bug in published code) would have the same shape.
     x, dy = small_floats((3, 3, 3, 3), 1), small_floats((3, 3, 3, 3), 2)
     changed, layout = x.copy(), {"data_format": data_format}
     changed[1:] *= 100
@@ -53,7 +53,7 @@ def test_the_other_examples_of_a_batch_have_no_part_in_it(data_format):
 
 
 @SHAPES
-def test_channels_first_is_the_same_with_the_axes_moved(shape):
+def test_channels_first_gives_the_same_values(shape):
     x, dy, layout = small_floats(shape, 1), small_floats(shape, 2), {"data_format": "channels_first"}
     np.testing.assert_array_equal(local_response_norm(first(x), *NUMBERS, **layout), first(local_response_norm(x, *NUMBERS)))
     np.testing.assert_array_equal(
@@ -62,20 +62,20 @@ def test_channels_first_is_the_same_with_the_axes_moved(shape):
 
 
 @SHAPES
-def test_the_derivative_is_the_one_that_differences_find(shape):
+def test_the_derivative_agrees_with_central_differences(shape):
     x, dy = small_floats(shape, 1), small_floats(shape, 2)
     for dx in both_engines(lambda: local_response_norm_dx(dy, *NUMBERS, x=x, divide_by_size=True)):
         assert_is_derivative(dx, lambda x: local_response_norm(x, *NUMBERS, divide_by_size=True), x, dy)
 
 
-def test_the_defaults_are_those_of_alexnet():
+def test_the_defaults_are_alexnets():
     x = 100 * small_floats((2, 3, 9), 1)
     np.testing.assert_array_equal(local_response_norm(x), local_response_norm(x, 5, 1e-4, 0.75, 2, divide_by_size=False))
     d = 2 + 1e-4 * (x[0, 0, 2:7] ** 2).sum()
     assert local_response_norm(x)[0, 0, 4] == pytest.approx(x[0, 0, 4] / d**0.75, rel=1e-13)
 
 
-def test_divide_by_size_divides_by_the_size_at_the_ends_too():
+def test_divide_by_size_divides_by_the_full_size_at_the_ends():
     for plain, divided in zip(
         both_engines(lambda: local_response_norm_dx(DY, 5, 0.1, x=X)),
         both_engines(lambda: local_response_norm_dx(DY, 5, 0.5, x=X, divide_by_size=True)),
@@ -88,7 +88,7 @@ def test_divide_by_size_divides_by_the_size_at_the_ends_too():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(4, 5, 7), (2, 4, 5, 7)])
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 20])
-def test_pytorch_divides_by_size_and_gives_the_same(size, shape, dtype):
+def test_results_with_divide_by_size_agree_with_pytorch(size, shape, dtype):
     torch = pytest.importorskip("torch")
     x, dy = small_floats(shape, 1, dtype), small_floats(shape, 2, dtype)
     x_torch = torch.tensor(first(x).copy(), requires_grad=True)
@@ -100,7 +100,7 @@ def test_pytorch_divides_by_size_and_gives_the_same(size, shape, dtype):
     np.testing.assert_allclose(first(local_response_norm_dx(dy, *numbers, x=x, **more)), dx_torch.numpy(), **near)
 
 
-def test_fractions_and_symbols_stay_what_they_are():
+def test_the_loops_accept_fractions_and_symbols():
     sympy = pytest.importorskip("sympy")
     x = np.array([[Fraction(1, 2), Fraction(2, 3)]], object)
     a, k = sympy.symbols("a k", positive=True)
@@ -117,7 +117,7 @@ def test_an_empty_batch_stays_empty():
         assert y.shape == dx.shape == x.shape
 
 
-def test_types_are_kept_and_inputs_left_alone():
+def test_dtypes_are_kept_and_inputs_are_unchanged():
     for dtype, expected in ((np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)):
         x = X.astype(dtype)
         for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x=x))):  # noqa: B023
@@ -131,7 +131,7 @@ def test_types_are_kept_and_inputs_left_alone():
     [
         (ValueError, r"x must have 2, 3 or 4 axes .*got shape \(7,\)", lambda: local_response_norm(X[0])),
         (ValueError, "x must not be empty", lambda: local_response_norm(X[:, :0])),
-        (TypeError, "x must hold float32, float64 or integers", lambda: local_response_norm(X.astype(complex))),
+        (TypeError, "x must be an array of float32, float64 or integers", lambda: local_response_norm(X.astype(complex))),
         (ValueError, "size must be at least 1, got 0", lambda: local_response_norm(X, 0)),
         (TypeError, "size must be an integer, got 2.5", lambda: local_response_norm(X, 2.5)),
         (TypeError, "size must be an integer", lambda: local_response_norm(X, (3, 3))),
@@ -141,16 +141,16 @@ def test_types_are_kept_and_inputs_left_alone():
         (ValueError, "k must be above 0, got 0", lambda: local_response_norm(X, k=0)),
         (ValueError, "k must be above 0, got -2", lambda: local_response_norm(X, k=-2)),
         (ValueError, "data_format must be", lambda: local_response_norm(X, data_format="NHWC")),
-        (ValueError, r"dy must have shape \(6, 7\), that of x", lambda: local_response_norm_dx(DY[:2], x=X)),
+        (ValueError, r"dy must have shape \(6, 7\), the shape of x", lambda: local_response_norm_dx(DY[:2], x=X)),
         (TypeError, "dy and x must have one float type", lambda: local_response_norm_dx(DY.astype(np.float32), x=X)),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(error, message, call):
+def test_invalid_arguments_are_rejected_by_name(error, message, call):
     with pytest.raises(error, match=message):
         call()
 
 
-def test_a_k_that_vanishes_in_float32_is_refused():
+def test_a_k_that_underflows_in_float32_is_rejected():
     with pytest.raises(ValueError, match="k must be above 0"):
         local_response_norm(np.zeros((1, 2), np.float32), k=1e-60)
     with pytest.raises(TypeError, match="divide_by_size must be True or False, got 'no'"):

@@ -1,4 +1,4 @@
-"""What the operators of separable convolutions promise: refusals, layouts, types, PyTorch's numbers, and rank one."""
+"""Tests of public separable convolutions: errors, layouts, PyTorch and rank-one kernels."""
 
 from fractions import Fraction
 
@@ -28,7 +28,7 @@ OPTIONS = {"stride": (2, 1), "padding": ((1, 0), (0, 2)), "dilation": (1, 2)}
 
 
 def passes(dtype=np.float64, values=small_floats, **options):
-    """Every operator as a function of its arrays, the arrays, which of them are images, and which results are."""
+    """Return (function, arrays, which arrays are images, which results are images) per operator."""
     options = {**OPTIONS, **options}
     x, w, p = values((2, 5, 7, 3), 0, dtype), values((2, 3, 3, 4), 1, dtype), values((1, 1, 12, 6), 2, dtype)
     dz, dy = values((2, 3, 5, 12), 3, dtype), values((2, 3, 5, 6), 4, dtype)
@@ -61,7 +61,7 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (lambda: depthwise_conv2d_dx(DY, W, (5, 7)), ValueError, r"dy .*must have shape \(2, 4, 5, 12\)"),
         (lambda: depthwise_conv2d_dx(DZ, W, (5, 0)), ValueError, "input_size must be at least 1"),
         (lambda: depthwise_conv2d_dw(X, DZ[..., :10], (2, 3)), ValueError, "multiple of the 3 channels of x, got 10"),
-        (lambda: depthwise_conv2d_dw(X, DZ[:1], (2, 3)), ValueError, "dy must have shape .*as many images as x"),
+        (lambda: depthwise_conv2d_dw(X, DZ[:1], (2, 3)), ValueError, "dy must have shape .*with the batch size of x"),
         (lambda: depthwise_conv2d_dw(X, DZ, (3, 3)), ValueError, r"dy .*must have shape \(2, 3, 5, 12\)"),
         (lambda: depthwise_conv2d_dw(X, DZ, "3"), TypeError, "kernel_size must be an integer"),
         (lambda: separable_conv2d(X, W[:, :, :2], P), ValueError, "x must have 2 channels, as depthwise of shape"),
@@ -73,7 +73,7 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (
             lambda: separable_conv2d_grads(DY[:1], x=X, depthwise=W, pointwise=P),
             ValueError,
-            "dy must have shape .*as many images as x",
+            "dy must have shape .*with the batch size of x",
         ),
         (
             lambda: separable_conv2d_grads(DZ, x=X, depthwise=W, pointwise=P),
@@ -89,17 +89,17 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (lambda: separate_rank1([[1, np.nan]]), ValueError, "kernel must be finite"),
         (lambda: separate_rank1([[1, 2], [3, 4]]), ValueError, "kernel must be of rank 1, got numerical rank 2"),
         (lambda: separate_rank1(np.diag([1, 1e-3, 1e-12])), ValueError, "numerical rank 3"),
-        (lambda: separate_rank1([[1j]]), TypeError, "kernel must hold float32, float64 or integers"),
+        (lambda: separate_rank1([[1j]]), TypeError, "kernel must be an array of float32, float64 or integers"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, error, message):
+def test_invalid_arguments_are_rejected_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @engines
-def test_both_data_formats_hold_the_same_numbers_of_the_same_type(dtype):
+def test_both_data_formats_give_the_same_values_and_dtype(dtype):
     def first(a, is_image):
         return np.ascontiguousarray(np.moveaxis(a, -1, 1)) if is_image else a
 
@@ -107,30 +107,30 @@ def test_both_data_formats_hold_the_same_numbers_of_the_same_type(dtype):
     for (last_call, arrays, images, result_images), (first_call, *_) in both:
         expected = last_call(*arrays)
         expected = expected if isinstance(expected, tuple) else (expected,)
-        found = first_call(*[first(a, is_image) for a, is_image in zip(arrays, images, strict=True)])
-        found = found if isinstance(found, tuple) else (found,)
-        assert_same_bits(found, tuple(first(a, is_image) for a, is_image in zip(expected, result_images, strict=True)))
-        assert all(a.dtype == dtype and a.flags.c_contiguous for a in (*found, *expected))
+        actual = first_call(*[first(a, is_image) for a, is_image in zip(arrays, images, strict=True)])
+        actual = actual if isinstance(actual, tuple) else (actual,)
+        assert_same_bits(actual, tuple(first(a, is_image) for a, is_image in zip(expected, result_images, strict=True)))
+        assert all(a.dtype == dtype and a.flags.c_contiguous for a in (*actual, *expected))
 
 
 @engines
-def test_arguments_are_left_as_they_were():
+def test_arguments_are_unchanged():
     for call, arrays, *_ in passes():
         assert_inputs_unchanged(call, *arrays)
     assert_inputs_unchanged(lambda x, w: depthwise_conv2d(x, w), ones((1, 2, 3, 1)), ones((1, 1, 1, 1)))
 
 
-def test_fractions_stay_exact_on_the_loops():
+def test_the_loops_are_exact_for_fractions():
     x, w, p = (np.full(shape, Fraction(1, 3)) for shape in ((1, 2, 2, 1), (2, 1, 1, 2), (1, 1, 2, 1)))
     with config(engine="reference"):
         assert separable_conv2d(x, w, p).ravel().tolist() == [Fraction(4, 27)] * 2
-        with pytest.raises(TypeError, match=r"kernel must hold .* no singular values"):
+        with pytest.raises(TypeError, match=r"kernel must be an array of .* no singular values"):
             separate_rank1(w[..., 0, 0])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("multiplier", [1, 3])
-def test_pytorch_gives_the_same(multiplier, dtype):
+def test_results_agree_with_pytorch(multiplier, dtype):
     torch = pytest.importorskip("torch")
     C, O = 5, 4
     x, w, p = small_integers((2, 7, 9, C), 1, dtype), small_integers((3, 2, C, multiplier), 2, dtype), None
@@ -172,16 +172,16 @@ def test_a_kernel_that_is_not_of_rank_one_is_named_with_its_rank():
         separate_rank1([[3, 6, 9], [4, 8, 12], [5, 10, 14]])
 
 
-def test_sign_and_scale_are_those_of_the_first_column_that_is_not_negligible():
+def test_sign_and_scale_come_from_the_first_non_negligible_column():
     column, row = separate_rank1(np.outer([2, -3], [0, -5, 10]))
     np.testing.assert_allclose(column, [-10, 15], rtol=1e-14)
     np.testing.assert_allclose(row, [0, 1, -2], rtol=1e-14, atol=0)
-    column, row = separate_rank1(np.outer([2, -3], [1e-20, 4]))  # what is negligible is not blown up to 1
+    column, row = separate_rank1(np.outer([2, -3], [1e-20, 4]))  # a negligible column is not scaled up to 1
     np.testing.assert_allclose(column, [8, -12], rtol=1e-14)
     np.testing.assert_array_equal(row, [0, 1])
 
 
-def test_the_zero_kernel_is_separable_into_zeros():
+def test_the_zero_kernel_separates_into_zeros():
     column, row = separate_rank1(np.zeros((2, 3), np.float32))
     assert_same_bits((column, row), (np.zeros(2, np.float32), np.zeros(3, np.float32)))
     column, row = separate_rank1(np.zeros((1, 1)))
@@ -189,7 +189,7 @@ def test_the_zero_kernel_is_separable_into_zeros():
 
 
 @given(seeds, dtypes, st.integers(1, 5), st.integers(1, 5))
-def test_column_then_row_is_the_whole_kernel(seed, dtype, kh, kw):
+def test_column_then_row_equals_the_kernel(seed, dtype, kh, kw):
     rng = np.random.default_rng(seed)
     kernel = np.outer(rng.uniform(-2, 2, kh), rng.uniform(-2, 2, kw)).astype(dtype)
     x = rng.uniform(-1, 1, (kh + 3, kw + 2)).astype(dtype)
@@ -203,14 +203,14 @@ def test_column_then_row_is_the_whole_kernel(seed, dtype, kh, kw):
 
 
 def test_a_column_layer_then_a_row_layer_is_the_layer():
-    """C6: two small layers do the work of one."""
+    """C6: a column layer followed by a row layer equals one layer."""
     x, kernel = small_floats((2, 6, 7, 1), 1), np.outer([3, 4, 5], [1.0, 2, 3])
     column, row = separate_rank1(kernel)
     twice = conv2d(conv2d(x, column.reshape(3, 1, 1, 1)), row.reshape(1, 3, 1, 1))
     assert_same_sums(twice, conv2d, x, kernel[..., None, None], terms=3 * 3)
 
 
-def test_huge_and_tiny_kernels_are_taken_apart_without_overflow():
+def test_huge_and_tiny_kernels_are_separated_without_overflow():
     for magnitude in (1e308, 1e-300):
         column, row = separate_rank1(np.outer([1.0, -0.5, 0.25], [0.5, 1.0]) * magnitude)
         np.testing.assert_allclose(row, [1, 2], rtol=1e-14)

@@ -1,4 +1,4 @@
-"""What operators and their derivatives are called with: a derivative by the values that its operator had."""
+"""Tests that a derivative has the default arguments of its operator."""
 
 import inspect
 

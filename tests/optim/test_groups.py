@@ -164,5 +164,5 @@ def test_invalid_groups_are_refused_by_name(groups, error, message):
 
 
 def test_the_rate_of_a_group_requires_a_common_rate_above_zero():
-    with pytest.raises(ValueError, match="lr must be above 0 if a group has a learning rate of its own, got 0"):
+    with pytest.raises(ValueError, match="lr must be above 0 if a group has its own learning rate, got 0"):
         SGD(W, lr=0.0, groups={"*.b": {"lr": 1.0}})

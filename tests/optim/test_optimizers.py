@@ -110,7 +110,7 @@ def test_an_optimizer_of_another_model_or_of_an_earlier_build_is_refused(kind):
     optimizer, head_optimizer = kind(model, lr=0.1), kind(model["scores"], lr=0.1)
     optimizer.check_model(model)
     head_optimizer.check_model(model)
-    message = r"optimizer must hold the parameters of model, got those of another model \(or of an earlier build\): make a new"
+    message = r"optimizer must be made for the parameters of model, got those of another model or an earlier build: make a new"
     for wrong in (other, model["scores"], copy.deepcopy(model)):
         with pytest.raises(ValueError, match=message):
             optimizer.check_model(wrong)
@@ -198,10 +198,10 @@ def test_a_run_that_resumes_from_the_state_matches_an_uninterrupted_run(make):
     after.restore(state)
     run(second, after, gradients[2:])
     assert second.value.tobytes() == uninterrupted.value.tobytes()
-    with pytest.raises(ValueError, match="of the same parameters"):
+    with pytest.raises(ValueError, match="for the same parameters"):
         make({"v": second}).restore(state)
     narrow = {name: a.astype(np.float32) if name != "steps" else a for name, a in state.items()}
-    with pytest.raises(ValueError, match="of the same parameters"):
+    with pytest.raises(ValueError, match="for the same parameters"):
         after.restore(narrow)
 
 
@@ -392,7 +392,7 @@ def test_a_copy_of_an_optimizer_updates_its_own_parameters():
         (lambda w: SGD(w, learning_rate=0.1), r"^SGD has no argument learning_rate=0\.1: use lr=0\.1$"),
         (
             lambda w: SGD(w, 0.1, 0.9),
-            r"^SGD must have at most 2 arguments .* got .*, 0\.1, 0\.9: others are written by name, as in",
+            r"^SGD must have at most 2 arguments .* got .*, 0\.1, 0\.9: pass other arguments by name, as in",
         ),
         (lambda w: Adam(w, lr=0.1, betas=(0.9, 0.99)), r"^Adam has no argument betas=.*: use beta1=… and beta2=…$"),
         (lambda w: AdamW(w, lr=0.1, epsilon=1e-3), r"^AdamW has no argument epsilon=0\.001: use eps=0\.001$"),

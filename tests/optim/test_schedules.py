@@ -121,8 +121,8 @@ def test_after_the_warm_up_the_other_schedule_begins():
     [
         (lambda: warm_up(0), "share must be above 0"),
         (lambda: warm_up(1), "share must be above 0 and below 1, got 1"),
-        (lambda: step_down((0.5, 0.25)), r"at must be in order, up to 1, got \[0.5, 0.25\]"),
-        (lambda: step_down((0.5, 2)), r"at must be in order, up to 1, got \[0.5, 2.0\]"),
+        (lambda: step_down((0.5, 0.25)), r"at must be in ascending order, at most 1, got \[0.5, 0.25\]"),
+        (lambda: step_down((0.5, 2)), r"at must be in ascending order, at most 1, got \[0.5, 2.0\]"),
         (lambda: step_down((-0.5, 1)), "at must be at least 0"),
         (lambda: exponential(-1, 2, 3), "factor must be at least 0"),
         (lambda: exponential(0.9, 0, 3), "every must be at least 1"),

@@ -1,4 +1,4 @@
-"""The loops of the activation functions: values, kinks, and derivatives proved on symbols."""
+"""Tests of the activation loops: values, kinks, and derivatives against SymPy."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from evidence import assert_is_derivative, in_order
 from refconv.reference import activation, functions
 
-# The function, its further argument, whether its derivative is made from the output, and the derivative at the kink 0.
+# name: (further arguments, True if the derivative is computed from the output, derivative at the kink 0)
 FUNCTIONS = {
     "relu": ((), False, 0),
     "leaky_relu": ((0.25,), False, 0.25),
@@ -36,8 +36,8 @@ def test_values_on_the_slide():
 
 
 @EACH
-def test_derivative_is_the_numeric_one(name):
-    # Nothing within a step of 0, where some have a kink.
+def test_derivative_agrees_with_central_differences(name):
+    # Keep x away from 0, where some functions have a kink.
     rng = np.random.default_rng(0)
     x = rng.uniform(0.01, 3, (2, 3, 5)) * rng.choice([-1, 1], (2, 3, 5))
     dy = rng.standard_normal(x.shape)
@@ -45,7 +45,7 @@ def test_derivative_is_the_numeric_one(name):
 
 
 @EACH
-def test_derivative_is_the_symbolic_one(name):
+def test_symbolic_derivative_agrees_with_sympy(name):
     sympy = pytest.importorskip("sympy")
     dy = np.array([sympy.Symbol("dy")] * 2, object)
     x = np.array([sympy.Symbol("p", positive=True), sympy.Symbol("n", negative=True)], object)
@@ -82,7 +82,7 @@ def test_elu_is_accurate_where_e_to_the_x_is_almost_one():
 
 
 @pytest.mark.parametrize("name", ["exp", "expm1", "log", "sqrt", "tanh"])
-def test_functions_of_one_number(name):
+def test_scalar_functions_keep_the_type_of_floats_and_symbols(name):
     sympy = pytest.importorskip("sympy")
     function = getattr(functions, name)
     for number in (np.float32(0.75), np.float64(0.75), 0.75):
@@ -94,13 +94,13 @@ def test_functions_of_one_number(name):
     assert function(sympy.Rational(3, 4)).is_number
 
 
-def test_functions_beyond_the_range_of_numbers_are_those_of_ieee():
+def test_scalar_functions_follow_ieee_outside_their_range():
     assert functions.exp(1000.0) == np.inf
     assert functions.log(0.0) == -np.inf
     assert np.isnan(functions.sqrt(-1.0))
 
 
-def test_roots_of_unity_go_round_the_circle_in_the_type_that_belongs_to_the_floats():
+def test_roots_of_unity_have_the_complex_dtype_of_their_floats():
     for dtype, expected in ((np.float32, np.complex64), (np.float64, np.complex128)):
         root = functions.root_of_unity(-3, 8, dtype)
         assert type(root) is expected

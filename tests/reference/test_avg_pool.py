@@ -1,4 +1,4 @@
-"""The loops of average pooling: literal examples, an independent definition by slices, and the derivative."""
+"""Tests of the average pooling loops: examples, NumPy slices, and derivatives."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ COUNTS = pytest.mark.parametrize("count_include_pad", [False, True])
 
 
 def run(name, window, *arguments):
-    """The function of this name for the window's number of axes: "avg_pool" is avg_pool1d or avg_pool2d."""
+    """Call a function for the window's number of axes: "avg_pool" is avg_pool1d or avg_pool2d."""
     return getattr(avg_pool, name.replace("pool", f"pool{window.ndim}d"))(*arguments)
 
 
@@ -25,7 +25,7 @@ def test_slide_c9():
 
 @NDIMS
 @COUNTS
-def test_average_is_that_of_the_slices(ndim, count_include_pad):
+def test_average_equals_the_mean_of_numpy_slices(ndim, count_include_pad):
     @given(pool_problems(ndim))
     def check(problem):
         x, window = problem
@@ -36,7 +36,7 @@ def test_average_is_that_of_the_slices(ndim, count_include_pad):
             counted = np.pad(counted, [(0, 0), *pads, (0, 0)], constant_values=1)
             window_without = Window(window.kernel, window.stride, 0, window.dilation, window.ceil_mode)
             counts = flat_patches(counted, window_without, 0)
-            # With the padding as part of the image, ceil_mode may let one more window in: it is left out.
+            # If the padding is part of the image, ceil_mode can add one more window, which is removed here.
             counts = counts[tuple(slice(0, n) for n in (1, *y.shape[1:-1], 1))].sum(axis=-1)
         else:
             counts = flat_patches(counted, window, 0).sum(axis=-1)
@@ -49,14 +49,14 @@ def test_average_is_that_of_the_slices(ndim, count_include_pad):
     check()
 
 
-def test_padding_counts_only_if_it_is_told_to():
+def test_padding_counts_only_with_count_include_pad():
     x, window = np.full((1, 2, 3, 1), -5.0), Window((2, 2), padding=1)
     assert (avg_pool.avg_pool2d(x, window, count_include_pad=False) == -5).all()
     corner = avg_pool.avg_pool2d(x, window, count_include_pad=True)[0, 0, 0, 0]
     assert corner == -5 / 4
 
 
-def test_what_ceil_mode_adds_never_counts():
+def test_cells_added_by_ceil_mode_never_count():
     x = np.array([2.0, 4, 6, 8]).reshape(1, 4, 1)
     window = Window((3,), 2, 1, ceil_mode=True)
     np.testing.assert_array_equal(avg_pool.avg_pool1d(x, window, False)[0, :, 0], [3, 6, 8])
@@ -65,7 +65,7 @@ def test_what_ceil_mode_adds_never_counts():
 
 @PROBLEMS
 @COUNTS
-def test_the_derivative_is_the_numeric_one(window, size, count_include_pad):
+def test_the_derivative_agrees_with_central_differences(window, size, count_include_pad):
     x = small_floats((2, *size, 3), seed=1)
     dy = np.random.default_rng(2).standard_normal((2, *window.output_size(size), 3))
     dx = run("avg_pool_dx", window, dy, window, size, count_include_pad)
@@ -84,13 +84,13 @@ def test_the_derivative_is_the_exact_adjoint(window, size, count_include_pad):
     )
 
 
-def test_the_derivative_spreads_down_the_height_and_across_the_width():
+def test_the_derivative_spreads_over_the_window_only():
     dx = avg_pool.avg_pool2d_dx(np.array([6.0]).reshape(1, 1, 1, 1), Window((3, 1)), (3, 2), False)
     np.testing.assert_array_equal(dx[0, :, :, 0], [[2, 0], [2, 0], [2, 0]])
 
 
 @COUNTS
-def test_a_signal_is_an_image_one_pixel_high(count_include_pad):
+def test_a_signal_equals_an_image_one_pixel_high(count_include_pad):
     window = Window((3,), 2, ((1, 2),), ceil_mode=True)
     flat, x = window.with_axis_before(), np.random.default_rng(5).standard_normal((2, 7, 3))
     y = avg_pool.avg_pool1d(x, window, count_include_pad)
@@ -101,10 +101,10 @@ def test_a_signal_is_an_image_one_pixel_high(count_include_pad):
 
 @max_examples(20)
 @given(seeds, st.tuples(st.integers(1, 3), st.integers(1, 3)))
-def test_pooling_does_not_see_order_inside_a_window(seed, kernel):
+def test_pooling_ignores_the_order_inside_a_window(seed, kernel):
     rng = np.random.default_rng(seed)
     kh, kw = kernel
-    # Window (i, j) of the image, as rows of one table, each shuffled on its own.
+    # Each row of the table is one window of the image; the rows are shuffled independently.
     table = rng.integers(-9, 10, (2 * 3, kh * kw)).astype(float)
     shuffled = rng.permuted(table, axis=1)
     images = [t.reshape(2, 3, kh, kw).transpose(0, 2, 1, 3).reshape(1, 2 * kh, 3 * kw, 1) for t in (table, shuffled)]
@@ -128,7 +128,7 @@ def test_global_average_is_the_mean_over_all_positions(size):
 
 
 @GLOBAL
-def test_global_average_is_the_average_under_a_window_of_the_whole_size(size):
+def test_global_average_equals_the_average_of_one_window_over_the_image(size):
     x, dy = fractions((2, *size, 3), 1), fractions((2, 3), 2)
     window, one = Window(size), (2, *(1,) * len(size), 3)
     assert (run_global("", size, x).reshape(one) == run("avg_pool", window, x, window, False)).all()
@@ -137,7 +137,7 @@ def test_global_average_is_the_average_under_a_window_of_the_whole_size(size):
 
 
 @GLOBAL
-def test_the_global_derivative_is_the_exact_adjoint_and_the_numeric_one(size):
+def test_the_global_derivative_is_exact_and_agrees_with_central_differences(size):
     x, dy = fractions((2, *size, 3), 1), fractions((2, 3), 2)
     assert_adjoint(lambda x: run_global("", size, x), lambda dy: run_global("_dx", size, dy, size), x, dy)
     x, dy = small_floats((2, *size, 3), 3), small_floats((2, 3), 4)
@@ -145,7 +145,7 @@ def test_the_global_derivative_is_the_exact_adjoint_and_the_numeric_one(size):
 
 
 @GLOBAL
-def test_on_symbols_the_global_derivative_is_that_of_sympy(size):
+def test_the_symbolic_global_derivative_agrees_with_sympy(size):
     sympy = pytest.importorskip("sympy")
     x = np.array(sympy.symbols(f"x:{2 * int(np.prod(size))}"), object).reshape(1, *size, 2)
     dy = np.array(sympy.symbols("d:2"), object).reshape(1, 2)

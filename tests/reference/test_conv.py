@@ -1,3 +1,5 @@
+"""Tests of the convolution loops: slides, NumPy, SciPy, derivatives and symbols."""
+
 from itertools import combinations, product
 
 import numpy as np
@@ -18,13 +20,13 @@ def forward(ndim):
 
 
 def strided_view_conv(p):
-    """The same layer by NumPy alone: gather all patches of the padded input, and one einsum a group."""
+    """Compute the layer with NumPy: gather all patches of the padded input and multiply."""
     window, space = p.window, tuple(range(1, p.x.ndim - 1))
     x = np.pad(p.x, ((0, 0), *window.pads(p.size), (0, 0)))
     patches = np.lib.stride_tricks.sliding_window_view(x, window.span, space)  # (N, *positions, C, *span)
-    every = [slice(None, None, S) for S in window.stride]
+    strided = [slice(None, None, S) for S in window.stride]
     taps = [slice(None, None, D) for D in window.dilation]
-    patches = patches[(slice(None), *every, slice(None), *taps)]
+    patches = patches[(slice(None), *strided, slice(None), *taps)]
     ys = [
         np.tensordot(chunk, np.moveaxis(w, -2, 0), axes=window.ndim + 1)
         for chunk, w in zip(np.split(patches, p.groups, axis=1 + window.ndim), np.split(p.w, p.groups, axis=-1), strict=True)
@@ -32,7 +34,7 @@ def strided_view_conv(p):
     return np.concatenate(ys, axis=-1) + p.b
 
 
-def test_the_lectures_numbers():
+def test_examples_of_the_lecture():
     x, w = np.arange(1.0, 7).reshape(1, 6, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
     assert conv.conv1d(x, w, None, Window((3,)), 1)[0, :, 0].tolist() == [14, 20, 26, 32]
     assert conv.conv1d(x, w, None, Window((3,), stride=2), 1)[0, :, 0].tolist() == [14, 26]
@@ -41,7 +43,7 @@ def test_the_lectures_numbers():
     assert conv.conv1d(x, w, np.array([0.5]), Window((3,), padding=((2, 0),)), 1)[0, :2, 0].tolist() == [3.5, 8.5]
 
 
-def test_an_image_worked_by_hand():
+def test_an_image_computed_by_hand():
     x = np.arange(1.0, 13).reshape(1, 3, 4, 1)
     w = 10.0 ** np.arange(6).reshape(2, 3, 1, 1)
     assert conv.conv2d(x, w, None, Window((2, 3)), 1)[0, :, :, 0].tolist() == [[765321, 876432], [1209765, 1320876]]
@@ -49,7 +51,7 @@ def test_an_image_worked_by_hand():
     assert conv.conv2d(x, w, None, padded, 1)[0, :, :, 0].tolist() == [[650210, 87043], [1090, 131]]
 
 
-SLIDE_X = [  # the 7×7×3 input volume, with its padding of 1
+SLIDE_X = [  # the 7×7×3 input volume, including its padding of 1
     [
         [0, 0, 0, 0, 0, 0, 0],
         [0, 0, 1, 2, 2, 2, 0],
@@ -96,7 +98,7 @@ SLIDE_Y = [
 
 
 def slide_arrays(dtype):
-    """The slide's x, w, bias and y, channels last."""
+    """Return the slide's x, w, bias and y with the channels last."""
     x, y = (np.moveaxis(np.array(volume, dtype), 0, -1) for volume in (SLIDE_X, SLIDE_Y))
     w = np.stack([np.moveaxis(np.array(filter, dtype), 0, -1) for filter in (SLIDE_W0, SLIDE_W1)], axis=-1)
     return x[None], w, np.array(SLIDE_BIAS, dtype), y[None]
@@ -105,51 +107,54 @@ def slide_arrays(dtype):
 @engines
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_slides_example_of_a_layer_gives_its_printed_outputs(dtype):
-    """B1: an input of 7×7×3 with its padding, two filters of 3×3×3, stride 2. Source: lecture row B1 (SOURCES.md)."""
+    """B1: an input of 7×7×3 with its padding, two filters of 3×3×3, stride 2.
+
+    Source: lecture row B1 (SOURCES.md).
+    """
     x, w, bias, y = slide_arrays(dtype)
     np.testing.assert_array_equal(refconv.conv2d(x, w, bias, stride=2), y, strict=True)
     np.testing.assert_array_equal(refconv.conv2d(x[:, 1:-1, 1:-1], w, bias, stride=2, padding=1), y, strict=True)
 
 
-def test_the_slides_example_of_the_package_is_that_of_the_slide():
+def test_slide_example_equals_the_slide():
     (x, w, bias, y), example = slide_arrays(float), slide_example()
     np.testing.assert_array_equal(np.pad(example.x, ((1, 1), (1, 1), (0, 0))), x[0], strict=True)
-    for found, expected in ((example.w, w), (example.bias, bias), (example.y, y[0])):
-        np.testing.assert_array_equal(found, expected, strict=True)
+    for actual, expected in ((example.w, w), (example.bias, bias), (example.y, y[0])):
+        np.testing.assert_array_equal(actual, expected, strict=True)
     assert (example.stride, example.padding) == (2, 1)
 
 
 @pytest.mark.parametrize(("filter", "changes"), [(0, 2), (1, 1)])
-def test_no_other_repair_of_the_slides_filter_gives_its_outputs(filter, changes):
+def test_no_other_correction_of_the_slides_filter_gives_its_outputs(filter, changes):
     x, w, bias, stride, padding, y = slide_example()
     columns = refconv.im2col(x[None], (3, 3), stride=stride, padding=padding)
-    legible = np.arange(9) > 0 if filter == 0 else np.full(9, True)  # all but the question mark
-    expected = (y[..., filter].ravel() - bias[filter])[legible]
+    readable = np.arange(9) > 0 if filter == 0 else np.full(9, True)  # all outputs except the question mark
+    expected = (y[..., filter].ravel() - bias[filter])[readable]
     printed = w[..., filter].copy()
     for (m, n, c, _), entry in ((at, entry) for at, entry in PRINTED.items() if at[-1] == filter):
         printed[m, n, c] = entry
 
-    def repairs(count):
+    def corrections(count):
         for places in combinations(range(27), count):
             for entries in product((-1, 0, 1), repeat=count):
-                repaired = printed.flatten()
-                repaired[list(places)] = entries
-                if np.array_equal((repaired @ columns)[legible], expected):
-                    yield repaired
+                corrected = printed.flatten()
+                corrected[list(places)] = entries
+                if np.array_equal((corrected @ columns)[readable], expected):
+                    yield corrected
 
-    assert not any(True for count in range(changes) for _ in repairs(count))
-    (only,) = repairs(changes)
+    assert not any(True for count in range(changes) for _ in corrections(count))
+    (only,) = corrections(changes)
     np.testing.assert_array_equal(only, w[..., filter].ravel())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_one_by_one_kernel_is_a_dense_layer_shared_by_all_pixels(dtype):
+def test_a_one_by_one_kernel_is_a_dense_layer_at_each_pixel(dtype):
     p = problem((3, 4), Window((1, 1)), C_g=5, O_g=2, dtype=dtype)
     y = conv.conv2d(p.x, p.w, p.b, p.window, 1)
     assert_same_sums(y, lambda x, w, b: x @ w[0, 0] + b, p.x, p.w, p.b, terms=5 + 1)
 
 
-def test_each_group_sees_its_own_channels_only():
+def test_each_group_reads_only_its_own_channels():
     p = problem((4, 5), Window((2, 3), padding="same"), C_g=2, O_g=3, groups=2)
     y = conv.conv2d(p.x, p.w, p.b, p.window, 2)
     for g in range(2):
@@ -163,7 +168,7 @@ def test_forward_is_patches_times_weights(ndim):
     def check(p):
         y = forward(ndim)(p.x, p.w, p.b, p.window, p.groups)
         assert y.dtype == p.x.dtype
-        np.testing.assert_array_equal(y, strided_view_conv(p))  # integers: no rounding, whatever the order
+        np.testing.assert_array_equal(y, strided_view_conv(p))  # integers: no sum rounds, in any order
 
     check()
 
@@ -181,13 +186,13 @@ SETTINGS = [
     pytest.param((4, 3), Window((1, 4), 1, "full", (1, 2)), 3, id="full-dilated"),
     pytest.param((8,), Window((3,), 2, ((2, 1),), 2), 2, id="signal"),
     pytest.param((5,), Window((2,), 3, "same_lower"), 1, id="signal-same-lower"),
-    pytest.param((4, 2), Window((1, 2), 3, 3), 2, id="windows-that-see-zeros-only"),
+    pytest.param((4, 2), Window((1, 2), 3, 3), 2, id="windows-on-padding-only"),
 ]
 
 
 @pytest.mark.parametrize(("size", "window", "groups"), SETTINGS)
 class TestDerivatives:
-    """One bilinear form ⟨dy, conv(x, w)⟩, and the three ways to take it apart."""
+    """Tests of the derivatives of ⟨dy, conv(x, w, b)⟩ with respect to x, w and b."""
 
     def fractions(self, size, window, groups):
         x = fractions((2, *size, 2 * groups), 0)
@@ -198,17 +203,17 @@ class TestDerivatives:
     def derivative(self, name, window):
         return getattr(conv, f"conv{window.ndim}d_{name}")
 
-    def test_dx_is_the_adjoint_of_the_layer_exactly(self, size, window, groups):
+    def test_dx_is_the_exact_adjoint_of_the_layer(self, size, window, groups):
         x, w, dy, layer = self.fractions(size, window, groups)
         dx = self.derivative("dx", window)
         assert_adjoint(lambda x: layer(x, w, None, window, groups), lambda dy: dx(dy, w, size, window, groups), x, dy)
 
-    def test_dw_is_the_adjoint_of_the_layer_as_a_function_of_its_kernel_exactly(self, size, window, groups):
+    def test_dw_is_the_exact_adjoint_of_the_layer_as_a_function_of_its_kernel(self, size, window, groups):
         x, w, dy, layer = self.fractions(size, window, groups)
         dw = self.derivative("dw", window)
         assert_adjoint(lambda w: layer(x, w, None, window, groups), lambda dy: dw(x, dy, window, groups), w, dy)
 
-    def test_db_is_the_adjoint_of_spreading_the_bias(self, size, window, groups):
+    def test_db_is_the_exact_adjoint_of_the_layer_as_a_function_of_its_bias(self, size, window, groups):
         x, w, dy, layer = self.fractions(size, window, groups)
         b = fractions(dy.shape[-1:], 3)
         assert_adjoint(lambda b: layer(x, 0 * w, b, window, groups), self.derivative("db", window), b, dy)
@@ -225,7 +230,7 @@ class TestDerivatives:
 
 
 @given(conv_problems(2, values=small_integers, most_channels=2, most_groups=2))
-def test_each_element_of_dx_and_dw_is_what_a_unit_input_or_weight_makes_of_dy(p):
+def test_each_element_of_dx_and_dw_is_the_inner_product_of_dy_and_a_unit_response(p):
     dx = conv.conv2d_dx(p.dy, p.w, p.size, p.window, p.groups)
     dw = conv.conv2d_dw(p.x, p.dy, p.window, p.groups)
     rng = np.random.default_rng(0)
@@ -252,7 +257,7 @@ def test_the_layer_runs_on_symbols():
 
 @pytest.mark.parametrize("f", [0, 1, 2])
 class TestCentredForms:
-    """The slides' own formulas: one channel, filter indices −f … f, the flipped filter in ∂e/∂x."""
+    """Tests of the slides' formulas: one channel, filter indices −f … f, flipped for ∂e/∂x."""
 
     def arrays(self, f):
         return fractions((5, 4), 0), fractions((2 * f + 1, 2 * f + 1), 1), fractions((5, 4), 2)
@@ -281,13 +286,13 @@ class TestCentredForms:
         assert_adjoint(lambda w: conv.centred_correlation(x, w), lambda dz: conv.centred_correlation_dw(x, dz, f), w, dz)
 
 
-def test_at_is_zero_outside_on_every_side():
+def test_at_is_zero_outside_the_image():
     x = np.array([[1, 2, 3], [4, 5, 6]])
     assert [conv.at(x, 0, 0), conv.at(x, 1, 2)] == [1, 6]
     assert [conv.at(x, *outside) for outside in ((-1, 0), (0, -1), (2, 0), (0, 3), (-1, -1))] == [0] * 5
 
 
-def test_loops_leave_their_arguments_alone():
+def test_loops_do_not_change_their_arguments():
     p = problem((4, 5), Window((2, 3), padding="same"))
     before = [a.copy() for a in (p.x, p.w, p.b, p.dy)]
     conv.conv2d(p.x, p.w, p.b, p.window, 1)

@@ -1,3 +1,5 @@
+"""Tests of the transposed convolution loops: examples, three definitions, derivatives."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ def row(*numbers):
     return np.array(numbers, float).reshape(1, -1, 1)
 
 
-def test_a_signal_worked_by_hand():
+def test_a_signal_computed_by_hand():
     x, w = row(1, 10), np.array([1.0, 2, 3]).reshape(3, 1, 1)
 
     def stamped(size, **window):
@@ -34,7 +36,7 @@ def test_a_signal_worked_by_hand():
     assert stamped(8, stride=5) == [1, 2, 3, 0, 0, 10, 20, 30]
 
 
-def test_an_image_worked_by_hand():
+def test_an_image_computed_by_hand():
     x, w = np.array([1.0, 10, 100, 1000]).reshape(1, 2, 2, 1), np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(2, 3, 1, 1)
     y = conv_transpose.conv_transpose2d(x, w, np.array([0.5]), (3, 5), Window((2, 3), stride=(1, 2)), 1)
     assert y[0, :, :, 0].tolist() == [
@@ -47,15 +49,15 @@ def test_an_image_worked_by_hand():
     assert y[0, :, :, 0].tolist() == [[104, 205, 1346], [400, 500, 4600]]
 
 
-def test_groups_worked_by_hand():
-    # Two groups of two inputs and three outputs each; every product is its own power of ten.
+def test_groups_computed_by_hand():
+    # Two groups of two inputs and three outputs each; each product has its own power of ten.
     x = np.array([1.0, 2, 3, 4]).reshape(1, 1, 4)
     w = np.array([[1.0, 10, 1, 10], [100, 1000, 100, 1000], [0, 1, 2, 3]]).reshape(1, 3, 4)
     y = conv_transpose.conv_transpose1d(x, w, None, (1,), Window((1,)), 2)
     assert y[0, 0].tolist() == [21, 2100, 2, 43, 4300, 18]
 
 
-def test_each_group_stamps_its_own_channels_only():
+def test_each_group_writes_only_its_own_channels():
     p = transpose_problem((5, 7), Window((2, 3), (1, 2), "same"), C_g=2, O_g=3, groups=2)
     y = conv_transpose.conv_transpose2d(p.x, p.w, p.b, p.output_size, p.window, 2)
     for g in range(2):
@@ -64,7 +66,7 @@ def test_each_group_stamps_its_own_channels_only():
         np.testing.assert_array_equal(y[..., 3 * g :][..., :3], alone)
 
 
-# Output size, window, groups. In "output-padding" y has pixels that no stamp reaches.
+# Output size, window, groups. In "output-padding", y has pixels that no stamp reaches.
 SETTINGS = [
     pytest.param((3, 4), Window((2, 3)), 1, id="plain"),
     pytest.param((7, 9), Window((2, 3), (2, 1), ((0, 1), (2, 1)), (3, 2)), 2, id="groups-stride-dilation-asymmetric"),
@@ -73,7 +75,7 @@ SETTINGS = [
     pytest.param((4, 3), Window((1, 4), 1, "full", (1, 2)), 3, id="full-dilated"),
     pytest.param((6, 9), Window((2, 3), (2, 4)), 2, id="output-padding"),
     pytest.param((5, 8), Window((1, 2), (3, 5)), 1, id="gaps-between-stamps"),
-    pytest.param((4, 2), Window((1, 2), 3, 3), 2, id="stamps-in-the-padding-only"),
+    pytest.param((4, 2), Window((1, 2), 3, 3), 2, id="stamps-on-padding-only"),
     pytest.param((8,), Window((3,), 2, ((2, 1),), 2), 2, id="signal"),
     pytest.param((5,), Window((2,), 3, "same_lower"), 1, id="signal-same-lower"),
 ]
@@ -81,7 +83,7 @@ IMAGES = [setting for setting in SETTINGS if len(setting.values[0]) == 2]
 
 
 def in_fractions(output_size, window, groups):
-    """x with two channels a group, y with three: exact numbers."""
+    """Return x with two channels per group, w, b, and dy with three per group, as fractions."""
     x = fractions((2, *window.output_size(output_size), 2 * groups), 0)
     w = fractions((*window.kernel, 3, 2 * groups), 1)
     b = fractions((3 * groups,), 2)
@@ -91,22 +93,22 @@ def in_fractions(output_size, window, groups):
 
 @pytest.mark.parametrize(("output_size", "window", "groups"), SETTINGS)
 class TestDerivatives:
-    """One bilinear form ⟨dy, conv_transpose(x, w)⟩, and the three ways to take it apart."""
+    """Tests of the derivatives of ⟨dy, conv_transpose(x, w, b)⟩ with respect to x, w and b."""
 
     def derivative(self, name, window):
         return getattr(conv_transpose, f"conv_transpose{window.ndim}d_{name}")
 
-    def test_dx_is_the_adjoint_of_the_layer_exactly(self, output_size, window, groups):
+    def test_dx_is_the_exact_adjoint_of_the_layer(self, output_size, window, groups):
         x, w, _, dy = in_fractions(output_size, window, groups)
         layer, dx = forward(window.ndim), self.derivative("dx", window)
         assert_adjoint(lambda x: layer(x, w, None, output_size, window, groups), lambda dy: dx(dy, w, window, groups), x, dy)
 
-    def test_dw_is_the_adjoint_of_the_layer_as_a_function_of_its_kernel_exactly(self, output_size, window, groups):
+    def test_dw_is_the_exact_adjoint_of_the_layer_as_a_function_of_its_kernel(self, output_size, window, groups):
         x, w, _, dy = in_fractions(output_size, window, groups)
         layer, dw = forward(window.ndim), self.derivative("dw", window)
         assert_adjoint(lambda w: layer(x, w, None, output_size, window, groups), lambda dy: dw(x, dy, window, groups), w, dy)
 
-    def test_db_is_the_adjoint_of_spreading_the_bias(self, output_size, window, groups):
+    def test_db_is_the_exact_adjoint_of_the_layer_as_a_function_of_its_bias(self, output_size, window, groups):
         x, w, b, dy = in_fractions(output_size, window, groups)
         layer = forward(window.ndim)
         assert_adjoint(lambda b: layer(x, 0 * w, b, output_size, window, groups), self.derivative("db", window), b, dy)
@@ -124,24 +126,25 @@ class TestDerivatives:
 
 @pytest.mark.parametrize(("output_size", "window", "groups"), SETTINGS)
 class TestTheThreeFormsOfTheLecture:
-    """∂e/∂x of a convolution, the product with Tᵀ, and a convolution of the zero-stuffed input: exactly one thing (C2)."""
+    """Tests that three definitions of the transposed convolution are equal (lecture row C2).
 
-    def test_it_is_the_dx_of_the_convolution(self, output_size, window, groups):
+    They are ∂e/∂x of a convolution, the product with Tᵀ, and a convolution of the zero-stuffed input.
+    """
+
+    def test_it_equals_dx_of_the_convolution(self, output_size, window, groups):
         x, w, b, _ = in_fractions(output_size, window, groups)
         dx = getattr(conv, f"conv{window.ndim}d_dx")(x, w, output_size, window, groups)
         y = forward(window.ndim)(x, w, b, output_size, window, groups)
         np.testing.assert_array_equal(y, dx + b, strict=True)
 
-    def test_it_is_the_product_with_the_transposed_matrix(self, output_size, window, groups):
+    def test_it_equals_the_product_with_the_transposed_matrix(self, output_size, window, groups):
         x, w, b, dy = in_fractions(output_size, window, groups)
         T = getattr(matrix, f"toeplitz{window.ndim}d")(w, output_size, window, groups)
         y = forward(window.ndim)(x, w, b, output_size, window, groups)
         for image, stamped in zip(x, y, strict=True):
             np.testing.assert_array_equal((T.T @ image.ravel()).reshape(dy.shape[1:]) + b, stamped, strict=True)
 
-    def test_its_dx_is_the_convolution_and_its_dw_that_of_the_convolution_with_exchanged_roles(
-        self, output_size, window, groups
-    ):
+    def test_its_derivatives_are_the_convolution_and_its_dw(self, output_size, window, groups):
         x, w, _, dy = in_fractions(output_size, window, groups)
         ours, theirs = f"conv_transpose{window.ndim}d", f"conv{window.ndim}d"
         dx = getattr(conv_transpose, f"{ours}_dx")(dy, w, window, groups)
@@ -151,7 +154,7 @@ class TestTheThreeFormsOfTheLecture:
 
 
 @pytest.mark.parametrize(("output_size", "window", "groups"), IMAGES)
-def test_it_is_a_convolution_of_the_zero_stuffed_input(output_size, window, groups):
+def test_it_equals_a_convolution_of_the_zero_stuffed_input(output_size, window, groups):
     x, w, b, _ = in_fractions(output_size, window, groups)
     for bias in (b, None):
         y = conv_transpose.conv_transpose2d(x, w, bias, output_size, window, groups)
@@ -161,28 +164,28 @@ def test_it_is_a_convolution_of_the_zero_stuffed_input(output_size, window, grou
 
 
 @given(transpose_problems(2, values=small_integers, most_channels=2, most_groups=2))
-def test_the_zero_stuffed_form_agrees_for_every_window(p):
+def test_the_zero_stuffed_form_agrees_for_any_window(p):
     arguments = (p.x, p.w, p.b, p.output_size, p.window, p.groups)
     y = conv_transpose.conv_transpose2d(*arguments)
     assert y.dtype == p.x.dtype
     np.testing.assert_array_equal(conv_transpose.zero_stuffed_conv_transpose2d(*arguments), y, strict=True)
 
 
-def test_turned_flips_the_kernel_and_exchanges_the_channels_of_each_group():
+def test_turned_flips_the_kernel_and_swaps_the_channels_of_each_group():
     w = small_integers((2, 3, 3, 4), 1)  # two groups of two inputs and three outputs
-    t = conv_transpose.turned(w, 2)
+    t = conv_transpose.flip_kernel(w, 2)
     assert t.shape == (2, 3, 2, 6)
     for m, n, o, c in np.ndindex(w.shape):
         assert t[1 - m, 2 - n, c % 2, 3 * (c // 2) + o] == w[m, n, o, c]
 
 
 @pytest.mark.parametrize("ndim", [1, 2])
-def test_the_derivatives_are_proved_on_symbols(ndim):
+def test_symbolic_derivatives_agree_with_sympy(ndim):
     sympy = pytest.importorskip("sympy")
 
     def symbols(letter, *shape):
-        made = sympy.symbols(f"{letter}0:{int(np.prod(shape))}")
-        return np.array(made, object).reshape(shape)
+        letters = sympy.symbols(f"{letter}0:{int(np.prod(shape))}")
+        return np.array(letters, object).reshape(shape)
 
     window = Window((1, 2)[-ndim:], (1, 3)[-ndim:], ((0, 0), (1, 0))[-ndim:])
     output_size = (2, 5)[-ndim:]  # with one pixel of output padding
@@ -199,7 +202,7 @@ def test_the_derivatives_are_proved_on_symbols(ndim):
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_loops_leave_their_arguments_alone(padding):
+def test_loops_do_not_change_their_arguments(padding):
     p = transpose_problem((4, 5), Window((2, 3), padding=padding))
     arrays = (p.x, p.w, p.b, p.dy)
     before = [a.copy() for a in arrays]

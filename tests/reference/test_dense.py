@@ -1,4 +1,4 @@
-"""The dense layer as loops: by hand, its derivatives exactly, and as a 1×1 convolution."""
+"""Tests of the dense layer's loops: by hand, exact derivatives, 1×1 convolution."""
 
 import numpy as np
 import pytest
@@ -11,18 +11,18 @@ from refconv.reference.dense import dense, dense_db, dense_dw, dense_dx
 N, C, O = 3, 4, 2
 
 
-def test_an_example_by_hand():
+def test_an_example_computed_by_hand():
     x, w, b = np.array([[1.0, 2], [3, 5]]), np.array([[1.0, 10, 100], [7, 0, 9]]), np.array([0.5, 0, -1])
     assert dense(x, w, b).tolist() == [[15.5, 10, 117], [38.5, 30, 344]]
     assert dense(x, w, None).tolist() == [[15, 10, 118], [38, 30, 345]]
 
 
-def test_it_is_a_matrix_product():
+def test_dense_equals_a_matrix_product():
     x, w, b = fractions((N, C), 1), fractions((C, O), 2), fractions((O,), 3)
     assert (dense(x, w, b) == x @ w + b).all()
 
 
-def test_both_derivatives_are_adjoint_to_the_layer():
+def test_all_derivatives_are_exact_adjoints():
     x, w, dy = fractions((N, C), 1), fractions((C, O), 2), fractions((N, O), 3)
     assert_adjoint(lambda x: dense(x, w, None), lambda dy: dense_dx(dy, w), x, dy)
     assert_adjoint(lambda w: dense(x, w, None), lambda dy: dense_dw(x, dy), w, dy)
@@ -30,7 +30,7 @@ def test_both_derivatives_are_adjoint_to_the_layer():
     assert_adjoint(lambda b: dense(x, zeros, b), dense_db, fractions((O,), 4), dy)
 
 
-def test_a_1x1_convolution_is_this_layer_at_each_pixel():
+def test_a_1x1_convolution_is_a_dense_layer_at_each_pixel():
     (H, W), window = (5, 6), Window((1, 1))
     x, w, b, dy = fractions((N, H, W, C), 1), fractions((C, O), 2), fractions((O,), 3), fractions((N, H, W, O), 4)
     y = conv2d(x, w[None, None], b, window, 1)
@@ -44,7 +44,7 @@ def test_a_1x1_convolution_is_this_layer_at_each_pixel():
     assert (conv2d_db(dy) == dense_db(pixels[1])).all()
 
 
-def test_on_symbols_the_derivatives_are_those_of_sympy():
+def test_symbolic_derivatives_agree_with_sympy():
     sympy = pytest.importorskip("sympy")
     x, w = (np.array(sympy.symbols(f"{name}:6"), object).reshape(shape) for name, shape in (("x", (2, 3)), ("w", (3, 2))))
     dy = np.array(sympy.symbols("d:4"), object).reshape(2, 2)

@@ -1,4 +1,4 @@
-"""The loops of dropout: who is dropped, by how much the others grow, and the way back."""
+"""Tests of the dropout loops: dropped elements, scale of the others, and derivative."""
 
 from fractions import Fraction
 
@@ -9,15 +9,15 @@ from evidence import assert_adjoint, assert_is_derivative, fractions
 from refconv.reference.dropout import dropout, dropout_dx
 
 
-def test_four_units_by_hand():
+def test_four_units_computed_by_hand():
     x, u = np.array([[1.0, -2], [3, 5]]), np.array([[0.19, 0.21], [0.0, 0.2]])
     y, mask = dropout(x, u, 0.2)
-    assert mask.tolist() == [[0, 1.25], [0, 1.25]]  # u = rate stays: the share of u below the rate is the rate
+    assert mask.tolist() == [[0, 1.25], [0, 1.25]]  # u = rate is kept: the probability of u < rate is exactly rate
     assert y.tolist() == [[0, -2.5], [0, 6.25]]
     assert dropout_dx(np.array([[10.0, 20], [30, 40]]), mask=mask).tolist() == [[0, 25], [0, 50]]
 
 
-def test_with_rate_zero_nothing_happens():
+def test_rate_zero_changes_nothing():
     x, u = np.array([1.0, 2, 3], np.float32), np.array([0.0, 0.5, 0.99])
     y, mask = dropout(x, u, 0.0)
     assert y.tolist() == x.tolist()
@@ -25,7 +25,7 @@ def test_with_rate_zero_nothing_happens():
     assert y.dtype == mask.dtype == np.float32
 
 
-def test_the_way_back_is_the_adjoint_exactly():
+def test_dropout_dx_is_the_exact_adjoint():
     x, dy = fractions((3, 4), 0), fractions((3, 4), 1)
     u, rate = np.random.default_rng(2).random((3, 4)), Fraction(1, 3)
     mask = dropout(x, u, rate)[1]
@@ -33,14 +33,14 @@ def test_the_way_back_is_the_adjoint_exactly():
     assert_adjoint(lambda x: dropout(x, u, rate)[0], lambda dy: dropout_dx(dy, mask=mask), x, dy)
 
 
-def test_numeric_derivative():
+def test_derivative_agrees_with_central_differences():
     rng = np.random.default_rng(3)
     x, u, dy = rng.standard_normal((4, 5)), rng.random((4, 5)), rng.standard_normal((4, 5))
     mask = dropout(x, u, 0.4)[1]
     assert_is_derivative(dropout_dx(dy, mask=mask), lambda x: dropout(x, u, 0.4)[0], x, dy)
 
 
-def test_derivative_proved_on_symbols():
+def test_symbolic_derivative_agrees_with_sympy():
     sympy = pytest.importorskip("sympy")
     x, dy = (np.array(sympy.symbols(f"{name}0:4"), object) for name in "xd")
     u = np.array([0.1, 0.5, 0.3, 0.9])

@@ -1,3 +1,5 @@
+"""Tests of the matrix loops: im2col, col2im, Toeplitz matrices and zero stuffing."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,8 +14,8 @@ SETTINGS = [
     pytest.param((7, 9), Window((2, 3), (2, 1), ((0, 1), (2, 1)), (3, 2)), 2, id="groups-stride-dilation-asymmetric"),
     pytest.param((6, 5), Window((3, 2), (2, 3), "same"), 1, id="same-strided"),
     pytest.param((4, 3), Window((1, 4), 1, "full", (1, 2)), 3, id="full-dilated"),
-    pytest.param((5, 8), Window((1, 2), (3, 5)), 1, id="pixels-that-no-window-sees"),
-    pytest.param((4, 2), Window((1, 2), 3, 3), 2, id="windows-that-see-zeros-only"),
+    pytest.param((5, 8), Window((1, 2), (3, 5)), 1, id="pixels-between-windows"),
+    pytest.param((4, 2), Window((1, 2), 3, 3), 2, id="windows-on-padding-only"),
     pytest.param((8,), Window((3,), 2, ((2, 1),), 2), 2, id="signal"),
     pytest.param((5,), Window((2,), 3, "same_lower"), 1, id="signal-same-lower"),
 ]
@@ -27,8 +29,8 @@ def in_fractions(input_size, window, groups):
     return x, w, dy
 
 
-def test_columns_worked_by_hand():
-    # Two images of 2 × 3 pixels and two channels: the hundreds are the image, the tens the pixel, the ones the channel.
+def test_im2col_computed_by_hand():
+    # Two images of 2 × 3 pixels and two channels; hundreds number the image, tens the pixel, ones the channel.
     b, u, v, c = np.ogrid[1:3, 0:2, 0:3, 0:2]
     x = 100.0 * b + 10 * (3 * u + v) + c
     assert matrix.im2col(x, Window((2, 1), (1, 2))).tolist() == [
@@ -43,7 +45,7 @@ def test_columns_worked_by_hand():
     ]
 
 
-def test_columns_go_back_worked_by_hand():
+def test_col2im_computed_by_hand():
     columns = np.array([[1.0, 2, 3, 4], [10, 20, 30, 40]])  # kernel entries 0 and 1; two images of one channel, two pixels
     x = matrix.col2im(columns, (1, 3), Window((1, 2)))
     assert x[..., 0].tolist() == [[[1, 12, 20]], [[3, 34, 40]]]
@@ -54,14 +56,14 @@ def test_columns_go_back_worked_by_hand():
 
 
 @given(conv_problems(2, values=small_integers, most_groups=1))
-def test_the_layer_is_the_kernels_times_the_columns(p):
+def test_the_layer_equals_the_kernels_times_im2col(p):
     y = conv.conv2d(p.x, p.w, None, p.window, 1)
     product = p.w.reshape(-1, y.shape[-1]).T @ matrix.im2col(p.x, p.window)
     np.testing.assert_array_equal(product, y.reshape(-1, y.shape[-1]).T, strict=True)
 
 
 @given(conv_problems(2, values=small_integers, most_groups=1))
-def test_the_derivatives_are_matrix_products_too(p):
+def test_dx_and_dw_equal_matrix_products(p):
     M, D = matrix.im2col(p.x, p.window), p.dy.reshape(-1, p.dy.shape[-1])
     K = p.w.reshape(-1, p.w.shape[-1])
     np.testing.assert_array_equal((M @ D).reshape(p.w.shape), conv.conv2d_dw(p.x, p.dy, p.window, 1), strict=True)
@@ -70,38 +72,38 @@ def test_the_derivatives_are_matrix_products_too(p):
 
 
 @pytest.mark.parametrize(("input_size", "window", "groups"), IMAGES)
-def test_col2im_is_the_adjoint_of_im2col_exactly(input_size, window, groups):
+def test_col2im_is_the_exact_adjoint_of_im2col(input_size, window, groups):
     x = fractions((2, *input_size, 3), 0)
     columns = fractions(matrix.im2col(x, window).shape, 1)
     assert_adjoint(lambda x: matrix.im2col(x, window), lambda m: matrix.col2im(m, input_size, window), x, columns)
 
 
-def test_col2im_of_im2col_counts_the_windows_that_see_a_pixel():
+def test_col2im_of_im2col_counts_the_windows_that_read_a_pixel():
     ones = np.ones((1, 3, 4, 1))
-    seen = matrix.col2im(matrix.im2col(ones, Window((2, 3))), (3, 4), Window((2, 3)))
-    assert seen[0, :, :, 0].tolist() == [[1, 2, 2, 1], [2, 4, 4, 2], [1, 2, 2, 1]]
+    folded = matrix.col2im(matrix.im2col(ones, Window((2, 3))), (3, 4), Window((2, 3)))
+    assert folded[0, :, :, 0].tolist() == [[1, 2, 2, 1], [2, 4, 4, 2], [1, 2, 2, 1]]
 
 
 @pytest.mark.parametrize(("input_size", "window", "groups"), SETTINGS)
 class TestToeplitz:
-    """y = T x and x̂ = Tᵀ y, in exact numbers."""
+    """Tests of y = T x and x̂ = Tᵀ y with fractions."""
 
     def matrix(self, w, input_size, window, groups):
         return getattr(matrix, f"toeplitz{window.ndim}d")(w, input_size, window, groups)
 
-    def test_its_product_is_the_layer(self, input_size, window, groups):
+    def test_its_product_with_x_equals_the_layer(self, input_size, window, groups):
         x, w, dy = in_fractions(input_size, window, groups)
         T, y = self.matrix(w, input_size, window, groups), getattr(conv, f"conv{window.ndim}d")(x, w, None, window, groups)
         assert T.shape == (dy[0].size, x[0].size)
         for signal, output in zip(x, y, strict=True):
             np.testing.assert_array_equal((T @ signal.ravel()).reshape(output.shape), output, strict=True)
 
-    def test_the_product_with_its_transpose_is_dx_of_the_layer(self, input_size, window, groups):
+    def test_the_product_of_its_transpose_with_dy_equals_dx(self, input_size, window, groups):
         x, w, dy = in_fractions(input_size, window, groups)
         T = self.matrix(w, input_size, window, groups)
         dx = getattr(conv, f"conv{window.ndim}d_dx")(dy, w, input_size, window, groups)
-        for d, back in zip(dy, dx, strict=True):
-            np.testing.assert_array_equal((T.T @ d.ravel()).reshape(x.shape[1:]), back, strict=True)
+        for d, expected in zip(dy, dx, strict=True):
+            np.testing.assert_array_equal((T.T @ d.ravel()).reshape(x.shape[1:]), expected, strict=True)
 
     def test_inner_products_agree_with_the_layer_and_its_dx(self, input_size, window, groups):
         x, w, dy = in_fractions(input_size, window, groups)
@@ -116,7 +118,7 @@ class TestToeplitz:
             lambda x: layer(x, w, None, window, groups), lambda dy: (T.T @ dy.ravel()).reshape(x[:1].shape), x[:1], dy[:1]
         )
 
-    def test_it_is_new_memory_in_one_piece(self, input_size, window, groups):
+    def test_it_is_a_new_contiguous_array(self, input_size, window, groups):
         _, w, _ = in_fractions(input_size, window, groups)
         T = self.matrix(w, input_size, window, groups)
         assert T.flags.c_contiguous
@@ -129,37 +131,37 @@ def is_toeplitz(T):
 
 @pytest.mark.parametrize("padding", ["valid", "same", "full", 2, ((3, 0),)])
 @pytest.mark.parametrize("dilation", [1, 2])
-def test_with_one_channel_and_stride_one_each_diagonal_holds_one_value(padding, dilation):
+def test_with_one_channel_and_stride_one_each_diagonal_is_constant(padding, dilation):
     w = np.array([2.0, 3, 5]).reshape(3, 1, 1)
     assert is_toeplitz(matrix.toeplitz1d(w, (8,), Window((3,), 1, padding, dilation), 1))
 
 
-def test_with_a_stride_the_diagonals_do_not():
+def test_with_a_larger_stride_the_diagonals_are_not_constant():
     w = np.array([2.0, 3, 5]).reshape(3, 1, 1)
     assert not is_toeplitz(matrix.toeplitz1d(w, (8,), Window((3,), 2), 1))
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "full", ((2, 0), (1, 3))])
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 1)])
-def test_in_two_dimensions_the_blocks_repeat_and_each_is_toeplitz(padding, dilation):
+def test_in_two_dimensions_the_matrix_is_doubly_block_toeplitz(padding, dilation):
     window = Window((2, 3), 1, padding, dilation)
     (H, W), (rows, columns) = (5, 7), window.output_size((5, 7))
     w = np.array([[2.0, 3, 5], [7, 11, 13]]).reshape(2, 3, 1, 1)
     blocks = matrix.toeplitz2d(w, (H, W), window, 1).reshape(rows, columns, H, W).swapaxes(1, 2)
     assert (blocks[1:, 1:] == blocks[:-1, :-1]).all()
     assert all(is_toeplitz(blocks[i, u]) for i in range(rows) for u in range(H))
-    # Doubly blocked, but not Toeplitz as a whole: where one block ends and the next begins, diagonals break.
+    # The matrix itself is not Toeplitz: its diagonals change from one block to the next.
     assert not is_toeplitz(matrix.toeplitz2d(w, (H, W), window, 1))
 
 
-def test_a_signal_is_an_image_one_pixel_high():
+def test_a_signal_equals_an_image_one_pixel_high():
     w = small_integers((3, 2, 6), 1)
     window = Window((3,), 2, ((2, 1),), 2)
     T = matrix.toeplitz2d(w[None], (1, 8), window.with_axis_before(), 2)
     np.testing.assert_array_equal(matrix.toeplitz1d(w, (8,), window, 2), T, strict=True)
 
 
-def test_zeros_stuffed_by_hand():
+def test_zero_stuff_computed_by_hand():
     x = np.arange(1.0, 9).reshape(1, 2, 2, 2)
     assert matrix.zero_stuff(x, (2, 3))[0].tolist() == [
         [[1, 2], [0, 0], [0, 0], [3, 4]],
@@ -171,18 +173,18 @@ def test_zeros_stuffed_by_hand():
 
 
 @pytest.mark.parametrize(("size", "stride"), [((3, 4), (2, 3)), ((5,), (4,)), ((2, 3), (1, 1))])
-def test_zero_stuffing_is_what_a_strided_point_convolution_undoes(size, stride):
+def test_zero_stuffing_is_the_adjoint_of_strided_slicing(size, stride):
     x = fractions((2, *size, 3), 0)
     stuffed = matrix.zero_stuff(x, stride)
-    every = (slice(None), *(slice(None, None, S) for S in stride))
-    np.testing.assert_array_equal(stuffed[every], x, strict=True)
+    strided = (slice(None), *(slice(None, None, S) for S in stride))
+    np.testing.assert_array_equal(stuffed[strided], x, strict=True)
     assert np.count_nonzero(stuffed) == np.count_nonzero(x)
     dy = fractions(stuffed.shape, 1)
-    assert_adjoint(lambda x: matrix.zero_stuff(x, stride), lambda dy: dy[every], x, dy)
+    assert_adjoint(lambda x: matrix.zero_stuff(x, stride), lambda dy: dy[strided], x, dy)
     assert not np.shares_memory(stuffed, x)
 
 
-def test_the_matrices_hold_symbols():
+def test_the_matrices_accept_symbols():
     sympy = pytest.importorskip("sympy")
     x = np.array(sympy.symbols("x0:12"), object).reshape(1, 2, 3, 2)
     w = np.array(sympy.symbols("w0:12"), object).reshape(1, 2, 2, 3)
@@ -193,5 +195,5 @@ def test_the_matrices_hold_symbols():
     assert (np.array(jacobian, object) == T).all()
     product = w.reshape(4, 3).T @ matrix.im2col(x, window)
     assert all(sympy.expand(a - b) == 0 for a, b in zip(product.T.ravel(), y.ravel(), strict=True))
-    seen = matrix.col2im(matrix.im2col(x, window), (2, 3), window)
-    assert [sympy.expand(s / e) for s, e in zip(seen[0, 0].ravel(), x[0, 0].ravel(), strict=True)] == [2, 2, 2, 2, 1, 1]
+    folded = matrix.col2im(matrix.im2col(x, window), (2, 3), window)
+    assert [sympy.expand(s / e) for s, e in zip(folded[0, 0].ravel(), x[0, 0].ravel(), strict=True)] == [2, 2, 2, 2, 1, 1]

@@ -1,4 +1,4 @@
-"""The loops of max pooling: literal examples, an independent definition by slices, and what must hold for every input."""
+"""Tests of the max pooling loops: examples, NumPy slices, and properties."""
 
 from fractions import Fraction
 
@@ -14,7 +14,7 @@ from strategies import max_examples, seeds
 
 
 def run(name, window, *arguments):
-    """The function of this name for the window's number of axes: "max_pool" is max_pool1d or max_pool2d."""
+    """Call a function for the window's number of axes: "max_pool" is max_pool1d or max_pool2d."""
     return getattr(max_pool, name.replace("pool", f"pool{window.ndim}d"))(*arguments)
 
 
@@ -23,14 +23,14 @@ def test_slide_c9():
 
 
 @NDIMS
-def test_maximum_is_that_of_the_slices(ndim):
+def test_maximum_equals_the_maximum_of_numpy_slices(ndim):
     @given(pool_problems(ndim))
     def check(problem):
         x, window = problem
         y, argmax = run("max_pool_with_argmax", window, x, window)
         under = flat_patches(x, window, -np.inf)
         np.testing.assert_array_equal(y, under.max(axis=-1))
-        # np.argmax, too, takes the first; it finds the entry of the window, and the same slices tell its position.
+        # np.argmax returns the first maximum of each window; the same slices of the positions give its index in x.
         positions = np.broadcast_to(np.arange(np.prod(x.shape[1:-1])).reshape(1, *x.shape[1:-1], 1), x.shape)
         first = under.argmax(axis=-1)[..., None]
         expected = np.take_along_axis(flat_patches(positions, window, -1), first, axis=-1)[..., 0]
@@ -41,7 +41,7 @@ def test_maximum_is_that_of_the_slices(ndim):
     check()
 
 
-def test_nan_wins_wherever_it_stands():
+def test_nan_is_the_maximum_at_any_position():
     for place in range(6):
         x = np.arange(6.0).reshape(1, 2, 3, 1)
         x.flat[place] = np.nan
@@ -50,21 +50,21 @@ def test_nan_wins_wherever_it_stands():
         assert argmax.item() == place
 
 
-def test_of_many_infinities_the_first_wins():
+def test_the_first_of_several_infinities_is_the_argmax():
     x = np.full((1, 3, 4, 2), -np.inf)
     y, argmax = max_pool.max_pool2d_with_argmax(x, Window((2, 3), padding=1))
     np.testing.assert_array_equal(y, np.full_like(y, -np.inf))
     np.testing.assert_array_equal(argmax[0, :, :, 0], [[0, 0, 1, 2], [0, 0, 1, 2], [4, 4, 5, 6], [8, 8, 9, 10]])
 
 
-def test_padding_never_wins():
+def test_padding_is_never_the_maximum():
     x = np.full((1, 2, 3, 1), -5.0)
     assert (max_pool.max_pool2d(x, Window((2, 2), padding=1)) == -5).all()
 
 
 @PROBLEMS
-def test_the_derivative_is_the_numeric_one(window, size):
-    # Neighbouring values are 1 apart, so no step of the central difference changes a winner.
+def test_the_derivative_agrees_with_central_differences(window, size):
+    # All values differ by at least 1, so no step of the central difference changes a maximum.
     rng = np.random.default_rng(0)
     x = rng.permutation(2 * int(np.prod(size)) * 3).astype(float).reshape(2, *size, 3)
     y, argmax = run("max_pool_with_argmax", window, x, window)
@@ -74,7 +74,7 @@ def test_the_derivative_is_the_numeric_one(window, size):
 
 
 @PROBLEMS
-def test_the_derivative_is_the_exact_adjoint_of_picking_the_winners(window, size):
+def test_the_derivative_is_the_exact_adjoint_of_gathering_the_maxima(window, size):
     x, dy = fractions((2, *size, 3), seed=3), fractions((2, *window.output_size(size), 3), seed=4)
     y, argmax = run("max_pool_with_argmax", window, x, window)
     dx = run("max_pool_dx", window, dy, argmax, size)
@@ -82,15 +82,15 @@ def test_the_derivative_is_the_exact_adjoint_of_picking_the_winners(window, size
     assert inner(dy, y) == inner(dx, x)
 
 
-def test_the_derivative_reads_positions_without_padding():
-    # The winner is in the corner of the image; read with padding, position 5 would lie one row and column off.
+def test_the_derivative_reads_argmax_without_padding():
+    # The maximum is in the corner of the image; counted with padding, position 5 would be one row and column off.
     x = np.array([[0.0, 0, 0], [0, 0, 9]]).reshape(1, 2, 3, 1)
     _, argmax = max_pool.max_pool2d_with_argmax(x, Window((4, 5), padding=1))
     dx = max_pool.max_pool2d_dx(np.array([7.0]).reshape(1, 1, 1, 1), argmax, (2, 3))
     np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 0, 0], [0, 0, 7]])
 
 
-def test_a_signal_is_an_image_one_pixel_high():
+def test_a_signal_equals_an_image_one_pixel_high():
     window = Window((3,), 2, ((1, 2),), ceil_mode=True)
     flat, x = window.with_axis_before(), np.random.default_rng(5).standard_normal((2, 7, 3))
     y, argmax = max_pool.max_pool1d_with_argmax(x, window)
@@ -103,10 +103,10 @@ def test_a_signal_is_an_image_one_pixel_high():
 
 @max_examples(20)
 @given(seeds, st.tuples(st.integers(1, 3), st.integers(1, 3)))
-def test_pooling_does_not_see_order_inside_a_window(seed, kernel):
+def test_pooling_ignores_the_order_inside_a_window(seed, kernel):
     rng = np.random.default_rng(seed)
     kh, kw = kernel
-    # Window (i, j) of the image, as rows of one table, each shuffled on its own.
+    # Each row of the table is one window of the image; the rows are shuffled independently.
     table = rng.integers(-9, 10, (2 * 3, kh * kw)).astype(float)
     shuffled = rng.permuted(table, axis=1)
     images = [t.reshape(2, 3, kh, kw).transpose(0, 2, 1, 3).reshape(1, 2 * kh, 3 * kw, 1) for t in (table, shuffled)]
@@ -115,9 +115,9 @@ def test_pooling_does_not_see_order_inside_a_window(seed, kernel):
     np.testing.assert_array_equal(before, after)
 
 
-def test_small_shifts_do_not_matter_and_strides_shift_the_output():
+def test_only_shifts_by_the_stride_shift_the_output():
     window = Window((2, 3), stride=(2, 3))
-    # A bright pixel inside the window of output (1, 1), at each of its six places.
+    # A bright pixel at each of the six positions in the window of output (1, 1).
     for u in range(2, 4):
         for v in range(3, 6):
             x = np.zeros((1, 6, 9, 1))

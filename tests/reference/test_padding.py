@@ -1,3 +1,5 @@
+"""Tests of zero padding and cropping."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from strategies import image_batches, windows
 
 
 @given(st.data())
-def test_zero_pad_is_numpys_pad_of_the_axes_between_batch_and_channels(data):
+def test_zero_pad_equals_numpys_pad_of_the_spatial_axes(data):
     window = data.draw(windows(data.draw(st.sampled_from([1, 2]))))
     x = data.draw(image_batches(window))
     expected = np.pad(x, ((0, 0), *window.pads(x.shape[1:-1]), (0, 0)))
@@ -20,7 +22,7 @@ def test_zero_pad_is_numpys_pad_of_the_axes_between_batch_and_channels(data):
 
 
 @given(st.data())
-def test_crop_gives_back_what_was_padded(data):
+def test_crop_undoes_zero_pad(data):
     window = data.draw(windows(2))
     x = data.draw(image_batches(window))
     np.testing.assert_array_equal(crop(zero_pad(x, window), window, x.shape[1:-1]), x, strict=True)
@@ -33,13 +35,13 @@ def test_crop_is_the_adjoint_of_zero_pad(padding):
     assert_adjoint(lambda x: zero_pad(x, window), lambda dy: crop(dy, window, (5, 7)), x, dy)
 
 
-def test_padding_keeps_the_type_of_integers_and_objects():
+def test_zero_pad_keeps_integer_and_object_dtypes():
     window = Window((3,), padding=((1, 2),))
     assert zero_pad(np.ones((1, 2, 1), np.int8), window).dtype == np.int8
     assert zero_pad(fractions((1, 2, 1)), window).dtype == object
 
 
-def test_zero_pad_copies_and_crop_views():
+def test_zero_pad_copies_and_crop_returns_a_view():
     window = Window((3,), padding=1)
     x = np.ones((2, 3, 1))
     assert not np.shares_memory(zero_pad(x, Window((3,))), x)

@@ -1,4 +1,4 @@
-"""The loops of padding and upsampling: by hand, against NumPy and SciPy, and their derivatives exactly."""
+"""Tests of the padding and upsampling loops: by hand, NumPy, and exact derivatives."""
 
 from fractions import Fraction
 
@@ -7,41 +7,41 @@ import pytest
 
 from evidence import assert_adjoint, assert_is_derivative, fractions
 from refconv.geometry import Window
-from refconv.reference.resize import pad, pad_dx, readings, source, upsample2d, upsample2d_dx
+from refconv.reference.resize import axis_weights, pad, pad_dx, source_index, upsample2d, upsample2d_dx
 from strategies import small_floats
 
 PAD_MODES = ("zeros", "reflect", "edge")
 MODES = ("nearest", "bilinear")
-FRAMES = [((0, 0), (0, 0)), ((1, 0), (0, 3)), ((0, 2), (3, 1)), ((2, 2), (1, 2))]
+PADDINGS = [((0, 0), (0, 0)), ((1, 0), (0, 3)), ((0, 2), (3, 1)), ((2, 2), (1, 2))]
 SCALES = [(1, 1), (2, 3), (3, 2), (1, 4), (5, 1)]
 
 
-def frame(pads):
+def padding_window(pads):
     return Window((1, 1), padding=pads)
 
 
-def test_frames_by_hand():
+def test_padding_computed_by_hand():
     x = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
-    around = frame(((1, 0), (1, 2)))
-    assert pad(x, around, "zeros")[0, ..., 0].tolist() == [[0] * 6, [0, 1, 2, 3, 0, 0], [0, 4, 5, 6, 0, 0]]
-    assert pad(x, around, "edge")[0, ..., 0].tolist() == [[1, 1, 2, 3, 3, 3], [1, 1, 2, 3, 3, 3], [4, 4, 5, 6, 6, 6]]
-    assert pad(x, around, "reflect")[0, ..., 0].tolist() == [[5, 4, 5, 6, 5, 4], [2, 1, 2, 3, 2, 1], [5, 4, 5, 6, 5, 4]]
-    assert [source(i, 4, "reflect") for i in range(-3, 7)] == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    window = padding_window(((1, 0), (1, 2)))
+    assert pad(x, window, "zeros")[0, ..., 0].tolist() == [[0] * 6, [0, 1, 2, 3, 0, 0], [0, 4, 5, 6, 0, 0]]
+    assert pad(x, window, "edge")[0, ..., 0].tolist() == [[1, 1, 2, 3, 3, 3], [1, 1, 2, 3, 3, 3], [4, 4, 5, 6, 6, 6]]
+    assert pad(x, window, "reflect")[0, ..., 0].tolist() == [[5, 4, 5, 6, 5, 4], [2, 1, 2, 3, 2, 1], [5, 4, 5, 6, 5, 4]]
+    assert [source_index(i, 4, "reflect") for i in range(-3, 7)] == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
 
 
-@pytest.mark.parametrize("pads", FRAMES)
-@pytest.mark.parametrize(("mode", "numpys"), [("zeros", "constant"), ("reflect", "reflect"), ("edge", "edge")])
-def test_frames_are_numpys(pads, mode, numpys):
+@pytest.mark.parametrize("pads", PADDINGS)
+@pytest.mark.parametrize(("mode", "numpy_mode"), [("zeros", "constant"), ("reflect", "reflect"), ("edge", "edge")])
+def test_pad_equals_numpys_pad(pads, mode, numpy_mode):
     x = small_floats((2, 3, 4, 5), 1, np.float32)
-    expected = np.pad(x, ((0, 0), *pads, (0, 0)), numpys)
-    np.testing.assert_array_equal(pad(x, frame(pads), mode), expected, strict=True)
+    expected = np.pad(x, ((0, 0), *pads, (0, 0)), numpy_mode)
+    np.testing.assert_array_equal(pad(x, padding_window(pads), mode), expected, strict=True)
 
 
-def test_upsampling_by_hand():
+def test_upsampling_computed_by_hand():
     x = np.array([[0.0, 4], [8, 16]]).reshape(1, 2, 2, 1)
     copies = [[0, 0, 0, 4, 4, 4]] * 2 + [[8, 8, 8, 16, 16, 16]] * 2
     assert upsample2d(x, (2, 3), "nearest")[0, ..., 0].tolist() == copies
-    # Down: 0, ¼, ¾, 1 of the way; across, from 0 to 4: 0, 0, 4/3, 8/3, 4, 4. (2i + 1 − 3)/6 is −⅓, 0, ⅓, ⅔, 1, 4/3.
+    # Down, the weights are 0, ¼, ¾, 1. Across, (2i + 1 − 3)/6 is −⅓, 0, ⅓, ⅔, 1, 4/3, so 0 to 4 gives 0, 0, 4/3, 8/3, 4, 4.
     y = upsample2d(x, (2, 3), "bilinear")[0, ..., 0]
     np.testing.assert_allclose(y[0], [0, 0, 4 / 3, 8 / 3, 4, 4], rtol=1e-15)
     np.testing.assert_allclose(y[3], [8, 8, 8 + 8 / 3, 8 + 16 / 3, 16, 16], rtol=1e-15)
@@ -51,10 +51,10 @@ def test_upsampling_by_hand():
 
 @pytest.mark.parametrize("S", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("n", [1, 2, 5])
-def test_the_weights_of_one_output_sum_to_one_and_their_centre_is_its_own(n, S):
+def test_the_weights_of_an_output_sum_to_one_and_have_its_centre(n, S):
     for i in range(n * S):
         for mode in MODES:
-            read = readings(i, n, S, mode)
+            read = axis_weights(i, n, S, mode)
             assert all(0 <= u < n and p > 0 for u, p, _ in read)
             assert sum(Fraction(p, q) for _, p, q in read) == 1
         centre = Fraction(2 * i + 1, 2 * S) - Fraction(1, 2)
@@ -62,16 +62,16 @@ def test_the_weights_of_one_output_sum_to_one_and_their_centre_is_its_own(n, S):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_bilinear_is_linear_interpolation_between_the_centres(scale):
+def test_bilinear_interpolates_linearly_between_the_centres(scale):
     x = small_floats((2, 4, 3, 2), 1)
     y = upsample2d(x, scale, "bilinear")
-    there = [(np.arange(n * S) + 0.5) / S - 0.5 for n, S in zip((4, 3), scale, strict=True)]
-    for axis, at in zip((1, 2), there, strict=True):  # np.interp repeats the edge, too
+    centres = [(np.arange(n * S) + 0.5) / S - 0.5 for n, S in zip((4, 3), scale, strict=True)]
+    for axis, at in zip((1, 2), centres, strict=True):  # np.interp also repeats the edge
         x = np.apply_along_axis(lambda line, at=at: np.interp(at, range(len(line)), line), axis, x)
     np.testing.assert_allclose(y, x, rtol=1e-12, atol=1e-12)
 
 
-def test_upsampling_a_plane_leaves_a_plane_between_the_outermost_centres():
+def test_upsampling_a_plane_gives_a_plane_between_the_outermost_centres():
     u, v = np.mgrid[:4, :5]
     y = upsample2d((2.0 * u + 7 * v)[None, ..., None], (3, 2), "bilinear")[0, 2:-2, 1:-1, 0]
     np.testing.assert_allclose(np.diff(y, axis=0), 2 / 3, rtol=1e-12)
@@ -79,32 +79,35 @@ def test_upsampling_a_plane_leaves_a_plane_between_the_outermost_centres():
 
 
 @pytest.mark.parametrize("mode", PAD_MODES)
-@pytest.mark.parametrize("pads", FRAMES)
-def test_pad_dx_is_the_adjoint_exactly(pads, mode):
+@pytest.mark.parametrize("pads", PADDINGS)
+def test_pad_dx_is_the_exact_adjoint(pads, mode):
     x = fractions((2, 3, 4, 2), 0)
-    dy = fractions(pad(x, frame(pads), mode).shape, 1)
-    there, back = (lambda x: pad(x, frame(pads), mode)), (lambda dy: pad_dx(dy, (3, 4), frame(pads), mode))
-    assert_adjoint(there, back, x, dy)
+    dy = fractions(pad(x, padding_window(pads), mode).shape, 1)
+    forward, backward = (
+        (lambda x: pad(x, padding_window(pads), mode)),
+        (lambda dy: pad_dx(dy, (3, 4), padding_window(pads), mode)),
+    )
+    assert_adjoint(forward, backward, x, dy)
     x, dy = small_floats(x.shape, 2), small_floats(dy.shape, 3)
-    assert_is_derivative(back(dy), there, x, dy)
+    assert_is_derivative(backward(dy), forward, x, dy)
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("scale", SCALES)
-def test_upsample_dx_is_the_adjoint_exactly(scale, mode):
+def test_upsample_dx_is_the_exact_adjoint(scale, mode):
     x = fractions((2, 3, 4, 2), 0)
     dy = fractions(upsample2d(x, scale, mode).shape, 1)
-    there, back = (lambda x: upsample2d(x, scale, mode)), (lambda dy: upsample2d_dx(dy, scale, mode))
-    assert_adjoint(there, back, x, dy)
+    forward, backward = (lambda x: upsample2d(x, scale, mode)), (lambda dy: upsample2d_dx(dy, scale, mode))
+    assert_adjoint(forward, backward, x, dy)
     x, dy = small_floats((1, 2, 3, 1), 2), small_floats((1, 2 * scale[0], 3 * scale[1], 1), 3)
-    assert_is_derivative(back(dy), there, x, dy)
+    assert_is_derivative(backward(dy), forward, x, dy)
 
 
-def test_derivatives_proved_on_symbols():
+def test_symbolic_derivatives_agree_with_sympy():
     sympy = pytest.importorskip("sympy")
     x = np.array(sympy.symbols("x0:6"), object).reshape(1, 2, 3, 1)
-    around = frame(((1, 0), (2, 1)))
-    cases = [((lambda x, m=m: pad(x, around, m)), (lambda dy, m=m: pad_dx(dy, (2, 3), around, m))) for m in PAD_MODES]
+    window = padding_window(((1, 0), (2, 1)))
+    cases = [((lambda x, m=m: pad(x, window, m)), (lambda dy, m=m: pad_dx(dy, (2, 3), window, m))) for m in PAD_MODES]
     cases += [((lambda x, m=m: upsample2d(x, (2, 3), m)), (lambda dy, m=m: upsample2d_dx(dy, (2, 3), m))) for m in MODES]
     for forward, backward in cases:
         y = forward(x)

@@ -1,4 +1,4 @@
-"""The loops of separable convolutions: by hand, as grouped convolutions, and their derivatives exactly."""
+"""Tests of the separable convolution loops: by hand, grouped, and exact derivatives."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ WINDOWS = [
 ]
 
 
-def test_an_image_worked_by_hand():
-    # Channel 0 holds 1 2 3, channel 1 holds 7 8 9; two kernels for each.
+def test_an_image_computed_by_hand():
+    # Channel 0 is 1 2 3, channel 1 is 7 8 9; each has two kernels.
     x = np.array([[1.0, 7], [2, 8], [3, 9]]).reshape(1, 1, 3, 2)
     w = np.array([[[1.0, 2], [10, 20]], [[0, 1], [100, -1]]]).reshape(1, 2, 2, 2)
     b = np.array([0.5, 0, 0, 0.25])
@@ -30,7 +30,7 @@ def test_an_image_worked_by_hand():
 
 
 @pytest.mark.parametrize(("size", "window"), WINDOWS)
-def test_depthwise_is_a_convolution_with_a_group_for_each_channel(size, window):
+def test_depthwise_equals_a_convolution_with_a_group_for_each_channel(size, window):
     C, Q = 3, 2
     x, w, b = small_integers((2, *size, C), 0), small_integers((*window.kernel, C, Q), 1), small_integers((C * Q,), 2)
     dy = small_integers((2, *window.output_size(size), C * Q), 3)
@@ -45,22 +45,22 @@ def test_depthwise_is_a_convolution_with_a_group_for_each_channel(size, window):
 
 
 @pytest.mark.parametrize(("size", "window"), WINDOWS)
-def test_separable_is_one_convolution_with_a_kernel_that_is_a_product(size, window):
+def test_separable_equals_a_convolution_with_the_product_of_its_kernels(size, window):
     x, pointwise = small_integers((2, *size, 3), 0), small_integers((1, 1, 6, 4), 1)
     depthwise, b = small_integers((*window.kernel, 3, 2), 2), small_integers((4,), 3)
-    whole = np.einsum("mncq,cqo->mnco", depthwise, pointwise.reshape(3, 2, 4))
-    expected = conv.conv2d(x, whole, b, window, 1)
+    product = np.einsum("mncq,cqo->mnco", depthwise, pointwise.reshape(3, 2, 4))
+    expected = conv.conv2d(x, product, b, window, 1)
     np.testing.assert_array_equal(separable.separable_conv2d(x, depthwise, pointwise, b, window), expected)
 
 
 @pytest.mark.parametrize(("size", "window"), WINDOWS)
 class TestDerivatives:
-    def arrays(self, size, window, make=fractions):
-        x, depthwise, pointwise = make((2, *size, 2), 0), make((*window.kernel, 2, 3), 1), make((1, 1, 6, 4), 2)
-        dz, dy = (make((2, *window.output_size(size), outputs), 3) for outputs in (6, 4))
+    def arrays(self, size, window, values=fractions):
+        x, depthwise, pointwise = values((2, *size, 2), 0), values((*window.kernel, 2, 3), 1), values((1, 1, 6, 4), 2)
+        dz, dy = (values((2, *window.output_size(size), outputs), 3) for outputs in (6, 4))
         return x, depthwise, pointwise, dz, dy
 
-    def test_depthwise_derivatives_are_adjoints_exactly(self, size, window):
+    def test_depthwise_derivatives_are_exact_adjoints(self, size, window):
         x, w, _, dy, _ = self.arrays(size, window)
         assert_adjoint(
             lambda x: separable.depthwise_conv2d(x, w, None, window),
@@ -75,7 +75,7 @@ class TestDerivatives:
             dy,
         )
 
-    def test_the_three_separable_derivatives_are_adjoints_exactly(self, size, window):
+    def test_all_separable_derivatives_are_exact_adjoints(self, size, window):
         *inputs, _, dy = self.arrays(size, window)
         for k in range(3):
 
@@ -96,7 +96,7 @@ class TestDerivatives:
             assert_is_derivative(derivative, forward, inputs[k], dy)
 
 
-def test_derivatives_proved_on_symbols():
+def test_symbolic_derivatives_agree_with_sympy():
     sympy = pytest.importorskip("sympy")
 
     def symbols(name, *shape):
@@ -107,12 +107,12 @@ def test_derivatives_proved_on_symbols():
     y = separable.separable_conv2d(x, depthwise, pointwise, None, window)
     dy = symbols("d", *y.shape)
     e = sympy.expand(np.sum(dy * y))
-    found = separable.separable_conv2d_grads(dy, x=x, depthwise=depthwise, pointwise=pointwise, window=window)
-    for a, derivative in zip((x, depthwise, pointwise), found, strict=True):
+    gradients = separable.separable_conv2d_grads(dy, x=x, depthwise=depthwise, pointwise=pointwise, window=window)
+    for a, derivative in zip((x, depthwise, pointwise), gradients, strict=True):
         assert all(sympy.expand(sympy.diff(e, s) - d) == 0 for s, d in zip(a.flat, derivative.flat, strict=True))
 
 
-def test_loops_leave_their_arguments_alone():
+def test_loops_do_not_change_their_arguments():
     x, w, p = small_floats((2, 3, 4, 2), 0), small_floats((2, 2, 2, 3), 1), small_floats((1, 1, 6, 5), 2)
     dy = small_floats((2, 2, 3, 5), 3)
     before = [a.copy() for a in (dy, x, w, p)]

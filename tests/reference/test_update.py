@@ -1,4 +1,4 @@
-"""The loops of the updates: their lines computed by hand in fractions, and the steps that they take."""
+"""Tests of the update loops: one step with fractions, and sequences of steps."""
 
 from fractions import Fraction
 
@@ -21,7 +21,7 @@ def test_sgd_is_exactly_the_lectures_line(nesterov):
     assert (theta == new_theta).all()
 
 
-def test_the_first_step_of_adam_is_the_learning_rate_whatever_the_gradient():
+def test_the_first_step_of_adam_is_the_learning_rate_for_any_gradient():
     theta, g = np.array([1.0, 2.0, 3.0]), np.array([1e-3, -20.0, 4e5])
     adam(theta, np.zeros(3), np.zeros(3), g, lr=0.25, beta1=0.9, beta2=0.999, eps=0.0, t=1, decay=0.0)
     np.testing.assert_allclose(theta, [0.75, 2.25, 2.75], rtol=1e-12)
@@ -34,7 +34,7 @@ def test_adam_of_a_constant_gradient_steps_evenly():
         assert theta[0] == pytest.approx(-0.5 * t, rel=1e-12)
 
 
-def test_rmsprop_with_epsilon_inside_and_outside_of_the_root():
+def test_rmsprop_with_epsilon_inside_and_outside_the_root():
     after = []
     for inside in (True, False):
         theta, s, v = np.array([0.0]), np.array([5.0]), np.array([1.0])
@@ -45,7 +45,7 @@ def test_rmsprop_with_epsilon_inside_and_outside_of_the_root():
     assert after[1] == pytest.approx((0.5 - 6 / (3**0.5 + 1),) * 2)
 
 
-def test_rmsprop_decays_with_the_gradient():
+def test_rmsprop_adds_weight_decay_to_the_gradient():
     theta, s, v = np.array([2.0]), np.zeros(1), np.zeros(1)
     rmsprop(theta, s, v, np.array([1.0]), lr=1.0, rho=0.75, momentum=0.0, eps=0.0, eps_inside_sqrt=True, decay=0.25)
     assert s[0] == 0.25 * 1.5**2

@@ -112,8 +112,8 @@ def test_early_stopping_watches_the_loss_that_is_trained():
     ("callbacks", "message"),
     [
         (ProgressBar, "callbacks must be a sequence of Callback, got <class"),
-        ([ProgressBar], "callbacks must be objects derived from Callback, got <class"),
-        ([print], "callbacks must be objects derived from Callback, got <built-in function print>"),
+        ([ProgressBar], "callbacks must be instances of Callback, got <class"),
+        ([print], "callbacks must be instances of Callback, got <built-in function print>"),
         (Callback(), r"callbacks must be a sequence of Callback, got Callback\(\)"),
     ],
 )
@@ -125,7 +125,7 @@ def test_invalid_callbacks_are_refused(callbacks, message):
 def test_invalid_arguments_of_early_stopping_are_refused_by_name():
     with pytest.raises(ValueError, match="patience must be at least 1, got 0"):
         EarlyStopping(0)
-    with pytest.raises(ValueError, match="validation must be given where patience waits for its loss, got None"):
+    with pytest.raises(ValueError, match="validation must be given if EarlyStopping is used, got None"):
         trained([EarlyStopping(1)])
 
 

@@ -194,7 +194,7 @@ def test_a_run_stopped_early_stays_stopped_and_its_best_checkpoint_has_the_lowes
     assert_consecutive(model)
     other = nn.Dense(3)
     other.build((4,), rng=0)
-    with pytest.raises(ValueError, match=r"best.safetensors is the checkpoint of another network"):
+    with pytest.raises(ValueError, match=r"best.safetensors must be a checkpoint of this network, got other parameters"):
         Checkpoint(tmp_path, resume=True).recall_best(other)
 
 
@@ -222,22 +222,24 @@ def test_a_network_that_cannot_be_saved_as_a_model_can_have_checkpoints(tmp_path
 
 def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path, monkeypatch):
     run(tmp_path, stop_after=1)
-    with pytest.raises(FileExistsError, match=r"last.safetensors is a run's checkpoint already: resume=True goes on"):
+    with pytest.raises(FileExistsError, match=r"last.safetensors already exists: resume=True continues this run"):
         run(tmp_path)
-    with pytest.raises(ValueError, match=r"is the checkpoint of another run; epochs: 4, was 3$"):
+    with pytest.raises(ValueError, match=r"must be a checkpoint of this run, got other settings; epochs: 4, was 3$"):
         run(tmp_path, resume=True, epochs=4)
     monkeypatch.setitem(OPTIMIZERS, "slow", lambda parameters: optim.SGD(parameters, 0.02, momentum=0.8))
     with pytest.raises(
         ValueError,
-        match=r"another run; optimizer.momentum: 0.8, was 0.9; optimizer.nesterov: False, was True$",
+        match=r"got other settings; optimizer.momentum: 0.8, was 0.9; optimizer.nesterov: False, was True$",
     ):
         run(tmp_path, "slow", resume=True)
-    with pytest.raises(ValueError, match=r"is the checkpoint of another run; optimizer: Adam\(.*\), was SGD\(.*\)"):
+    with pytest.raises(
+        ValueError, match=r"must be a checkpoint of this run, got other settings; optimizer: Adam\(.*\), was SGD\(.*\)"
+    ):
         run(tmp_path, "adam", resume=True)
     tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
     tensors["model/network.0.b"] = np.zeros(4, np.float32)
     weights.write_tensors(tmp_path / "last.safetensors", tensors, "refconv-checkpoint", description)
-    with pytest.raises(ValueError, match="is the checkpoint of another network"):
+    with pytest.raises(ValueError, match="must be a checkpoint of this network, got other"):
         run(tmp_path, resume=True)
     json.dumps(description)
 
@@ -248,7 +250,7 @@ def test_a_checkpoint_with_an_incomplete_description_is_refused_by_name(tmp_path
     tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")
     del description[missing]
     weights.write_tensors(tmp_path / "last.safetensors", tensors, "refconv-checkpoint", description)
-    with pytest.raises(ValueError, match=rf"last.safetensors must hold a complete run of .*, got KeyError: '{missing}'"):
+    with pytest.raises(ValueError, match=rf"last.safetensors must be a complete checkpoint of .*, got KeyError: '{missing}'"):
         run(tmp_path, resume=True)
 
 
@@ -268,7 +270,7 @@ def test_data_without_a_state_are_refused_before_the_first_step(tmp_path):
     optimizer = optim.SGD(model, 0.1)
     with pytest.raises(TypeError, match=r"batches must have state\(\) and resume\(\)"):
         fit(model, pairs, optimizer, epochs=1, callbacks=[Checkpoint(tmp_path)])
-    with pytest.raises(ValueError, match="validation must be given where patience"):
+    with pytest.raises(ValueError, match="validation must be given if EarlyStopping"):
         fit(model, pairs, optimizer, epochs=1, callbacks=[EarlyStopping(2)])
 
 

@@ -61,9 +61,9 @@ def test_a_probability_that_underflows_has_a_finite_score():
 
 
 def test_invalid_arguments_are_refused_by_name():
-    with pytest.raises(ValueError, match="models must be at least one network"):
+    with pytest.raises(ValueError, match="models must contain at least one network"):
         Ensemble()
-    with pytest.raises(ValueError, match="models must be at least one network"):
+    with pytest.raises(ValueError, match="models must contain at least one network"):
         Ensemble([])
     with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
         list(ten_crops(10)(X))

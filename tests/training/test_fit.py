@@ -120,7 +120,7 @@ def test_the_error_about_a_non_finite_loss_names_the_step():
     x[3] = np.nan
     batches = data.Batches(x, np.array([0, 1, 2, 0]), 2, shuffle=False)
     with pytest.raises(
-        FloatingPointError, match="the loss is nan at step 2 of epoch 1, with a batch that holds numbers that are not finite"
+        FloatingPointError, match="the loss is nan at step 2 of epoch 1, with a batch that contains non-finite numbers"
     ):
         fit(model, batches, optim.SGD(model, lr=0.1), epochs=1)
 
@@ -212,7 +212,7 @@ def test_a_non_finite_loss_after_the_last_step_is_an_error(kind):
 
 def test_empty_data_and_invalid_arguments_are_refused_by_name():
     optimizer = optim.SGD({"w": nn.Parameter(np.ones(2))}, lr=0.1)
-    with pytest.raises(ValueError, match="batches must not be empty, got none"):
+    with pytest.raises(ValueError, match="batches must contain at least one batch, got none"):
         fit(nn.Flatten(), [], optimizer, epochs=1)
     with pytest.raises(ValueError, match="clip_norm must be above 0, got 0"):
         fit(nn.Flatten(), [1], optimizer, epochs=1, clip_norm=0)

@@ -98,7 +98,7 @@ def test_an_iterator_is_refused_for_more_than_one_epoch(name, make):
 @pytest.mark.parametrize(
     ("batches", "error", "message"),
     [
-        ([], ValueError, "batches must not be empty, got none"),
+        ([], ValueError, "batches must contain at least one batch, got none"),
         (FromDisk([]), ValueError, "batches yielded nothing; is it an exhausted iterator"),
         (5, TypeError, "batches must be Batches, an iterable of .* or a pair of arrays, got 5"),
     ],
@@ -112,7 +112,7 @@ def test_data_without_batches_are_refused(batches, error, message):
 def test_an_optimizer_of_an_earlier_build_is_refused():
     model, optimizer = model_and_optimizer()
     model.build((5,), rng=0)
-    with pytest.raises(ValueError, match="optimizer must hold the parameters of model"):
+    with pytest.raises(ValueError, match="optimizer must be made for the parameters of model"):
         fit(model, Batches(X, LABELS, 7), optimizer, epochs=1)
 
 

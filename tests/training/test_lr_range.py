@@ -67,8 +67,8 @@ def test_steepest_and_lowest_match_the_values_by_hand():
         ({"lowest": 0.0}, "lowest must be above 0, got 0.0"),
         ({"highest": 1e-6}, "highest must be above 1e-05, got 1e-06"),
         ({"smooth": 1.0}, "smooth must be at least 0 and below 1, got 1.0"),
-        ({"batches": iter([(X, LABELS)])}, "batches must yield 100 batches, got 1: an exhausted iterator?"),
-        ({"batches": [(np.full_like(X, np.nan), LABELS)]}, "lowest must have a finite loss for at least 3 steps"),
+        ({"batches": iter([(X, LABELS)])}, "batches must yield 100 batches, got 1; is it an exhausted iterator?"),
+        ({"batches": [(np.full_like(X, np.nan), LABELS)]}, "lowest must give a finite loss for at least 3 steps"),
     ],
 )
 def test_invalid_arguments_are_refused(options, message):

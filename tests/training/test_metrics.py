@@ -88,7 +88,7 @@ def test_a_regression_has_no_accuracy_by_default():
     options = {"loss": squared_error, "epochs": 1}
     history = fit(model, [(x, y)], optim.SGD(model, lr=0.1), validation=[(x, y)], **options)
     assert set(history.epochs[0].metrics) == {"train_loss", "validation_loss"}
-    with pytest.raises(AttributeError, match="accuracy must be one of the metrics to be read, got none"):
+    with pytest.raises(AttributeError, match="accuracy must be one of the metrics, got none"):
         print(evaluate(model, [(x, y)], loss=squared_error).accuracy)
     history = fit(model, [(x, y)], optim.SGD(model, lr=0.1), validation=[(x, y)], metrics=metrics, **options)
     assert history.epochs[0].metrics["validation_error"] == pytest.approx(np.mean(np.abs(model(x) - y)))
@@ -114,7 +114,7 @@ def test_predictions_do_not_depend_on_the_batch_size(batch_size):
 
 
 def test_predictions_for_no_examples_are_refused():
-    with pytest.raises(ValueError, match="x must have at least one example, got none"):
+    with pytest.raises(ValueError, match="x must contain at least one example, got none"):
         predict(lambda x: x, np.ones((0, 3)))
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         predict_proba(lambda x: x, np.ones((2, 3)), batch_size=0)

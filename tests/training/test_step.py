@@ -85,7 +85,7 @@ def test_an_optimizer_made_before_the_last_build_is_refused_and_nothing_changes(
     optimizer = optim.SGD(model, 0.1)
     model.build(X.shape[1:], rng=0, dtype=np.float64)
     before = {name: p.value.copy() for name, p in model.named_parameters().items()}
-    with pytest.raises(ValueError, match=r"optimizer must hold the parameters of model, .* make a new optimizer"):
+    with pytest.raises(ValueError, match=r"optimizer must be made for the parameters of model, .* make a new optimizer"):
         train_step(model, optimizer, X, LABELS)
     for name, parameter in model.named_parameters().items():
         np.testing.assert_array_equal(parameter.value, before[name])

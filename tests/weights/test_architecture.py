@@ -215,11 +215,11 @@ def test_layers_that_the_constructor_does_not_create_are_refused(tmp_path):
 
     model = Fixed(3)
     model.layers["second"] = nn.Tanh()
-    message = "layer second must be what the constructor of Fixed makes, ReLU, got Tanh; pass all layers to the constructor"
+    message = "layer second must be ReLU, as constructed by Fixed, got Tanh; pass all layers to the constructor"
     with pytest.raises(ValueError, match=message):
         built(model).save(tmp_path / "m")
     del model.layers["second"]
-    with pytest.raises(ValueError, match="layer second must be what the constructor of Fixed makes, ReLU, got NoneType"):
+    with pytest.raises(ValueError, match="layer second must be ReLU, as constructed by Fixed, got NoneType"):
         model.save(tmp_path / "m")
 
 

@@ -146,7 +146,9 @@ def test_the_error_about_a_file_that_is_not_a_model_names_it(tmp_path):
 def test_the_error_about_dtypes_that_numpy_lacks_names_file_tensor_and_dtype(tmp_path, dtype, bits):
     path = tmp_path / "quantised.safetensors"
     path.write_bytes(with_tensor(dtype, 8, bytes(bits)))
-    message = rf"quantised\.safetensors must hold types that NumPy has, got {dtype} in tensor conv1\.b; convert it to F32"
+    message = (
+        rf"quantised\.safetensors must contain types that NumPy supports, got {dtype} in tensor conv1\.b; convert it to F32"
+    )
     with pytest.raises(ValueError, match=message):
         refconv.load(path)
 
@@ -184,5 +186,5 @@ def test_the_error_about_an_invalid_recorded_input_shape_names_the_file(tmp_path
     tensors, description = weights.read_tensors(tmp_path / "m", "refconv")
     description = {1: {"format": 1, "name": "lenet", "arguments": {}}, 2: description}[format]
     weights.write_tensors(tmp_path / "m", tensors, "refconv", {**description, "input_shape": shape})
-    with pytest.raises(ValueError, match=r"/m does not hold a network that can be loaded: "):
+    with pytest.raises(ValueError, match=r"/m does not contain a network that can be loaded: "):
         refconv.load(tmp_path / "m")

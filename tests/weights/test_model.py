@@ -222,14 +222,14 @@ def test_a_class_that_the_program_does_not_define_must_be_passed(tmp_path):
 
 def test_a_function_of_another_module_must_be_passed(tmp_path):
     built(nn.Sequential(Scale(first=halves)), (4,)).save(tmp_path / "m")
-    with pytest.raises(ValueError, match=r"function .*halves is not one of refconv or of the main program; .*=\[halves\]"):
+    with pytest.raises(ValueError, match=r"function .*halves is not in refconv or in the main program; .*=\[halves\]"):
         refconv.load(tmp_path / "m")
 
 
 @pytest.mark.parametrize("layers", [[3], ["Scale"], [Scale()], [int]])
 def test_layers_that_are_not_classes_or_functions_are_refused(tmp_path, layers):
     built(nn.Sequential(Scale()), (4,)).save(tmp_path / "m")
-    with pytest.raises(TypeError, match="layers must be classes of layers or functions, got"):
+    with pytest.raises(TypeError, match="layers must contain layer classes or functions, got"):
         refconv.load(tmp_path / "m", layers=layers)
 
 
@@ -300,7 +300,9 @@ def test_the_input_shape_can_be_given(tmp_path):
     model = built(nn.Sequential(a=nn.Dense(4), b=nn.Dense(3)), (2,))
     part = nn.Sequential(model.layers["b"])
     model.layers["b"].input_shape = None
-    with pytest.raises(ValueError, match="input_shape must be given, as build was not called on this Sequential, got None"):
+    with pytest.raises(
+        ValueError, match="input_shape must be given if build was not called on the Sequential itself, got None"
+    ):
         part.save(tmp_path / "m")
     with pytest.raises(ValueError, match=r"\(5,\), got 1 of another shape or type \(0.w: \(4, 3\) float32, expected \(5, 3\)"):
         part.save(tmp_path / "m", input_shape=(5,))
@@ -323,7 +325,7 @@ def test_parameters_of_two_dtypes_are_refused(tmp_path):
     model = built(models.lenet(), (32, 32, 1))
     w = model.layers["conv2"].parameters["w"]
     w.replace_array(w.value.astype(np.float64))
-    with pytest.raises(ValueError, match=r"weights must be of one type, float32 or float64, got float32, float64"):
+    with pytest.raises(ValueError, match=r"weights must all be float32 or all float64, got float32, float64"):
         model.save(tmp_path / "m")
     assert not list(tmp_path.iterdir())
 

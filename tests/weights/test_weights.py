@@ -84,7 +84,9 @@ def test_the_error_about_other_parameters_lists_them_and_nothing_changes(tmp_pat
     if not model.is_built:
         model.build((5, 6, 2), rng=3)
     before = values(model)
-    with pytest.raises(refconv.ArgumentError, match=rf"w\.safetensors must have the parameters of the network, got {message}"):
+    with pytest.raises(
+        refconv.ArgumentError, match=rf"w\.safetensors must contain the parameters of the network, got {message}"
+    ):
         model.load_weights(tmp_path / "w.safetensors")
     assert_same(values(model), before)
 
@@ -110,7 +112,7 @@ def test_common_parameters_must_match_even_if_not_strict(tmp_path):
     assert_same(values(other), before)
     alone = nn.Dense(3)
     alone.build((2,))
-    with pytest.raises(ValueError, match=r"w must have a parameter of the network, got conv.w, conv.b, norm.gamma, …"):
+    with pytest.raises(ValueError, match=r"w must contain a parameter of the network, got conv.w, conv.b, norm.gamma, …"):
         alone.load_weights(tmp_path / "w", strict=False)
 
 

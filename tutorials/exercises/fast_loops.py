@@ -13,30 +13,30 @@ from refconv import nn, verify
 
 @checked("three numbers: operations, bytes of the arrays and bytes of the columns")
 def check_1(answer):
-    """How many operations and bytes has a layer, and how many bytes its matrix of im2col?"""
+    """Check the operations and bytes of a layer and the bytes of its im2col matrix."""
     shape, layer = (224, 224, 64), nn.Conv2D(64, 3, padding="same")
     pixels, weights = 4 * 224 * 224 * 64, 4 * 3 * 3 * 64 * 64
-    right = {
+    expected_values = {
         "operations": (2 * layer.multiply_adds(shape), "two for each of 224·224·64 outputs times 3·3·64 products"),
-        "bytes of the arrays": (2 * pixels + weights, "four for each number of x, w and y; padding is no part of x"),
-        "bytes of the columns": (9 * pixels, "each of 224·224 columns has 3·3·64 numbers, zeros of the padding too"),
+        "bytes of the arrays": (2 * pixels + weights, "four for each number of x, w and y; padding is not part of x"),
+        "bytes of the columns": (9 * pixels, "each of 224·224 columns has 3·3·64 numbers, including zeros of the padding"),
     }
-    for number, (name, (expected, hint)) in zip(answer, right.items(), strict=True):
+    for number, (name, (expected, hint)) in zip(answer, expected_values.items(), strict=True):
         assert number == expected, f"the {name} are not {number:,}: {hint}"
 
 
 @checked("a function of x, w and stride that returns an array")
-def check_2(mine):
-    """How do you write the layer as one matrix product for each tap, with a stride?"""
-    assert verify.check(mine, "conv2d", seconds=1), SHOWN_ABOVE
+def check_2(function):
+    """Check a function that computes the layer with one matrix product for each tap."""
+    assert verify.check(function, "conv2d", seconds=1), SHOWN_ABOVE
 
 
 SIZES = {"p": 24, "c": 32, "o": 48}
-LINE, CACHE = 16, 16  # numbers of a line, lines of the cache
+LINE, CACHE = 16, 16  # numbers in a line, lines in the cache
 
 
 def lines_fetched(order):
-    """How many lines come from memory if the loops of y[p, o] += x[p, c] * w[c, o] stand in this order."""
+    """Return how many lines the loops of y[p, o] += x[p, c] * w[c, o] fetch in this order."""
     cache, fetched = OrderedDict(), 0
     for indices in product(*(range(SIZES[axis]) for axis in order)):
         at = dict(zip(order, indices, strict=True))
@@ -45,7 +45,7 @@ def lines_fetched(order):
             if line not in cache:
                 fetched += 1
                 if len(cache) == CACHE:
-                    cache.popitem(last=False)  # the one that was not used for the longest time
+                    cache.popitem(last=False)  # the line that was not used for the longest time
             cache[line] = None
             cache.move_to_end(line)
     return fetched
@@ -53,26 +53,26 @@ def lines_fetched(order):
 
 @checked('a word such as "opc"')
 def check_3(order):
-    """Which order of the three loops of a 1×1 convolution fetches the fewest lines?"""
+    """Check the order of a 1×1 convolution's loops that fetches the fewest lines."""
     orders = ["".join(axes) for axes in permutations("pco")]
-    assert order in orders, f"{order!r} is not the letters p, c and o in some order"
+    assert order in orders, f"the answer must be the letters p, c and o in some order, got {order!r}"
     counts = {each: lines_fetched(each) for each in orders}
     better = sum(count < counts[order] for count in counts.values())
     assert not better, (
-        f"{order} fetches {counts[order]:,} lines, and {better} of the six orders fetch fewer: along which loop do lie both "
-        "w and y? And which array is small enough to be read again and again?"
+        f"{order} fetches {counts[order]:,} lines, and {better} of the six orders fetch fewer: along which axis are both "
+        "w and y contiguous? And which array is small enough to stay in the cache?"
     )
 
 
 @checked("two numbers: rows and ratio")
 def check_4(answer):
-    """How many rows has a tile of three vectors in 16 registers, and how many multiply-adds for each load?"""
+    """Check the rows of a tile of three vectors in 16 registers, and its multiply-adds per load."""
     rows, ratio = answer
     registers = 3 * rows + 3 + 1
     assert registers <= 16, f"{rows} rows need 3 · {rows} sums, 3 vectors of weights and 1 number: {registers} registers"
-    assert rows == 4, f"with {rows} rows, {16 - registers} registers are left: is there room for one row more?"
-    loads = "in a round it loads 3 vectors of weights and one number for each row"
-    assert np.isclose(float(ratio), 12 / 7, rtol=1e-2), f"{loads}, and makes 3 multiply-adds for each row"
+    assert rows == 4, f"with {rows} rows, {16 - registers} registers are left: are they enough for another row?"
+    loads = "each iteration loads 3 vectors of weights and one number for each row"
+    assert np.isclose(float(ratio), 12 / 7, rtol=1e-2), f"{loads}, and does 3 multiply-adds for each row"
 
 
 B_T = [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]
@@ -81,17 +81,17 @@ G = [[1, 0, 0], [Fraction(1, 2)] * 3, [Fraction(1, 2), Fraction(-1, 2), Fraction
 
 @checked("two lists of four numbers")
 def check_5(A_T):
-    """Which matrix brings the four products of F(2, 3) back to two outputs?"""
+    """Check the matrix that turns the four products of F(2, 3) into two outputs."""
     A, B, K = np.array(A_T, object).T, np.array(B_T, object).T, np.array(G, object)
-    assert A.shape == (4, 2), f"Aᵀ has two rows, one for each output, of four numbers; not {A.T.shape}"
+    assert A.shape == (4, 2), f"Aᵀ must have two rows of four numbers, one row for each output, got shape {A.T.shape}"
     rng = np.random.default_rng(5)
     D, g = (np.array([[Fraction(int(v)) for v in row] for row in rng.integers(-9, 10, (n, n))]) for n in (4, 3))
     for t in range(4):
         d, taps = D[t], g[t % 3]
-        y, found = (taps @ d[:3], taps @ d[1:]), A.T @ ((K @ taps) * (B.T @ d))
+        y, result = (taps @ d[:3], taps @ d[1:]), A.T @ ((K @ taps) * (B.T @ d))
         for place in (0, 1):
-            assert found[place] == y[place], (
-                f"y_{place} of d = {[*map(int, d)]}, g = {[*map(int, taps)]} is {y[place]}, not {found[place]}"
+            assert result[place] == y[place], (
+                f"y_{place} for d = {[*map(int, d)]}, g = {[*map(int, taps)]} must be {y[place]}, got {result[place]}"
             )
     with refconv.config(engine="reference"):
         plain = refconv.cross_correlate2d(D, g, "valid")

@@ -4,7 +4,7 @@ import refconv
 from refconv import nn
 
 answer_1 = (5, 5 * 9 / 121)  # 1 + 2·5 = 11 pixels; K² is the same in both
-mistake_1 = (4, 4 * 9 / 121)  # the first layer sees three pixels, but starts from one
+mistake_1 = (4, 4 * 9 / 121)  # counts two pixels too few: even without a layer, an output sees one pixel
 
 
 def answer_2(before, after):
@@ -12,7 +12,7 @@ def answer_2(before, after):
         return (nn.Conv2D(after, size, stride=stride, padding=size // 2, bias=False), nn.BatchNorm())
 
     main = nn.Sequential(*conv(3, stride=2), nn.ReLU(), *conv(3))
-    shortcut = nn.Sequential(*conv(1, stride=2))  # both ways must halve the size, or they cannot be added
+    shortcut = nn.Sequential(*conv(1, stride=2))  # both branches must halve the size, or they cannot be added
     return nn.Sequential(nn.Sum(main, shortcut), nn.ReLU())
 
 
@@ -27,16 +27,16 @@ def answer_3(depth, growth, channels):
 
 
 def mistake_3(depth, growth, channels):
-    return depth * 9 * channels * growth  # as if each layer saw the block's input only
+    return depth * 9 * channels * growth  # as if each layer read only the block's input
 
 
 def answer_4(a, b, w):
-    of_a = a.shape[-1]  # w[0, 0] has a row for each channel, first those of a
+    of_a = a.shape[-1]  # w[0, 0] has a row for each channel, first the channels of a
     return refconv.conv2d(a, w[:, :, :of_a]) + refconv.conv2d(b, w[:, :, of_a:])
 
 
 def mistake_4(a, b, w):
-    half = w.shape[2] // 2  # right only if a and b have equally many channels
+    half = w.shape[2] // 2  # right only if a and b have the same number of channels
     return a @ w[0, 0, : a.shape[-1]] + b @ w[0, 0, half : half + b.shape[-1]]
 
 

@@ -6,11 +6,11 @@ from refconv import conv2d_dx
 
 # dw_0 = 3·1 + 1·0 − 4 + 1·2 and dw_1 = 1·1 + 4·0 − 1 + 5·2; dx: each dz_t stamps (2, 7) · dz_t at t and t + 1.
 answer_1 = ([1, 10], [2, 7, -2, -3, 14])
-mistake_1 = ([1, 10], [7, 2, -7, 12, 4])  # the kernel flipped
+mistake_1 = ([1, 10], [7, 2, -7, 12, 4])  # with a flipped kernel
 
 
 def windows(dy, stride):
-    """Each output (i, j) with the first row and column of its window."""
+    """Yield each output (i, j) with the first row and column of its window."""
     S_h, S_w = stride if isinstance(stride, tuple) else (stride, stride)
     for i in range(dy.shape[1]):
         for j in range(dy.shape[2]):
@@ -18,7 +18,7 @@ def windows(dy, stride):
 
 
 def answer_2(x, dy, kernel_size, stride=1):
-    """Each output adds its window of x, times its ∂e/∂y: the sum over the batch is in the product of matrices."""
+    """Add for each output its window of x times ∂e/∂y; the matrix product sums over the batch."""
     kh, kw = kernel_size
     dw = np.zeros((kh, kw, x.shape[3], dy.shape[3]))
     for i, j, top, left in windows(dy, stride):
@@ -29,12 +29,12 @@ def answer_2(x, dy, kernel_size, stride=1):
 
 
 def mistake_2(x, dy, kernel_size, stride=1):
-    """The mean over the batch, which would be right if the error were one; the layer does not know that."""
+    """Average over the batch, although ∂e/∂y already contains the average of a mean error."""
     return answer_2(x, dy, kernel_size, stride) / len(x)
 
 
 def answer_3(dy, w, input_size, stride=1):
-    """Each output sends its ∂e/∂y back along the weights, into the window that it came from."""
+    """Add for each output its ∂e/∂y times the weights to the window that it was computed from."""
     kh, kw, C, _O = w.shape
     dx = np.zeros((len(dy), *input_size, C))
     for i, j, top, left in windows(dy, stride):
@@ -45,7 +45,7 @@ def answer_3(dy, w, input_size, stride=1):
 
 
 def mistake_3(dy, w, input_size, stride=1):
-    """Where windows overlap, the last one wins."""
+    """Assign instead of adding, so the last window wins where windows overlap."""
     kh, kw, C, _O = w.shape
     dx = np.zeros((len(dy), *input_size, C))
     for i, j, top, left in windows(dy, stride):
@@ -56,20 +56,20 @@ def mistake_3(dy, w, input_size, stride=1):
 
 
 def answer_4(dy, w, input_size):
-    """Whatever exchanges the elements of ∂e/∂y leaves a field of ones as it is: here it is mirrored."""
+    """Mirror ∂e/∂y: if all its elements are 1, exchanging them changes nothing."""
     return conv2d_dx(dy[:, :, ::-1], w, input_size)
 
 
 def mistake_4(dy, w, input_size):
-    """The flipped kernel is noticed even so: at the edges not every weight arrives."""
+    """Flip the kernel, which the check notices: at the edges not every weight contributes."""
     return conv2d_dx(dy, w[::-1, ::-1], input_size)
 
 
 def answer_5(dy):
-    """∂y_{b,i,j,o} / ∂bias_o is 1 at every pixel of every image, so the sum over all of them remains."""
+    """Sum over batch, rows and columns, since ∂y_{b,i,j,o} / ∂bias_o is 1 at every pixel."""
     return dy.sum((0, 1, 2))
 
 
 def mistake_5(dy):
-    """The sum over the batch is forgotten: one bias for each image."""
+    """Omit the sum over the batch, which gives one bias for each image."""
     return dy.sum((1, 2))

@@ -7,14 +7,14 @@ from refconv import nn, softmax
 answer_1 = (
     84 * 7 + 7,
     400 * 7 + 7,  # flatten: 16 maps of 5 × 5
-    61_281 + 2 * (84 + 1),  # two more scores than five
+    61_281 + 2 * (84 + 1),  # two scores more than the five of the notebook
 )
 
 mistake_1 = (84 * 7, 400 * 7, 61_281)
 
 
 def answer_2(model, at, classes, shape):
-    # Frozen layers compute in training what they compute in inference, so batch normalisation keeps its averages.
+    # Frozen layers compute the same in training and in inference, so batch normalisation keeps its averages.
     features = model.cut(at).freeze()
     head = nn.Dense(classes)
     head.build(features.output_shape(shape), rng=0)
@@ -30,18 +30,18 @@ def mistake_2(model, at, classes, shape):
 
 
 def answer_3(vectors, labels, queries):
-    # A query's own length scales all its products alike, so it need not be divided by.
+    # The norm of a query multiplies all its products by the same factor, so we need not divide by it.
     directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return labels[(queries @ directions.T).argmax(1)]
 
 
 def mistake_3(vectors, labels, queries):
-    return labels[(queries @ vectors.T).argmax(1)]  # a long vector is the likest to everything
+    return labels[(queries @ vectors.T).argmax(1)]  # the longest vector wins too often
 
 
 def answer_4(scores):
-    # A probability is 1 at most, so no network has more than its vote. Scores have no such bound: whoever is the most sure,
-    # rightly or not, would decide alone.
+    # A probability is 1 at most, so each network has at most one vote. Scores have no such limit: the network with the
+    # largest scores would decide alone, right or wrong.
     return sum(softmax(s) for s in scores).argmax(1)
 
 

@@ -10,7 +10,7 @@ mistake_1 = ([18, 53], [17, 54])  # the two exchanged
 
 
 def answer_2(x, w):
-    """Every product goes to the place where the places of its factors add up; no index can leave the array."""
+    """Add each product at the sum of its factors' places; no index can leave the array."""
     y = np.zeros(len(x) + len(w) - 1)
     for s in range(len(x)):
         for i in range(len(w)):
@@ -19,7 +19,7 @@ def answer_2(x, w):
 
 
 def mistake_2(x, w):
-    """The cross-correlation: both factors walk in the same direction."""
+    """Compute the cross-correlation: both factors walk in the same direction."""
     y = np.zeros(len(x) + len(w) - 1)
     for s in range(len(x)):
         for i in range(len(w)):
@@ -28,17 +28,23 @@ def mistake_2(x, w):
 
 
 def answer_3(a, b):
-    """(b ⋆ (a ⋆ x))_t = Σ_j Σ_i x_{t+i+j} a_i b_j: the places i and j add up, so it is a * b, though both layers say ⋆."""
+    """Return a * b, although both layers compute ⋆.
+
+    (b ⋆ (a ⋆ x))_t = Σ_j Σ_i x_{t+i+j} a_i b_j: the places i and j add up.
+    """
     return convolve1d(a, b, "full")
 
 
 def mistake_3(a, b):
-    """⋆ once more: right only for a kernel b that reads the same backwards."""
+    """Return a ⋆ b, which is right only if b equals its reverse."""
     return cross_correlate1d(a, b, "full")
 
 
 def answer_4(w, n):
-    """Output t, counted from 0, reads the inputs t to t + k − 1, and the last weight meets the first of them."""
+    """Write the flipped kernel into each row.
+
+    Output t, counted from 0, reads the inputs t to t + k − 1, and the last weight is multiplied by the first of them.
+    """
     k = len(w)
     T = np.zeros((n - k + 1, n))
     for t in range(n - k + 1):
@@ -47,7 +53,7 @@ def answer_4(w, n):
 
 
 def mistake_4(w, n):
-    """Without the flip it is the matrix of ⋆."""
+    """Return the matrix of ⋆, without the flip."""
     return answer_4(w[::-1], n)
 
 

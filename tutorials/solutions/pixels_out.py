@@ -12,11 +12,11 @@ def answer_1(found, truth):
 
 
 def mistake_1(found, truth):
-    return (found * truth).sum() / (found.sum() + truth.sum())  # twice the intersection: it lies in both sets
+    return (found * truth).sum() / (found.sum() + truth.sum())  # the intersection must count twice: it is in both sets
 
 
 def answer_2(side, depth):
-    # As the network itself: two convolutions, then either the bottom, or half of it through a U and up again.
+    # This follows the network: two convolutions, then either the bottom, or half the size through a U and up again.
     inner = side - 4
     if depth > 1:
         below = answer_2(inner // 2, depth - 1) if inner % 2 == 0 else None
@@ -27,11 +27,11 @@ def answer_2(side, depth):
 
 
 def mistake_2(side, depth):
-    return side - 4 if depth == 1 else side - 2 * lost(depth - 1) - 8  # right where it fits, but does it?
+    return side - 4 if depth == 1 else side - 2 * lost(depth - 1) - 8  # right if the size fits, but this is not checked
 
 
 def answer_3(filters, *deeper):
-    # One word is another. What is added must have as many channels, which the transposed convolution sees to.
+    # Only one word differs. Summands must have equal shapes; the transposed convolution gives `filters` channels.
     if not deeper:
         return double_conv("same", filters)
     below = nn.Sequential(nn.MaxPool2D(2), answer_3(*deeper), nn.ConvTranspose2D(filters, 2, stride=2))
@@ -46,22 +46,22 @@ def mistake_3(filters, *deeper):
 
 
 def answer_4(n, kernel, stride):
-    # The operator counts itself where the input and all weights are 1. For 3 and 2 the counts go 1 1 2 1 2 1 2 …: what is
-    # flat comes out as a chequerboard, unless the weights learn to make up for it. Where the stride divides the kernel's size
-    # the counts are even all the way, but for the ends.
+    # If the input and all weights are 1, the operator counts the stamps. For kernel 3 and stride 2 the counts are
+    # 1 1 2 1 2 1 2 …: a constant input gives a chequerboard, unless the weights learn to compensate. If the stride divides
+    # the kernel's size, the counts are equal except at the ends.
     return conv_transpose1d(np.ones((1, n, 1)), np.ones((kernel, 1, 1)), stride=stride)[0, :, 0].astype(int)
 
 
 def mistake_4(n, kernel, stride):
-    return np.full((n - 1) * stride + kernel, kernel // stride)  # on average perhaps, but not on each pixel
+    return np.full((n - 1) * stride + kernel, kernel // stride)  # about right on average, but not at each pixel
 
 
 def answer_5(image, spoilt, known):
-    # m is 0 or 1, so m² = m: it may stand inside of the square or before it, but in the derivative it must stand.
+    # m is 0 or 1, so m² = m: in the loss it may be inside or outside the square. The derivative must contain it.
     rest = known * (image - spoilt)
     return (rest**2).sum() / known.size, 2 * rest / known.size
 
 
 def mistake_5(image, spoilt, known):
     rest = known * (image - spoilt)
-    return (rest**2).sum() / known.size, 2 * (image - spoilt) / known.size  # fits the ink, too
+    return (rest**2).sum() / known.size, 2 * (image - spoilt) / known.size  # also fits the ink

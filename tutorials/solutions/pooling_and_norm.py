@@ -17,7 +17,7 @@ def answer_2(dy, x, window, stride=None):
     dx = np.zeros_like(x)
     for b, i, j, c in np.ndindex(dy.shape):
         top, left = i * S_h, j * S_w
-        # argmax counts row by row and names the first of equal values, which is the convention.
+        # argmax counts row by row and returns the first of equal values, which is the convention.
         m, n = divmod(x[b, top : top + kh, left : left + kw, c].argmax(), kw)
         dx[b, top + m, left + n, c] += dy[b, i, j, c]  # += since windows may overlap
     return dx
@@ -28,7 +28,7 @@ def mistake_2(dy, x, window, stride=None):
     dx = np.zeros_like(x)
     for b, i, j, c in np.ndindex(dy.shape):
         under = np.s_[b, i * S_h : i * S_h + kh, j * S_w : j * S_w + kw, c]
-        dx[under] += (x[under] == x[under].max()) * dy[b, i, j, c]  # all of several winners, each the whole
+        dx[under] += (x[under] == x[under].max()) * dy[b, i, j, c]  # gives the whole gradient to each of several winners
     return dx
 
 
@@ -40,7 +40,7 @@ def answer_4(dy, x, gamma, mean, var, eps):
     axes = tuple(range(x.ndim - 1))
     std = np.sqrt(var + eps)
     xhat = (x - mean) / std
-    # The last two terms are the ways through the mean and the variance.
+    # The last two terms are the paths through the mean and the variance.
     dx = gamma / std * (dy - dy.mean(axes) - xhat * (dy * xhat).mean(axes))
     return dx, (dy * xhat).sum(axes), dy.sum(axes)
 
@@ -49,7 +49,7 @@ def mistake_4(dy, x, gamma, mean, var, eps):
     axes = tuple(range(x.ndim - 1))
     std = np.sqrt(var + eps)
     xhat = (x - mean) / std
-    dx = gamma / std * (dy - dy.mean(axes))  # the variance is taken for a constant
+    dx = gamma / std * (dy - dy.mean(axes))  # treats the variance as a constant
     return dx, (dy * xhat).sum(axes), dy.sum(axes)
 
 

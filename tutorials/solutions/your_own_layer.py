@@ -13,7 +13,7 @@ def mistake_1(dy, x):
     return dy / (1 + np.exp(x))  # the sign in the exponent: this is 1 − σ
 
 
-class answer_2(nn.Layer):  # noqa: N801 named as all answers
+class answer_2(nn.Layer):  # noqa: N801 named like all answers
     def specs(self, shape):
         return {"s": nn.Spec(shape[-1:], nn.ones)}
 
@@ -32,7 +32,7 @@ class mistake_2(answer_2):  # noqa: N801
         s = self.parameters["s"]
 
         def backward(dy):
-            s.grad += (dy * x).mean(tuple(range(x.ndim - 1)))  # the sum belongs here: a share of the blame from each pixel
+            s.grad += (dy * x).mean(tuple(range(x.ndim - 1)))  # must be the sum: each pixel contributes
             return dy * s.value
 
         return x * s.value, backward
@@ -45,7 +45,7 @@ def answer_3(shape):
 
 def mistake_3(shape):
     h, w, c = shape
-    return h // 2, w // 2, 2 * c  # twice along each axis is four times
+    return h // 2, w // 2, 2 * c  # a factor of 2 along each axis makes 4
 
 
 def answer_4(shape, span):
@@ -55,4 +55,4 @@ def answer_4(shape, span):
 
 def mistake_4(shape, span):
     (first, last), columns = span
-    return (shape[0] - 1 - first, shape[0] - 1 - last), columns  # the first row of the input is that of the last
+    return (shape[0] - 1 - first, shape[0] - 1 - last), columns  # first and last row must be exchanged

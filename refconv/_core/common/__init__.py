@@ -1,1 +1,1 @@
-"""What every kernel uses: element types, arrays, vector lanes, sums in blocks, streaming stores and threads."""
+"""Code that all kernels share: types, arrays, lanes, block sums, streaming stores, threads."""

@@ -9,7 +9,10 @@ cdef inline object dtype_of(const real *_):
 
 
 cdef inline object aligned_empty(shape, dtype):
-    """An uninitialised array that starts at a cache line, so that no vector crosses from one line to the next."""
+    """Return an uninitialised array that starts at a cache line.
+
+    So no vector of an aligned row crosses from one cache line to the next.
+    """
     cdef Py_ssize_t size = np.dtype(dtype).itemsize
     for extent in shape:
         size *= extent

@@ -1,6 +1,6 @@
 cimport cython
 
-# The two types in which every kernel computes. float32 stays float32, float64 stays float64.
+# The two types in which every kernel computes. Results of float32 arrays are float32, results of float64 arrays float64.
 ctypedef fused real:
     float
     double

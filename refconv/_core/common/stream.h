@@ -1,8 +1,8 @@
-/* Streaming stores: write an output that is larger than the caches to memory directly.
+/* Streaming stores: write an output that is larger than the caches directly to memory.
  *
  * An ordinary store first fetches the cache line that it overwrites, and evicts another line. An output that is only written
- * would cross the memory bus twice and displace inputs that are still needed. So a large output is computed piece by piece in
- * a small array in the first-level cache, and `stream` copies each piece to memory with stores that fetch nothing.
+ * would cross the memory bus twice and evict inputs that are still needed. So a large output is computed piece by piece in a
+ * small array in the first-level cache, and `stream` copies each piece to memory with stores that do not fetch the line first.
  */
 #ifndef REFCONV_STREAM_H
 #define REFCONV_STREAM_H
@@ -56,7 +56,7 @@ static inline void stream(void *out, const void *in, size_t bytes)
 #endif
 }
 
-/* After this call, any thread may read what the calling thread has streamed. */
+/* After this call, all threads can read the data that the calling thread has streamed. */
 static inline void stream_end(void)
 {
 #ifdef STREAM_LINE

@@ -6,4 +6,4 @@ cdef extern from "common/stream.h" nogil:
     void stream_end()
 
 cdef enum:
-    PIECE_ELEMENTS = 1024  # computed in the first-level cache before they are streamed
+    PIECE_ELEMENTS = 1024  # elements that are computed in the first-level cache before they are streamed

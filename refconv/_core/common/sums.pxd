@@ -9,12 +9,15 @@ cdef extern from "common/sums.h" nogil:
 
 
 cdef inline Py_ssize_t block_count(Py_ssize_t terms) noexcept nogil:
-    """Number of blocks in a sum."""
+    """Return the number of blocks in a sum."""
     return (terms + SUM_BLOCK - 1) // SUM_BLOCK
 
 
 cdef inline object pairwise_sum(rows):
-    """The sum over the first axis: the upper half is added to the lower half until few rows are left. Overwrites rows."""
+    """Return the sum over the first axis, overwriting `rows`.
+
+    The second half of the rows is added to the first half until at most 32 rows are left.
+    """
     while len(rows) > 32:
         half = (len(rows) + 1) // 2
         with np.errstate(invalid="ignore", over="ignore"):

@@ -1,9 +1,10 @@
-/* How many threads a parallel loop uses. Every loop of every kernel asks `threads_for`; nothing else reads the thread count.
+/* How many threads a parallel loop uses. Every parallel loop of the kernels calls `threads_for`; no other function reads the
+ * thread count.
  *
- * A thread that sleeps is awake after some ten microseconds, and a short loop is done before. So a loop uses one thread more
- * for each STEPS_TO_WAKE steps of its work, up to the count in the settings of the calling thread. A step is one element read,
- * a few operations on it, and one element written, from and to a cache. A kernel states how many of its own operations take as
- * long.
+ * Waking a sleeping thread takes about ten microseconds, and a short loop ends before that. So a loop uses one thread for each
+ * STEPS_TO_WAKE steps of its work: at least one, and at most the count in the settings of the calling thread. A step reads one
+ * element from a cache, applies a few operations and writes one element to a cache. Each kernel converts its own operations to
+ * steps that take the same time.
  */
 #ifndef REFCONV_THREADS_H
 #define REFCONV_THREADS_H
@@ -12,10 +13,10 @@
 
 #include "machine/regions.h"
 
-#define STEPS_TO_WAKE 65536      /* of one thread, in the time in which another one wakes up */
-#define MULTIPLY_ADDS_PER_STEP 8 /* of a kernel that keeps its sums in registers */
+#define STEPS_TO_WAKE 65536      /* steps that one thread runs while another one wakes up */
+#define MULTIPLY_ADDS_PER_STEP 8 /* in a kernel that keeps its sums in registers */
 
-/* The number of threads for a loop of so many steps. It depends on the thread count, so no result may depend on it. */
+/* Return the number of threads for a loop of `steps` steps. It depends on the thread count, so no result may depend on it. */
 static inline int threads_for(ptrdiff_t steps)
 {
     ptrdiff_t worth = steps / STEPS_TO_WAKE;

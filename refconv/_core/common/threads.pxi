@@ -1,4 +1,5 @@
-# Included by every kernel module: at import it gets the one team of threads from cpu.pyx, and with it access to the settings.
+# Included by every kernel module: at import, the module gets the shared team of threads from cpu.pyx, which also gives access
+# to the settings.
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
 from refconv._core.common.threads cimport MULTIPLY_ADDS_PER_STEP, Team, threads_for, use_team

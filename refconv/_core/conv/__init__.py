@@ -1,1 +1,1 @@
-"""Convolution: the families, and the algorithms among which they choose."""
+"""Convolution: the families of operators, and the algorithms that they choose from."""

@@ -1,9 +1,9 @@
-"""∂e/∂b: the sum of ∂e/∂y over all pixels of all images, one for each channel.
+"""Gradient of the bias, ∂e/∂b: the sum of ∂e/∂y over all pixels, for each channel.
 
-Convolution, transposed convolution and the dense layer, whose outputs are images of one pixel, all use it.
+Convolution, transposed convolution and the dense layer use it. (An output of the dense layer is an image of one pixel.)
 
-registers   a line: the sums of consecutive elements, as many as whole pixels fit into DB_LINE_ELEMENTS
-threads     tasks of consecutive lines, each with sums of its own, added pairwise at the end
+registers   a line: the sums of consecutive elements, of all whole pixels that fit into DB_LINE_ELEMENTS
+threads     tasks of consecutive lines; each task has separate sums, which are added pairwise at the end
 """
 import numpy as np
 
@@ -17,13 +17,14 @@ from refconv._core.tile.sweep cimport TASKS
 include "common/threads.pxi"
 
 cdef enum:
-    DB_LINE_ELEMENTS = 128      # elements of ∂e/∂y that are added to their sums at once
+    DB_LINE_ELEMENTS = 128      # elements of ∂e/∂y that are added to their sums in one step
 
 
 def conv2d_db(const real[:, :, :, ::1] dy):
-    """IN dy (N, rows, columns, O); OUT db (O,).
+    """Return ∂e/∂b.
 
-    A line of several pixels is added at once, so that few channels fill vectors; the sums of a line are added at the end.
+    IN dy (N, rows, columns, O); OUT db (O,). A line of several pixels is added at once, so that a few channels fill whole
+    vectors; the sums of a line are added at the end.
     """
     cdef Py_ssize_t O = dy.shape[3], pixels = dy.shape[0] * dy.shape[1] * dy.shape[2]
     cdef Py_ssize_t at_once = max(DB_LINE_ELEMENTS // max(O, 1), 1), lines = pixels // at_once, line = at_once * O
@@ -44,9 +45,9 @@ def conv2d_db(const real[:, :, :, ::1] dy):
 
 cdef void add_lines(const real *source, Py_ssize_t line, Py_ssize_t first, Py_ssize_t end, real *block,
                     real *total) noexcept nogil:
-    """OUT total: the sum of lines first … end − 1.
+    """Write the sum of lines first … end − 1 to total.
 
-    block holds two lines and is zero before and after. It is NULL if there are at most SUM_BLOCK lines.
+    `block` is a buffer of two lines, which is zero before and after the call. It is NULL if there are at most SUM_BLOCK lines.
     """
     cdef Py_ssize_t number, k, v
     cdef real *to = total if block == NULL else block

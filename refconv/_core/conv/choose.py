@@ -1,14 +1,15 @@
-"""The choice of an algorithm for a convolution: one table for each pass, read from the top.
+"""Tables that choose the algorithm of a convolution, one for each pass.
 
-winograd     3×3 kernels with stride 1 and many channels, with half of the multiplications or fewer (winograd.pyx)
-one_channel  y where images have one channel and the stride along rows is 1 (one_channel.pyx)
-depthwise    groups of one, two or four inputs and as many outputs, several groups in one vector (depthwise.pyx)
-columns      ∂e/∂x where inputs have few channels (columns.pyx)
-direct       any convolution, as the sum that the formula states (direct.pyx)
+winograd     3×3 kernels with stride 1 and many channels; needs at most half of the multiplications (winograd.pyx)
+one_channel  y of images with one channel, if the stride along rows is 1 (one_channel.pyx)
+depthwise    groups with one, two or four inputs and the same number of outputs; a vector spans several groups (depthwise.pyx)
+columns      ∂e/∂x of inputs with few channels (columns.pyx)
+direct       any convolution, as the sum in the formula (direct.pyx)
 
-The first algorithm whose condition holds computes the result. If it returns None, because numbers are not finite or because
-this instruction set has no such kernel, the next one that holds is tried. Time is never measured at run time, so the same
-call gives the same bits. ``python -m benchmarks.choose`` measures both algorithms on either side of each threshold.
+A table is read from the top, and the first algorithm whose condition holds computes the result. If it returns None, because
+numbers are non-finite or because this instruction set has no such kernel, the next algorithm whose condition holds is tried.
+The choice depends on shapes only, never on measured times, so the same call always returns the same bits.
+``python -m benchmarks.choose`` measures the two algorithms on both sides of each threshold.
 """
 
 from typing import NamedTuple
@@ -18,17 +19,17 @@ from refconv.typing import Shape
 
 __all__ = ["BACKWARD_DW", "BACKWARD_DX", "FORWARD", "Layer", "tile_side"]
 
-WINOGRAD_LEAST_CHANNELS = 32  # inputs and outputs: below, the transforms cost more than the saved multiplications
-WINOGRAD_LEAST_CHANNELS_DW = 48  # the same in ∂e/∂w, which transforms both x and ∂e/∂y and uses each only once
-WINOGRAD_LEAST_PIXELS = 150  # input pixels of all images: below, transforming the kernels costs more than it saves
-LARGE_TILES_LEAST_PIXELS = 1024  # output pixels of all images: the kernels of larger tiles take twice as long to transform
-DEPTHWISE_GROUP_SIZES = (1, 2, 4)  # channels of a group: depthwise.h has loops for these
-COLUMNS_MOST_BYTES = 24  # of one input pixel, all channels; larger pixels fill the vectors of direct.pyx
-COLUMNS_MOST_PRODUCTS = 1 << 19  # elements of the shortest band of products: with more, the band leaves the L2 cache
+WINOGRAD_LEAST_CHANNELS = 32  # input and output channels; below this, transforming costs more than the saved multiplications
+WINOGRAD_LEAST_CHANNELS_DW = 48  # channels in ∂e/∂w, which transforms both x and ∂e/∂y and uses each only once
+WINOGRAD_LEAST_PIXELS = 150  # input pixels of all images; below this, transforming the kernels costs more than it saves
+LARGE_TILES_LEAST_PIXELS = 1024  # output pixels of all images; the kernels of larger tiles take twice as long to transform
+DEPTHWISE_GROUP_SIZES = (1, 2, 4)  # channels of a group for which depthwise.h has loops
+COLUMNS_MOST_BYTES = 24  # bytes of one input pixel, all channels; larger pixels fill the vectors of direct.pyx
+COLUMNS_MOST_PRODUCTS = 1 << 19  # elements of the shortest band of products; a larger band does not fit into the L2 cache
 
 
 class Layer(NamedTuple):
-    """Sizes of a convolution, the same in its forward pass and in its derivatives."""
+    """Sizes of a convolution, which its forward pass and its derivatives share."""
 
     window: Window
     images: int
@@ -44,7 +45,10 @@ class Layer(NamedTuple):
 
 
 def suits_winograd(layer: Layer, least_channels: int = WINOGRAD_LEAST_CHANNELS) -> bool:
-    """Return True for a 3×3 kernel, stride 1, dilation 1 and one group, with enough channels and pixels."""
+    """Return True if Winograd's algorithm applies and is worth its transforms.
+
+    It applies to a 3×3 kernel with stride 1, dilation 1 and one group; it needs enough channels and pixels to be worth it.
+    """
     window = layer.window
     return (
         (window.kernel, window.stride, window.dilation, layer.groups) == ((3, 3), (1, 1), (1, 1), 1)
@@ -54,22 +58,25 @@ def suits_winograd(layer: Layer, least_channels: int = WINOGRAD_LEAST_CHANNELS) 
 
 
 def suits_winograd_dw(layer: Layer) -> bool:
-    """Return True if the layer has enough channels for Winograd's ∂e/∂w, which needs more."""
+    """Return True if Winograd's algorithm is worth its transforms in ∂e/∂w.
+
+    That needs more channels than the forward pass.
+    """
     return suits_winograd(layer, WINOGRAD_LEAST_CHANNELS_DW)
 
 
 def suits_one_channel(layer: Layer) -> bool:
-    """Return True if there is one input channel and neighbouring outputs read neighbouring pixels."""
+    """Return True for one input channel and stride 1 along rows."""
     return layer.C == 1 and layer.images > 0 and layer.window.stride[1] == 1
 
 
 def suits_depthwise(layer: Layer) -> bool:
-    """Return True if each of several groups has one, two or four inputs and as many outputs."""
+    """Return True for several groups of G inputs and G outputs, where G is 1, 2 or 4."""
     return layer.groups > 1 and layer.O == layer.C and layer.C // layer.groups in DEPTHWISE_GROUP_SIZES
 
 
 def suits_columns(layer: Layer) -> bool:
-    """Return True if inputs have few channels and the products of a band of rows fit into the L2 cache."""
+    """Return True for few input channels if the products of a band fit into the L2 cache."""
     if layer.groups > 1 or layer.C * layer.itemsize > COLUMNS_MOST_BYTES or layer.window.kernel == (1, 1):
         return False
     (kh, kw), (S_h, _), (D_h, _) = layer.window.kernel, layer.window.stride, layer.window.dilation
@@ -83,7 +90,7 @@ def suits_direct(layer: Layer) -> bool:
 
 
 def tile_side(pixels: int, wanted: int) -> int:
-    """Return the wanted side of Winograd's tiles if there are enough output pixels, else 2."""
+    """Return the side of Winograd's tiles: `wanted` if there are enough output pixels, else 2."""
     return wanted if pixels >= LARGE_TILES_LEAST_PIXELS else 2
 
 

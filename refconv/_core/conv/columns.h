@@ -1,8 +1,8 @@
-/* The second step of columns.pyx: the sum of the contributions of all taps to one pixel, in one vector or a few.
+/* The second step of columns.pyx: the sum of the contributions of all taps to one pixel, in one or several vectors.
  *
  *     out[v] = sum over r, s of  z[row[r] + column[s] - before + v]
  *
- * Two sums alternate, so that an addition does not wait for the one before it.
+ * The taps are added to two sums in turn, so that an addition does not wait for the previous one.
  */
 #ifndef REFCONV_COLUMNS_H
 #define REFCONV_COLUMNS_H

@@ -1,8 +1,8 @@
-"""∂e/∂x of a convolution whose inputs have few channels: first all products, then their sums.
+"""∂e/∂x of a convolution with few input channels: first all products, then their sums.
 
-The lanes of direct.pyx's tile are input channels in ∂e/∂x; three of them leave most lanes idle, and at the edges of ∂e/∂y it
-multiplies zeros. Here the sum is computed in two steps. The contributions of each output to the inputs under its kernel are a
-matrix product whose lanes are the entries of the kernel. Other libraries call its rows columns:
+In ∂e/∂x, the lanes of direct.pyx's tile are input channels. Three channels leave most lanes idle, and at the edges of ∂e/∂y
+the tile multiplies zeros. Here the sum is computed in two steps. The contributions of each output to the inputs under its
+kernel are a matrix product whose lanes are the entries of the kernel. (Other libraries call its rows "columns".)
 
     z[(i, j), (m, n, c)] = Σ_o dy[i, j, o] · w[m, n, c, o]
 
@@ -11,7 +11,7 @@ Then each input adds the contributions of all outputs and taps that reach it:
     dx[u, v, c] = Σ z[(i, j), (m, n, c)]     with  u = i·S_h + m·D_h − top,  v = j·S_w + n·D_w − left
 
 registers   the sums of a tile; then two vectors of sums for each input
-L2          z of one band; neighbouring bands need some of the same z, and each computes it
+L2          z of one band; neighbouring bands share some elements of z, and each band computes them again
 threads     tasks of (image, band of input rows); each element of ∂e/∂x belongs to one task
 """
 import numpy as np
@@ -30,27 +30,30 @@ cdef extern from "conv/columns.h" nogil:
                      const Py_ssize_t *column, Py_ssize_t before, const void *z, void *out)
 
 cdef enum:
-    MOST_CHANNELS = 12      # of a pixel, for which `sums` has space
-    SLACK = 16              # elements that whole vectors may read behind z
-    BAND_PRODUCTS = 1 << 17  # elements of z in one task, or some more
+    MOST_CHANNELS = 12      # channels of a pixel, for which `sums` has space
+    SLACK = 16              # elements after the end of z that whole vectors may read
+    BAND_PRODUCTS = 1 << 17  # approximate number of elements of z in one task
 
 
 cdef struct Band:
-    # The part of one task: rows first … end − 1 of ∂e/∂x of one image. Its z lacks the elements of the output rows before.
+    # The part of one task: rows first … end − 1 of ∂e/∂x of one image. Its z begins after `before` elements of earlier rows.
     Py_ssize_t first, end
     Py_ssize_t before
     Py_ssize_t W, C
 
 
 cdef struct Reach:
-    # Along one axis, the number of taps that reach each input, and the offset in z of each with its output.
+    # Along one axis: the number of taps that reach each input, and the offset in z of each such pair of tap and output.
     const Py_ssize_t *count
     const Py_ssize_t *at
     Py_ssize_t kernel
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
-    """IN dy (N, rows, columns, O), w (kh, kw, C, O), finite; OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x of a convolution with few input channels.
+
+    IN dy (N, rows, columns, O), w (kh, kw, C, O), finite; OUT dx (N, *input_size, C).
+    """
     cdef Py_ssize_t N = dy.shape[0], Q = dy.shape[2], O = dy.shape[3], kh = w.shape[0], kw = w.shape[1], C = w.shape[2]
     cdef Py_ssize_t H = input_size[0], W = input_size[1], S = window.stride[0], reach = (kh - 1) * window.dilation[0], none = 0
     cdef Py_ssize_t top = window.pads(input_size)[0][0], left = window.pads(input_size)[1][0], panel, task
@@ -84,7 +87,10 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
 
 
 cdef Py_ssize_t band_rows(Py_ssize_t images, Py_ssize_t H, Py_ssize_t S, Py_ssize_t reach, Py_ssize_t most_rows) noexcept:
-    """Input rows of a task: few enough that all threads have work and z stays in L2, but more than two bands share."""
+    """Return the number of input rows of a task.
+
+    It is small enough that all threads have work and z stays in L2, but larger than the number of rows that two bands share.
+    """
     cdef Py_ssize_t bands = (TASKS + images - 1) // max(images, 1)
     return max(min(max(min((H + bands - 1) // bands, most_rows * S - reach), reach + S), H), 1)
 
@@ -95,7 +101,10 @@ cdef Reach reach_of(const Py_ssize_t[::1] counts, const Py_ssize_t[:, ::1] place
 
 cdef tuple reaching(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
                     Py_ssize_t output_step, Py_ssize_t tap_step):
-    """For each input of an axis the number of taps that reach it, and output · output_step + tap · tap_step of each."""
+    """Return the number of taps that reach each input of an axis, and their offsets in z.
+
+    The offset of a pair of tap and output is output · output_step + tap · tap_step.
+    """
     counts, places = np.zeros(inputs, np.intp), np.zeros((inputs, kernel), np.intp)
     cdef Py_ssize_t[::1] count = counts
     cdef Py_ssize_t[:, ::1] place = places
@@ -110,13 +119,13 @@ cdef tuple reaching(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pa
 
 
 cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed, Py_ssize_t pixels, real *z) noexcept nogil:
-    """z of some output rows of one image, as one line of pixels."""
+    """Compute z of some output rows of one image, as one line of pixels."""
     plan.columns = pixels
     run_sweep(&plan, shape, dy, packed, <const real *>NULL, z)
 
 
 cdef void add_band(const Reach *down, const Reach *across, Band band, const real *z, real *dx) noexcept nogil:
-    """The band's rows of ∂e/∂x of one image."""
+    """Compute the band's rows of ∂e/∂x of one image."""
     cdef Py_ssize_t u, v, c
     cdef real sums[MOST_CHANNELS + SLACK]
     for u in range(band.first, band.end):

@@ -1,7 +1,7 @@
-"""The convolution layer and its derivatives: calls the algorithm that choose.py selects.
+"""The convolution layer and its derivatives, with the algorithm that choose.py selects.
 
-An algorithm returns None where its result would differ from the formula's, or where it lacks a kernel for these channels.
-Then the next one of the table is tried; direct.pyx, the last, always returns a result.
+An algorithm returns None if its result would differ from the formula, or if it has no kernel for these channels. Then the next
+algorithm in the table is tried. The last one, direct.pyx, always returns a result.
 """
 import importlib
 
@@ -13,7 +13,7 @@ from refconv._core.conv.choose import Layer
 
 include "common/threads.pxi"
 
-# The siblings compiled for the same instruction set.
+# The algorithms, compiled for the same instruction set as this module.
 bias_gradient, columns, depthwise, direct, one_channel, winograd = (
     importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
     for name in ("bias_gradient", "columns", "depthwise", "direct", "one_channel", "winograd")
@@ -21,14 +21,20 @@ bias_gradient, columns, depthwise, direct, one_channel, winograd = (
 
 
 def conv2d(x, w, bias, window, groups):
-    """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
+    """Return the output y of a convolution layer.
+
+    IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O).
+    """
     layer = Layer(window, len(x), x.shape[1:3], x.shape[3], w.shape[3], groups, w.itemsize)
     return first_result(choose.FORWARD, FORWARD, layer, (x, w, bias))
 
 
 def conv2d_dx(dy, w, tuple input_size, window, groups):
-    """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O); OUT dx (N, *input_size, C)."""
-    # A kernel of one pixel reads nothing outside ∂e/∂y, so no zero is multiplied by a weight.
+    """Return ∂e/∂x.
+
+    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O); OUT dx (N, *input_size, C).
+    """
+    # A 1×1 kernel reads no padding around ∂e/∂y, so no weight is multiplied by a zero.
     if not (window.kernel == (1, 1) or is_finite(w)):
         return conv2d_dx_scattered(dy, w, input_size, window, groups)
     layer = Layer(window, len(dy), input_size, w.shape[2] * groups, w.shape[3], groups, w.itemsize)
@@ -36,18 +42,24 @@ def conv2d_dx(dy, w, tuple input_size, window, groups):
 
 
 def conv2d_dw(x, dy, window, groups):
-    """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
+    """Return ∂e/∂w.
+
+    IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O).
+    """
     layer = Layer(window, len(x), x.shape[1:3], x.shape[3], dy.shape[3], groups, x.itemsize)
     return first_result(choose.BACKWARD_DW, BACKWARD_DW, layer, (x, dy))
 
 
 def conv2d_db(dy):
-    """IN dy (N, rows, columns, O); OUT db (O,)."""
+    """Return ∂e/∂b.
+
+    IN dy (N, rows, columns, O); OUT db (O,).
+    """
     return bias_gradient.conv2d_db(dy)
 
 
 def first_result(table, algorithms, layer, arrays):
-    """Result of the first algorithm of the table that suits the layer and returns one."""
+    """Return the result of the first algorithm that suits the layer and does not return None."""
     for name, suits in table:
         if suits(layer):
             result = algorithms[name](layer, *arrays)
@@ -62,7 +74,10 @@ def winograd_forward(layer, x, w, bias):
 
 
 def winograd_dx(layer, dy, w):
-    """The convolution of ∂e/∂y with the kernel turned by 180° and its inputs and outputs exchanged."""
+    """Return ∂e/∂x by Winograd's algorithm.
+
+    It is the convolution of ∂e/∂y with the kernel turned by 180° and its inputs and outputs exchanged.
+    """
     top, left = zeros_before(layer)
     height, width = layer.input_size
     turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
@@ -87,7 +102,7 @@ def depthwise_dw(layer, x, dy):
     return depthwise.conv2d_dw(x, dy, layer.window, layer.C // layer.groups) if has_depthwise(layer, x.dtype) else None
 
 
-# What runs each algorithm of choose.py: functions of the layer and the arrays.
+# The function that runs each algorithm of choose.py; its arguments are the layer and the arrays.
 FORWARD = {
     "winograd": winograd_forward,
     "one_channel": one_channel_forward,
@@ -108,22 +123,26 @@ BACKWARD_DW = {
 
 
 def has_depthwise(layer, dtype):
-    """Return True if depthwise.h has a kernel of this instruction set for vectors that the channels fill."""
+    """Return True if this instruction set has a depthwise kernel for the layer's channels."""
     return depthwise.takes(layer.C // layer.groups, layer.O, layer.groups, dtype)
 
 
 def is_finite(w):
-    """Return True if all weights are finite: the minimum and the maximum are NaN if any weight is NaN."""
+    """Return True if all weights are finite."""
+    # The minimum and the maximum are NaN if any weight is NaN.
     return not w.size or (np.isfinite(w.min()) and np.isfinite(w.max()))
 
 
 def zeros_before(layer):
-    """Rows of padding above and columns of padding to the left of the image."""
+    """Return the numbers of padding rows above and padding columns to the left of the image."""
     return tuple(first for first, _ in layer.window.pads(layer.input_size))
 
 
 def conv2d_dx_scattered(dy, w, tuple input_size, window, Py_ssize_t groups):
-    """∂e/∂x tap by tap, without zeros around ∂e/∂y: 0 · ∞ is NaN, and those products are not part of the sum."""
+    """Return ∂e/∂x, computed tap by tap without zeros around ∂e/∂y, for non-finite weights.
+
+    Zeros around ∂e/∂y would add products 0 · ∞ = NaN, which are not part of the sum.
+    """
     (S_h, S_w), (D_h, D_w) = window.stride, window.dilation
     C_g, O_g = w.shape[2], w.shape[3] // groups
     dx = np.zeros((len(dy), *window.padded_size(input_size), C_g * groups), dy.dtype)
@@ -138,20 +157,32 @@ def conv2d_dx_scattered(dy, w, tuple input_size, window, Py_ssize_t groups):
 
 
 def conv1d(x, w, bias, window, groups):
-    """conv2d of signals as images one pixel high. IN x (N, n, C), w (k, C / groups, O); OUT y (N, outputs, O)."""
+    """Return conv2d of signals, as images that are one pixel high.
+
+    IN x (N, n, C), w (k, C / groups, O); OUT y (N, outputs, O).
+    """
     return conv2d(x[:, None], w[None], bias, window.with_axis_before(), groups)[:, 0]
 
 
 def conv1d_dx(dy, w, input_size, window, groups):
-    """IN dy (N, outputs, O), w (k, C / groups, O); OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, outputs, O), w (k, C / groups, O); OUT dx (N, *input_size, C).
+    """
     return conv2d_dx(dy[:, None], w[None], (1, *input_size), window.with_axis_before(), groups)[:, 0]
 
 
 def conv1d_dw(x, dy, window, groups):
-    """IN x (N, n, C), dy (N, outputs, O); OUT dw (k, C / groups, O)."""
+    """Return ∂e/∂w.
+
+    IN x (N, n, C), dy (N, outputs, O); OUT dw (k, C / groups, O).
+    """
     return conv2d_dw(x[:, None], dy[:, None], window.with_axis_before(), groups)[0]
 
 
 def conv1d_db(dy):
-    """IN dy (N, outputs, O); OUT db (O,)."""
+    """Return ∂e/∂b.
+
+    IN dy (N, outputs, O); OUT db (O,).
+    """
     return conv2d_db(dy[:, None])

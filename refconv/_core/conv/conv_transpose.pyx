@@ -1,7 +1,7 @@
 """The transposed convolution and its derivatives.
 
-Forward it is the convolution's ∂e/∂x, and its own ∂e/∂x is the convolution; in ∂e/∂w, x and ∂e/∂y exchange their roles. So
-these are the convolution kernels, called under another name, and on their threads. The bias alone is new.
+Its forward pass is ∂e/∂x of the convolution, and its ∂e/∂x is the convolution. In ∂e/∂w, x and ∂e/∂y exchange their roles. So
+these functions call the convolution kernels; only adding the bias needs a loop here.
 """
 import importlib
 
@@ -11,12 +11,15 @@ from refconv._core.common.real cimport real
 
 include "common/threads.pxi"
 
-# The sibling compiled for the same instruction set.
+# The convolution kernels, compiled for the same instruction set as this module.
 conv = importlib.import_module(__name__.rpartition(".")[0] + ".conv")
 
 
 def conv_transpose2d(x, w, bias, output_size, window, groups):
-    """IN x (N, rows, columns, C), w (kh, kw, O / groups, C), bias (O,) or None; OUT y (N, *output_size, O)."""
+    """Return the output y of a transposed convolution.
+
+    IN x (N, rows, columns, C), w (kh, kw, O / groups, C), bias (O,) or None; OUT y (N, *output_size, O).
+    """
     y = conv.conv2d_dx(x, w, output_size, window, groups)
     if bias is not None and y.size:
         add_bias(y, bias)
@@ -24,7 +27,10 @@ def conv_transpose2d(x, w, bias, output_size, window, groups):
 
 
 def add_bias(real[:, :, :, ::1] y, const real[::1] bias):
-    """IN bias (O,); INOUT y (N, H, W, O)."""
+    """Add the bias to y in place.
+
+    IN bias (O,); IN OUT y (N, H, W, O).
+    """
     cdef Py_ssize_t O = y.shape[3], pixels = y.shape[0] * y.shape[1] * y.shape[2], p, o
     cdef real *first = &y[0, 0, 0, 0]
     for p in prange(pixels, nogil=True, schedule="static", num_threads=threads_for(pixels * O)):
@@ -33,35 +39,56 @@ def add_bias(real[:, :, :, ::1] y, const real[::1] bias):
 
 
 def conv_transpose2d_dx(dy, w, window, groups):
-    """IN dy (N, H, W, O), w (kh, kw, O / groups, C); OUT dx (N, rows, columns, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, H, W, O), w (kh, kw, O / groups, C); OUT dx (N, rows, columns, C).
+    """
     return conv.conv2d(dy, w, None, window, groups)
 
 
 def conv_transpose2d_dw(x, dy, window, groups):
-    """IN x (N, rows, columns, C), dy (N, H, W, O); OUT dw (kh, kw, O / groups, C)."""
+    """Return ∂e/∂w.
+
+    IN x (N, rows, columns, C), dy (N, H, W, O); OUT dw (kh, kw, O / groups, C).
+    """
     return conv.conv2d_dw(dy, x, window, groups)
 
 
 def conv_transpose2d_db(dy):
-    """IN dy (N, H, W, O); OUT db (O,)."""
+    """Return ∂e/∂b.
+
+    IN dy (N, H, W, O); OUT db (O,).
+    """
     return conv.conv2d_db(dy)
 
 
 def conv_transpose1d(x, w, bias, output_size, window, groups):
-    """conv_transpose2d of signals as images one pixel high. IN x (N, outputs, C), w (k, O / groups, C); OUT y (N, n, O)."""
+    """Return conv_transpose2d of signals, as images that are one pixel high.
+
+    IN x (N, outputs, C), w (k, O / groups, C); OUT y (N, n, O).
+    """
     return conv_transpose2d(x[:, None], w[None], bias, (1, *output_size), window.with_axis_before(), groups)[:, 0]
 
 
 def conv_transpose1d_dx(dy, w, window, groups):
-    """IN dy (N, n, O), w (k, O / groups, C); OUT dx (N, outputs, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, n, O), w (k, O / groups, C); OUT dx (N, outputs, C).
+    """
     return conv.conv1d(dy, w, None, window, groups)
 
 
 def conv_transpose1d_dw(x, dy, window, groups):
-    """IN x (N, outputs, C), dy (N, n, O); OUT dw (k, O / groups, C)."""
+    """Return ∂e/∂w.
+
+    IN x (N, outputs, C), dy (N, n, O); OUT dw (k, O / groups, C).
+    """
     return conv.conv1d_dw(dy, x, window, groups)
 
 
 def conv_transpose1d_db(dy):
-    """IN dy (N, n, O); OUT db (O,)."""
+    """Return ∂e/∂b.
+
+    IN dy (N, n, O); OUT db (O,).
+    """
     return conv.conv1d_db(dy)

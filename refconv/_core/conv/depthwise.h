@@ -1,30 +1,32 @@
-/* The two inner loops of convolutions whose groups have G inputs and G outputs: one (depthwise), two or four.
+/* The two inner loops of convolutions whose groups have G inputs and G outputs, with G = 1 (depthwise), 2 or 4.
  *
- * Lanes are channels. For a depthwise convolution that is all: a lane of x times the same lane of w. With G channels a
- * group, an output channel needs all G inputs of its group. They lie in the same vector, so it is shuffled: c = 0 … G - 1
- * in turn is spread over its group,
+ * Lanes are channels. A depthwise convolution (G = 1) multiplies a lane of x by the same lane of w. With G channels in a
+ * group, an output channel needs all G inputs of its group. They are in the same vector, so the vector is shuffled: for
+ * c = 0 … G - 1 in turn, channel c of each group is copied to all lanes of the group,
  *
  *     spread(x, 1) = x1 x1 x1 x1  x5 x5 x5 x5  x9 …          (G = 4)
  *
- * and then the lanes are again multiplied one by one. A row of w, as it lies in memory, is just the other factor:
+ * and then the vectors are multiplied lane by lane. The other factor is a row of w, in its order in memory:
  *
  *     sweep     y[p, v]             = bias[v] + sum over taps and c of  spread(x[p + tap], c)[v] * w[tap, c, v]
  *     gather    sums[tap, c, v]    += sum over p of  x[p + tap][v] * spread(dy[p], c)[v]
  *
- * In the second one v is an input channel and c an output channel of the group: the weights with both exchanged.
+ * In the gather, v is an input channel and c an output channel of the group, so its sums are the gradient of weights whose
+ * inputs and outputs are exchanged.
  *
  * A sweep with more than SUM_BLOCK products in a sum divides the kernel into smaller rectangles of taps (sums.h). The caller
  * of the gather adds at most SUM_BLOCK pixels to the same sums.
  *
- * The number of channels is any that fills one vector: the last vector ends with the last channel, so it may overlap the one
- * before it. Channels in both are computed twice, with the same bits. Tiles of pixels do the same. So nothing outside is read.
+ * The channels must fill at least one vector. The last vector ends with the last channel, so it may overlap the one before
+ * it; channels in both are computed twice, with the same bits. Tiles of pixels overlap in the same way. So no load goes
+ * beyond the arrays.
  */
 #ifndef REFCONV_DEPTHWISE_H
 #define REFCONV_DEPTHWISE_H
 
 #include "tile/tile.h"
 
-#define SWEEP_PIXELS 4 /* pixels for which a weight is loaded once */
+#define SWEEP_PIXELS 4 /* pixels that share one load of a weight */
 
 /* The taps of one sum: a rectangle of the kernel, and the steps from tap to tap in x and in w. */
 typedef struct {
@@ -33,7 +35,7 @@ typedef struct {
     ptrdiff_t w_row, w_column;
 } Patch;
 
-/* A line of pixels: the elements from one to the next in x, and in y or ∂e/∂y. */
+/* A line of pixels, and the number of elements from one pixel to the next in x, and in y or ∂e/∂y. */
 typedef struct {
     ptrdiff_t pixels, channels;
     ptrdiff_t x_pixel, y_pixel;
@@ -41,14 +43,14 @@ typedef struct {
 
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 
-/* Vectors and shuffles of GCC (from 12 on) and clang; other compilers get the same loops for one channel at a time. */
+/* GCC (from version 12) and clang have vectors and shuffles. Other compilers use the same loops with one channel at a time. */
 #if defined(REFCONV_VECTORS) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define VECTORS 1
 #endif
 #endif
 
-/* The stride 1 or 2 of a 3×3 kernel, for which there is code without loops over taps; 0 for other kernels and strides. */
+/* Return the stride, 1 or 2, of a 3×3 kernel that has code without loops over taps; 0 for other kernels and strides. */
 static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
 {
     if (taps->rows != 3 || taps->columns != 3)
@@ -56,8 +58,8 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
     return x_pixel == taps->x_column ? 1 : x_pixel == 2 * taps->x_column ? 2 : 0;
 }
 
-/* A row of outputs for one vector of channels, tile after tile, with 3×3 taps. All weights stay in registers. `step`, which
- * is x_pixel / x_column, is a constant where this is inlined: so each value is loaded once for all the taps in a row. */
+/* Compute a row of outputs for one vector of channels, tile by tile, with 3×3 taps. All weights stay in registers. `step` is
+ * x_pixel / x_column, a constant once the function is inlined, so each value is loaded only once for all taps in a row. */
 #define DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                           \
     static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, const real *x, const real *w, \
                                      const real *bias, real *y)                                                        \
@@ -94,7 +96,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         }                                                                                                              \
     }
 
-/* The same with any taps. */
+/* The same for any number of taps. */
 #define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
     DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                               \
     static INLINE void name##_any(const Patch *taps, Line line, const real *x, const real *w, const real *bias,        \
@@ -171,8 +173,9 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         }                                                                                                              \
     }
 
-/* One tap after another adds its products to its sums in `sums`, which has whole vectors, so that none overlap there. TAPS
- * taps at a time stay in registers along a line of pixels; the last of them repeat one that is there, and are not stored. */
+/* Add the products of each tap to its part of `sums`, which has whole vectors, so that vectors do not overlap there. The sums
+ * of TAPS taps at a time stay in registers along a line of pixels. If fewer taps are left, the first one is computed again in
+ * the unused registers, which are not stored. */
 #define DEFINE_GATHER(name, real, vector, spread, G, TAPS)                                                             \
     static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, const real *x,                \
                                      const real *dy, real *sums)                                                       \
@@ -264,7 +267,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
         }                                                                                                              \
     }
 
-/* What a convolution needs for one width of vectors and one G: sweeps of four pixels and of single ones, and the gather. */
+/* The loops for one vector width and one G: sweeps of four pixels and of single pixels, and the gather. */
 #define DEFINE_KERNELS(real, vector, spread, G, TAPS)                                                                  \
     DEFINE_SWEEP(sweep_##vector##_##G, real, vector, spread, G, SWEEP_PIXELS)                                          \
     DEFINE_SWEEP(sweep_single_##vector##_##G, real, vector, spread, G, 1)                                              \
@@ -340,7 +343,7 @@ DEFINE_FOURS(double, 8)
 #define WIDE_double
 #endif
 
-/* The kernels of one type, the widest first. kernel_for finds the first whose vector the channels fill, or -1. */
+/* The kernels of one type, the widest first. kernel_for returns the first one whose vector the channels fill, or -1. */
 #define DEFINE_TABLE(real)                                                                                             \
     static const struct {                                                                                              \
         int lanes, G;                                                                                                  \
@@ -372,8 +375,8 @@ DEFINE_FOURS(double, 8)
 DEFINE_TABLE(float)
 DEFINE_TABLE(double)
 
-/* kernel_for: the number of the kernel for these channels in groups of G, or -1. lanes_of: the lanes of that kernel. The
- * pointer selects the element type. */
+/* kernel_for: the number of the kernel for these channels in groups of G, or -1 if there is none. lanes_of: the number of
+ * lanes of that kernel. The pointer selects the element type. */
 #define kernel_for(pointer, channels, G) FOR_TYPE_OF(pointer, kernel_for)(channels, G)
 #define lanes_of(pointer, kernel) FOR_TYPE_OF(pointer, lanes)(kernel)
 #define sweep(kernel, taps, line, x, w, bias, y) FOR_TYPE_OF(y, sweep)(kernel, taps, line, x, w, bias, y)

@@ -1,26 +1,27 @@
-"""Convolutions with many small groups of G inputs and G outputs: one (depthwise), two or four.
+"""Convolutions whose groups have G inputs and G outputs, with G = 1 (depthwise), 2 or 4.
 
-Such a sum is short, kh·kw·G products, and most of the time is spent on loads and stores. So the lanes of vectors are channels,
-as in memory, and one vector holds several groups (depthwise.h).
+Each sum is short, kh·kw·G products, and most of the time is spent on loads and stores. So the lanes of vectors are channels,
+as in memory, and one vector spans several groups (depthwise.h).
 
 registers   the sums of four pixels for one vector of channels, until they are complete
-L1          the input under four pixels, all channels; all weights, as they are
+L1          the input under four pixels, all channels; all weights, not packed
 threads     tasks of (image, band of rows); each output element belongs to one task
 
-Nothing is copied, and there are no zeros around the image: taps outside of the image are left out of the sum. Which taps
-remain depends on the row and on the column alone. So each axis is cut once into spans of outputs that use the same taps: a
-long one in the middle, short ones at the edges. A span of rows and a span of columns give a rectangle of outputs with the same
-rectangle of taps. It is computed row by row or, if it is narrow, at the left and right edge, column by column.
+Inputs are not copied, and there are no zeros around the image: the sum skips taps outside of the image. The row of an output
+decides which rows of taps remain, and its column which columns. So each axis is divided once into spans of outputs that use
+the same taps: a long span in the middle and short ones at the edges. A span of rows and a span of columns define a rectangle
+of outputs with the same rectangle of taps. It is computed row by row, or column by column if it is narrow, as at the left and
+right edges.
 
 ∂e/∂x gathers: it is the same sweep over ∂e/∂y, in phases of the stride as in direct.pyx, with inputs and outputs of each
 group exchanged in the weights.
 
 ∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of SUM_BLOCK pixels (sums.h). The sums of a few taps stay in
-registers along a span of a row. The output rows of all images are cut into chunks by shapes alone, each with sums of its own,
-which are added in order at the end.
+registers along a span of a row. The output rows of all images are divided into chunks, by shapes only. Each chunk has separate
+sums, which are added in order at the end.
 
-The omitted products, 0 · w in y and 0 · ∂e/∂y in ∂e/∂w, are zero for finite numbers only. conv.pyx checks the weights first.
-If ∂e/∂y is not finite, neither is ∂e/∂w; then the function returns None, and conv.pyx takes another algorithm.
+The skipped products, 0 · w in y and 0 · ∂e/∂y in ∂e/∂w, are zero for finite numbers only. conv.pyx checks the weights first.
+If ∂e/∂y is non-finite, so is ∂e/∂w; then the function returns None, and conv.pyx uses another algorithm.
 """
 import numpy as np
 
@@ -36,8 +37,8 @@ from refconv._core.tile.sweep cimport (BAND_PIXELS, LEAST_CHUNK_PIXELS, MOST_PAR
 include "common/threads.pxi"
 
 cdef struct Span:
-    # Outputs along one axis that use the same taps: the first output y, its first tap w, and the input x of that tap; then the
-    # steps from output to output in the outputs and in the inputs, and from tap to tap.
+    # Outputs along one axis that use the same taps: the first output y, its first tap w, and the input x that this tap reads;
+    # then the steps from output to output, in the outputs and in the inputs, and the steps from tap to tap.
     Py_ssize_t outputs, taps
     Py_ssize_t y, w, x
     Py_ssize_t y_step, x_step
@@ -45,37 +46,37 @@ cdef struct Span:
 
 
 cdef struct Outputs:
-    # Outputs number first … end − 1 of an axis. Number k is output y_first + k·y_step, and its tap 0 reads input k·x_step plus
-    # the offset of that tap.
+    # Outputs number first … end − 1 of an axis. Number k is output y_first + k·y_step, and its tap 0 reads the input at
+    # k·x_step plus the offset of that tap.
     Py_ssize_t first, end
     Py_ssize_t y_first, y_step
     Py_ssize_t x_step
 
 
 cdef struct Progress:
-    # The sums of one chunk of ∂e/∂w: elements of a block, the pixels that it has so far, and the blocks before it; and the
-    # first element to which the next pixels are added.
+    # Progress of the sums of one chunk of ∂e/∂w: the number of elements of a block, the number of pixels added to the current
+    # block, the number of blocks before it, and the first element to which the next pixels are added.
     Py_ssize_t size, pixels, number
     Py_ssize_t first
 
 
 cdef struct Layer:
-    # What the tasks of one pass share.
+    # Data that the tasks of one pass share.
     Py_ssize_t C, G, kw             # channels, channels of a group, columns of the kernel
     Py_ssize_t x_image, x_row       # elements between images and between rows
     Py_ssize_t y_image, y_row
-    int kernel                      # number of the kernel in depthwise.h
+    int kernel                      # number of the compiled kernel in depthwise.h
     const Span *rows                # the spans of both axes
     const Span *columns
     Py_ssize_t row_spans, column_spans
-    Py_ssize_t height               # rows of outputs of an image
-    Py_ssize_t bands                # equal parts of each span of rows, one of them a task
-    Py_ssize_t width                # of ∂e/∂w: channels in whole vectors
-    Py_ssize_t sums                 # of ∂e/∂w: elements of a block
+    Py_ssize_t height               # output rows of an image
+    Py_ssize_t bands                # number of equal parts of each span of rows; a task computes one part of each span
+    Py_ssize_t width                # for ∂e/∂w: number of channels, rounded up to whole vectors
+    Py_ssize_t sums                 # for ∂e/∂w: elements of a block
 
 
 def takes(Py_ssize_t C_g, Py_ssize_t O, Py_ssize_t groups, dtype):
-    """Return True if there is a kernel for C_g inputs in each of the groups and O outputs in all."""
+    """Return True if a compiled kernel exists for groups of C_g inputs and O outputs in total."""
     return groups > 1 and O == C_g * groups and kernels(C_g, O, dtype) >= 0
 
 
@@ -84,7 +85,10 @@ cdef int kernels(Py_ssize_t G, Py_ssize_t C, dtype):
 
 
 def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window):
-    """IN x (N, H, W, C), w (kh, kw, G, C), finite numbers, bias (C,) or None; OUT y (N, rows, columns, C)."""
+    """Return the output y of a convolution with small groups.
+
+    IN x (N, H, W, C), w (kh, kw, G, C), finite, bias (C,) or None; OUT y (N, rows, columns, C).
+    """
     size = (x.shape[1], x.shape[2])
     cdef tuple output_size = window.output_size(size)
     y = aligned_empty((x.shape[0], *output_size, x.shape[3]), dtype_of[real](NULL))
@@ -94,7 +98,10 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window):
-    """IN dy (N, rows, columns, C), w (kh, kw, G, C); OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x of a convolution with small groups.
+
+    IN dy (N, rows, columns, C), w (kh, kw, G, C); OUT dx (N, *input_size, C).
+    """
     cdef const real[:, :, :, ::1] turned_w = turned(np.asarray(w))
     rows, columns = both_axes(window, input_size, (dy.shape[1], dy.shape[2]), True)
     all_reached = (rows[:, 0].sum(), columns[:, 0].sum()) == input_size
@@ -104,15 +111,16 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
 
 
 cdef turned(w):
-    """Kernels (kh, kw, G, C) with inputs and outputs of each group exchanged."""
+    """Return the kernels (kh, kw, G, C) with inputs and outputs of each group exchanged."""
     kh, kw, G, C = w.shape
     return w if G == 1 else w.reshape(kh, kw, G, C // G, G).swapaxes(2, 4).reshape(w.shape)
 
 
 cdef tuple both_axes(window, tuple input_size, tuple output_size, bint back):
-    """All outputs as spans of rows and spans of columns: two tables with a span in each row.
+    """Return all outputs as spans of rows and spans of columns.
 
-    They are the outputs of the convolution or, for ∂e/∂x (back), its inputs.
+    The result is two tables with one span per row. The outputs are those of the convolution or, for ∂e/∂x (`back`), its
+    inputs.
     """
     cdef tuple pads = window.pads(input_size)
     return tuple([
@@ -123,7 +131,7 @@ cdef tuple both_axes(window, tuple input_size, tuple output_size, bint back):
 
 cdef spans_of(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_ssize_t inputs, Py_ssize_t outputs,
               bint back):
-    """The spans of one axis; for ∂e/∂x phase by phase."""
+    """Return the spans of one axis; for ∂e/∂x, phase by phase."""
     cdef Py_ssize_t phase, rest, count = 0
     cdef Outputs reached
     table = np.empty((inputs if back else outputs, sizeof(Span) // sizeof(Py_ssize_t)), np.intp)
@@ -140,7 +148,7 @@ cdef spans_of(Py_ssize_t kernel, Py_ssize_t S, Py_ssize_t D, Py_ssize_t pad, Py_
 
 
 cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Outputs axis, Span *spans, Py_ssize_t count) noexcept:
-    """Cut the outputs into spans, behind the `count` spans that are there; returns how many there are then."""
+    """Append the spans of the outputs to the first `count` spans; return the new count."""
     cdef Py_ssize_t k, x, w, n, skipped, t_end, before = count
     for k in range(axis.first, axis.end):
         x = k * axis.x_step + taps.offset
@@ -160,7 +168,7 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Outputs axis, Span *span
 
 cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, real[:, :, :, ::1] y,
                   const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns):
-    """All outputs of all images."""
+    """Compute all outputs of all images."""
     cdef Py_ssize_t images = x.shape[0], height = y.shape[1], task, C = x.shape[3]
     if not (rows.shape[0] and columns.shape[0] and images and C):
         return
@@ -189,20 +197,23 @@ cdef void set_spans(Layer *g, const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:,
 
 
 cdef Span part_of(const Span *span, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
-    """Outputs number first … end − 1 of a span."""
+    """Return outputs number first … end − 1 of a span."""
     cdef Span part = span[0]
     part.outputs, part.x, part.y = end - first, span.x + first * span.x_step, span.y + first * span.y_step
     return part
 
 
 cdef Patch taps_in(const Layer *g, const Span *row, const Span *column, Py_ssize_t number) noexcept nogil:
-    """The taps of a rectangle, in x and in what has `number` elements for each tap of the kernel."""
+    """Return the taps of a rectangle, with their steps in x and in the weights or sums.
+
+    The array of weights or sums has `number` elements for each tap of the kernel.
+    """
     return Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row, x_column=column.x_tap * g.C,
                  w_row=row.w_tap * g.kw * number, w_column=column.w_tap * number)
 
 
 cdef void sweep_band(const Layer *g, Py_ssize_t band, const real *x, const real *w, const real *bias, real *y) noexcept nogil:
-    """Part number `band` of each span of rows, of one image."""
+    """Compute part number `band` of each span of rows of one image."""
     cdef Py_ssize_t r, s, count
     cdef Span row
     for r in range(g.row_spans):
@@ -230,7 +241,10 @@ cdef void sweep_rectangle(const Layer *g, const Span *row, const Span *column, c
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
-    """IN x (N, H, W, C), dy (N, rows, columns, C); OUT dw (kh, kw, G, C), or None if that cannot be claimed."""
+    """Return ∂e/∂w, or None if it might be non-finite.
+
+    IN x (N, H, W, C), dy (N, rows, columns, C); OUT dw (kh, kw, G, C).
+    """
     cdef Py_ssize_t C = x.shape[3], kh = window.kernel[0], kw = window.kernel[1], count = dy.shape[0] * dy.shape[1]
     dtype = dtype_of[real](NULL)
     if not (count and C):
@@ -256,16 +270,17 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
         partial_sums[0] += share
     if not np.isfinite(partial_sums[0]).all():
         return None
-    # The last vector holds the last channels and may overlap the one before.
+    # The last vector ends with the last channel, so it may overlap the one before.
     places = np.concatenate((np.arange(C - lanes), np.arange(g.width - lanes, g.width)))
     return turned(partial_sums[0][:, places].reshape(kh, kw, G, C))
 
 
 cdef void gather_chunk(const Layer *g, Py_ssize_t first, Py_ssize_t end, const real *x, const real *dy, real *scratch,
                        real *total) noexcept nogil:
-    """OUT total: the sums over output rows first … end − 1, counted through all images.
+    """Write the sums over output rows first … end − 1 of the batch to total.
 
-    scratch has a block and a group, and is zero before and after.
+    Rows are numbered through all images. `scratch` is a buffer for a block and a group, which is zero before and after the
+    call.
     """
     cdef Py_ssize_t image = first // g.height, r, s, before, begin, stop
     cdef Progress done = Progress(size=g.sums, pixels=0, number=0, first=0)
@@ -303,7 +318,7 @@ cdef void gather_rectangle(const Layer *g, const Span *row, const Span *column, 
 
 cdef void gather_line(int kernel, const Patch *taps, Line line, const real *x, const real *dy, Progress *done, real *scratch,
                       real *total) noexcept nogil:
-    """Add a line of pixels to the block; a block that has no place left is carried before."""
+    """Add a line of pixels to the block, carrying the block first if it is full."""
     cdef Py_ssize_t first = 0, pixels = line.pixels
     while first < pixels:
         line.pixels = min(pixels - first, SUM_BLOCK)

@@ -1,27 +1,28 @@
-"""Convolutions and their derivatives as plain sums, for every window and any number of channels.
+"""Convolutions and their derivatives as plain sums, for any window and number of channels.
 
-An output y[b, i, j, o] is a sum of kh·kw·C_g products. One tile (tile.h) makes a few pixels times a few vectors of output
+An output y[b, i, j, o] is a sum of kh·kw·C_g products. One tile (tile.h) computes a few pixels times a few vectors of output
 channels at once, and keeps the sums in registers until they are complete:
 
 registers   the sums of a tile; one vector row of weights; one input value, broadcast
-L1          the input under one tile, while one panel of weights streams past it
+L1          the input under one tile, while one panel of weights is read
 L2          that panel, which every tile of the band uses; and the band's input, read once for each panel
 packed      weights: [group][panel of output channels][tap, input channel][lanes], zero-padded to whole vectors
 threads     tasks of (image, band of rows); each output element belongs to one task
 
-Padding costs a copy: a band that needs zeros is copied with them into its thread's scratch array; one that needs none is read
-in place. Stride, dilation and groups only change offsets.
+A band that reads padding is copied, with its zeros, into the buffer of its thread; other bands are read in place. Stride,
+dilation and groups only change offsets.
 
 ∂e/∂x gathers, so that no two threads write the same element. An input row u (counted from the padding's edge) is reached
 by tap m of output row i when i·S + m·D = u; taps with the same remainder m·D mod S reach the same rows. Remainders repeat
 every P = S / gcd(S, D) taps. So the taps split into min(k, P) phases, t = 0, 1, …, and each phase is a cross-correlation of
-∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. Zeros around ∂e/∂y are
-multiplied by weights as well, so conv.pyx computes ∂e/∂x for non-finite weights in another way.
+∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. The zeros around ∂e/∂y are
+also multiplied by weights, so conv.pyx does not use this algorithm for non-finite weights.
 
 ∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of some output rows of one image (sums.h). Rows of the tile are
-the kernel's entries (m, n, c), k runs over pixels, and ∂e/∂y is packed in place of the weights. If there are many pixels, the
-output rows of all images are cut into chunks, each with sums of its own, which are added in order at the end; if there are
-few, the entries are cut into parts. Both numbers depend on shapes alone, so the result has the same bits at any thread count.
+the kernel's entries (m, n, c), k runs over pixels, and ∂e/∂y is packed instead of the weights. If there are many pixels, the
+output rows of all images are divided into chunks with separate sums, which are added in order at the end. If there are few
+pixels, the entries are divided into parts. Both numbers depend only on shapes, so the result has the same bits at any thread
+count.
 """
 import numpy as np
 
@@ -48,16 +49,16 @@ cdef struct Conv:
 
 
 cdef struct Plan:
-    # What the tasks of one pass share.
+    # Data that the tasks of one pass share.
     Conv conv
-    Shape shape                         # of the tiles
+    Shape shape                         # shape of the tiles
     View view                           # the columns that are read
-    Sweep sweep                         # of a band of rows; its number of rows is the task's
-    Py_ssize_t first, end               # rows that are computed
+    Sweep sweep                         # sweep over a band; each task sets its number of rows
+    Py_ssize_t first, end               # the rows first … end − 1 are computed
     Py_ssize_t band, bands              # rows of one task, and tasks of one image
-    Py_ssize_t phases_h, phases_w       # of ∂e/∂x down and across
-    const Py_ssize_t *entry             # of ∂e/∂w: offset in x of each entry (m, n, c) of the kernel
-    const Py_ssize_t *row               # of ∂e/∂w: offset in x of each output row of a band
+    Py_ssize_t phases_h, phases_w       # for ∂e/∂x: phases down and across
+    const Py_ssize_t *entry             # for ∂e/∂w: offset in x of each entry (m, n, c) of the kernel
+    const Py_ssize_t *row               # for ∂e/∂w: offset in x of each output row of a band
 
 
 cdef struct Band:
@@ -66,7 +67,7 @@ cdef struct Band:
 
 
 cdef struct Part:
-    # The part of one task in ∂e/∂w: entries of the kernel, and output rows counted through all images.
+    # The part of one task in ∂e/∂w: entries of the kernel, and output rows, numbered through all images.
     Py_ssize_t first_entry, end_entry
     Py_ssize_t row, end_row
 
@@ -86,7 +87,7 @@ cdef Conv conv_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, Py_ssize_t O, wi
 
 
 cdef Py_ssize_t band_rows(Shape shape, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    """Rows of a band: few enough that all threads have work, and enough to fill the last tile."""
+    """Return the rows of a band: few enough to occupy all threads, enough to fill the last tile."""
     cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (rows * columns + BAND_PIXELS - 1) // BAND_PIXELS)
     cdef Py_ssize_t band = (rows + bands - 1) // bands
     cdef Py_ssize_t tiles = (band * columns + shape.rows - 1) // shape.rows
@@ -94,7 +95,7 @@ cdef Py_ssize_t band_rows(Shape shape, Py_ssize_t images, Py_ssize_t rows, Py_ss
 
 
 cdef void cut_into_bands(Plan *p, Py_ssize_t first, Py_ssize_t end, Py_ssize_t columns) noexcept nogil:
-    """Bands of the rows first … end − 1 of each image."""
+    """Divide the rows first … end − 1 of each image into bands."""
     p.first, p.end = first, end
     p.band = band_rows(p.shape, p.conv.N, end - first, columns)
     p.bands = (end - first + p.band - 1) // p.band
@@ -110,12 +111,15 @@ cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:
 
 
 cdef Py_ssize_t taps_before(Py_ssize_t kernel, Py_ssize_t P, Py_ssize_t t) noexcept nogil:
-    """Taps of all phases before phase t."""
+    """Return the number of taps in all phases before phase t."""
     return kernel // P * t + min(kernel % P, t)
 
 
 def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, Py_ssize_t groups):
-    """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
+    """Return the output y of a convolution layer.
+
+    IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O).
+    """
     cdef Plan p
     p.conv = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], w.shape[3], window, groups)
     cdef Conv c = p.conv
@@ -148,7 +152,10 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
 
 
 cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) noexcept nogil:
-    """The weights of each group and panel of output channels: taps in order, input channels along k."""
+    """Pack the weights of each group and panel of output channels.
+
+    The taps are in order, and the input channels along k.
+    """
     cdef Py_ssize_t taps = c.kh * c.kw, size = taps * c.C_g * shape.width, count = panels(shape, c.O_g)
     cdef Py_ssize_t block, first, t
     for block in prange(c.groups * count, schedule="static", num_threads=threads_for(c.groups * count * size)):
@@ -160,7 +167,7 @@ cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) 
 
 cdef void conv2d_band(const Plan *p, Band part, const real *x, const real *packed, const real *starts, real *scratch,
                       real *y) noexcept nogil:
-    """A band of one image's output."""
+    """Compute a band of one image's output."""
     cdef const Conv *c = &p.conv
     cdef Sweep sweep = p.sweep
     cdef Py_ssize_t g, group_width = panels(p.shape, c.O_g) * p.shape.width, depth = sweep.runs.count * sweep.runs.length
@@ -174,14 +181,17 @@ cdef void conv2d_band(const Plan *p, Band part, const real *x, const real *packe
 
 
 cdef object padded(const real[::1] bias, Py_ssize_t groups, Py_ssize_t width):
-    """The bias of each group, with zeros up to whole vectors."""
+    """Return the bias of each group, padded with zeros to whole vectors."""
     starts = np.zeros((groups, width), dtype_of[real](NULL))
     starts[:, :bias.shape[0] // groups] = np.asarray(bias).reshape(groups, -1)
     return starts.reshape(-1)
 
 
 def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
-    """IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite numbers; OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite; OUT dx (N, *input_size, C).
+    """
     cdef Plan p
     p.conv = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
     cdef Conv c = p.conv
@@ -196,7 +206,7 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef real[::1] packed = aligned_empty((c.kh * c.kw * c.O * panels(p.shape, c.C_g) * p.shape.width,), dtype)
     pack_turned(&p, &w[0, 0, 0, 0], &packed[0])
 
-    # In units of S, the rows of dx and dy that belong together have the same number, less the taps' reach back.
+    # In units of S, a row of dx has the same number as the last row of dy that it reads; tap m reads (m·D) ÷ S rows before it.
     cdef Py_ssize_t first_column = c.left // c.S_w, end_column = (c.left + c.W - 1) // c.S_w + 1
     cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h, back_w = (c.kw - 1) * c.D_w // c.S_w
     p.view = view_of(first_column - back_w, end_column, c.columns, c.O)
@@ -212,7 +222,10 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
 
 
 cdef void pack_turned(const Plan *p, const real *w, real *packed) noexcept nogil:
-    """The weights of each phase, group and panel of input channels: taps last first, output channels along k."""
+    """Pack the weights of each phase, group and panel of input channels.
+
+    The last tap comes first, and the output channels are along k.
+    """
     cdef const Conv *c = &p.conv
     cdef Py_ssize_t panel, count = panels(p.shape, c.C_g)
     cdef int threads = threads_for(c.kh * c.kw * c.O * count * p.shape.width)
@@ -222,7 +235,7 @@ cdef void pack_turned(const Plan *p, const real *w, real *packed) noexcept nogil
 
 cdef void pack_turned_panel(const Plan *p, Py_ssize_t phase, Py_ssize_t group, Py_ssize_t panel, const real *w,
                             real *packed) noexcept nogil:
-    """One phase's weights of one group's input channels panel·width … (panel + 1)·width − 1."""
+    """Pack one phase's weights of input channels panel·width … (panel + 1)·width − 1 of a group."""
     cdef const Conv *c = &p.conv
     cdef Py_ssize_t phase_h = phase // p.phases_w, phase_w = phase % p.phases_w
     cdef Taps down = taps_of_phase(c.kh, c.D_h, c.S_h, phase_h), across = taps_of_phase(c.kw, c.D_w, c.S_w, phase_w)
@@ -239,7 +252,7 @@ cdef void pack_turned_panel(const Plan *p, Py_ssize_t phase, Py_ssize_t group, P
 
 cdef void conv2d_dx_band(const Plan *p, Band part, const real *dy, const real *packed, real *scratch, Py_ssize_t *run,
                          real *dx) noexcept nogil:
-    """Rows first·S − top … of one image's ∂e/∂x, phase by phase."""
+    """Compute a band of one image's ∂e/∂x, from row first·S − top on, phase by phase."""
     cdef const Conv *c = &p.conv
     cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h
     cdef Py_ssize_t m, n, rest_h, rest_w, row, column, g
@@ -272,7 +285,10 @@ cdef void conv2d_dx_band(const Plan *p, Band part, const real *dy, const real *p
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):
-    """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O)."""
+    """Return ∂e/∂w.
+
+    IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O).
+    """
     cdef Plan p
     p.conv = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], dy.shape[3], window, groups)
     cdef Conv c = p.conv
@@ -296,7 +312,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef int threads = threads_for(rows * c.columns * weights // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
     cdef real[:, ::1] packed = aligned_empty((threads, panels(p.shape, c.O_g) * p.shape.width * p.band * c.columns), dtype)
-    # Blocks of one chunk at most: it has rows // chunks + 1 output rows, and each image in it ends a block early.
+    # The most blocks that a chunk can have: it has up to rows // chunks + 1 output rows, and a block ends with each image.
     cdef Py_ssize_t blocks = (rows // chunks + 1) // p.band + (rows // chunks) // c.rows + 2, task
     cdef real[:, ::1] group = np.zeros((threads, weights if blocks > SUM_BLOCK else 0), dtype)
     for task in prange(chunks * parts, nogil=True, schedule="dynamic", num_threads=threads):
@@ -309,7 +325,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
 
 
 cdef object entry_offsets(const Conv *c, Py_ssize_t pitch):
-    """Offset of each entry (m, n, c) of the kernel in x, whose rows are `pitch` elements apart."""
+    """Return the offset in x, with rows of `pitch` elements, of each kernel entry (m, n, c)."""
     offsets = np.empty(c.kh * c.kw * c.C_g, np.intp)
     cdef Py_ssize_t[::1] entry = offsets
     cdef Py_ssize_t e, tap
@@ -321,14 +337,14 @@ cdef object entry_offsets(const Conv *c, Py_ssize_t pitch):
 
 cdef inline Part part_of(Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t rows, Py_ssize_t part, Py_ssize_t parts,
                          Py_ssize_t entries) noexcept nogil:
-    """Chunk number `chunk` of the output rows, and part number `part` of the entries."""
+    """Return chunk number `chunk` of the output rows with part number `part` of the entries."""
     cdef Py_ssize_t per_part = (entries + parts - 1) // parts
     return Part(first_entry=part * per_part, end_entry=min((part + 1) * per_part, entries),
                 row=chunk * rows // chunks, end_row=(chunk + 1) * rows // chunks)
 
 
 cdef void add_chunks(const real[:, ::1] partial, real[::1] dw):
-    """dw += the sums of all chunks, in order."""
+    """Add the sums of all chunks to dw, in order."""
     cdef Py_ssize_t k, chunk
     for k in prange(dw.shape[0], nogil=True, num_threads=threads_for(partial.shape[0] * dw.shape[0])):
         for chunk in range(partial.shape[0]):
@@ -337,9 +353,10 @@ cdef void add_chunks(const real[:, ::1] partial, real[::1] dw):
 
 cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy, real *scratch, real *packed, real *group,
                          real *dw) noexcept nogil:
-    """Add some output rows, counted through all images, to some entries of ∂e/∂w.
+    """Add the products of some output rows to some entries of ∂e/∂w.
 
-    group has dw's size, holds groups of blocks, and is zero before and after. It is NULL for at most SUM_BLOCK blocks.
+    Output rows are numbered through all images. `group` is a buffer of dw's size for groups of blocks, which is zero before
+    and after the call. It is NULL if there are at most SUM_BLOCK blocks.
     """
     cdef const Conv *c = &p.conv
     cdef Py_ssize_t row = part.row, b, i, g, panel, count, number = 0
@@ -363,7 +380,10 @@ cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy
 
 cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *image, const real *packed,
                        real *dw) noexcept nogil:
-    """dw[e, o] += Σ over the pixels of `rows` rows of x · ∂e/∂y, a tile of the part's entries at a time."""
+    """Add the products x · ∂e/∂y of all pixels of `rows` rows to dw[e, o], tile by tile.
+
+    The rows of a tile are entries e of the part.
+    """
     cdef const Conv *c = &p.conv
     cdef Shape shape = p.shape
     cdef const real *a[MOST_ROWS]
@@ -371,7 +391,7 @@ cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *im
     cdef real sums[MOST_SUMS]
     cdef Runs pixels = Runs(count=rows, length=c.columns, step=c.S_w * c.C, start=p.row)
     cdef Py_ssize_t e = part.first_entry, i, v, filled, panel, width
-    if c.columns == 1:  # pixels one above the other are one run as well
+    if c.columns == 1:  # with one column, the pixels of all rows form a single run
         pixels = Runs(count=1, length=rows, step=p.row[1] - p.row[0] if rows > 1 else 1, start=p.row)
     rows_of_sums(shape, sums, out)
     while e < part.end_entry:

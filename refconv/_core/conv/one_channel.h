@@ -1,9 +1,9 @@
-/* Images of one channel: here the lanes are neighbouring pixels of an output row.
+/* The inner loop for images with one channel. The lanes are neighbouring pixels of an output row.
  *
  *     out[r][o][l] = start[o] + sum over m, n of  x[row r + m][l + n] * w[m][n][o]          r < 2,  l < lanes
  *
- * Registers hold 2 rows x 6 outputs of sums, two vectors of x and one broadcast weight. Each vector of x meets six weights,
- * each weight two rows.
+ * Registers contain the sums of 2 rows x 6 outputs, two vectors of x and one broadcast weight. Each vector of x is multiplied
+ * by six weights, each weight by two rows.
  */
 #ifndef REFCONV_ONE_CHANNEL_H
 #define REFCONV_ONE_CHANNEL_H

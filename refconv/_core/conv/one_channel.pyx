@@ -1,13 +1,13 @@
 """Convolution of images with one channel, such as the digits that LeNet reads.
 
-The lanes of direct.pyx's tile are output channels: six of them leave most lanes idle, and each product needs a broadcast. Here
-lanes are the pixels of an output row (one_channel.h), two rows and six output channels at a time. The last vector of a row
-overlaps the one before, so that nothing beyond the row is read. The sums of one channel are contiguous, and the channels are
-interleaved when they are stored.
+The lanes of direct.pyx's tile are output channels: LeNet's six leave most lanes idle, and each product needs a broadcast. Here
+lanes are the pixels of an output row (one_channel.h), with two rows and six output channels at a time. The last vector of a
+row overlaps the one before, so that it does not read beyond the row. In the registers, the sums of one channel are contiguous;
+the channels are interleaved when they are stored.
 
-registers   2 × 6 sums, two vectors of x, one weight; a kernel of more than SUM_BLOCK taps is several blocks of its rows
+registers   2 × 6 sums, two vectors of x, one weight; a kernel of more than SUM_BLOCK taps is divided into blocks of its rows
             (sums.h)
-L1          the few rows of the image under them; all weights: [six outputs][tap][6], zero beyond the last output
+L1          the image rows under these sums; all weights: [six outputs][tap][6], zero beyond the last output
 threads     tasks of (image, band of rows); each output element belongs to one task
 """
 import numpy as np
@@ -46,14 +46,17 @@ def takes(window, tuple output_size):
 
 
 cdef struct Band:
-    # Rows of the output that one task makes, and the window over the input.
+    # The band of output rows that one task computes, and the window over the input.
     TapGrid taps
-    Py_ssize_t row                      # elements between two output rows' windows
+    Py_ssize_t row                      # elements between the windows of two output rows
     Py_ssize_t columns, O
 
 
 def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, tuple output_size):
-    """IN x (N, H, W, 1), w (kh, kw, 1, O), bias (O,) or None; OUT y (N, *output_size, O). The stride along a row is 1."""
+    """Return the output y of a convolution of images with one channel.
+
+    IN x (N, H, W, 1), w (kh, kw, 1, O), bias (O,) or None; OUT y (N, *output_size, O). The stride along a row must be 1.
+    """
     cdef Py_ssize_t N = x.shape[0], H = x.shape[1], W = x.shape[2], O = w.shape[3], taps = w.shape[0] * w.shape[1]
     cdef Py_ssize_t rows, columns, S, D_h, D_w, top, left, blocks = (O + PIXEL_OUTPUTS - 1) // PIXEL_OUTPUTS
     rows, columns = output_size
@@ -65,7 +68,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     side_by_side = np.zeros((taps + 1, blocks * PIXEL_OUTPUTS), dtype)
     side_by_side[:taps, :O] = np.asarray(w).reshape(taps, O)
     if bias is not None:
-        side_by_side[taps, :O] = bias  # behind the taps
+        side_by_side[taps, :O] = bias  # the row after the taps
     packed = side_by_side.reshape(taps + 1, blocks, PIXEL_OUTPUTS).swapaxes(0, 1)
     cdef real[:, :, ::1] weights = np.ascontiguousarray(packed)
 
@@ -73,7 +76,8 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef Band band = Band(taps=TapGrid(w.shape[0], w.shape[1], D_h * view.pitch, D_w), row=S * view.pitch, columns=columns,
                           O=O)
     cdef Py_ssize_t bands = (rows + BAND_ROWS - 1) // BAND_ROWS, reach = (w.shape[0] - 1) * D_h, task, first, end
-    cdef int threads = threads_for(2 * N * rows * columns * taps * O // MULTIPLY_ADDS_PER_STEP)  # pixels are read more often
+    # Twice the usual number of steps, because pixels are read more often than in direct.pyx's tile.
+    cdef int threads = threads_for(2 * N * rows * columns * taps * O // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((BAND_ROWS - 1) * S + reach + 1) * view.pitch), dtype)
     cdef const real *image
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
@@ -86,7 +90,10 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
 
 
 cdef void make_band(const Band *band, const real *x, const real *weights, Py_ssize_t rows, real *y) noexcept nogil:
-    """Some rows of one image's output, two at a time, a vector of pixels and six channels at a time."""
+    """Compute some output rows of one image.
+
+    Each step computes two rows, one vector of pixels and six channels.
+    """
     cdef Py_ssize_t lanes = LANES_OF_PIXELS_float if real is float else LANES_OF_PIXELS_double
     cdef Py_ssize_t taps = band.taps.kh * band.taps.kw, i = 0, j, o, r, lower
     cdef real out[MOST_TILE_SUMS]
@@ -118,7 +125,7 @@ cdef inline void sums_of_taps(TapGrid taps, const real *x, Py_ssize_t next_row, 
 
 cdef void long_pixels(TapGrid taps, const real *x, Py_ssize_t next_row, const real *w, const real *start,
                       real *out) noexcept nogil:
-    """The sums of a large kernel: blocks of its rows, at most SUM_BLOCK taps each."""
+    """Compute the sums of a large kernel in blocks of its rows, at most SUM_BLOCK taps each."""
     cdef Py_ssize_t step = SUM_BLOCK // taps.kw, kh = taps.kh, number, m
     cdef Py_ssize_t size = PIXEL_ROWS * PIXEL_OUTPUTS * (LANES_OF_PIXELS_float if real is float else LANES_OF_PIXELS_double)
     cdef real block[MOST_TILE_SUMS]
@@ -137,7 +144,7 @@ cdef void long_pixels(TapGrid taps, const real *x, Py_ssize_t next_row, const re
 
 
 cdef inline void store(const real *out, Py_ssize_t lanes, Py_ssize_t channels, Py_ssize_t O, real *y) noexcept nogil:
-    """One row: out[channel][pixel] to y[pixel][channel]."""
+    """Copy one row from out[channel][pixel] to y[pixel][channel]."""
     cdef Py_ssize_t l, o
     if channels == O == PIXEL_OUTPUTS:
         interleave(out, y)

@@ -1,9 +1,9 @@
-"""Convolution as compiled loops: the step between the loops of reference/conv.py and the kernel of direct.pyx.
+"""Convolution as compiled loops, a step between reference/conv.py and direct.pyx.
 
-The same sum and the same names as the loops, with types, and two changes. The loop over output channels o is innermost: they
-are contiguous in y and in w, so the compiler vectorises it. The loop over groups g makes o // O_g a loop index. Weights are
-not packed and no sums stay in registers: each product loads its sum from memory and stores it again, which direct.pyx avoids.
-No layer uses this function; tutorial 12 times it.
+It computes the same sum with the same names as the loops of reference/conv.py, with types added and two changes. The loop over
+output channels o is innermost: they are contiguous in y and in w, so the compiler vectorises it. The loop over groups g
+replaces the division o // O_g. Weights are not packed and no sums stay in registers: each product loads its sum from memory
+and stores it again, which direct.pyx avoids. No layer uses this function; tutorial 12 measures its time.
 """
 import numpy as np
 
@@ -16,7 +16,10 @@ include "common/threads.pxi"
 
 
 def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, Py_ssize_t groups):
-    """IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O)."""
+    """Return the output y of a convolution layer.
+
+    IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O).
+    """
     size = (x.shape[1], x.shape[2])
     result = np.zeros((x.shape[0], *window.output_size(size), w.shape[3]), dtype_of[real](NULL))
     if bias is not None:

@@ -1,24 +1,24 @@
-/* Winograd's transforms for kernels of 3 x 3 taps: t = m + 2 numbers stand for m outputs, or for m + 2 inputs, or for 3 taps.
+/* Winograd's transforms for kernels of 3 x 3 taps: t = m + 2 numbers represent m outputs, m + 2 inputs or 3 taps.
  *
  * Along one axis, correlation of t inputs d with 3 taps g gives m outputs
  *
  *     y = Aᵀ [(G g) ⊙ (Bᵀ d)]
  *
- * with t products in place of 3·m. G, B and A evaluate polynomials at t points and bring them back. For m = 2 the points are
- * 0, 1, -1 and infinity, all entries are 0, ±1 and ±1/2, and the result is as accurate as the plain sum. For m = 4 they are
- * 0, ±1, ±2 and infinity, and rounding errors are ten times larger.
+ * with t products instead of 3·m. G and B evaluate polynomials at t points; Aᵀ computes the outputs from the products at these
+ * points. For m = 2 the points are 0, 1, -1 and infinity, all entries of the matrices are 0, ±1 and ±1/2, and the result is as
+ * accurate as the plain sum. For m = 4 they are 0, ±1, ±2 and infinity, and rounding errors are ten times larger.
  *
  * The sum is linear in each of its factors, so the derivative needs only transposes: ∂e/∂g = Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)].
  *
- * Each function below is one of these matrices along one axis. A transform in two dimensions is the same matrix down and
- * across, and channels are independent: they lie in the lanes.
+ * Each function below applies one of these matrices along one axis. A transform in two dimensions applies the same matrix down
+ * and across. Channels are independent of each other, so they are the lanes.
  */
 #ifndef REFCONV_WINOGRAD_H
 #define REFCONV_WINOGRAD_H
 
 #include "tile/tile.h"
 
-/* One axis. `s` and `r` are the steps between the numbers of d and t. */
+/* The transforms along one axis. `s` and `r` are the steps between the numbers of d and t. */
 #define DEFINE_AXES(type)                                                                                              \
     static inline void input_2_##type(const type *d, int s, type *t, int r)                                            \
     {                                                                                                                  \
@@ -86,8 +86,8 @@
         y[3 * r] = odd + 8 * odd_far + t[5 * s];                                                                       \
     }
 
-/* Down and across: a block of FROM × FROM numbers for each channel becomes TO × TO numbers. Where a block lies is said by the
- * steps between its rows and columns, so a transform also carries pixels to planes, and planes to pixels. */
+/* The transforms down and across: a block of FROM × FROM numbers for each channel becomes TO × TO numbers. The steps between
+ * rows and columns are arguments, so a transform can also move pixels to planes, and planes to pixels. */
 #define DEFINE_BLOCK(name, axis, real, type, FROM, TO)                                                                 \
     static inline void name##_block_##type(const real *in, ptrdiff_t in_row, ptrdiff_t in_column, real *out,           \
                                            ptrdiff_t out_row, ptrdiff_t out_column)                                    \
@@ -105,7 +105,7 @@
                 *(type *)(out + i * out_row + j * out_column) = t[i][j];                                               \
     }
 
-/* All channels: whole vectors, then one by one. */
+/* Transform all channels: whole vectors first, then the remaining channels one by one. */
 #define DEFINE_TRANSFORM(name, axis, real, vector, FROM, TO)                                                           \
     DEFINE_BLOCK(name, axis, real, vector, FROM, TO)                                                                   \
     DEFINE_BLOCK(name, axis, real, real, FROM, TO)                                                                     \
@@ -135,7 +135,7 @@
 DEFINE_TRANSFORMS(float)
 DEFINE_TRANSFORMS(double)
 
-/* The transforms by the side m of a tile's outputs, 2 or 4, and by the type of t. */
+/* Select a transform by the side m of a tile's outputs, 2 or 4, and by the type of t. */
 #define input_transform(m, channels, d, d_row, d_column, t, t_row, t_column) /* Bᵀ d B of the inputs of a tile */      \
     ((m) == 2 ? FOR_TYPE_OF(t, input_of_2)(channels, d, d_row, d_column, t, t_row, t_column)                           \
               : FOR_TYPE_OF(t, input_of_4)(channels, d, d_row, d_column, t, t_row, t_column))

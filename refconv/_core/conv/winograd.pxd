@@ -1,4 +1,7 @@
-"""Cython's view of winograd.h: five transforms, for tiles of m = 2 outputs a side, three of them also for m = 4."""
+"""Cython's view of winograd.h.
+
+There are five transforms for tiles with m = 2 outputs per side, and three of them also for m = 4.
+"""
 
 cdef extern from "conv/winograd.h" nogil:
     void input_transform(Py_ssize_t m, Py_ssize_t channels, const void *d, Py_ssize_t d_row, Py_ssize_t d_column,

@@ -1,33 +1,35 @@
-"""Convolution with 3×3 kernels, stride 1 and many channels by Winograd's algorithm: (m + 2)² products make m² outputs.
+"""Winograd's algorithm for 3×3 kernels, stride 1 and many channels.
 
-The plain sum needs 9 products for an output; this one 4 with m = 2, and 2.25 with m = 4. (winograd.h has the algebra.)
-The output is cut into tiles of m×m pixels. Each reads t×t inputs, t = m + 2, and neighbouring tiles overlap. Transformed tiles
-are stored in t² planes, one for each position in a tile; for each position a matrix product over the channels remains:
+It computes m² outputs with (m + 2)² products. The plain sum needs 9 products for one output; this algorithm needs 4 if m = 2,
+and 2.25 if m = 4. (winograd.h explains the algebra.) The output is divided into tiles of m×m pixels. Each tile reads t×t
+inputs, t = m + 2, and these overlap for neighbouring tiles. Transformed tiles are stored in t² planes, one for each position
+in a tile. A matrix product over the channels remains for each position:
 
     V[q] = (Bᵀ d B)[q]       tiles × input channels
     U[q] = (G g Gᵀ)[q]       input channels × output channels
     y    = Aᵀ (V[q] · U[q]) A
 
 registers   the sums of one tile (tile.h) of the product: some tiles × some output channels
-L1          rows of V, while one panel of U streams past them
-L2          V of one block of tiles, and the products of one panel with it; from there they are transformed to outputs
-memory      x, y, and once for each block U, which is packed like any weights: [panel][position][input channel][lanes]
+L1          rows of V, while one panel of U is read
+L2          V of one block of tiles, and its products with one panel, which are transformed to outputs from there
+memory      x and y; U, read once for each block and packed like other weights: [panel][position][input channel][lanes]
 threads     tasks are blocks of tiles; each output element belongs to one task
 
-∂e/∂x is the same function with ∂e/∂y for x and the kernel turned.
+∂e/∂x is computed by the same function, with ∂e/∂y instead of x and the turned kernel.
 
-∂e/∂w takes tiles of 2×2 pixels of ∂e/∂y. Such a tile meets 4×4 inputs, and their products are sums for the 3×3 entries of the
-kernel: a correlation again, which winograd.h writes as Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)]. G does not depend on the tile, so it is
-applied once, to the sum over all tiles:
+∂e/∂w uses tiles of 2×2 pixels of ∂e/∂y. Each pixel of such a tile is multiplied by inputs from a block of 4×4, and the
+products are added to the 3×3 entries of the kernel. This is again a correlation, which winograd.h writes as Gᵀ [(A ∂e/∂y) ⊙
+(Bᵀ d)]. G does not depend on the tile, so it is applied once, to the sum over all tiles:
 
 1. Transform a block of tiles: x to V = Bᵀ d B and ∂e/∂y to Z = A ∂e/∂y Aᵀ, in 16 planes each. A task is a tile.
 2. In each plane, add the matrix product V[q]ᵀ · Z[q] over the tiles of the block to S[q], input channels × output channels.
    A task is a plane and a few input channels.
-3. Repeat with the next block. Blocks follow one another, so that each sum has one order at any thread count.
+3. Repeat with the next block. Blocks are computed one after the other, so that each sum has the same order at any thread
+   count.
 4. Transform the 16 numbers of each pair of channels to its 3×3 entries: ∂e/∂w = Gᵀ S G.
 
-A number that is not finite spreads to all outputs of its tile, not only to those whose window contains it. So the functions
-return None if an output is not finite, and conv.pyx takes another algorithm.
+A non-finite number spreads to all outputs of its tile, not only to the outputs whose window contains it. So the functions
+return None if an output is non-finite, and conv.pyx uses another algorithm.
 """
 import numpy as np
 
@@ -45,10 +47,10 @@ from refconv._core.conv.winograd cimport (input_transform, kernel_back_transform
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK_BYTES = 1 << 18       # of V of one block: half of a small L2 cache
+    BLOCK_BYTES = 1 << 18       # bytes of V of one block: half of a small L2 cache
     MOST_BLOCK_TILES = 96       # tiles of a block
-    DW_BLOCK_TILES = 192        # tiles of a block of ∂e/∂w: the depth of its products
-    PLANE_PADDING = 16          # elements between planes: at powers of two, planes would share cache sets
+    DW_BLOCK_TILES = 192        # tiles of a block in ∂e/∂w, which is the depth of its products
+    PLANE_PADDING = 16          # elements between planes; planes a power of two apart would share cache sets
     MOST_SIDE = 4               # outputs along one side of the largest tiles
     MOST_WIDTH = 32             # lanes of a panel
 
@@ -58,19 +60,19 @@ cdef struct Image:
 
 
 cdef struct Tiling:
-    # Tiles of m×m outputs over N images, the first of which reads inputs from (−top, −left) on.
+    # Tiles of m×m outputs over N images. The first tile of an image reads inputs from (−top, −left) on.
     Py_ssize_t N
     Image x, y                  # inputs and outputs
     Py_ssize_t top, left
     Py_ssize_t m, t             # outputs and inputs of a tile along one side, t = m + 2
-    Py_ssize_t positions        # t²: numbers of a transformed tile, and planes that hold them
+    Py_ssize_t positions        # t²: the number of elements of a transformed tile, and of planes
     Py_ssize_t down, across     # tiles of one image
     Py_ssize_t count            # tiles of all images
     Py_ssize_t block            # tiles that are transformed before they are multiplied
-    Shape shape                 # of the matrix products
-    Py_ssize_t lanes            # of ∂e/∂w: input channels that lie side by side in V
+    Shape shape                 # tile shape of the matrix products
+    Py_ssize_t lanes            # for ∂e/∂w: number of input channels that are contiguous in V
     Py_ssize_t v_plane          # elements from one plane of V to the next
-    Py_ssize_t z_plane          # the same of the products, and of Z in ∂e/∂w
+    Py_ssize_t z_plane          # elements from one plane of products to the next, or of Z in ∂e/∂w
 
 
 cdef struct Place:
@@ -106,7 +108,10 @@ cdef inline Py_ssize_t elements(Image size) noexcept nogil:
 
 cdef inline const real *block_at(const real *image, Image size, Py_ssize_t row, Py_ssize_t column, Py_ssize_t side,
                                  Py_ssize_t *pitch, real *patch) noexcept nogil:
-    """side × side pixels from (row, column) on: in the image itself, or a copy with zeros for those outside."""
+    """Return a pointer to side × side pixels from (row, column) on.
+
+    It points into the image or, if some of the pixels are outside of it, to a copy in `patch` with zeros for those pixels.
+    """
     cdef Py_ssize_t i, left = min(max(-column, 0), side), right = max(min(size.width - column, side), left)
     if row >= 0 and column >= 0 and row + side <= size.height and column + side <= size.width:
         pitch[0] = size.width * size.channels
@@ -121,9 +126,10 @@ cdef inline const real *block_at(const real *image, Image size, Py_ssize_t row, 
 
 def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, tuple offset,
            tuple output_size, Py_ssize_t m):
-    """IN x (N, H, W, C), w (3, 3, C, O), bias (O,) or None; OUT y (N, *output_size, O).
+    """Return the output y of a convolution, or None if an output is non-finite.
 
-    The first output's window begins at (−top, −left) with (top, left) = offset. None if an output is not finite.
+    IN x (N, H, W, C), w (3, 3, C, O), bias (O,) or None; OUT y (N, *output_size, O). The first output's window begins at
+    (−top, −left) with (top, left) = offset.
     """
     cdef Py_ssize_t C = x.shape[3], O = w.shape[3]
     cdef Tiling g = tiling_of((x.shape[0], x.shape[1], x.shape[2], C), output_size, O, offset, m)
@@ -156,7 +162,7 @@ cdef inline Block block_of(const Tiling *g, Py_ssize_t task) noexcept nogil:
 
 
 cdef void pack_kernels(const Tiling *g, const real *w, real *packed) noexcept nogil:
-    """U: [panel][position][input channel][lanes], zero beyond the last output channel."""
+    """Compute U as [panel][position][input channel][lanes], zero beyond the last output channel."""
     cdef Py_ssize_t C = g.x.channels, O = g.y.channels, plane = C * g.shape.width, panel, c, q, width, block
     cdef real *to
     for block in prange(panels(g.shape, O) * C, schedule="static", num_threads=threads_for(g.positions * C * O)):
@@ -169,7 +175,7 @@ cdef void pack_kernels(const Tiling *g, const real *w, real *packed) noexcept no
 
 
 cdef void transform_inputs(const Tiling *g, Block tiles, const real *x, real *patch, real *v) noexcept nogil:
-    """V of the tiles: [position][tile][input channel]."""
+    """Compute V of the tiles as [position][tile][input channel]."""
     cdef Py_ssize_t C = g.x.channels, number, pitch
     cdef const real *inputs
     cdef Place at
@@ -181,7 +187,7 @@ cdef void transform_inputs(const Tiling *g, Block tiles, const real *x, real *pa
 
 cdef void multiply(const Tiling *g, Block tiles, const real *packed, const real *bias, const real *v, real *sums, real *poison,
                    real *y) noexcept nogil:
-    """The products of one block, and from them its outputs, a panel of output channels at a time."""
+    """Compute the products of one block and its outputs, panel by panel of output channels."""
     cdef const real *a[MOST_ROWS]
     cdef real *out[MOST_ROWS]
     cdef Py_ssize_t C = g.x.channels, width = g.shape.width, count = tiles.end - tiles.first, panel, q, done, p, zero = 0
@@ -201,9 +207,9 @@ cdef void multiply(const Tiling *g, Block tiles, const real *packed, const real 
 
 cdef inline void store(const Tiling *g, Place at, Py_ssize_t channel, const real *bias, const real *sums, real *poison,
                        real *y) noexcept nogil:
-    """One tile's outputs; poison collects 0 · y, which is 0, or NaN where y is not finite."""
+    """Store one tile's outputs, and add 0 · y to poison: it becomes NaN if any y is non-finite."""
     cdef real outputs[MOST_SIDE * MOST_SIDE * MOST_WIDTH]
-    cdef real nothing = 0  # of y's type: a plain 0 would make all of it double
+    cdef real nothing = 0  # has y's type; with a literal 0, the expression would be computed in double precision
     cdef Py_ssize_t width = g.shape.width, O = g.y.channels, channels = min(width, O - channel), i, j, o
     cdef const real *source
     cdef real *to
@@ -218,7 +224,10 @@ cdef inline void store(const Tiling *g, Place at, Py_ssize_t channel, const real
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple offset):
-    """IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (3, 3, C, O), or None if one is not finite."""
+    """Return ∂e/∂w, or None if an element is non-finite.
+
+    IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (3, 3, C, O).
+    """
     cdef Py_ssize_t C = x.shape[3], O = dy.shape[3]
     cdef Tiling g = tiling_of((x.shape[0], x.shape[1], x.shape[2], C), (dy.shape[1], dy.shape[2]), O, offset, 2)
     dtype = dtype_of[real](NULL)
@@ -251,7 +260,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple off
 
 
 cdef object kernels_of_sums(const real[:, :, ::1] sums, int threads):
-    """∂e/∂w from the sums of each position, Gᵀ S G."""
+    """Return ∂e/∂w = Gᵀ S G from the sums of each position."""
     cdef Py_ssize_t C = sums.shape[1], O = sums.shape[2], c
     result = np.empty((3, 3, C, O), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dw = result
@@ -262,8 +271,10 @@ cdef object kernels_of_sums(const real[:, :, ::1] sums, int threads):
 
 cdef void transform_pair(const Tiling *g, Py_ssize_t first, Py_ssize_t k, const real *x, const real *dy, real *patch, real *v,
                          real *z) noexcept nogil:
-    """Tile first + k, the k-th of its block: V [position][lanes of channels][tile][lane] and Z
-    [position][panel][tile][lane]."""
+    """Transform tile first + k, the k-th of its block, of x and of ∂e/∂y.
+
+    OUT V [position][lanes of channels][tile][lane] and Z [position][panel][tile][lane].
+    """
     cdef Place at = place_of(g, first + k)
     cdef Py_ssize_t C = g.x.channels, O = g.y.channels, lanes = g.lanes, width = g.shape.width, n, c, pitch
     cdef const real *pixels = block_at(x + at.b * elements(g.x), g.x, at.i - g.top, at.j - g.left, g.t, &pitch, patch)
@@ -278,7 +289,10 @@ cdef void transform_pair(const Tiling *g, Py_ssize_t first, Py_ssize_t k, const 
 
 cdef void add_products(const Tiling *g, Py_ssize_t channel, Py_ssize_t count, const real *v, const real *z,
                        real *sums) noexcept nogil:
-    """sums[c, o] += Σ over the block's tiles of V[tile, c] · Z[tile, o], for one position and a few input channels c."""
+    """Add Σ V[tile, c] · Z[tile, o] over the block's tiles to sums[c, o].
+
+    The call computes one position and a few input channels c.
+    """
     cdef const real *a[MOST_ROWS]
     cdef real *out[MOST_ROWS]
     cdef real products[MOST_SUMS]

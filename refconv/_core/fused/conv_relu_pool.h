@@ -1,19 +1,19 @@
-/* A convolution of one channel with few outputs, ReLU, and the largest of each 2 x 2 outputs; and the sums of patches of the
- * backward pass.
+/* The inner loops of conv_relu_pool.pyx: in the forward pass, a convolution of one channel with few outputs, ReLU and the
+ * maximum of each 2 x 2 outputs; in the backward pass, sums of patches.
  *
  * Forward, lanes are the windows of a row of the pool. The even columns of x are stored before the odd ones, so that the four
- * outputs of one window are in the same lane of four vectors, and the largest is found without shuffles:
+ * outputs of one window are in the same lane of four vectors, and the maximum needs no shuffles:
  *
  *     sum[r][s][o][l] = start[o] + sum over m, n of  x[r + m][2 l + s + n] * w[m][n][o]
  *
- * Backward, only winners have a derivative, so both dE/dw and dE/dx are sums of few patches, each with its weight:
+ * Backward, only winners have a non-zero derivative, so both dE/dw and dE/dx are weighted sums of few patches:
  *
  *     out[r][v] += sum over k of  weight[k] * source[at[k] + r * pitch + v]
  *
- * For dE/dw the patches are the inputs of winners; for dE/dx they are kernels, shifted by the places of their winners.
- * Registers hold a block of rows of sums, six to fifteen vectors: enough to hide the latency of a multiply-add. Patches begin
- * at any element. Half of the unaligned vectors of 32 bytes cross no cache line, but nearly all of 64 bytes do, so vectors
- * have at most 32 bytes.
+ * For dE/dw the patches are the inputs of winners; for dE/dx they are kernels, shifted by the positions of their winners.
+ * Registers contain a block of rows of sums, six to fifteen vectors: enough to hide the latency of a multiply-add. Patches can
+ * begin at any element, so vectors are not aligned. Half of the unaligned vectors of 32 bytes cross no cache line, but nearly
+ * all vectors of 64 bytes do, so vectors have at most 32 bytes.
  */
 #ifndef REFCONV_CONV_RELU_POOL_H
 #define REFCONV_CONV_RELU_POOL_H
@@ -22,7 +22,7 @@
 
 #include "tile/tile.h"
 
-#define NO_WINNER 4 /* a winner's number is 2 r + s, or this where the largest output is not above zero */
+#define NO_WINNER 4 /* a winner's number is 2 r + s, or NO_WINNER if the largest output is not above zero */
 
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define LANE_OUTPUTS 6 /* 24 sums + 4 of x + 1 weight, of 32 registers */
@@ -36,7 +36,8 @@
 #define WINDOW_LANES_float ((int)(sizeof(vector_float) / sizeof(float)))
 #define WINDOW_LANES_double ((int)(sizeof(vector_double) / sizeof(double)))
 
-/* NaN is larger than any number and passes ReLU. All four are read before anything is written. */
+/* Find the largest of four outputs in each lane, and its number. NaN counts as larger than any number and passes ReLU. All
+ * four vectors are read before anything is written. */
 #define DEFINE_LARGEST(real, place)                                                                                    \
     static inline void largest_##real(const real *a, const real *b, const real *c, const real *d, real *best,          \
                                       unsigned char *winner)                                                           \
@@ -67,7 +68,8 @@ DEFINE_LARGEST(double, int64_t)
 
 #define largest(a, b, c, d, best, winner) FOR_TYPE_OF(best, largest)(a, b, c, d, best, winner)
 
-/* `even` is the upper row of the first window; its odd columns begin `half` elements later. out[2 r + s][o][l]. */
+/* Compute out[2 r + s][o][l]. `even` points to the even columns of the upper row of the first window; the odd columns begin
+ * `half` elements later. */
 #define DEFINE_WINDOWS(real, vector)                                                                                   \
     AS_WRITTEN static void windows_##real(ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t pitch, ptrdiff_t half,                 \
                                           const real *even, const real *w, const real *start, real *out)               \
@@ -98,7 +100,7 @@ DEFINE_WINDOWS(double, vector_double)
     FOR_TYPE_OF(out, windows)(kh, kw, pitch, half, even, w, start, out)
 
 #define PATCH_BYTES (VECTOR_BYTES > 32 ? 32 : VECTOR_BYTES)
-/* Vectors across of five or six rows of sums: with AVX-512 30 registers of 32. */
+/* The most vectors in a row if there are five or six rows of sums: with AVX-512, they use 30 of 32 registers. */
 #define MOST_TALL (VECTOR_BYTES > 32 ? 5 : 2)
 
 #ifdef REFCONV_VECTORS
@@ -119,7 +121,7 @@ typedef double patch_double;
     {                                                                                                                  \
         enum { LANES = PATCH_LANES_##real };                                                                           \
         patch_##real sum[ROWS][VECTORS] = {{{0}}};                                                                     \
-        const real *row[ROWS]; /* so that an address is one of these, at[k], and a constant */                         \
+        const real *row[ROWS]; /* an address is then row[r] + at[k] + a constant */                                    \
         UNROLLED_FOR (int r = 0; r < ROWS; r++)                                                                        \
             row[r] = source + r * pitch;                                                                               \
         for (ptrdiff_t k = 0; k < count; k++)                                                                          \
@@ -147,7 +149,7 @@ typedef struct {           /* sizes in elements */
     ptrdiff_t out_pitch;   /* from one row of the sums to the next */
 } PatchSize;
 
-/* Add patches in whole vectors, which may be wider than the patches, in blocks whose sums fit the registers. */
+/* Add patches in whole vectors, which may be wider than the patches, in blocks whose sums fit into the registers. */
 #define DEFINE_ADD_PATCHES(real)                                                                                       \
     typedef void (*Patches_##real)(ptrdiff_t, const ptrdiff_t *, const real *, const real *, ptrdiff_t, real *,        \
                                    ptrdiff_t);                                                                         \
@@ -181,7 +183,7 @@ DEFINE_ADD_PATCHES(double)
 #define add_patches(count, at, weight, source, size, out)                                                              \
     FOR_TYPE_OF(out, add_patches)(count, at, weight, source, size, out)
 
-/* Add the elements of x to *sum, a vector at a time: in a single sum, each addition would wait for the one before. */
+/* Add the elements of x to *sum, a vector at a time. With a single sum, each addition would wait for the previous one. */
 #define DEFINE_ADD_TOTAL(real)                                                                                         \
     static inline void add_total_##real(const real *x, ptrdiff_t count, real *sum)                                     \
     {                                                                                                                  \

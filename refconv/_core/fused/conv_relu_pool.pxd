@@ -1,4 +1,4 @@
-"""Cython's view of conv_relu_pool.h, and the sizes that forward and backward pass share."""
+"""Cython's view of conv_relu_pool.h, and sizes for both the forward and the backward pass."""
 
 cdef extern from "fused/conv_relu_pool.h" nogil:
     enum:
@@ -25,14 +25,14 @@ cdef extern from "fused/conv_relu_pool.h" nogil:
 
 cdef enum:
     MOST_LANES = 16
-    SLACK = 3 * MOST_LANES      # elements that whole vectors may read behind a row
+    SLACK = 3 * MOST_LANES      # elements after the end of a row that whole vectors may read
 
 
 cdef struct Layer:
     Py_ssize_t N, H, W, C               # input
     Py_ssize_t kh, kw, top, left
     Py_ssize_t height, pitch            # rows of an image with its zeros, and elements of each
-    Py_ssize_t P, Q, O                  # windows of the pool down and across, channels
+    Py_ssize_t P, Q, O                  # windows of the pool down and across, output channels
 
 
 cdef inline Layer layer_of(tuple x_shape, window, Py_ssize_t O):

@@ -1,12 +1,13 @@
-"""A convolution with few channels, ReLU and a 2×2 max pool behind it as one function, as LeNet begins twice.
+"""Convolution with few channels, ReLU and 2×2 max pooling as one fused function.
 
-Apart, each of the three writes all of its outputs for the next to read. Together, the outputs of one image stay in the caches
-until the largest of each four is found, and only that is written, with its number 2r + s in the window, or NO_WINNER where
-ReLU lets nothing through. conv_relu_pool_grads.pyx has the derivatives.
+LeNet contains these three layers twice. As separate operators, each one writes all of its outputs to memory, and the next one
+reads them again. In the fused function, the outputs of one image stay in the caches until the largest of each four is known.
+Only that output is written, with its number 2r + s in the window, or NO_WINNER if ReLU sets it to zero.
+conv_relu_pool_grads.pyx computes the derivatives.
 
-registers   the sums of a tile (tile.h); of one channel, 2×2 outputs of LANE_OUTPUTS channels in all windows of a row
+registers   the sums of a tile (tile.h); for one input channel, 2×2 outputs of LANE_OUTPUTS channels, one window per lane
             (conv_relu_pool.h)
-sums        one block, as larger kernels are left to conv.pyx
+sums        one block, because conv.pyx computes larger kernels
 L1          one image of x with its zeros, its sums, and the kernels
 threads     tasks of (image, band of rows of windows)
 """
@@ -25,17 +26,17 @@ from refconv._core.tile.tile cimport Shape, panels, tile_shape
 include "common/threads.pxi"
 
 cdef enum:
-    BAND_OUTPUTS = 2048         # of the convolution in one task
+    BAND_OUTPUTS = 2048         # output pixels of the convolution in one task
 
-MOST_CHANNELS = 16  # of the input: with more, dense sums in registers are as fast, and Winograd's are faster
+MOST_CHANNELS = 16  # input channels; with more, separate operators are as fast, and faster with Winograd's algorithm
 
 
 cdef struct Plan:
-    # What the tasks of the forward pass share.
+    # Data that the tasks of the forward pass share.
     Layer conv
-    Shape shape                         # of the tiles, if there are several input channels
+    Shape shape                         # shape of the tiles, if there are several input channels
     View view                           # the columns that are read
-    Sweep sweep                         # of a band
+    Sweep sweep                         # sweep over a band
     Py_ssize_t band, bands              # rows of windows in one task, and tasks of one image
     Py_ssize_t rows_in                  # elements of a band's input
 
@@ -50,13 +51,16 @@ cdef Py_ssize_t lanes_of(const real *_) noexcept nogil:
 
 
 def takes(window, Py_ssize_t C, Py_ssize_t groups):
-    """Return True if this kernel computes a convolution with this window and C inputs, followed by 2×2 pooling."""
+    """Return True if this kernel supports a convolution with this window and C inputs."""
     short = window.kernel[0] * window.kernel[1] * C <= SUM_BLOCK
     return groups == 1 and window.stride == (1, 1) and window.dilation == (1, 1) and C <= MOST_CHANNELS and short
 
 
 def forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window):
-    """IN x (N, H, W, C), w (kh, kw, C, O), bias (O,) or None; OUT y and winners, both (N, P, Q, O)."""
+    """Return the pooled outputs y and the numbers of their winners.
+
+    IN x (N, H, W, C), w (kh, kw, C, O), bias (O,) or None; OUT y and winners, both (N, P, Q, O).
+    """
     cdef Plan p
     p.conv = layer_of((x.shape[0], x.shape[1], x.shape[2], x.shape[3]), window, w.shape[3])
     cdef Layer c = p.conv
@@ -86,7 +90,8 @@ def forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[:
     p.rows_in = (2 * p.band + c.kh - 1) * (c.pitch + 2) + SLACK
     cdef Py_ssize_t sums = 4 * p.band * c.Q * c.O + SLACK, task
     cdef int threads = threads_for(c.N * c.P * c.Q * c.O * depth // 2)
-    cdef real[:, ::1] scratch = np.zeros((threads, 2 * p.rows_in + sums), dtype)  # zeros: idle lanes must not meet a denormal
+    # Zeros, because idle lanes are multiplied like the others, and uninitialised memory could contain slow denormals.
+    cdef real[:, ::1] scratch = np.zeros((threads, 2 * p.rows_in + sums), dtype)
     for task in prange(c.N * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
         forward_band(&p, band_of(&p, task), &x[0, 0, 0, 0], &packed[0], &start[0], &scratch[threadid(), 0], &y[0, 0, 0, 0],
                      &winners[0, 0, 0, 0])
@@ -103,7 +108,10 @@ cdef Taps all_taps(Py_ssize_t kernel) noexcept nogil:
 
 
 cdef void pack_outputs(const real *w, Py_ssize_t depth, Py_ssize_t O, Py_ssize_t width, real *packed) noexcept nogil:
-    """[tap, input channel][O] to [panel][tap, input channel][width], with zeros beyond the last output."""
+    """Pack weights [tap, input channel][O] as [panel][tap, input channel][width].
+
+    Elements beyond the last output are zero.
+    """
     cdef Py_ssize_t panel, k, o
     for panel in range((O + width - 1) // width):
         for k in range(depth):
@@ -114,7 +122,7 @@ cdef void pack_outputs(const real *w, Py_ssize_t depth, Py_ssize_t O, Py_ssize_t
 
 cdef void forward_band(const Plan *plan, Band part, const real *x, const real *packed, const real *start, real *scratch,
                        real *y, unsigned char *winners) noexcept nogil:
-    """A band of one image's windows."""
+    """Compute a band of one image's windows."""
     cdef const Layer *c = &plan.conv
     cdef Sweep sweep = plan.sweep
     cdef Py_ssize_t rows = 2 * (part.end - part.first) + c.kh - 1, line = c.Q * c.O, p
@@ -137,7 +145,7 @@ cdef void forward_band(const Plan *plan, Band part, const real *x, const real *p
 
 
 cdef void even_before_odd(const real *x, Py_ssize_t rows, Py_ssize_t columns, real *to) noexcept nogil:
-    """Each row with its even columns in front of its odd ones."""
+    """Copy each row with its even columns before its odd columns."""
     cdef Py_ssize_t half = (columns + 1) // 2, i, j
     for i in range(rows):
         for j in range(half):
@@ -148,7 +156,7 @@ cdef void even_before_odd(const real *x, Py_ssize_t rows, Py_ssize_t columns, re
 
 cdef void windows_of_row(const Layer *c, const real *x, const real *packed, const real *start, real *y,
                          unsigned char *winners) noexcept nogil:
-    """One row of windows on an image of one channel, a vector of them at a time."""
+    """Compute one row of windows of an image with one channel, a vector of windows at a time."""
     cdef Py_ssize_t lanes = lanes_of[real](NULL), half = (c.pitch + 1) // 2, taps = c.kh * c.kw, q = 0, o, outputs
     cdef Py_ssize_t position = LANE_OUTPUTS * lanes
     cdef real sums[4 * LANE_OUTPUTS * MOST_LANES]
@@ -170,10 +178,13 @@ cdef void windows_of_row(const Layer *c, const real *x, const real *packed, cons
 
 cdef inline void side_by_side(Py_ssize_t lanes, const real *best, const unsigned char *number, Py_ssize_t count,
                               Py_ssize_t outputs, Py_ssize_t O, real *y, unsigned char *winners) noexcept nogil:
-    """Store `count` windows of some outputs: contiguous windows of each output become contiguous outputs of each window."""
+    """Store `count` windows of some outputs, transposed.
+
+    Contiguous windows of each output become contiguous outputs of each window.
+    """
     cdef Py_ssize_t l, o
     for l in range(count):
-        if outputs == LANE_OUTPUTS:  # a constant, so that the compiler unrolls the inner loop
+        if outputs == LANE_OUTPUTS:  # a constant count lets the compiler unroll the inner loop
             for o in range(LANE_OUTPUTS):
                 y[l * O + o], winners[l * O + o] = best[o * lanes + l], number[o * lanes + l]
         else:
@@ -182,7 +193,10 @@ cdef inline void side_by_side(Py_ssize_t lanes, const real *best, const unsigned
 
 
 cdef void largest_of_rows(const real *sums, Py_ssize_t Q, Py_ssize_t O, real *y, unsigned char *winners) noexcept nogil:
-    """One row of windows on two rows of outputs, each (2·Q, O), a vector of channels at a time."""
+    """Pool two rows of outputs, each (2·Q, O), to one row of windows.
+
+    Each step computes a vector of channels.
+    """
     cdef Py_ssize_t lanes = lanes_of[real](NULL), q, o, l
     cdef real best[MOST_LANES]
     cdef unsigned char number[MOST_LANES]

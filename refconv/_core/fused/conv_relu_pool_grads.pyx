@@ -1,23 +1,23 @@
-"""The derivatives of a convolution with few channels, ReLU and a 2×2 max pool behind it (conv_relu_pool.pyx).
+"""Derivatives of the fused convolution, ReLU and max pooling of conv_relu_pool.pyx.
 
-∂e/∂y of a window belongs to the one output that won, and the other three have none. So both derivatives are sums over winners,
-with a quarter of the products or fewer:
+In each window, only the winner has a non-zero derivative; the other three outputs have none. So both derivatives are sums over
+winners, with at most a quarter of the products:
 
 1. ∂e/∂w of output channel o is the sum of ∂e/∂y · (the patch of x under the winner), kh × kw pixels. `winners_of_output` lists
    offset and weight of all patches of an image; `add_patches` adds them with the sums in registers.
-2. ∂e/∂x gets from each winner ∂e/∂y · w[·, ·, ·, o], added to that patch. The winners of one window, one for each channel,
-   read patches that start at most one row and one pixel apart. So each kernel is stored in the middle of zeros, and read from
-   an earlier element it appears shifted. Then a window adds a sum of patches, its shifted kernels, to (kh + 1) × (kw + 1)
-   pixels of ∂e/∂x.
+2. Each winner adds ∂e/∂y · w[·, ·, ·, o] to its patch of ∂e/∂x. The winners of one window, one for each channel, read patches
+   that start at most one row and one pixel apart. So each kernel is stored with zeros around it: reading from an earlier
+   element gives a shifted kernel. Each window then adds a sum of patches, its shifted kernels, to (kh + 1) × (kw + 1) pixels
+   of ∂e/∂x.
 
 registers   three to fifteen vectors of sums of patches (conv_relu_pool.h)
 sums        ∂e/∂w in blocks of winners, groups and chunks (sums.h)
 L1          one image of x with its zeros, or its ∂e/∂x, and the kernels
-threads     tasks are chunks of images, cut by shapes alone, each with sums of its own for ∂e/∂w, which are added in order at
-            the end: the same bits at any thread count
+threads     tasks are chunks of images, divided by shapes only; each chunk has separate sums for ∂e/∂w, which are added in
+            order at the end, so the result has the same bits at any thread count
 
-The zeros of outputs that did not win are left out, and ∂e/∂y is multiplied by the zeros around each kernel. If a number is not
-finite, the result may differ from the formula; then the function returns None.
+Products of the zero derivatives of other outputs are skipped, and ∂e/∂y is multiplied by the zeros around each kernel. So if a
+number is non-finite, the result may differ from the formula; then the function returns None.
 """
 import numpy as np
 
@@ -35,19 +35,19 @@ include "common/threads.pxi"
 
 
 cdef struct Back:
-    # What the tasks of the backward pass share. Sizes are in elements.
+    # Data that the tasks of the backward pass share. Sizes are in elements.
     Layer conv
-    Py_ssize_t row, entries         # ∂e/∂w of one output: rows of whole vectors, and all of them
-    Py_ssize_t output               # ∂e/∂w of one output, and behind it ∂e/∂b
-    Py_ssize_t image                # an image with its zeros
+    Py_ssize_t row, entries         # size of ∂e/∂w of one output: one row of whole vectors, and all rows
+    Py_ssize_t output               # size of ∂e/∂w of one output, followed by ∂e/∂b
+    Py_ssize_t image                # size of an image with its zeros
     PatchSize inputs, kernels       # the patches that are added for ∂e/∂w, and for ∂e/∂x
-    Py_ssize_t kernel               # a kernel with the zeros around it
-    Py_ssize_t winners              # that are listed at once
-    bint grouped                    # there are groups of blocks, for chunks of more than SUM_BLOCK blocks
+    Py_ssize_t kernel               # size of a kernel with the zeros around it
+    Py_ssize_t winners              # length of the list of winners
+    bint grouped                    # a chunk has more than SUM_BLOCK blocks, so blocks are added to groups
 
 
 cdef struct Chunk:
-    # The part of one task: images first … end − 1; the winners of all images, and space for a list of offsets.
+    # The part of one task: images first … end − 1; the winners of all images, and a buffer for a list of offsets.
     Py_ssize_t first, end
     const unsigned char *winners
     Py_ssize_t *at
@@ -56,19 +56,20 @@ cdef struct Chunk:
 cdef Back back_of(Layer c, Py_ssize_t lanes):
     cdef Back k
     k.conv = c
-    k.row = whole(c.kw * c.C, lanes)
+    k.row = whole_vectors(c.kw * c.C, lanes)
     k.entries = (c.kh + MOST_PATCH_ROWS) * k.row
     k.output = k.entries + lanes
     k.image = (c.height + MOST_PATCH_ROWS) * c.pitch + SLACK
     k.inputs = PatchSize(rows=c.kh, width=c.kw * c.C, pitch=c.pitch, out_pitch=k.row)
-    k.kernels = PatchSize(rows=c.kh + 1, width=(c.kw + 1) * c.C, pitch=c.C + whole((c.kw + 1) * c.C, lanes), out_pitch=c.pitch)
+    k.kernels = PatchSize(rows=c.kh + 1, width=(c.kw + 1) * c.C, pitch=c.C + whole_vectors((c.kw + 1) * c.C, lanes),
+                          out_pitch=c.pitch)
     k.kernel = (c.kh + 2 + MOST_PATCH_ROWS) * k.kernels.pitch
     k.winners = max(c.P * c.Q, c.O)
     k.grouped = False
     return k
 
 
-cdef inline Py_ssize_t whole(Py_ssize_t count, Py_ssize_t lanes) noexcept nogil:
+cdef inline Py_ssize_t whole_vectors(Py_ssize_t count, Py_ssize_t lanes) noexcept nogil:
     """Round `count` elements up to whole vectors."""
     return (count + lanes - 1) // lanes * lanes
 
@@ -79,7 +80,10 @@ cdef Py_ssize_t patch_lanes(const real *_) noexcept nogil:
 
 def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[:, :, :, ::1] dy,
              const unsigned char[:, :, :, ::1] winners, window, bint want_dx):
-    """IN what forward took and returned, and dy (N, P, Q, O); OUT dx or None, dw, db; None if a number is not finite."""
+    """Return dx (None without `want_dx`), dw and db, or None if a number is non-finite.
+
+    IN the arguments and results of forward, and dy (N, P, Q, O).
+    """
     cdef Layer c = layer_of((x.shape[0], x.shape[1], x.shape[2], x.shape[3]), window, w.shape[3])
     dtype = dtype_of[real](NULL)
     inputs = np.zeros((c.N, c.H, c.W, c.C), dtype) if want_dx else None
@@ -98,7 +102,7 @@ def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[
     cdef real[:, :, :, ::1] dx = inputs
     cdef real[::1] kernels = shifted_kernels(w, k) if want_dx else None
     cdef const real *shifted = &kernels[0] if want_dx else NULL
-    cdef bint finite = True  # &= makes it the threads' common answer; what is assigned in a prange, the last chunk decides
+    cdef bint finite = True  # &= makes it a reduction over all threads; a plain assignment would keep the last chunk's value
     for chunk in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
         finite &= back_through_images(
             &k, Chunk(first=chunk * c.N // chunks, end=(chunk + 1) * c.N // chunks, winners=&winners[0, 0, 0, 0],
@@ -113,7 +117,10 @@ def backward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[
 
 
 cdef object shifted_kernels(const real[:, :, :, ::1] w, Back k):
-    """The kernels, output by output, each in the middle of zeros: read from an earlier element, a kernel appears shifted."""
+    """Return the kernels of all outputs, each with zeros around it.
+
+    Reading from an earlier element gives a shifted kernel.
+    """
     cdef Layer c = k.conv
     table = np.zeros((c.O, k.kernel // k.kernels.pitch, k.kernels.pitch), dtype_of[real](NULL))
     table[:, 1 : 1 + c.kh, c.C : (1 + c.kw) * c.C] = np.asarray(w).reshape(c.kh, c.kw * c.C, c.O).transpose(2, 0, 1)
@@ -122,10 +129,10 @@ cdef object shifted_kernels(const real[:, :, :, ::1] w, Back k):
 
 cdef bint back_through_images(const Back *k, Chunk part, const real *x, const real *kernels, const real *dy, real *scratch,
                               real *dx, real *sums) noexcept nogil:
-    """Add the images' share of ∂e/∂w and ∂e/∂b to sums, and make their ∂e/∂x; False if a number is not finite.
+    """Add the images' part of ∂e/∂w and ∂e/∂b to sums, and compute their ∂e/∂x.
 
-    scratch holds an image with its zeros, an image of ∂e/∂x, weights of winners and, if grouped, a group of sums, which is
-    zero before and after.
+    Return False if a number is non-finite. `scratch` is a buffer for an image with its zeros, an image of ∂e/∂x, weights of
+    winners and, if grouped, a group of sums, which is zero before and after the call.
     """
     cdef const Layer *c = &k.conv
     cdef Py_ssize_t b, o, i, number = 0, outputs = c.P * c.Q * c.O, inside = c.top * c.pitch + c.left * c.C, width = c.W * c.C
@@ -134,7 +141,7 @@ cdef bint back_through_images(const Back *k, Chunk part, const real *x, const re
     for b in range(part.first, part.end):
         if not (all_finite(x + b * c.H * width, c.H * width) and all_finite(dy + b * outputs, outputs)):
             return False
-        for i in range(c.H):  # with its zeros around it, which nothing overwrites
+        for i in range(c.H):  # the zeros around the image are never overwritten
             memcpy(scratch + inside + i * c.pitch, x + (b * c.H + i) * width, width * sizeof(real))
         add_outputs(k, part.winners + b * outputs, part.at, number, dy + b * outputs, scratch, sums)
         number += block_count(c.P * c.Q)
@@ -151,22 +158,28 @@ cdef bint back_through_images(const Back *k, Chunk part, const real *x, const re
 
 cdef void add_outputs(const Back *k, const unsigned char *winners, Py_ssize_t *at, Py_ssize_t number, const real *dy,
                       real *scratch, real *sums) noexcept nogil:
-    """Add the winners of one image, whose first block is number `number` of its chunk, output by output."""
+    """Add the winners of one image, output by output.
+
+    The first block of the image has the number `number` in its chunk.
+    """
     cdef real *weight = scratch + 2 * k.image
     cdef real *group = weight + k.winners
-    cdef Py_ssize_t o, found
+    cdef Py_ssize_t o, listed
     for o in range(k.conv.O):
-        found = winners_of_output(&k.conv, dy + o, winners + o, weight, at)
-        add_winners(k, found, at, number, weight, scratch, group + o * k.output, sums + o * k.output)
+        listed = winners_of_output(&k.conv, dy + o, winners + o, weight, at)
+        add_winners(k, listed, at, number, weight, scratch, group + o * k.output, sums + o * k.output)
 
 
-cdef void add_winners(const Back *k, Py_ssize_t found, const Py_ssize_t *at, Py_ssize_t number, const real *weight,
+cdef void add_winners(const Back *k, Py_ssize_t listed, const Py_ssize_t *at, Py_ssize_t number, const real *weight,
                       const real *x, real *group, real *sums) noexcept nogil:
-    """Add the winners of one output, blocks `number` and following, to the group or, if there is none, to the sums."""
+    """Add the winners of one output to the group or, if there is none, to the sums.
+
+    They are block number `number` and the following ones.
+    """
     cdef Py_ssize_t first = 0, count
     cdef real *to = group if k.grouped else sums
     while first < k.conv.P * k.conv.Q:
-        count = min(found - first, SUM_BLOCK)
+        count = min(listed - first, SUM_BLOCK)
         if count > 0:
             add_total(weight + first, count, to + k.entries)
             add_patches(count, at + first, weight + first, x, &k.inputs, to)
@@ -178,42 +191,48 @@ cdef void add_winners(const Back *k, Py_ssize_t found, const Py_ssize_t *at, Py_
 
 cdef Py_ssize_t winners_of_output(const Layer *c, const real *dy, const unsigned char *winners, real *weight,
                                   Py_ssize_t *at) noexcept nogil:
-    """List the offset of what each winner of the channel at dy reads of the image, and its ∂e/∂y; returns their number."""
-    cdef Py_ssize_t O = c.O, Q = c.Q, two = 2 * c.C, window, p, _q, found = 0  # not read from c again after each store
-    cdef Py_ssize_t sees[NO_WINNER + 1]
+    """List the winners of the channel at dy; return their number.
+
+    The lists contain the offset of the patch that a winner reads in the image, and its ∂e/∂y.
+    """
+    cdef Py_ssize_t O = c.O, Q = c.Q, two = 2 * c.C, window, p, _q, listed = 0  # locals: not reloaded after each store
+    cdef Py_ssize_t patch_offset[NO_WINNER + 1]
     for p in range(NO_WINNER + 1):
-        sees[p] = p // 2 * c.pitch + p % 2 * c.C
+        patch_offset[p] = p // 2 * c.pitch + p % 2 * c.C
     for p in range(c.P):
         window = 2 * p * c.pitch
         for _q in range(Q):
-            weight[found] = dy[0]
-            at[found] = window + sees[winners[0]]
-            found += winners[0] != NO_WINNER  # branch-free: the outcome is unpredictable
+            weight[listed] = dy[0]
+            at[listed] = window + patch_offset[winners[0]]
+            listed += winners[0] != NO_WINNER  # branch-free: the outcome is unpredictable
             window += two
             dy += O
             winners += O
-    return found
+    return listed
 
 
 cdef void back_to_inputs(const Back *k, const unsigned char *winners, Py_ssize_t *at, const real *kernels, const real *dy,
                          real *weight, real *dx) noexcept nogil:
-    """Add to dx, window by window, the kernels of its winners, each shifted to what its winner reads."""
+    """Add the shifted kernels of all winners to dx, window by window.
+
+    Each kernel is shifted to the patch that its winner reads.
+    """
     cdef const Layer *c = &k.conv
-    cdef Py_ssize_t O = c.O, size = k.kernel, kernel, p, q, o, block, found
+    cdef Py_ssize_t O = c.O, size = k.kernel, kernel, p, q, o, block, listed
     cdef Py_ssize_t shift[NO_WINNER + 1]
     for p in range(NO_WINNER + 1):
         shift[p] = (1 - p // 2) * k.kernels.pitch + (1 - p % 2) * c.C
     for p in range(c.P):
         for q in range(c.Q):
-            found = kernel = 0
+            listed = kernel = 0
             for o in range(O):
-                weight[found] = dy[o]
-                at[found] = kernel + shift[winners[o]]
-                found += winners[o] != NO_WINNER
+                weight[listed] = dy[o]
+                at[listed] = kernel + shift[winners[o]]
+                listed += winners[o] != NO_WINNER
                 kernel += size
             dy += O
             winners += O
-            for block in range(block_count(found)):
+            for block in range(block_count(listed)):
                 o = block * SUM_BLOCK
-                add_patches(min(found - o, SUM_BLOCK), at + o, weight + o, kernels, &k.kernels,
+                add_patches(min(listed - o, SUM_BLOCK), at + o, weight + o, kernels, &k.kernels,
                             dx + 2 * p * c.pitch + 2 * q * c.C)

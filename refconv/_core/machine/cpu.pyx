@@ -1,6 +1,6 @@
-"""The processor's instruction sets, the team of threads and the allocator.
+"""The processor's instruction sets, the team of threads and the allocator's settings.
 
-Compiled for the baseline only, so that any processor can import it.
+This module is compiled for the baseline only, so that any processor can import it.
 """
 from cpython.pycapsule cimport PyCapsule_New
 
@@ -78,7 +78,10 @@ cdef extern from *:
 
 
 cdef int run_each_iteration_once() noexcept:
-    """Return 1 if a `prange` runs each iteration once, so that the compiler's code for it calls the functions of regions.h."""
+    """Return 1 if a `prange` runs each iteration exactly once.
+
+    Then the code that the compiler generates for it calls the functions of regions.h.
+    """
     cdef int k, ok = 1
     cdef int visits[5]
     for k in range(5):
@@ -95,45 +98,49 @@ cdef int run_each_iteration_once() noexcept:
 cdef Team *shared = create_team()
 use_team(shared)
 if runs_own_team():
-    reserve_workers()  # regions then run on this thread: importing starts no other
+    reserve_workers()  # the check then runs on this thread, so that importing the package starts no threads
     _works = run_each_iteration_once()
     release_workers()
     if not _works:
-        raise ImportError("this compiler's OpenMP calls are unknown to refconv: build it with CFLAGS=-DREFCONV_OPENMP_TEAM")
+        raise ImportError("refconv does not support this compiler's OpenMP calls; build it with CFLAGS=-DREFCONV_OPENMP_TEAM")
 
 team = PyCapsule_New(<void *> shared, "refconv.team", NULL)  # for the kernel modules
 
 
 def use_settings(int threads, int tile_side):
-    """Set the number of threads and the side of Winograd's tiles for the kernels that the calling thread runs."""
+    """Set the number of threads and the side of Winograd's tiles for the calling thread."""
     set_settings_of_this_thread(threads, tile_side)
 
 
 def settings_in_use():
-    """Return what `use_settings` has set for the calling thread."""
+    """Return the calling thread's settings: number of threads, side of Winograd's tiles."""
     return shared.settings().threads, shared.settings().tile_side
 
 
 def has_own_team():
-    """Return True if refconv's own threads run the parallel loops, which survive a fork; False if OpenMP's do."""
+    """Return True if refconv's own threads run the parallel loops, False if OpenMP's do.
+
+    In a forked child, OpenMP's threads hang; refconv's own team works.
+    """
     return bool(runs_own_team())
 
 
 def instruction_sets():
-    """Names of the instruction sets that this processor can run, best first."""
+    """Return the names of the instruction sets that this processor can run, best first."""
     return [name for name, has in (("v4", has_v4()), ("v3", has_v3()), ("baseline", True)) if has]
 
 
 def available_threads():
-    """Number of threads that kernels can use by default, or 0 if the build has no OpenMP."""
+    """Return the number of threads that kernels can use by default, or 0 without OpenMP."""
     return openmp_threads()
 
 
 def keep_freed_memory():
-    """Let the C library keep up to two gigabytes of freed memory for the next request; False if it has no such setting.
+    """Let the C library keep up to two gigabytes of freed memory for the next allocation.
 
-    A training step allocates the same arrays as the step before. If their memory is returned to the system in between, each
-    page costs a page fault at its first access; together they may take longer than the arithmetic. By default, each large
-    array has a mapping of its own, which is returned at once; so large arrays are allocated from the heap, like all others.
+    Return False if the C library has no such setting. A training step allocates the same arrays as the step before. If their
+    memory is returned to the system in between, each page costs a page fault at its first access; together they may take
+    longer than the arithmetic. By default, each large array has a separate mapping, which is returned as soon as the array is
+    freed. So this setting allocates large arrays from the heap, like all others.
     """
     return bool(keep_freed())

@@ -1,6 +1,7 @@
-"""Peak throughput of this processor, in registers and from memory: the limits that benchmarks compare the kernels with.
+"""Peak throughput of this processor, in registers and from memory.
 
-It is not a family: refconv.reference has no loops for it, and the package does not import it. Only its running time matters.
+Benchmarks compare the kernels with these limits. The module is not a family: refconv.reference has no loops for it, and the
+package does not import it. Only the running time of its functions matters.
 """
 import numpy as np
 
@@ -19,13 +20,13 @@ cdef extern from "machine/peak.h" nogil:
 
 
 def multiply_adds(Py_ssize_t rounds, dtype, int threads):
-    """Multiply and add in the registers of `threads` threads; return the number of floating-point operations.
+    """Run multiply-adds in registers; return the number of floating-point operations.
 
-    Each thread computes `rounds` rounds of independent multiply-adds of float32 or float64, with the vectors of this
-    instruction set. An instruction set without a multiply-add multiplies and adds in two instructions.
+    Each of `threads` threads computes `rounds` rounds of independent multiply-adds of float32 or float64, with the vectors of
+    this instruction set. An instruction set without a multiply-add instruction multiplies and adds in two instructions.
     """
     cdef bint single = dtype == np.float32
-    cdef double[::1] sums = np.empty(threads)  # used, so that the compiler cannot remove the work
+    cdef double[::1] sums = np.empty(threads)  # storing the results keeps the compiler from removing the work
     cdef Py_ssize_t t
     for t in prange(threads, nogil=True, schedule="static", chunksize=1, num_threads=threads):
         sums[t] = chains_float(rounds) if single else chains_double(rounds)
@@ -33,9 +34,10 @@ def multiply_adds(Py_ssize_t rounds, dtype, int threads):
 
 
 def triad(real[::1] a, const real[::1] b, const real[::1] c, Py_ssize_t passes, int threads):
-    """IN b, c (n,); OUT a = b + r·c in pass r = 0, 1, …: limited by reading two arrays and writing one.
+    """Compute a = b + r·c in passes r = 0, 1, …, which memory bandwidth limits.
 
-    Each thread repeats all passes on its own part, so that the time to start the threads does not count.
+    IN b, c (n,); OUT a (n,). Each pass reads two arrays and writes one. Each thread repeats all passes on its own part, so
+    that the time to start the threads does not count.
     """
     cdef Py_ssize_t n = a.shape[0], t, begin
     if not n:

@@ -1,7 +1,7 @@
 /* Peak arithmetic throughput: independent chains of multiply-adds in registers, without memory accesses.
  *
  * A multiply-add takes about four cycles, and a core starts two per cycle, so eight chains keep it busy. Twelve chains, the
- * factor and the term still fit sixteen registers.
+ * factor and the term still fit into sixteen registers.
  */
 #ifndef REFCONV_PEAK_H
 #define REFCONV_PEAK_H
@@ -10,12 +10,12 @@
 
 enum { CHAINS = 12 };
 
-/* Volatile, because a compiler that knew the values would see that the chains converge, to 2, and remove them. */
+/* Volatile, because with constant values a compiler could compute the limit of the chains, 2, and remove the loops. */
 static volatile double a_half = 0.5, one = 1;
 
 #ifdef REFCONV_VECTORS
 
-/* The result is the sum of all chains, so that the compiler can remove none. */
+/* The result is the sum of all chains, so that the compiler cannot remove any of them. */
 #define DEFINE_CHAINS(real)                                                                                            \
     __attribute__((noinline)) static real chains_##real(ptrdiff_t rounds)                                              \
     {                                                                                                                  \
@@ -31,7 +31,7 @@ static volatile double a_half = 0.5, one = 1;
         return total[0];                                                                                               \
     }
 
-#else /* a compiler without vector extensions: it may find the vectors itself */
+#else /* a compiler without vector extensions may vectorise the loop itself */
 
 #define DEFINE_CHAINS(real)                                                                                            \
     static real chains_##real(ptrdiff_t rounds)                                                                        \

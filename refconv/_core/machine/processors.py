@@ -1,4 +1,4 @@
-"""The number of threads that kernels start with: what the user asks for, or the processors that this process may use."""
+"""Default number of threads: the user's choice or the processors that this process may use."""
 
 import math
 import os
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 __all__ = ["MOST_THREADS", "Default", "cpu_quota", "default_threads"]
 
-MOST_THREADS = 1024  # each has its own buffers
-ROOT_GROUPS = ("0::/", "1:cpu:/")  # of versions 2 and 1, as lines of /proc/self/cgroup
+MOST_THREADS = 1024  # limits the memory of the buffers, which each thread has
+ROOT_GROUPS = ("0::/", "1:cpu:/")  # the root groups of versions 2 and 1, as lines of /proc/self/cgroup
 
 
 class Default(NamedTuple):
@@ -22,9 +22,10 @@ class Default(NamedTuple):
 def default_threads(available: int, environment: Mapping[str, str] = os.environ, root: str | Path = "/") -> Default:
     """Return the number of threads that kernels start with.
 
-    ``OMP_NUM_THREADS`` decides if it is a positive integer, or a list of them, whose first is the outermost level. Otherwise
-    it is the number of processors that the system lets this process use, or the CPU quota of its control group (Linux
-    containers), rounded up, if that is smaller. ``OMP_THREAD_LIMIT`` and 1024 are upper limits of both.
+    It is the value of ``OMP_NUM_THREADS`` if that is a positive integer, or a list of them; the first one in a list is for the
+    outermost level. Otherwise it is the number of processors that the system lets this process use, or the CPU quota of its
+    control group (Linux containers), rounded up, if that is smaller. In both cases, ``OMP_THREAD_LIMIT`` and 1024 are upper
+    limits.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def default_threads(available: int, environment: Mapping[str, str] = os.environ,
     environment : mapping of str to str
         Environment variables.
     root : path
-        Folder that holds ``proc`` and ``sys``.
+        Folder that contains ``proc`` and ``sys``.
     """
     if not available:
         return Default(1, "no OpenMP in this build")
@@ -53,16 +54,16 @@ def default_threads(available: int, environment: Mapping[str, str] = os.environ,
 
 
 def _positive(text: str) -> int:
-    """The integer in a string of at most 18 digits, or 0."""
+    """Return the positive integer in a string of at most 18 digits, or 0 if there is none."""
     text = text.strip().removeprefix("+")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
 def cpu_quota(root: str | Path = "/") -> float:
-    """Return the number of processors that Linux's control groups let this process use at a time; ∞ without a limit.
+    """Return the number of processors that Linux's control groups let this process use.
 
-    A group's limit also holds for the groups inside it, so the smallest one on the way up to the root counts. The limit at
-    the root also counts if ``proc/self/cgroup`` is missing.
+    The result is ∞ without a limit. A group's limit also applies to the groups inside it, so the result is the smallest limit
+    from the process's group up to the root. The limit at the root also applies if ``proc/self/cgroup`` is missing.
     """
     quotas = [math.inf]
     mounts: tuple[str, ...]
@@ -81,7 +82,10 @@ def cpu_quota(root: str | Path = "/") -> float:
 
 
 def _up_to_root(group: str) -> list[PurePosixPath]:
-    """The path of a group and of each group around it, relative to the mount; a container may see only the last ones."""
+    """Return the paths of a group and of its parents, relative to the mount.
+
+    In a container, only the last ones may exist.
+    """
     parts = [part for part in PurePosixPath(group).parts if part not in ("/", "..")]
     return [PurePosixPath(*parts[:count]) for count in range(len(parts), -1, -1)]
 
@@ -96,13 +100,16 @@ def _quota_v1(folder: Path) -> float:
 
 
 def _ratio(quota: str, period: str) -> float:
-    """Processors of a quota in microseconds per period; ∞ for "max", -1 and files that are missing or damaged."""
+    """Return the number of processors of a quota in microseconds per period.
+
+    The result is ∞ for "max", for -1 and for files that are missing or damaged.
+    """
     used, whole = _positive(quota), _positive(period)
     return used / whole if used and whole else math.inf
 
 
 def _read(path: Path) -> str:
     try:
-        return os.fsdecode(path.read_bytes())  # the name of a group is the name of a folder: any bytes but newlines
+        return os.fsdecode(path.read_bytes())  # a group's name is the name of a folder: any bytes except newlines
     except (OSError, ValueError):
         return ""

@@ -1,11 +1,12 @@
-/* Parallel regions: what GCC makes of a `prange`, run by refconv's own team of threads (team.h).
+/* Parallel regions, which GCC generates from a `prange`; refconv's own team of threads (team.h) runs them.
 
-   GCC turns the body of a parallel loop into a function and calls GOMP_parallel and a few others of OpenMP's runtime. On
-   Linux they are defined here, hidden from other modules, so that GNU's runtime, libgomp, is not loaded: its threads spin for
-   milliseconds while they wait, which only the environment can change, and they do not survive a fork. Other compilers and
-   systems use their own OpenMP, and so does a build with CFLAGS=-DREFCONV_OPENMP_TEAM.
+   GCC turns the body of a parallel loop into a function and calls GOMP_parallel and a few other functions of OpenMP's runtime.
+   On Linux these functions are defined here, hidden from other modules, so that GNU's runtime, libgomp, is not loaded: its
+   threads spin for milliseconds while they wait, which only the environment can change, and they do not survive a fork. Other
+   compilers and systems use their own OpenMP, and so does a build with CFLAGS=-DREFCONV_OPENMP_TEAM.
 
-   These functions suit what Cython generates from `prange`: one loop a region, with a static or dynamic schedule. */
+   These functions support only the code that Cython generates from `prange`: one loop per region, with a static or dynamic
+   schedule. */
 #ifndef REFCONV_REGIONS_H
 #define REFCONV_REGIONS_H
 
@@ -14,20 +15,20 @@
 #define REFCONV_OWN_TEAM
 #endif
 
-/* What refconv.config sets for the kernels. Each thread that calls kernels has settings of its own. */
+/* Settings of refconv.config for the kernels. Each thread that calls kernels has its own settings. */
 typedef struct {
-    int threads;   /* the most that a parallel loop may use (threads.h) */
-    int tile_side; /* of Winograd's algorithm: m×m outputs with m = 2 ("standard" precision) or 4 ("fast") */
+    int threads;   /* the most threads that a parallel loop may use (threads.h) */
+    int tile_side; /* side m of Winograd's tiles of m×m outputs: 2 ("standard" precision) or 4 ("fast") */
 } Settings;
 
-/* The threads of the process. cpu.pyx owns the only one, and each kernel module gets a pointer to it when it is imported. */
+/* The team of threads of the process. cpu.pyx owns the only one; each kernel module gets a pointer to it at import. */
 typedef struct {
-    const Settings *(*settings)(void); /* of the calling thread */
-    /* How to run a region with threads of our own; NULL where OpenMP runs it. */
+    const Settings *(*settings)(void); /* settings of the calling thread */
+    /* Functions that run a region with refconv's own threads; NULL if OpenMP runs it. */
     void (*run_region)(void (*body)(void *), void *data, int size);
     int (*current_number)(void);
     int (*current_size)(void);
-    long (*take_iteration)(void); /* 0, 1, 2, …: each number once in a region */
+    long (*take_iteration)(void); /* returns 0, 1, 2, …: each number once per region */
 } Team;
 
 static Team *team;
@@ -42,16 +43,17 @@ static inline void use_team(Team *shared) { team = shared; }
 REPLACES_LIBGOMP int omp_get_max_threads(void)
 {
     return team->settings()->threads;
-} /* of a `prange` without num_threads, which none is */
+} /* for a `prange` without num_threads, which the kernels do not contain */
 REPLACES_LIBGOMP int omp_get_thread_num(void) { return team->current_number(); }
 REPLACES_LIBGOMP int omp_get_num_threads(void) { return team->current_size(); }
 
-/* Separates reading the loop variable's value before the loop from writing the last one. `prange` does not use the former. */
+/* A barrier would separate reading the loop variable before the loop from writing its last value. `prange` does not read it
+   before the loop, so no barrier is needed. */
 REPLACES_LIBGOMP void GOMP_barrier(void) {}
 
 static _Thread_local struct Loop {
     long start, end, stride;
-} loop; /* the dynamic loop of the call that this thread runs */
+} loop; /* the dynamic loop of the call that the current thread runs */
 
 REPLACES_LIBGOMP void GOMP_parallel(void (*body)(void *), void *data, unsigned size, unsigned flags)
 {

@@ -1,12 +1,12 @@
-/* A team of threads that runs parallel regions and leaves the processor to others while it has nothing to do.
+/* A team of threads that runs parallel regions and sleeps when there is no work.
 
-   A region of size n is n calls of one function, numbered from 0. Calls that have not begun are taken by whichever thread is
-   free: the caller takes them too, so it never waits for a worker that the system has not scheduled. An idle worker spins
-   for IDLE_SPIN and then sleeps; the caller spins for FINAL_SPIN after its last call and then sleeps until the last worker
-   is done. Once a spinning thread was preempted, threads sleep at once for STAYS_BUSY. One region at a time uses the
-   workers: a second Python thread runs its region alone, with the same results.
+   A region of size n is n calls of one function, numbered from 0. Any free thread takes the next call that has not begun. The
+   caller takes calls, too, so it never waits for a worker that the system has not scheduled. An idle worker spins for
+   IDLE_SPIN and then sleeps; the caller spins for FINAL_SPIN after its last call and then sleeps until the last worker is
+   done. After a spinning thread was preempted, no thread spins for the time STAYS_BUSY; threads sleep at once instead. Only
+   one region at a time uses the workers: a second Python thread runs its region alone, with the same results.
 
-   Included by cpu.pyx only, so that a process has one team. */
+   This file is included by cpu.pyx only, so that a process has one team. */
 #ifndef REFCONV_TEAM_H
 #define REFCONV_TEAM_H
 
@@ -33,20 +33,20 @@ static void set_settings_of_this_thread(int threads, int tile_side) { settings =
 #include <time.h>
 #include <unistd.h>
 
-/* In nanoseconds. Sleeping and being woken takes tens of microseconds, as long as a gap between two kernels of a training
-   step; beside a busy process, a spinning thread holds a processor that the thread it waits for may need. */
+/* Times in nanoseconds. Sleeping and waking takes tens of microseconds, as long as the gap between two kernels of a training
+   step. On a busy machine, a spinning thread occupies a processor that the thread it waits for may need. */
 #define IDLE_SPIN 100000
 #define FINAL_SPIN 20000
-#define PREEMPTED 50000 /* between two readings of the clock, which are a microsecond apart: another process has run */
+#define PREEMPTED 50000 /* a gap between two readings of the clock, normally 1000: another process has run */
 #define STAYS_BUSY 100000000
-#define RETRY_AFTER 1000000000 /* a refused thread costs a system call or two, and each region would try again */
-#define PAUSES_PER_CLOCK 16    /* reading the clock takes as long as a few pauses */
+#define RETRY_AFTER 1000000000 /* after the system refused a thread: a refusal costs a system call or two */
+#define PAUSES_PER_CLOCK 16    /* between two readings of the clock; a reading takes as long as a few pauses */
 
-#define CACHE_LINE 64 /* bytes, or half a line */
+#define CACHE_LINE 64 /* bytes; a whole line, or half a line on some processors */
 
 typedef struct {
     int size;
-    atomic_long taken; /* iterations of its dynamic loop that have begun */
+    atomic_long taken; /* number of iterations of its dynamic loop that have begun */
 } Region;
 
 typedef struct {
@@ -54,15 +54,15 @@ typedef struct {
     int number;
 } Call;
 
-static _Thread_local Call current; /* the call that this thread runs */
+static _Thread_local Call current; /* the call that the current thread runs */
 
 static struct {
     atomic_flag in_use;
     atomic_uint pending;    /* calls of the open region that have not begun; idle workers sleep while it is 0 */
-    atomic_uint unfinished; /* calls, other than number 0, that have not ended; the caller sleeps until it is 0 */
+    atomic_uint unfinished; /* calls, except call 0, that have not ended; the caller sleeps until it is 0 */
     atomic_uint caller_sleeps;
     atomic_uint workers, sleepers;
-    atomic_uint threads; /* of the region that was opened last */
+    atomic_uint threads; /* number of threads of the region that was opened last */
     unsigned processors;
     atomic_llong busy_until; /* no thread spins before this time */
     long long refused_until; /* no worker is started before this time; only the thread that opens a region uses it */
@@ -97,7 +97,8 @@ static inline void pause_briefly(void)
 #endif
 }
 
-/* Spin until the word is zero (or until it is not zero) for at most this time; not at all if processors are scarce. */
+/* Spin until the word is zero (or, without `zero`, non-zero), for at most this time. Return at once if there are fewer
+   processors than threads or if another process needs them. */
 static void spin_until(atomic_uint *word, int zero, long long nanoseconds)
 {
     if (atomic_load_explicit(&pool.threads, memory_order_relaxed) > pool.processors)
@@ -126,7 +127,8 @@ static void call(void (*body)(void *), void *data, Region *region, int number)
     current = outer;
 }
 
-/* Run one call that has not begun; 0 if there is none. The region stays open, and its fields constant, until the call ends. */
+/* Run one call that has not begun; return 0 if there is none. Until the call ends, the region stays open and its fields do not
+   change. */
 static int run_pending(void)
 {
     unsigned number = atomic_load(&pool.pending);
@@ -178,8 +180,8 @@ static void reset_in_child(void)
     atomic_flag_clear(&pool.in_use);
 }
 
-/* The signals of a worker are left to the program's own threads, except for those that a fault in the worker raises: if they
-   were blocked, the process would end without running a handler such as that of Python's faulthandler. */
+/* Block all signals in a worker, so that the program's own threads handle them, except the signals of a fault in the worker
+   itself: if those were blocked, the process would end without running a handler such as Python's faulthandler. */
 static void block_signals(sigset_t *before)
 {
     static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
@@ -190,7 +192,7 @@ static void block_signals(sigset_t *before)
     pthread_sigmask(SIG_SETMASK, &blocked, before);
 }
 
-/* Start workers until there are `wanted`. If the system refuses to create one, the existing threads run its calls. */
+/* Start workers until there are `wanted` workers. If the system refuses to create one, the existing threads run its calls. */
 static void start_workers(unsigned wanted)
 {
     pthread_t thread;
@@ -209,7 +211,8 @@ static void start_workers(unsigned wanted)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Wake the missing workers. A worker that is not counted as a sleeper checks for pending calls before it sleeps. */
+/* Wake sleeping workers until `wanted` are awake. A worker that is not counted as a sleeper checks for pending calls before it
+   sleeps. */
 static void wake_workers(unsigned wanted)
 {
     unsigned workers = atomic_load(&pool.workers), sleepers = atomic_load(&pool.sleepers);
@@ -252,7 +255,7 @@ static int current_number(void) { return current.region ? current.number : 0; }
 static int current_size(void) { return current.region ? current.region->size : 1; }
 static long take_iteration(void) { return atomic_fetch_add(&current.region->taken, 1); }
 
-/* Not in a cache line of the pool, whose counters change while workers read these pointers. */
+/* Aligned so that it shares no cache line with the pool, whose counters change while workers read these pointers. */
 static __attribute__((aligned(CACHE_LINE))) Team the_team = {settings_of_this_thread, run_region, current_number,
                                                              current_size, take_iteration};
 
@@ -269,7 +272,7 @@ static Team *create_team(void)
     return &the_team;
 }
 
-/* While the workers are reserved, regions run on the thread that opens them. */
+/* While the workers are reserved, regions run only on the thread that opens them. */
 static void reserve_workers(void) { atomic_flag_test_and_set(&pool.in_use); }
 static void release_workers(void) { atomic_flag_clear(&pool.in_use); }
 

@@ -1,4 +1,4 @@
-"""The dense layer and its derivatives: three products of two matrices, a tile of outputs at a time.
+"""The dense layer and its derivatives: matrix products, a tile of outputs at a time.
 
     out[p, v] = start[v] + Σ over k of  a[p, k] · b[k, v]
 
@@ -7,16 +7,16 @@
     ∂e/∂x     (N, C)    dy      wᵀ      outputs
     ∂e/∂w     (C, O)    xᵀ      dy      examples
 
-A transposed matrix is the same array read with its two steps exchanged.
+A transposed matrix is the same array, read with its two steps exchanged.
 
 registers   the sums of a tile (tile.h)
-L1          the rows of a that one tile reads, while a panel of b passes
+L1          the rows of a that one tile reads, while a panel of b is read
 L2          that panel, BLOCK_PRODUCTS rows at a time, packed by the task: [k][lanes], zero-padded to whole vectors
 threads     tasks of (rows of out, panel); each element belongs to one task, which adds its products in the order of k, in
             blocks of BLOCK_PRODUCTS and groups of blocks (sums.h)
 
-A few rows of out, such as one image in inference, are sums of rows of b, which is read once and not packed: packing would move
-as many bytes as the product itself.
+If out has few rows, such as one image in inference, its rows are computed as sums of rows of b. b is then read once and not
+packed, because packing would move the same number of bytes as the product itself.
 """
 import importlib
 
@@ -32,46 +32,58 @@ from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, pa
 
 include "common/threads.pxi"
 
-# The sibling compiled for the same instruction set.
+# The gradient of the bias, compiled for the same instruction set as this module.
 bias_gradient = importlib.import_module(__name__.rpartition(".")[0] + ".bias_gradient")
 
 cdef enum:
-    BLOCK_PRODUCTS = SUM_BLOCK                      # of each sum: the rows of b that are packed at a time
-    GROUP_PRODUCTS = BLOCK_PRODUCTS * SUM_BLOCK     # of each sum
+    BLOCK_PRODUCTS = SUM_BLOCK                      # products of a sum in one block; rows of b that are packed at a time
+    GROUP_PRODUCTS = BLOCK_PRODUCTS * SUM_BLOCK     # products of a sum in one group
     MOST_TASK_ROWS = 168        # rows of out in one task: enough tiles for a panel to be worth packing
     MOST_PANEL_LANES = 32       # columns of a panel
-    MOST_UNPACKED_ROWS = 4      # rows of out; up to here, packing b would cost more than it saves
-    TASK_COLUMNS = 512          # columns of out in one task where b is not packed
+    MOST_UNPACKED_ROWS = 4      # rows of out; up to this number, packing b costs more than it saves
+    TASK_COLUMNS = 512          # columns of out in one task if b is not packed
     ROWS_AT_ONCE = 4            # rows of b that are added to out together
 
 
 cdef struct Product:
     Py_ssize_t rows, depth, columns
-    Py_ssize_t a_row, a_step            # elements between rows of a, and between neighbours in one
+    Py_ssize_t a_row, a_step            # elements from one row of a to the next, and from one element of a row to the next
     Py_ssize_t b_row, b_step
-    Shape shape                         # of a tile of out
+    Shape shape                         # shape of a tile of out
 
 
 def dense(const real[:, ::1] x, const real[:, ::1] w, const real[::1] bias):
-    """IN x (N, C), w (C, O), bias (O,) or None; OUT y (N, O)."""
+    """Return the output y = x · w + bias of a dense layer.
+
+    IN x (N, C), w (C, O), bias (O,) or None; OUT y (N, O).
+    """
     cdef Py_ssize_t N = x.shape[0], C = w.shape[0], O = w.shape[1]
     return multiply(Product(rows=N, depth=C, columns=O, a_row=C, a_step=1, b_row=O, b_step=1), first(x), first(w), bias)
 
 
 def dense_dx(const real[:, ::1] dy, const real[:, ::1] w):
-    """IN dy (N, O), w (C, O); OUT dx (N, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, O), w (C, O); OUT dx (N, C).
+    """
     cdef Py_ssize_t N = dy.shape[0], C = w.shape[0], O = w.shape[1]
     return multiply(Product(rows=N, depth=O, columns=C, a_row=O, a_step=1, b_row=1, b_step=O), first(dy), first(w), None)
 
 
 def dense_dw(const real[:, ::1] x, const real[:, ::1] dy):
-    """IN x (N, C), dy (N, O); OUT dw (C, O)."""
+    """Return ∂e/∂w.
+
+    IN x (N, C), dy (N, O); OUT dw (C, O).
+    """
     cdef Py_ssize_t N = x.shape[0], C = x.shape[1], O = dy.shape[1]
     return multiply(Product(rows=C, depth=N, columns=O, a_row=1, a_step=C, b_row=O, b_step=1), first(x), first(dy), None)
 
 
 def dense_db(dy):
-    """IN dy (N, O); OUT db (O,)."""
+    """Return ∂e/∂b.
+
+    IN dy (N, O); OUT db (O,).
+    """
     return bias_gradient.conv2d_db(dy[None, :, None])
 
 
@@ -80,12 +92,15 @@ cdef inline const real *first(const real[:, ::1] matrix) noexcept nogil:
 
 
 cdef inline Py_ssize_t steps_of(const Product *m) noexcept nogil:
-    """Steps of a product (threads.h): twice those of a convolution, since each number of b is fetched for few products."""
+    """Return the steps (threads.h) of a product.
+
+    There are twice as many steps per product as in a convolution, because each number of b is loaded for few products.
+    """
     return 2 * m.rows * m.columns * m.depth // MULTIPLY_ADDS_PER_STEP
 
 
 cdef object multiply(Product m, const real *a, const real *b, bias):
-    """OUT a·b, with the bias added to each row."""
+    """Return a · b with the bias added to each row."""
     dtype = dtype_of[real](NULL)
     result = aligned_empty((m.rows, m.columns), dtype)
     cdef real[:, ::1] out = result
@@ -109,7 +124,7 @@ cdef object multiply(Product m, const real *a, const real *b, bias):
 
 
 cdef multiply_few(Product m, const real *a, const real *b, const real[::1] bias, real[:, ::1] out):
-    """The same for few rows, without packing b."""
+    """Compute a · b with the bias added to each row, for few rows, without packing b."""
     cdef Py_ssize_t task, lines = (m.columns + TASK_COLUMNS - 1) // TASK_COLUMNS if m.rows else 0
     cdef const real *start = NULL if bias is None else &bias[0]
     for task in prange(lines, nogil=True, schedule="static", num_threads=threads_for(steps_of(&m))):
@@ -119,7 +134,7 @@ cdef multiply_few(Product m, const real *a, const real *b, const real[::1] bias,
 
 cdef void multiply_lines(const Product *m, const real *a, const real *b, const real *start, Py_ssize_t width,
                          real *out) noexcept nogil:
-    """Some columns of all rows: their sums stay in L1 while b passes."""
+    """Compute some columns of all rows; their sums stay in L1 while b is read."""
     cdef real block[MOST_UNPACKED_ROWS * TASK_COLUMNS]
     cdef real group[MOST_UNPACKED_ROWS * TASK_COLUMNS]
     cdef Py_ssize_t k, p, v, number
@@ -142,7 +157,10 @@ cdef void multiply_lines(const Product *m, const real *a, const real *b, const r
 
 cdef inline void add_products(const Product *m, const real *a, const real *b, Py_ssize_t depth, Py_ssize_t width,
                               Py_ssize_t pitch, real *sums) noexcept nogil:
-    """Add `depth` rows of b, ROWS_AT_ONCE at a time, to the sums of all rows, which begin `pitch` elements apart."""
+    """Add `depth` rows of b, times elements of a, to the sums of all rows.
+
+    ROWS_AT_ONCE rows of b are added at a time. Rows of sums begin `pitch` elements apart.
+    """
     cdef Py_ssize_t k, p, v
     for k in range(depth // ROWS_AT_ONCE):
         for p in range(m.rows):
@@ -167,15 +185,18 @@ cdef inline void add_lines(const real *a, Py_ssize_t a_step, const real *b, Py_s
 
 
 cdef struct Part:
-    # What one call computes: one panel of columns of some rows of out, from one group of products.
-    Py_ssize_t column               # the first of the panel
-    Py_ssize_t row, end_row
+    # The part of out that one call computes: one panel of columns of some rows, from one group of products.
+    Py_ssize_t column               # the first column of the panel
+    Py_ssize_t row, end_row         # rows row … end_row − 1
     Py_ssize_t k, end               # products k … end − 1
 
 
 cdef void multiply_block(const Product *m, Part part, const real *a, const real *b, const real *start, real *packed,
                          real *out) noexcept nogil:
-    """One panel of columns of some rows of out: the first group of products, then the others added to it."""
+    """Compute one panel of columns of some rows of out.
+
+    The first group of products is stored, and the other groups are added to it.
+    """
     cdef real group[MOST_TASK_ROWS * MOST_PANEL_LANES]
     cdef Py_ssize_t p, width = min(m.shape.width, m.columns - part.column)
     out += part.row * m.columns + part.column
@@ -190,7 +211,10 @@ cdef void multiply_block(const Product *m, Part part, const real *a, const real 
 
 cdef void multiply_group(const Product *m, Part part, const real *a, const real *b, const real *start, real *packed,
                          real *out, Py_ssize_t pitch) noexcept nogil:
-    """OUT the sums of one group of products, plus `start` unless that is NULL. Rows of out begin `pitch` elements apart."""
+    """Compute the sums of one group of products, plus `start` unless it is NULL.
+
+    Rows of out begin `pitch` elements apart.
+    """
     cdef const real *at[MOST_ROWS]
     cdef real *sums_at[MOST_ROWS]
     cdef real sums[MOST_SUMS]
@@ -215,7 +239,7 @@ cdef void multiply_group(const Product *m, Part part, const real *a, const real 
 
 cdef inline void keep_sums(const Product *m, Part part, bint is_first, Py_ssize_t rows, const real *sums, real *out,
                            Py_ssize_t pitch) noexcept nogil:
-    """Store the sums of the first block of a group; add those of another block."""
+    """Store the sums of the first block of a group, or add the sums of another block."""
     cdef Py_ssize_t p, v, width = min(m.shape.width, m.columns - part.column)
     for p in range(rows):
         if is_first:

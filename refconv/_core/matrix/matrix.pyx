@@ -1,13 +1,14 @@
-"""The convolution layer as a matrix product: im2col and its adjoint, Toeplitz matrices, stuffed zeros.
+"""Convolution as a matrix product: im2col, col2im, Toeplitz matrices and zero stuffing.
 
-A row of the matrix of im2col holds one kernel entry (m, n, c) for all output pixels. Each element belongs to one task, which
-adds in the order of refconv.reference, so both agree to the last bit, at any thread count. Only a sum of more than SUM_BLOCK
-elements is computed block by block (sums.h).
+A row of the matrix of im2col contains the inputs under one kernel entry (m, n, c) for all output pixels. Each element belongs
+to one task, which adds in the order of refconv.reference, so both agree to the last bit, at any thread count. Only a sum of
+more than SUM_BLOCK elements is computed block by block (sums.h).
 
-im2col      a task is one row of the matrix in one image: it copies, and writes zeros where the window leaves the image
-col2im      a task is one row of one image: it gathers from the rows of the matrix that a kernel entry put there
+im2col      a task is one row of the matrix for one image: it copies inputs, and writes zeros for taps outside of the image
+col2im      a task is one row of one image: it gathers from all rows of the matrix that contain its pixels
 
-T is mostly zeros, and memory sets the pace, not arithmetic: NumPy fills in the other elements, a kernel entry at a time.
+A Toeplitz matrix T is mostly zeros, and memory bandwidth limits the speed, not arithmetic: NumPy fills in the other elements,
+one kernel entry at a time.
 """
 import numpy as np
 
@@ -40,7 +41,10 @@ cdef Patches patches_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, window):
 
 
 def im2col(const real[:, :, :, ::1] x, window):
-    """IN x (N, H, W, C); OUT (kh·kw·C, N·rows·columns)."""
+    """Return the matrix whose columns are the patches of all output pixels.
+
+    IN x (N, H, W, C); OUT (kh·kw·C, N·rows·columns).
+    """
     cdef Patches p = patches_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window)
     cdef Py_ssize_t entries = p.kh * p.kw * p.C, image = p.H * p.W * p.C, pixels = p.rows * p.columns, task
     result = np.empty((entries, p.N * pixels), dtype_of[real](NULL))
@@ -55,7 +59,7 @@ def im2col(const real[:, :, :, ::1] x, window):
 
 
 cdef void copy_entry(const Patches *p, const real *x, Py_ssize_t entry, real *to) noexcept nogil:
-    """What one kernel entry sees of one image, for all output pixels in turn."""
+    """Copy the inputs under one kernel entry of one image, for all output pixels in order."""
     cdef Py_ssize_t tap = entry // p.C, c = entry % p.C, i, j, u, v
     cdef Py_ssize_t above = p.top - tap // p.kw * p.D_h, before = p.left - tap % p.kw * p.D_w
     for i in range(p.rows):
@@ -66,7 +70,10 @@ cdef void copy_entry(const Patches *p, const real *x, Py_ssize_t entry, real *to
 
 
 def col2im(const real[:, ::1] matrix, tuple input_size, window):
-    """IN matrix (kh·kw·C, N·rows·columns); OUT x (N, *input_size, C)."""
+    """Return the images that the patches add up to: the adjoint of im2col.
+
+    IN matrix (kh·kw·C, N·rows·columns); OUT x (N, *input_size, C).
+    """
     cdef Patches p = patches_of(0, input_size, matrix.shape[0] // (window.kernel[0] * window.kernel[1]), window)
     p.N = matrix.shape[1] // (p.rows * p.columns)
     result = np.zeros((p.N, p.H, p.W, p.C), dtype_of[real](NULL))
@@ -85,9 +92,10 @@ def col2im(const real[:, ::1] matrix, tuple input_size, window):
 
 
 cdef void gather_row(const Patches *p, const real *image, Py_ssize_t u, real *block, real *x) noexcept nogil:
-    """Row u of one image; ``image`` is its first column of the matrix. Taps go last first, so that i and j go up.
+    """Compute row u of one image; `image` points to the image's first column in the matrix.
 
-    block, of two rows, is zero before and after; NULL if SUM_BLOCK terms are all.
+    The last tap comes first, so that i and j increase. `block` is a buffer of two rows, which is zero before and after the
+    call. It is NULL if sums have at most SUM_BLOCK terms.
     """
     cdef Py_ssize_t m, n, c, i, j, v, entry, reach, taps = 0, number = 0, size = p.W * p.C
     cdef real *to = x if block == NULL else block
@@ -113,7 +121,10 @@ cdef void gather_row(const Patches *p, const real *image, Py_ssize_t u, real *bl
 
 
 def toeplitz2d(w, input_size, window, groups):
-    """IN w (kh, kw, C / groups, O); OUT T (rows·columns·O, H·W·C)."""
+    """Return the matrix T of a convolution of images.
+
+    IN w (kh, kw, C / groups, O); OUT T (rows·columns·O, H·W·C).
+    """
     (kh, kw, C_g, O), (rows, columns) = w.shape, window.output_size(input_size)
     (S_h, S_w), (D_h, D_w), O_g = window.stride, window.dilation, O // groups
     (top, _), (left, _) = window.pads(input_size)
@@ -129,7 +140,7 @@ def toeplitz2d(w, input_size, window, groups):
 
 
 def reached(outputs, offset, stride, size):
-    """The outputs for which one tap lies inside of the input, and the inputs it reads."""
+    """Return the outputs for which a tap is inside of the input, and the inputs that it reads."""
     i = np.arange(outputs)
     u = i * stride + offset
     inside = (u >= 0) & (u < size)
@@ -137,12 +148,18 @@ def reached(outputs, offset, stride, size):
 
 
 def toeplitz1d(w, input_size, window, groups):
-    """IN w (k, C / groups, O); OUT T (outputs·O, n·C)."""
+    """Return the matrix T of a convolution of signals.
+
+    IN w (k, C / groups, O); OUT T (outputs·O, n·C).
+    """
     return toeplitz2d(w[None], (1, *input_size), window.with_axis_before(), groups)
 
 
 def zero_stuff(x, stride):
-    """IN x (N, H, W, C) or (N, n, C); OUT the same with S − 1 zeros between neighbours."""
+    """Return x with S − 1 zeros between neighbours along each spatial axis.
+
+    IN x (N, H, W, C) or (N, n, C).
+    """
     N, *size, C = x.shape
     y = np.zeros((N, *Window((1,) * len(stride), stride).transposed_output_size(size), C), x.dtype)
     y[(slice(None), *(slice(None, None, S) for S in stride))] = x

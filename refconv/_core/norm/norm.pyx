@@ -1,24 +1,24 @@
 """Batch normalisation and its derivatives, on arrays (M, C): M elements of C channels.
 
-The arithmetic is cheap and memory sets the pace: x is read once for the statistics and once for the output. Outputs that
-exceed the caches are written with streaming stores (stream.h). The second pass starts with the last chunk, which is still in a
-cache.
+The arithmetic is cheap, and memory bandwidth limits the speed: x is read once for the statistics and once for the output.
+Outputs larger than the caches are written with streaming stores (stream.h). The second pass starts with the last chunk, which
+is still in a cache.
 
-The M rows are cut into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over the chunk
-sums the deviations d = x − a. They give the mean μ_t of the chunk and the sum q_t of its squared deviations from that mean;
-the chunks together give the moments of the batch:
+The M rows are divided into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over the chunk
+sums the deviations d = x − a. From these sums follow the mean μ_t of the chunk and the sum q_t of its squared deviations from
+that mean; the moments of the batch are computed from those of the chunks:
 
     μ_t = a + Σd / n_t           q_t = Σd² − (Σd)² / n_t
     μ   = Σ_t n_t·μ_t / M        σ²  = Σ_t (q_t + n_t·(μ_t − μ)²) / M
 
-Without centring (a = 0), q_t would lose all digits where the mean is large compared with the deviation. With it, deviations
-are small unless the first rows differ from the others, as in a black border. Deviations are rounded to the type of x, and so
-are sums of SHORT_SUM_ROWS rows; all other sums are kept in double precision, in chunks of at most MOST_CHUNK_ROWS rows
-(sums.h). If Σd² > CANCELLATION_LIMIT·q_t, or if a sum is not finite, the chunk is read again in double precision: once for its
+Without centring (a = 0), q_t would lose all digits if the mean is much larger than the deviations. With centring, deviations
+are small unless the first rows differ from the others, as in images with a black border. Deviations and sums of SHORT_SUM_ROWS
+rows are rounded to the type of x. All other sums are computed in double precision, in chunks of at most MOST_CHUNK_ROWS rows
+(sums.h). If Σd² > CANCELLATION_LIMIT·q_t, or if a sum is non-finite, the chunk is read again in double precision: once for its
 mean, and once for the deviations from the mean.
 
-The number of chunks depends on shapes alone, and chunks are added in order, in blocks of SUM_BLOCK chunks (sums.h). So the
-result has the same bits at any thread count. Channels are innermost: the loops over c are the vectors.
+The number of chunks depends only on shapes, and chunks are added in order, in blocks of SUM_BLOCK chunks (sums.h). So the
+result has the same bits at any thread count. Channels are innermost, so the compiler vectorises the loops over c.
 """
 import numpy as np
 
@@ -33,12 +33,12 @@ from refconv._core.common.stream cimport PIECE_ELEMENTS, past_caches, stream, st
 include "common/threads.pxi"
 
 cdef enum:
-    CHUNK_ELEMENTS = 32768              # of one chunk: 128 KB of float32
-    LEAST_CHUNK_ROWS = 16               # so that the partial sums stay small compared with x; and the rows that centre a chunk
+    CHUNK_ELEMENTS = 32768              # elements of one chunk: 128 KB of float32
+    LEAST_CHUNK_ROWS = 16               # keeps the partial sums small compared with x; also the rows that centre a chunk
     BLOCK_CHANNELS = 64                 # channels whose sums are computed together
-    SHORT_SUM_ROWS = 8                  # rows whose sums are kept in the type of x
+    SHORT_SUM_ROWS = 8                  # rows whose sums are computed in the type of x
     MOST_CHUNK_ROWS = SHORT_SUM_ROWS * SUM_BLOCK
-    CANCELLATION_LIMIT = 16             # largest ratio of Σd² to q_t; beyond it, cancellation has cost too many digits
+    CANCELLATION_LIMIT = 16             # largest ratio of Σd² to q_t; above it, cancellation loses too many digits
     STEPS_PER_ELEMENT = 2               # steps (threads.h) of one pass, on average
 
 
@@ -51,7 +51,10 @@ cdef Py_ssize_t chunk_count(Py_ssize_t M, Py_ssize_t C) noexcept nogil:
 
 
 def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, double eps):
-    """IN x (M, C), gamma and beta (C,); OUT y (M, C), mean and var (C,)."""
+    """Return the normalised batch, its mean and its variance.
+
+    IN x (M, C), gamma and beta (C,); OUT y (M, C), mean and var (C,).
+    """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), t, c
     dtype = dtype_of[real](NULL)
     y, mean, var = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
@@ -62,7 +65,7 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
     merge_moments(M, means, squares, mu, sigma2)
 
     # The mean is rounded to the type of x, and the shift corrects the rounding error. The scale is computed from the rounded
-    # variance, because the derivative receives that one: if it overflows, both see ∞.
+    # variance, because the derivative uses the rounded one: if it overflows, both must use ∞.
     cdef real[::1] centre = mean, variance = var, shift = np.empty(C, dtype)
     for c in range(C):
         centre[c], variance[c] = <real>mu[2, c], <real>sigma2[2, c]
@@ -74,7 +77,10 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
 
 
 cdef void chunk_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, double *means, double *squares) noexcept nogil:
-    """IN rows of x; OUT the mean of each channel, and the sum of its squared deviations from it."""
+    """Compute each channel's mean and its sum of squared deviations from that mean.
+
+    IN rows of x; OUT means, squares (C,).
+    """
     cdef Py_ssize_t block
     for block in range(C // BLOCK_CHANNELS):
         block_moments(x, rows, C, block * BLOCK_CHANNELS, BLOCK_CHANNELS, means, squares)
@@ -83,14 +89,17 @@ cdef void chunk_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, double *me
 
 cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
                                double *means, double *squares) noexcept nogil:
-    """The same for `width` channels. Where that is the constant BLOCK_CHANNELS, the compiler keeps their sums in registers."""
+    """Compute chunk_moments for `width` channels from channel `first` on.
+
+    If `width` is the constant BLOCK_CHANNELS, the compiler keeps the sums in registers.
+    """
     cdef double total[BLOCK_CHANNELS]
     cdef double square[BLOCK_CHANNELS]
     cdef real centre[BLOCK_CHANNELS]
     cdef real d[BLOCK_CHANNELS]
     cdef real d2[BLOCK_CHANNELS]
     cdef real deviation
-    cdef bint off = False
+    cdef bint inaccurate = False
     cdef Py_ssize_t begin = 0, m, c
     centre_of(x, min(rows, LEAST_CHUNK_ROWS), C, first, width, centre)
     for c in range(width):
@@ -111,14 +120,14 @@ cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_
         means[first + c] = centre[c] + total[c] / rows
         squares[first + c] = square[c] - total[c] / rows * total[c]
         if not (isfinite(square[c]) and squares[first + c] * CANCELLATION_LIMIT >= square[c]):  # NaN is not >=
-            off = True
-    if off:
+            inaccurate = True
+    if inaccurate:
         exact_moments(x, rows, C, first, width, means, squares)
 
 
 cdef inline void centre_of(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
                            real *centre) noexcept nogil:
-    """OUT the means of so many rows."""
+    """Write the means of `rows` rows to centre."""
     cdef double total[BLOCK_CHANNELS]
     cdef Py_ssize_t m, c
     for c in range(width):
@@ -132,7 +141,7 @@ cdef inline void centre_of(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssiz
 
 cdef void exact_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width, double *means,
                         double *squares) noexcept nogil:
-    """What block_moments computes, in two passes in double precision."""
+    """Compute the results of block_moments in two passes, in double precision."""
     cdef double deviation
     cdef double total[BLOCK_CHANNELS]
     cdef Py_ssize_t k, m, c
@@ -157,7 +166,10 @@ cdef void exact_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t
 
 cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:, ::1] squares, double[:, ::1] mean,
                         double[:, ::1] var) noexcept nogil:
-    """IN moments of the chunks, zeros in mean and var (3, C); OUT the moments of the batch in mean[2] and var[2]."""
+    """Compute the moments of the batch from the moments of its chunks.
+
+    IN means and squares of the chunks, zeros in mean and var (3, C); OUT the moments of the batch in mean[2] and var[2].
+    """
     cdef Py_ssize_t C = means.shape[1], step = chunk_rows(C), chunks = means.shape[0], t, c
     cdef double deviation
     for t in range(chunks):
@@ -172,9 +184,10 @@ cdef void merge_moments(Py_ssize_t M, const double[:, ::1] means, const double[:
 
 
 cdef void end_chunk(Py_ssize_t t, Py_ssize_t chunks, double[:, ::1] sums) noexcept nogil:
-    """Carry sums[0] to sums[1] after a block of SUM_BLOCK chunks, and that to sums[2] after a group of blocks (sums.h).
+    """Carry the block sums[0] to the group sums[1] and the group to the total sums[2].
 
-    Call it once chunk t has been added to sums[0]. After the last chunk, sums[2] is the sum of all chunks.
+    Call this function after chunk t has been added to sums[0]. A block is carried after SUM_BLOCK chunks, a group after
+    SUM_BLOCK blocks (sums.h). After the last chunk, sums[2] is the sum of all chunks.
     """
     cdef Py_ssize_t size = sums.shape[1]
     if (t + 1) % SUM_BLOCK == 0 or t + 1 == chunks:
@@ -185,7 +198,10 @@ cdef void end_chunk(Py_ssize_t t, Py_ssize_t chunks, double[:, ::1] sums) noexce
 
 cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] scale, const real[::1] shift,
                real[:, ::1] y):
-    """OUT y = (x − centre)·scale + shift, the last chunk first: of x, that is what the caches still hold."""
+    """Compute y = (x − centre)·scale + shift.
+
+    The last chunk is computed first, because the caches still contain the end of x.
+    """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t
     cdef bint past = C <= PIECE_ELEMENTS and past_caches(M * C * sizeof(real))
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
@@ -218,9 +234,10 @@ cdef void normalise_rows(const real *x, Py_ssize_t rows, Py_ssize_t C, const rea
 
 def batch_norm_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[::1] gamma, const real[::1] mean,
                      const real[::1] var, double eps):
-    """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,).
+    """Return the derivatives of batch normalisation.
 
-    The three paths from x to y add up to  dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
+    IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,). The three paths from x to y add up to
+    dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
     """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, c
     cdef bint past = C <= PIECE_ELEMENTS and past_caches(M * C * sizeof(real))
@@ -248,7 +265,10 @@ def batch_norm_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[
 
 cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean,
                      double *sums) noexcept nogil:
-    """IN rows of dy and x; OUT sums (2·C): Σ dy·(x − mean) of each channel, then Σ dy of each channel."""
+    """Compute Σ dy·(x − mean) of each channel, then Σ dy of each channel.
+
+    IN rows of dy and x; OUT sums (2·C).
+    """
     cdef Py_ssize_t block
     for block in range(C // BLOCK_CHANNELS):
         block_sums(dy, x, rows, C, block * BLOCK_CHANNELS, BLOCK_CHANNELS, mean, sums)
@@ -257,31 +277,31 @@ cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t 
 
 cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first,
                             Py_ssize_t width, const real *mean, double *sums) noexcept nogil:
-    """The same for `width` channels from the channel `first` on."""
+    """Compute chunk_sums for `width` channels from channel `first` on."""
     cdef double product[BLOCK_CHANNELS]
     cdef double total[BLOCK_CHANNELS]
-    cdef real few_products[BLOCK_CHANNELS]
-    cdef real few[BLOCK_CHANNELS]
+    cdef real short_products[BLOCK_CHANNELS]
+    cdef real short_total[BLOCK_CHANNELS]
     cdef Py_ssize_t begin = 0, m, c
     for c in range(width):
         product[c] = total[c] = 0
     while begin < rows:
         for c in range(width):
-            few_products[c] = few[c] = 0
+            short_products[c] = short_total[c] = 0
         for m in range(begin, min(begin + SHORT_SUM_ROWS, rows)):
             for c in range(width):
-                few_products[c] += dy[m * C + first + c] * (x[m * C + first + c] - mean[first + c])
-                few[c] += dy[m * C + first + c]
+                short_products[c] += dy[m * C + first + c] * (x[m * C + first + c] - mean[first + c])
+                short_total[c] += dy[m * C + first + c]
         for c in range(width):
-            product[c] += few_products[c]
-            total[c] += few[c]
+            product[c] += short_products[c]
+            total[c] += short_total[c]
         begin += SHORT_SUM_ROWS
     for c in range(width):
         sums[first + c], sums[C + first + c] = product[c], total[c]
 
 
 cdef merge_sums(const double[:, ::1] sums, const real[::1] var, double eps, real[::1] dgamma, real[::1] dbeta):
-    """IN Σ dy·(x − mean) and Σ dy of each chunk; OUT dgamma and dbeta."""
+    """Compute dgamma and dbeta from Σ dy·(x − mean) and Σ dy of each chunk."""
     cdef Py_ssize_t C = var.shape[0], chunks = sums.shape[0], t, c
     cdef double[:, ::1] total = np.zeros((3, 2 * C))
     for t in range(chunks):
@@ -294,7 +314,7 @@ cdef merge_sums(const double[:, ::1] sums, const real[::1] var, double eps, real
 
 cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *coefficients,
                     real *dx) noexcept nogil:
-    """What rows_dx computes, with streaming stores."""
+    """Compute the results of rows_dx with streaming stores."""
     cdef real piece[PIECE_ELEMENTS]
     cdef Py_ssize_t m = 0, count
     while m < rows:
@@ -307,7 +327,10 @@ cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C
 
 cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *coefficients,
                   real *dx) noexcept nogil:
-    """IN rows of dy and x, coefficients (4, C): mean, scale γ/σ, slope and offset; OUT rows of dx."""
+    """Compute rows of dx.
+
+    IN rows of dy and x, coefficients (4, C): mean, scale γ/σ, slope and offset; OUT rows of dx.
+    """
     cdef const real *mean = coefficients
     cdef const real *scale = coefficients + C
     cdef const real *slope = coefficients + 2 * C
@@ -320,14 +343,17 @@ cdef void rows_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, 
 
 def batch_norm_inference(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
                          const real[::1] var, double eps):
-    """IN x (M, C), gamma, beta, mean, var (C,); OUT y (M, C)."""
+    """Return the batch, normalised with the given mean and variance.
+
+    IN x (M, C), gamma, beta, mean, var (C,); OUT y (M, C).
+    """
     y = aligned_empty((x.shape[0], x.shape[1]), dtype_of[real](NULL))
     normalise[real](x, mean, scale_of[real](gamma, var, eps), beta, y)
     return y
 
 
 cdef real[::1] scale_of(const real[::1] gamma, const real[::1] var, double eps):
-    """γ / √(var + ε), channel by channel."""
+    """Return γ / √(var + ε) of each channel."""
     cdef Py_ssize_t C = gamma.shape[0], c
     cdef real[::1] scale = np.empty(C, dtype_of[real](NULL))
     for c in range(C):
@@ -337,7 +363,10 @@ cdef real[::1] scale_of(const real[::1] gamma, const real[::1] var, double eps):
 
 def batch_norm_inference_in_place(real[:, ::1] y, const real[::1] gamma, const real[::1] beta, const real[::1] mean,
                                   const real[::1] var, double eps, bint relu):
-    """IN and OUT y (M, C), IN gamma, beta, mean, var (C,): y becomes its normalised values, cut at 0 if relu."""
+    """Normalise y in place with the given mean and variance; if `relu`, also apply ReLU.
+
+    IN OUT y (M, C), IN gamma, beta, mean, var (C,).
+    """
     cdef Py_ssize_t M = y.shape[0], C = y.shape[1], step = chunk_rows(C), t
     cdef real[::1] scale = scale_of[real](gamma, var, eps)
     for t in prange(chunk_count(M, C), nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
@@ -361,7 +390,10 @@ cdef void change_rows(real *y, Py_ssize_t rows, Py_ssize_t C, const real *centre
 
 def batch_norm_inference_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[::1] gamma,
                                const real[::1] mean, const real[::1] var, double eps):
-    """IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,)."""
+    """Return the derivatives of batch_norm_inference.
+
+    IN dy, x (M, C), gamma, mean, var (C,); OUT dx (M, C), dgamma, dbeta (C,).
+    """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), t
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)

@@ -1,10 +1,11 @@
-"""Local response normalisation across channels and its derivative, on arrays (M, C): M pixels of C channels.
+"""Local response normalisation across channels and its derivative.
 
-A pixel is one row and depends on no other: a task is a block of rows. Within a row, each offset of the neighbourhood is added
-for all channels at once, so that the loops over c are vectors. Each sum is still computed from its first neighbour to its
-last, as in refconv.reference; a neighbourhood of more than SUM_BLOCK channels is summed block by block (sums.h).
+Arrays have the shape (M, C): M pixels of C channels. A pixel is one row and does not depend on other pixels, so a task is a
+block of rows. Within a row, each offset of the neighbourhood is added for all channels at once, so the compiler vectorises the
+loops over c. Each sum is still computed from its first neighbour to its last, as in refconv.reference; a neighbourhood of more
+than SUM_BLOCK channels is summed block by block (sums.h).
 
-With the usual β = 3/4, d^β = √d · √√d, which the compiler vectorises; any other power calls the C library for each element.
+For the usual β = 3/4, d^β = √d · √√d, which the compiler vectorises; any other power calls the C library for each element.
 """
 import numpy as np
 
@@ -18,13 +19,13 @@ from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_bloc
 include "common/threads.pxi"
 
 cdef enum:
-    TASK_ELEMENTS = 4096    # of one task: its rows stay in L1 or L2
-    LINE_ELEMENTS = 16      # padding between the scratch rows of two threads, so that they share no cache line
+    TASK_ELEMENTS = 4096    # elements of one task: its rows stay in L1 or L2
+    LINE_ELEMENTS = 16      # elements between the buffers of two threads, so that they share no cache line
     STEPS_OF_POWER = 16     # steps (threads.h) of an element's power and division
 
 
 cdef struct Norm:
-    Py_ssize_t C, before, after     # a neighbourhood: channels c − before … c + after, cut off at both ends
+    Py_ssize_t C, before, after     # the neighbourhood of c is channels c − before … c + after that exist
     double alpha, beta, k
 
 
@@ -33,7 +34,10 @@ cdef Norm norm_of(Py_ssize_t C, Py_ssize_t size, double alpha, double beta, doub
 
 
 def local_response_norm(const real[:, ::1] x, Py_ssize_t size, double alpha, double beta, double k):
-    """IN x (M, C); OUT y (M, C)."""
+    """Return the normalised pixels.
+
+    IN x (M, C); OUT y (M, C).
+    """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(TASK_ELEMENTS // C, 1), task, m
     cdef Norm norm = norm_of(C, size, alpha, beta, k)
     cdef int threads = threads_for(M * C * (norm.before + norm.after + STEPS_OF_POWER))
@@ -47,7 +51,10 @@ def local_response_norm(const real[:, ::1] x, Py_ssize_t size, double alpha, dou
 
 
 cdef void normalise(const Norm *norm, const real *x, real *d, real *power, real *sums, real *y) noexcept nogil:
-    """One pixel: d, its power β, and y = x / d^β; sums has the block and the group of add_neighbours."""
+    """Compute d, d^β and y = x / d^β of one pixel.
+
+    `sums` is the buffer of add_neighbours.
+    """
     cdef real k = <real>norm.k, alpha = <real>norm.alpha
     cdef Py_ssize_t c
     for c in range(norm.C):
@@ -61,7 +68,10 @@ cdef void normalise(const Norm *norm, const real *x, real *d, real *power, real 
 
 cdef inline void add_neighbours(const real *a, Py_ssize_t C, Py_ssize_t before, Py_ssize_t after, real *block,
                                 real *out) noexcept nogil:
-    """out[c] += a[c − before] + … + a[c + after], without those outside. block, of 2·C elements, is zero before and after."""
+    """Add a[c − before] + … + a[c + after] to out[c], skipping channels that do not exist.
+
+    `block` is a buffer of 2·C elements for a block and a group, which is zero before and after the call.
+    """
     cdef Py_ssize_t offset, number
     if before + after < SUM_BLOCK:
         add_offsets(a, C, -before, after + 1, out)
@@ -74,7 +84,7 @@ cdef inline void add_neighbours(const real *a, Py_ssize_t C, Py_ssize_t before, 
 
 
 cdef inline void add_offsets(const real *a, Py_ssize_t C, Py_ssize_t first, Py_ssize_t end, real *out) noexcept nogil:
-    """out[c] += a[c + first] + … + a[c + end − 1], without those outside."""
+    """Add a[c + first] + … + a[c + end − 1] to out[c], skipping channels that do not exist."""
     cdef Py_ssize_t offset, c
     for offset in range(first, end):
         for c in range(max(-offset, 0), min(C - offset, C)):
@@ -82,7 +92,7 @@ cdef inline void add_offsets(const real *a, Py_ssize_t C, Py_ssize_t first, Py_s
 
 
 cdef inline void raise_all(const real *d, Py_ssize_t C, double beta, real *power) noexcept nogil:
-    """power = d^β, channel by channel."""
+    """Compute power = d^β of each channel."""
     cdef Py_ssize_t c
     if beta == 0.75:
         for c in range(C):
@@ -100,7 +110,10 @@ cdef inline void raise_all(const real *d, Py_ssize_t C, double beta, real *power
 
 def local_response_norm_dx(const real[:, ::1] dy, Py_ssize_t size, double alpha, double beta, double k, *,
                            const real[:, ::1] x):
-    """IN dy, x (M, C); OUT dx (M, C)."""
+    """Return ∂e/∂x.
+
+    IN dy, x (M, C); OUT dx (M, C).
+    """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = max(TASK_ELEMENTS // C, 1), task, m
     cdef Norm norm = norm_of(C, size, alpha, beta, k)
     cdef int threads = threads_for(M * C * (norm.before + norm.after + STEPS_OF_POWER))
@@ -116,10 +129,13 @@ def local_response_norm_dx(const real[:, ::1] dy, Py_ssize_t size, double alpha,
 
 cdef void normalise_dx(const Norm *norm, const real *dy, const real *x, real *d, real *power, real *sums,
                        real *dx) noexcept nogil:
-    """One pixel: dx = dy / d^β − 2αβ·x·Σ dy·y / d, the sum over the channels in whose neighbourhoods x is."""
+    """Compute dx = dy / d^β − 2αβ·x·Σ dy·y / d of one pixel.
+
+    The sum is over the channels whose neighbourhoods contain x.
+    """
     cdef real factor = <real>(2 * norm.alpha * norm.beta)
     cdef Py_ssize_t c
-    normalise(norm, x, d, power, sums, dx)  # y is in dx for now
+    normalise(norm, x, d, power, sums, dx)  # dx temporarily contains y
     for c in range(norm.C):
         d[c] = dy[c] * dx[c] / d[c]
         dx[c] = dy[c] / power[c]

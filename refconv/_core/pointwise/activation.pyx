@@ -1,7 +1,8 @@
 """Activation functions and their derivatives: one element in, one element out.
 
-Arrays of any shape are flattened and cut into blocks; a task is a block. The function is chosen once for a block, outside of
-the loop over its elements, so that the loop is vectorised. exp and tanh of the C library are accurate to the last bit or two.
+Arrays of any shape are flattened and divided into blocks; a task is a block. The function is selected once per block, outside
+of the loop over its elements, so that the compiler vectorises the loop. exp and tanh of the C library are accurate to the last
+bit or two. All arrays must be C-contiguous.
 """
 import numpy as np  # no-cython-lint: used by functions of arrays.pxd, which are compiled into this module
 
@@ -15,7 +16,7 @@ from refconv._core.common.stream cimport PIECE_ELEMENTS, past_caches, stream, st
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK_ELEMENTS = 4096   # of one task: input and output stay in L1 or L2
+    BLOCK_ELEMENTS = 4096   # elements of one task: input and output stay in L1 or L2
     STEPS_OF_EXP = 16       # steps (threads.h) of an exponential
 
 cdef enum Function:
@@ -23,17 +24,17 @@ cdef enum Function:
 
 
 def relu(x):
-    """IN x; OUT y = max(0, x). All arrays of this module are C-contiguous, of any shape."""
+    """Return y = max(0, x)."""
     return _each(RELU, x, x, 0)
 
 
 def relu_dx(dy, *, x):
-    """IN dy, x; OUT dx = dy · [x > 0]."""
+    """Return dx = dy · [x > 0]."""
     return _each(RELU_DX, x, dy, 0)
 
 
 def relu_in_place(real[::1] y):
-    """IN and OUT y, flat: negative elements become 0."""
+    """Set negative elements of the flat array y to 0, in place."""
     cdef Py_ssize_t size = y.shape[0], first
     for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads_for(size)):
         cut(&y[first], min(BLOCK_ELEMENTS, size - first))
@@ -46,47 +47,50 @@ cdef void cut(real *y, Py_ssize_t size) noexcept nogil:
 
 
 def leaky_relu(x, double slope):
-    """IN x; OUT y = x > 0 ? x : slope · x."""
+    """Return y = x > 0 ? x : slope · x."""
     return _each(LEAKY_RELU, x, x, slope)
 
 
 def leaky_relu_dx(dy, *, x, double slope):
-    """IN dy, x; OUT dx = dy · (x > 0 ? 1 : slope)."""
+    """Return dx = dy · (x > 0 ? 1 : slope)."""
     return _each(LEAKY_RELU_DX, x, dy, slope)
 
 
 def elu(x, double alpha):
-    """IN x; OUT y = x > 0 ? x : α (eˣ − 1)."""
+    """Return y = x > 0 ? x : α (eˣ − 1)."""
     return _each(ELU, x, x, alpha)
 
 
 def elu_dx(dy, *, x, double alpha):
-    """IN dy, x; OUT dx = dy · (x > 0 ? 1 : α eˣ)."""
+    """Return dx = dy · (x > 0 ? 1 : α eˣ)."""
     return _each(ELU_DX, x, dy, alpha)
 
 
 def sigmoid(x):
-    """IN x; OUT y = 1 / (1 + e⁻ˣ)."""
+    """Return y = 1 / (1 + e⁻ˣ)."""
     return _each(SIGMOID, x, x, 0)
 
 
 def sigmoid_dx(dy, *, y):
-    """IN dy, y; OUT dx = dy · y (1 − y)."""
+    """Return dx = dy · y (1 − y)."""
     return _each(SIGMOID_DX, y, dy, 0)
 
 
 def tanh(x):
-    """IN x; OUT y = tanh x."""
+    """Return y = tanh x."""
     return _each(TANH, x, x, 0)
 
 
 def tanh_dx(dy, *, y):
-    """IN dy, y; OUT dx = dy · (1 − y²)."""
+    """Return dx = dy · (1 − y²)."""
     return _each(TANH_DX, y, dy, 0)
 
 
 def _each(Function function, a, dy, double constant):
-    """IN a: x, or y if the derivative uses that; dy, or a again if there is none; OUT an array like a."""
+    """Apply a function to each element; return an array like `a`.
+
+    `a` is x, or y for derivatives that use the output. `dy` is `a` again if the function is not a derivative.
+    """
     result = aligned_empty(a.shape, a.dtype)
     _each_block(a.reshape(-1), dy.reshape(-1), result.reshape(-1), function, constant)
     return result

@@ -1,7 +1,7 @@
 """Sum of several arrays, and concatenation of their channels, for networks with branches.
 
-Memory sets the pace, so each array is read once. A task is a block of elements, added in the order of the arrays; or a block
-of pixels, whose channels are copied array by array.
+Memory bandwidth limits the speed, so each array is read once. A task of the sum is a block of elements, added in the order of
+the arrays. A task of the concatenation is a block of pixels, whose channels are copied array by array.
 """
 import numpy as np
 
@@ -14,13 +14,13 @@ from refconv._core.common.real cimport real
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK_ELEMENTS = 4096   # of one task of a sum
-    TASK_BYTES = 1 << 16    # of one task of a copy
-    BYTES_PER_STEP = 16     # that are copied in one step (threads.h)
+    BLOCK_ELEMENTS = 4096   # elements of one task of the sum
+    TASK_BYTES = 1 << 16    # bytes of one task of the concatenation
+    BYTES_PER_STEP = 16     # bytes that are copied in one step (threads.h)
 
 
 def total(arrays):
-    """IN arrays of one shape and type, C-contiguous; OUT their sum, a new array."""
+    """Return the sum of C-contiguous arrays of the same shape and type, as a new array."""
     result = aligned_empty(arrays[0].shape, arrays[0].dtype)
     lines = [array.reshape(-1) for array in arrays]
     add_lines(result.reshape(-1), lines)
@@ -28,16 +28,16 @@ def total(arrays):
 
 
 def add_lines(real[::1] out, list lines):
-    """OUT the sum of the lines, which are of its type and size."""
+    """Write the sum of flat arrays, which have the type and size of `out`, to `out`."""
     cdef Py_ssize_t size = out.shape[0], count = len(lines), k, first
     cdef const real[::1] line
-    cdef Py_ssize_t[::1] where = np.empty(count, np.intp)
+    cdef Py_ssize_t[::1] addresses = np.empty(count, np.intp)
     for k in range(count):
         line = lines[k]
-        where[k] = <Py_ssize_t>&line[0] if size else 0
+        addresses[k] = <Py_ssize_t>&line[0] if size else 0
     cdef int threads = threads_for(count * size)
     for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
-        add_block(<const real **>&where[0], count, first, min(BLOCK_ELEMENTS, size - first), &out[first])
+        add_block(<const real **>&addresses[0], count, first, min(BLOCK_ELEMENTS, size - first), &out[first])
 
 
 cdef void add_block(const real **lines, Py_ssize_t count, Py_ssize_t first, Py_ssize_t size, real *out) noexcept nogil:
@@ -57,14 +57,17 @@ cdef void add_block(const real **lines, Py_ssize_t count, Py_ssize_t first, Py_s
 
 
 def side_by_side(arrays):
-    """IN arrays (…, C_k) of one type and equal but for C_k, C-contiguous; OUT (…, ΣC_k), a new array."""
+    """Return the arrays concatenated along their last axis, as a new array.
+
+    IN C-contiguous arrays (…, C_k) of the same type, whose shapes differ only in C_k; OUT (…, ΣC_k).
+    """
     cdef Py_ssize_t item = arrays[0].itemsize, last = arrays[0].ndim - 1, count = len(arrays)
     cdef Py_ssize_t width = item * sum(array.shape[last] for array in arrays)
     result = aligned_empty((*arrays[0].shape[:last], width // item), arrays[0].dtype)
     cdef Py_ssize_t pixels = result.nbytes // width, step = max(TASK_BYTES // width, 1), k, task
     cdef unsigned char[::1] out = result.reshape(-1).view(np.uint8)
     cdef const unsigned char[::1] line
-    cdef Py_ssize_t[:, ::1] parts = np.empty((count, 2), np.intp)  # address of each array, and the bytes of its pixels
+    cdef Py_ssize_t[:, ::1] parts = np.empty((count, 2), np.intp)  # address of each array, and the bytes of one of its pixels
     for k in range(count):
         line = arrays[k].reshape(-1).view(np.uint8)
         parts[k, 0], parts[k, 1] = <Py_ssize_t>&line[0] if pixels else 0, item * arrays[k].shape[last]

@@ -1,7 +1,7 @@
 """Dropout and its derivative: one element in, one element out.
 
-Arrays of any shape are flattened and cut into blocks; a task is a block. The caller passes the random numbers, so the result
-does not depend on which thread computes which element.
+Arrays of any shape are flattened and divided into blocks; a task is a block. The caller passes the random numbers, so the
+result does not depend on which thread computes which element. All arrays must be C-contiguous.
 """
 import numpy as np
 
@@ -12,19 +12,22 @@ from refconv._core.common.real cimport real
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK_ELEMENTS = 4096   # of one task: input and output stay in L1 or L2
+    BLOCK_ELEMENTS = 4096   # elements of one task: input and output stay in L1 or L2
     STEPS_PER_ELEMENT = 2   # steps (threads.h): the random numbers are float64, and two arrays are written
 
 
 def dropout(x, u, double rate):
-    """IN x, u (float64); OUT mask = u < rate ? 0 : 1 / (1 − rate), y = x · mask, 0 where mask is. All are C-contiguous."""
+    """Return y = x · mask and mask = u < rate ? 0 : 1 / (1 − rate).
+
+    IN x, u (float64); OUT y, mask. y is 0 wherever mask is 0, also for non-finite x.
+    """
     y, mask = np.empty_like(x), np.empty_like(x)
     drop(x.reshape(-1), u.reshape(-1), rate, y.reshape(-1), mask.reshape(-1))
     return y, mask
 
 
 def drop(const real[::1] x, const double[::1] u, double rate, real[::1] y, real[::1] mask):
-    """IN x, u, both flat; OUT y, mask."""
+    """Compute y and mask of flat arrays x and u."""
     cdef Py_ssize_t size = x.shape[0], first, i
     cdef real enlarged = <real>(1 / (1 - rate))
     cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
@@ -35,14 +38,14 @@ def drop(const real[::1] x, const double[::1] u, double rate, real[::1] y, real[
 
 
 def dropout_dx(dy, *, mask):
-    """IN dy, mask; OUT dx = dy · mask, 0 where mask is."""
+    """Return dx = dy · mask, which is 0 wherever mask is 0."""
     dx = np.empty_like(dy)
     multiply_kept(dy.reshape(-1), mask.reshape(-1), dx.reshape(-1))
     return dx
 
 
 def multiply_kept(const real[::1] dy, const real[::1] mask, real[::1] dx):
-    """IN dy, mask, both flat; OUT dx."""
+    """Compute dx of flat arrays dy and mask."""
     cdef Py_ssize_t size = dy.shape[0], first, i
     cdef int threads = threads_for(STEPS_PER_ELEMENT * size)
     for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):

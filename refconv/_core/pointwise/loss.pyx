@@ -1,12 +1,12 @@
-"""Softmax and the losses, with their derivatives. Each row, or each task of elements, belongs to one thread.
+"""Softmax and the losses, with their derivatives.
 
-Exponentials are computed and summed in double precision, after subtracting the row's maximum: no exponent is positive and one
-is 0, so the sum neither overflows nor becomes 0. Sums and maxima of a row are kept in ROW_PARTS parts, element k in part
-k mod ROW_PARTS, so that the loops over the parts are vectors. Sums over the classes or over the rows of a batch are computed
-block by block (sums.h).
+Each row, or each task of elements, belongs to one thread. Exponentials are computed and summed in double precision, after
+subtracting the row's maximum: no exponent is positive and one is 0, so the sum neither overflows nor becomes 0. Sums and
+maxima of a row are computed in ROW_PARTS parts, with element k in part k mod ROW_PARTS, so that the compiler vectorises the
+loops over the parts. Sums over the classes or over the rows of a batch are computed block by block (sums.h).
 
-For float32 logits, ten digits of an exponential are enough. A series of eight products gives them, in vectors, several times
-as fast as calls of the C library. Rounded to float32, the two rarely differ.
+For float32 logits, ten digits of an exponential are enough. A series of eight products, computed in vectors, is several times
+as fast as calls of the C library. Rounded to float32, the two results rarely differ.
 """
 import numpy as np
 
@@ -24,26 +24,27 @@ include "common/threads.pxi"
 cdef enum:
     ROW_PARTS = 32      # partial sums and maxima of a row
     STEPS_OF_EXP = 8    # steps (threads.h) of an exponential and the other operations on a class
-    TASK_ELEMENTS = 4096    # of a loss over elements, which one thread adds in ROW_PARTS parts
+    TASK_ELEMENTS = 4096    # elements of one task of a loss over elements
 
 cdef double LOG2E = 1.4426950408889634, LN2 = 0.6931471805599453
-cdef double INTEGER = 6755399441055744.0    # 1.5·2⁵²: adding a number rounds it to an integer, in the lowest bits
-cdef uint64_t ONE = 0x3ff0000000000000      # the bits of 1.0: 52 of the fraction under the exponent
+cdef double ROUNDING_SHIFT = 6755399441055744.0     # 1.5·2⁵²: adding it rounds a number to an integer, in the lowest bits
+cdef uint64_t BITS_OF_ONE = 0x3ff0000000000000      # the bits of 1.0: the exponent above 52 bits of the fraction
 
 
 cdef inline double short_exp(double x) noexcept nogil:
-    """exp(x) to ten digits, for x ≤ 0; e⁻⁷⁰⁸ where x is less, which float32 does not tell from 0; NaN for NaN.
+    """Return exp(x) to ten digits, for x ≤ 0 or NaN.
 
-    With n = round(x / ln 2) and r = x − n·ln 2, so |r| < 0.35, it is 2ⁿ·eʳ: an exponent, and Taylor's series up to r⁸.
+    For x < −708 the result is e⁻⁷⁰⁸, which float32 rounds to 0. With n = round(x / ln 2) and r = x − n·ln 2, so |r| < 0.35,
+    exp(x) is 2ⁿ·eʳ: an exponent, and Taylor's series up to r⁸.
     """
     cdef double within = -708 if x < -708 else x
-    cdef double rounded = within * LOG2E + INTEGER
-    cdef double r = within - (rounded - INTEGER) * LN2, power
+    cdef double rounded = within * LOG2E + ROUNDING_SHIFT
+    cdef double r = within - (rounded - ROUNDING_SHIFT) * LN2, power
     cdef double series = 1 + r * (1 + r * (1. / 2 + r * (1. / 6 + r * (1. / 24 + r * (1. / 120 + r * (
         1. / 720 + r * (1. / 5040 + r * (1. / 40320))))))))
     cdef uint64_t bits
     memcpy(&bits, &rounded, sizeof(bits))
-    bits = (bits << 52) + ONE
+    bits = (bits << 52) + BITS_OF_ONE
     memcpy(&power, &bits, sizeof(power))
     return series * power
 
@@ -66,7 +67,7 @@ cdef double maximum(const real *x, Py_ssize_t K) noexcept nogil:
 
 
 cdef double exponentials(const real *x, Py_ssize_t K, double largest, real *powers) noexcept nogil:
-    """OUT powers[k] = exp(x[k] − largest), and returns their sum."""
+    """Write exp(x[k] − largest) to powers[k]; return the sum of the exponentials."""
     cdef double block[ROW_PARTS]
     cdef double group[ROW_PARTS]
     cdef double total[ROW_PARTS]
@@ -96,7 +97,10 @@ cdef double exponentials(const real *x, Py_ssize_t K, double largest, real *powe
 
 
 def softmax(const real[:, ::1] x):
-    """IN x (N, classes); OUT y (N, classes)."""
+    """Return the softmax of each row.
+
+    IN x (N, classes); OUT y (N, classes).
+    """
     cdef Py_ssize_t N = x.shape[0], K = x.shape[1], b
     result = np.empty((N, K), dtype_of[real](NULL))
     cdef real[:, ::1] y = result
@@ -113,7 +117,10 @@ cdef void softmax_row(const real *x, Py_ssize_t K, real *y) noexcept nogil:
 
 
 def softmax_dx(const real[:, ::1] dy, *, const real[:, ::1] y):
-    """IN dy, y (N, classes); OUT dx (N, classes)."""
+    """Return ∂e/∂x of softmax.
+
+    IN dy, y (N, classes); OUT dx (N, classes).
+    """
     cdef Py_ssize_t N = y.shape[0], K = y.shape[1], b
     result = np.empty((N, K), dtype_of[real](NULL))
     cdef real[:, ::1] dx = result
@@ -135,7 +142,10 @@ cdef void softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *dx) 
 
 
 def log_softmax(const real[:, ::1] x):
-    """IN x (N, classes); OUT y (N, classes)."""
+    """Return the logarithm of the softmax of each row.
+
+    IN x (N, classes); OUT y (N, classes).
+    """
     cdef Py_ssize_t N = x.shape[0], K = x.shape[1], b
     result = np.empty((N, K), dtype_of[real](NULL))
     cdef real[:, ::1] y = result
@@ -153,7 +163,10 @@ cdef void log_softmax_row(const real *x, Py_ssize_t K, real *y) noexcept nogil:
 
 
 def log_softmax_dx(const real[:, ::1] dy, *, const real[:, ::1] y):
-    """IN dy, y (N, classes); OUT dx (N, classes)."""
+    """Return ∂e/∂x of log_softmax.
+
+    IN dy, y (N, classes); OUT dx (N, classes).
+    """
     cdef Py_ssize_t N = y.shape[0], K = y.shape[1], b
     result = np.empty((N, K), dtype_of[real](NULL))
     cdef real[:, ::1] dx = result
@@ -175,7 +188,10 @@ cdef void log_softmax_row_dx(const real *dy, const real *y, Py_ssize_t K, real *
 
 
 cdef double sum_in_blocks(const double[::1] terms) noexcept nogil:
-    """The sum of the losses of rows or tasks, in their order: the same bits at any thread count."""
+    """Return the sum of the losses of rows or tasks.
+
+    They are added in order, so the result has the same bits at any thread count.
+    """
     cdef double block = 0, group = 0, total = 0
     cdef Py_ssize_t size = terms.shape[0], n, i
     for n in range(block_count(size)):
@@ -187,7 +203,10 @@ cdef double sum_in_blocks(const double[::1] terms) noexcept nogil:
 
 
 def softmax_cross_entropy(const real[:, ::1] logits, const Py_ssize_t[::1] labels, double alpha, class_weights=None):
-    """IN logits (N, K), labels (N,), alpha, class_weights (K,) or None; OUT the loss and dlogits (N, K)."""
+    """Return the mean cross-entropy of the softmax and its derivative.
+
+    IN logits (N, K), labels (N,), alpha, class_weights (K,) or None; OUT the loss and dlogits (N, K).
+    """
     cdef Py_ssize_t N = logits.shape[0], K = logits.shape[1], b
     dtype = dtype_of[real](NULL)
     result = np.empty((N, K), dtype)
@@ -210,14 +229,14 @@ def softmax_cross_entropy(const real[:, ::1] logits, const Py_ssize_t[::1] label
 
 cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label, double alpha, double divisor,
                               real *dlogits) noexcept nogil:
-    """The loss of one row; OUT its share of ∂e/∂logits, which is (softmax − target) / divisor."""
+    """Return the loss of one row, and write (softmax − target) / divisor to dlogits."""
     cdef double largest = maximum(logits, K), total = exponentials(logits, K, largest, dlogits)
     cdef double log_total = log(total), share = alpha / K, of_label = dlogits[label] / total, scale = 1 / (total * divisor)
     cdef double block = 0, group = 0, smoothing = 0, loss = 0
     cdef Py_ssize_t n, k
     for k in range(K):
         dlogits[k] = <real>(dlogits[k] * scale - share / divisor)
-    # In double precision, because p − 1 would cancel in float32 where p is close to 1.
+    # In double precision, because in float32 p − 1 would lose its digits if p is close to 1.
     dlogits[label] = <real>((of_label - share - (1 - alpha)) / divisor)
     # Skip a term of weight 0: its logit may be −∞, and 0·∞ would be NaN.
     if alpha < 1:
@@ -233,7 +252,10 @@ cdef double cross_entropy_row(const real *logits, Py_ssize_t K, Py_ssize_t label
 
 
 def mean_squared_error(const real[::1] predictions, const real[::1] targets):
-    """IN predictions, targets (M,); OUT the loss and dpredictions (M,)."""
+    """Return the mean squared error and its derivative.
+
+    IN predictions, targets (M,); OUT the loss and dpredictions (M,).
+    """
     cdef Py_ssize_t M = predictions.shape[0], task, first
     dtype = dtype_of[real](NULL)
     result = np.empty(M, dtype)
@@ -248,7 +270,7 @@ def mean_squared_error(const real[::1] predictions, const real[::1] targets):
 
 cdef double squared_errors(Py_ssize_t size, const real *predictions, const real *targets, double scale,
                            real *dpredictions) noexcept nogil:
-    """The sum of the squared errors; OUT scale times each error."""
+    """Return the sum of the squared errors, and write scale times each error to dpredictions."""
     cdef double parts[ROW_PARTS]
     cdef double error, total = 0
     cdef Py_ssize_t i = 0, l
@@ -266,7 +288,10 @@ cdef double squared_errors(Py_ssize_t size, const real *predictions, const real 
 
 
 def binary_cross_entropy(const real[::1] logits, const real[::1] targets, double pos_weight):
-    """IN logits, targets (M,), pos_weight; OUT the loss and dlogits (M,)."""
+    """Return the mean binary cross-entropy of the sigmoids and its derivative.
+
+    IN logits, targets (M,), pos_weight; OUT the loss and dlogits (M,).
+    """
     cdef Py_ssize_t M = logits.shape[0], task, first
     dtype = dtype_of[real](NULL)
     result = np.empty(M, dtype)
@@ -281,7 +306,7 @@ def binary_cross_entropy(const real[::1] logits, const real[::1] targets, double
 
 cdef double binary_losses(Py_ssize_t size, const real *logits, const real *targets, double pos_weight, double scale,
                           real *dlogits) noexcept nogil:
-    """The sum of the losses; OUT scale times the derivative of each."""
+    """Return the sum of the losses, and write scale times their derivatives to dlogits."""
     cdef double parts[ROW_PARTS]
     cdef double x, positive, negative, power, inverse, softplus, loss, total = 0
     cdef Py_ssize_t i = 0, l
@@ -293,8 +318,8 @@ cdef double binary_losses(Py_ssize_t size, const real *logits, const real *targe
             positive = pos_weight * targets[i + l]
             negative = 1 - <double>targets[i + l]
             power = short_exp(-fabs(x)) if real is float else exp(-fabs(x))
-            softplus = short_log1p(power) if real is float else log1p(power)   # of −|x|
-            inverse = 1 / (1 + power)                                          # the sigmoid of |x|, and power times it of −|x|
+            softplus = short_log1p(power) if real is float else log1p(power)   # softplus(−|x|)
+            inverse = 1 / (1 + power)   # sigmoid(|x|); power · inverse is sigmoid(−|x|)
             # Skip a term of weight 0: its logit may be infinite, and 0·∞ would be NaN.
             loss = positive * (softplus - x if x < 0 else softplus) if positive > 0 else 0
             loss += negative * (softplus if x < 0 else softplus + x) if negative > 0 else 0
@@ -307,9 +332,9 @@ cdef double binary_losses(Py_ssize_t size, const real *logits, const real *targe
 
 
 cdef inline double short_log1p(double x) noexcept nogil:
-    """log(1 + x) to ten digits, for x from 0 to 1; NaN for NaN.
+    """Return log(1 + x) to ten digits, for x from 0 to 1 or NaN.
 
-    With z = x / (2 + x), so z ≤ 1/3, it is 2·artanh(z): Taylor's series up to z¹⁹. Small x keep their digits.
+    With z = x / (2 + x), so z ≤ 1/3, log(1 + x) is 2·artanh(z): Taylor's series up to z¹⁹. It is also accurate for small x.
     """
     cdef double z = x / (2 + x)
     cdef double square = z * z

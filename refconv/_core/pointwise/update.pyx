@@ -1,10 +1,10 @@
-"""Updates of parameters: one pass over memory, in place.
+"""Updates of parameters, in place, in one pass over memory.
 
-Arrays of any shape are flattened and cut into blocks; a task is a block. No element depends on another, so each block is read
-and written once, and the bits do not depend on the number of threads.
+Arrays of any shape are flattened and divided into blocks; a task is a block. No element depends on another, so each block is
+read and written once, and the bits do not depend on the number of threads. All arrays must be C-contiguous.
 
-Small parameters are updated often, so the overhead of a call counts: the item size selects the type, which is faster than
-Cython's own selection among fused types. Converting an array of another type to a memoryview raises the error.
+Small parameters are updated often, so the overhead of a call matters: selecting the type by the item size is faster than
+Cython's own selection among fused types. For an array of another type, the conversion to a memoryview raises the error.
 """
 import numpy as np
 
@@ -16,7 +16,7 @@ from refconv._core.common.real cimport real
 include "common/threads.pxi"
 
 cdef enum:
-    BLOCK_ELEMENTS = 4096   # of one task: all arrays of an update stay in L1 or L2
+    BLOCK_ELEMENTS = 4096   # elements of one task: all arrays of an update stay in L1 or L2
     STEPS_PER_ELEMENT = 3   # steps (threads.h): an update reads three or four arrays from memory and writes two or three
 
 
@@ -25,47 +25,58 @@ cdef enum Rule:
 
 
 cdef struct Constants:
-    # What a step is made with, in double precision; each block rounds it to the type of its arrays. A rule uses some of these.
+    # Constants of a step, in double precision; each block rounds them to the type of its arrays. A rule uses some of them.
     Rule rule
-    double lr                   # adam: divided by the sum of the weights in m
-    double shrink               # adamw: 1 − lr·decay, by which theta is multiplied first; else 1
+    double lr                   # in adam: divided by the sum of the weights in m
+    double shrink               # in adamw: 1 − lr·decay, by which theta is multiplied first; otherwise 1
     double momentum, decay
-    double rho                  # adam: beta2
+    double rho                  # in adam: beta2
     double beta1
-    double squared              # adam: what s is multiplied by, 1 / the sum of the weights in s
+    double squared              # in adam: factor of s, 1 / the sum of the weights in s
     double inside, outside      # ε inside or outside of the square root; the other one is 0
 
 
 def sgd(theta, v, g, double lr, double momentum, double decay, bint nesterov):
-    """IN OUT theta, v; IN g.  fall = lr·(g + decay·theta),  v = momentum·v − fall,  theta += v, or momentum·v − fall.
+    """Update theta and v in place by a step of SGD with momentum.
 
-    All arrays of this module are C-contiguous, of any shape.
+    fall = lr·(g + decay·theta),  v = momentum·v − fall,  theta += v, or with `nesterov` theta += momentum·v − fall.
     """
     step(theta, v, v, g, Constants(rule=NESTEROV if nesterov else SGD, lr=lr, momentum=momentum, decay=decay))
 
 
 def rmsprop(theta, s, v, g, *, double lr, double rho, double momentum, double eps, bint eps_inside_sqrt, double decay):
-    """IN OUT theta, s, v; IN g.  h = g + decay·theta,  s = rho·s + (1 − rho)·h²,  v = momentum·v − lr·h / √(s + eps)
-    (or / (√s + eps)),  theta += v."""
+    """Update theta, s and v in place by a step of RMSprop.
+
+    h = g + decay·theta,  s = rho·s + (1 − rho)·h²,  v = momentum·v − lr·h / √(s + eps) (or / (√s + eps)),  theta += v.
+    """
     step(theta, s, v, g, Constants(rule=RMSPROP, lr=lr, rho=rho, momentum=momentum, decay=decay,
                                    inside=eps if eps_inside_sqrt else 0, outside=0 if eps_inside_sqrt else eps))
 
 
 def adam(theta, m, s, g, *, double lr, double beta1, double beta2, double eps, Py_ssize_t t, double decay):
-    """IN OUT theta, m, s; IN g.  h = g + decay·theta,  m = beta1·m + (1 − beta1)·h,  s = beta2·s + (1 − beta2)·h²,
-    theta −= lr·(m / (1 − beta1ᵗ)) / (√(s / (1 − beta2ᵗ)) + eps)."""
+    """Update theta, m and s in place by step number t of Adam.
+
+    h = g + decay·theta,  m = beta1·m + (1 − beta1)·h,  s = beta2·s + (1 − beta2)·h²,
+    theta −= lr·(m / (1 − beta1ᵗ)) / (√(s / (1 − beta2ᵗ)) + eps).
+    """
     step(theta, m, s, g, Constants(rule=ADAM, lr=lr / (1 - beta1**t), shrink=1, decay=decay, beta1=beta1, rho=beta2,
                                    squared=1 / (1 - beta2**t), outside=eps))
 
 
 def adamw(theta, m, s, g, *, double lr, double beta1, double beta2, double eps, Py_ssize_t t, double decay):
-    """IN OUT theta, m, s; IN g.  theta −= lr·decay·theta, then adam without decay."""
+    """Update theta, m and s in place by step number t of AdamW.
+
+    theta −= lr·decay·theta, then Adam without decay.
+    """
     step(theta, m, s, g, Constants(rule=ADAM, lr=lr / (1 - beta1**t), shrink=1 - lr * decay, decay=0, beta1=beta1, rho=beta2,
                                    squared=1 / (1 - beta2**t), outside=eps))
 
 
 cdef step(theta, first, second, g, Constants c):
-    """One step of any rule; first and second are its state, the same array twice where a rule has one."""
+    """Make one step of any rule.
+
+    `first` and `second` are its state; a rule with one array of state gets the same array twice.
+    """
     if theta.itemsize == 4:
         in_blocks[float](theta.reshape(-1), first.reshape(-1), second.reshape(-1), g.reshape(-1), c)
     else:
@@ -131,7 +142,10 @@ cdef void adam_block(const Constants *c, Py_ssize_t size, real *theta, real *m, 
 
 
 def sum_of_squares(g, double scale=1):
-    """IN g; returns Σ (scale · g)², summed in double precision: block by block, and the blocks in order."""
+    """Return Σ (scale · g)², computed in double precision.
+
+    The sums of the blocks are added in order.
+    """
     if g.itemsize == 4:
         return _sum_of_squares[float](g.reshape(-1), scale)
     return _sum_of_squares[double](g.reshape(-1), scale)
@@ -146,7 +160,10 @@ cdef double _sum_of_squares(const real[::1] g, double scale):
 
 
 cdef double block_squares(Py_ssize_t size, const real *g, double scale) noexcept nogil:
-    """Eight sums at a time: one vector, without a compiler option that permits another order of additions."""
+    """Return the sum of squares of one block.
+
+    Eight partial sums let the compiler vectorise the loop without an option that permits it to reorder additions.
+    """
     cdef double sums[8]
     cdef double scaled
     cdef Py_ssize_t i, k, whole = size - size % 8

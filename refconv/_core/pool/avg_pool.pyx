@@ -1,9 +1,10 @@
 """Average pooling and its derivative.
 
-Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
+Each output element belongs to one task, and its terms are added in a fixed order, so the bits are the same at any thread
+count.
 
-forward     a task is some neighbouring rows of outputs
-dx          a task is a row of inputs: it gathers from the outputs whose windows hold it
+forward     a task is several neighbouring rows of outputs
+dx          a task is a row of inputs: it gathers from the outputs whose windows contain it
 """
 import numpy as np
 
@@ -22,7 +23,10 @@ include "common/threads.pxi"
 
 
 def avg_pool2d(const real[:, :, :, ::1] x, window, bint count_include_pad):
-    """IN x (N, H, W, C); OUT y (N, rows, columns, C)."""
+    """Return the means of all windows.
+
+    IN x (N, H, W, C); OUT y (N, rows, columns, C).
+    """
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, count_include_pad)
     result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
@@ -33,7 +37,7 @@ def avg_pool2d(const real[:, :, :, ::1] x, window, bint count_include_pad):
 
 
 cdef void avg_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *x, real *y) noexcept nogil:
-    """Rows first … end − 1 of the batch's outputs."""
+    """Compute rows first … end − 1 of the batch's outputs."""
     cdef Entries e
     cdef Run run
     cdef Py_ssize_t row, j, at, count, done = first * p.columns * p.C, stop = end * p.columns * p.C
@@ -51,7 +55,10 @@ cdef void avg_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *
 
 
 cdef inline Py_ssize_t counted(const Pool *p, Py_ssize_t i, Py_ssize_t j, const Entries *e) noexcept nogil:
-    """What the sum of output (i, j) is divided by: the entries inside, or those in the declared padding as well."""
+    """Return the divisor of output (i, j).
+
+    It is the number of entries inside the image or, with count_include_pad, inside the image and its declared padding.
+    """
     if not p.count_include_pad:
         return e.down * e.across
     return (end_inside(i * p.S_h - p.top, p.D_h, p.kh, p.counted_h)
@@ -59,12 +66,15 @@ cdef inline Py_ssize_t counted(const Pool *p, Py_ssize_t i, Py_ssize_t j, const 
 
 
 def avg_pool2d_dx(const real[:, :, :, ::1] dy, window, tuple input_size, bint count_include_pad):
-    """IN dy (N, rows, columns, C); OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, rows, columns, C); OUT dx (N, *input_size, C).
+    """
     cdef Pool p = pool_of(dy.shape[0], input_size, dy.shape[3], window, count_include_pad)
     result = aligned_empty((p.N, p.H, p.W, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
     cdef int threads = threads_for(steps_of(&p, p.N * p.rows))
-    # A block and a group of a row's sums, where an input may be in more than SUM_BLOCK windows.
+    # If an input can be in more than SUM_BLOCK windows, each thread needs a buffer for a block and a group of a row's sums.
     cdef bint is_long = min(p.kh, p.rows) * min(p.kw, p.columns) > SUM_BLOCK
     cdef real[:, ::1] scratch = np.zeros((threads, 2 * p.W * p.C if is_long else 0), dtype_of[real](NULL))
     cdef Py_ssize_t row
@@ -75,13 +85,14 @@ def avg_pool2d_dx(const real[:, :, :, ::1] dy, window, tuple input_size, bint co
 
 
 cdef void avg_row_dx(const Pool *p, Py_ssize_t u, const real *image, real *block, real *dx) noexcept nogil:
-    """Row u of one image's ∂e/∂x, from the output rows i with i·S + m·D − top = u; image is one of ∂e/∂y.
+    """Compute row u of one image's ∂e/∂x, from output rows i with i·S + m·D − top = u.
 
-    block, of two rows, is zero before and after; NULL if SUM_BLOCK terms are all.
+    `image` is the ∂e/∂y of that image. `block` is a buffer of two rows, which is zero before and after the call. It is NULL if
+    sums have at most SUM_BLOCK terms.
     """
     cdef Py_ssize_t m, reach, i, j, end, terms = 0, number = 0, size = p.W * p.C
     memset(dx, 0, size * sizeof(real))
-    # Backwards, so that i goes forwards, as in refconv.reference; and from the first i that is not negative.
+    # m goes down, so that i goes up, as in refconv.reference; it starts where i is the first one that is not negative.
     for m in range(min(p.kh - 1, (u + p.top) // p.D_h), -1, -1):
         reach = u + p.top - m * p.D_h
         if reach % p.S_h != 0 or reach // p.S_h >= p.rows:
@@ -106,7 +117,7 @@ cdef void avg_row_dx(const Pool *p, Py_ssize_t u, const real *image, real *block
 
 cdef inline void add_shares(const Pool *p, Py_ssize_t i, Py_ssize_t first, Py_ssize_t end, const real *image,
                             real *dx) noexcept nogil:
-    """Add to a row of ∂e/∂x its shares of outputs (i, first) … (i, end − 1)."""
+    """Add the shares of outputs (i, first) … (i, end − 1) to a row of ∂e/∂x."""
     cdef Entries e
     cdef Py_ssize_t j, at, n, c
     cdef const real *dy
@@ -123,30 +134,48 @@ cdef inline void add_shares(const Pool *p, Py_ssize_t i, Py_ssize_t first, Py_ss
 
 
 def avg_pool1d(x, window, count_include_pad):
-    """IN x (N, n, C); OUT y (N, outputs, C)."""
+    """Return avg_pool2d of signals, as images that are one pixel high.
+
+    IN x (N, n, C); OUT y (N, outputs, C).
+    """
     return avg_pool2d(x[:, None], window.with_axis_before(), count_include_pad)[:, 0]
 
 
 def avg_pool1d_dx(dy, window, input_size, count_include_pad):
-    """IN dy (N, outputs, C); OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, outputs, C); OUT dx (N, *input_size, C).
+    """
     return avg_pool2d_dx(dy[:, None], window.with_axis_before(), (1, *input_size), count_include_pad)[:, 0]
 
 
 def global_avg_pool2d(x):
-    """avg_pool2d with a window as large as the image. IN x (N, H, W, C); OUT y (N, C)."""
+    """Return avg_pool2d with a window as large as the image.
+
+    IN x (N, H, W, C); OUT y (N, C).
+    """
     return avg_pool2d(x, Window(x.shape[1:3]), False)[:, 0, 0]
 
 
 def global_avg_pool2d_dx(dy, input_size):
-    """IN dy (N, C); OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, C); OUT dx (N, *input_size, C).
+    """
     return avg_pool2d_dx(dy[:, None, None], Window(input_size), input_size, False)
 
 
 def global_avg_pool1d(x):
-    """IN x (N, n, C); OUT y (N, C)."""
+    """Return avg_pool1d with a window as long as the signal.
+
+    IN x (N, n, C); OUT y (N, C).
+    """
     return global_avg_pool2d(x[:, None])
 
 
 def global_avg_pool1d_dx(dy, input_size):
-    """IN dy (N, C); OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, C); OUT dx (N, *input_size, C).
+    """
     return global_avg_pool2d_dx(dy, (1, *input_size))[:, 0]

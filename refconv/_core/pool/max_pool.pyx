@@ -1,9 +1,10 @@
 """Max pooling and its derivative.
 
-Each output element belongs to one task, and adds in a fixed order: the bits are the same at any thread count.
+Each output element belongs to one task, and its terms are added in a fixed order, so the bits are the same at any thread
+count.
 
-forward     a task is some neighbouring rows of outputs
-dx          the winners are anywhere in their image, so a task is an image, or some of its channels if images are few
+forward     a task is several neighbouring rows of outputs
+dx          a winner can be anywhere in its image, so a task is an image, or some of its channels if there are few images
 """
 import numpy as np
 
@@ -20,11 +21,14 @@ from refconv._core.common.real cimport real
 include "common/threads.pxi"
 
 cdef enum:
-    LEAST_TASKS = 16    # that a batch is cut into, if it has as many parts: enough for the threads of a laptop
+    LEAST_TASKS = 16    # tasks of a batch, if it can be divided into this many parts: enough for the threads of a laptop
 
 
 def max_pool2d(const real[:, :, :, ::1] x, window):
-    """IN x (N, H, W, C); OUT y (N, rows, columns, C)."""
+    """Return the maxima of all windows.
+
+    IN x (N, H, W, C); OUT y (N, rows, columns, C).
+    """
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
     result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] y = result
@@ -35,11 +39,14 @@ def max_pool2d(const real[:, :, :, ::1] x, window):
 
 
 def max_pool2d_with_argmax(const real[:, :, :, ::1] x, window):
-    """IN x (N, H, W, C); OUT y and the winners' positions u·W + v, both (N, rows, columns, C)."""
+    """Return the maxima of all windows and the positions u·W + v of the winners.
+
+    IN x (N, H, W, C); OUT y, argmax, both (N, rows, columns, C).
+    """
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
-    # pool.h keeps the places of float winners in an int32, counted from the window's first entry.
+    # pool.h stores the positions of float winners as int32, counted from the window's first entry.
     if real is float and min((p.kh - 1) * p.D_h * p.W + (p.kw - 1) * p.D_w, p.H * p.W) > INT32_MAX:
-        raise OverflowError(f"window {window.kernel} spans more pixels of the input than an int32 can count")
+        raise OverflowError(f"window must span at most {INT32_MAX} pixels of the input, got kernel {window.kernel}")
     result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
     winners = np.empty(result.shape, np.intp)
     cdef real[:, :, :, ::1] y = result
@@ -52,7 +59,7 @@ def max_pool2d_with_argmax(const real[:, :, :, ::1] x, window):
 
 cdef void max_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *x, real *y,
                    Py_ssize_t *argmax) noexcept nogil:
-    """Rows first … end − 1 of the batch's outputs, and their winners unless argmax is NULL."""
+    """Compute rows first … end − 1 of the batch's outputs, and winners unless argmax is NULL."""
     cdef Entries e
     cdef Run run
     cdef Py_ssize_t row, j, at, done = first * p.columns * p.C, stop = end * p.columns * p.C
@@ -71,15 +78,19 @@ cdef void max_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *
 
 
 def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] argmax, tuple input_size):
-    """IN dy, argmax (N, rows, columns, C); OUT dx (N, *input_size, C), or None if a winner lies outside of its image."""
+    """Return ∂e/∂x, or None if a winner's position is outside of its image.
+
+    IN dy, argmax (N, rows, columns, C); OUT dx (N, *input_size, C).
+    """
     cdef Py_ssize_t N = dy.shape[0], outputs = dy.shape[1] * dy.shape[2], C = dy.shape[3]
     cdef Py_ssize_t H = input_size[0], W = input_size[1], task
     result = aligned_empty((N, H, W, C), dtype_of[real](NULL))
     cdef real[:, :, :, ::1] dx = result
-    # If images are few, a task has some of their channels, in whole cache lines, so that no two tasks write to the same line.
+    # If there are few images, a task computes some of their channels, in whole cache lines, so that no two tasks write to the
+    # same line.
     cdef Py_ssize_t lines = (C + CHANNELS_AT_ONCE - 1) // CHANNELS_AT_ONCE
     cdef Py_ssize_t parts = min(max(LEAST_TASKS // max(N, 1), 1), lines), first, end, b
-    cdef bint inside = True  # &= makes it a reduction over all threads; a plain assignment would keep the last task's
+    cdef bint inside = True  # &= makes it a reduction over all threads; a plain assignment would keep the last task's value
     for task in prange(N * parts, nogil=True, schedule="static", num_threads=threads_for(N * C * (H * W + 4 * outputs))):
         b = task // parts
         first = task % parts * lines // parts * CHANNELS_AT_ONCE
@@ -90,7 +101,7 @@ def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] ar
 
 cdef bint send_to_winners(const real *dy, const Py_ssize_t *argmax, Py_ssize_t outputs, Py_ssize_t C, Py_ssize_t first,
                           Py_ssize_t end, Py_ssize_t pixels, real *dx) noexcept nogil:
-    """Channels first … end − 1 of one image; False if a winner is none of its pixels."""
+    """Compute channels first … end − 1 of one image; return False if a position is outside."""
     cdef Py_ssize_t k, c, at
     if end - first == C:
         memset(dx, 0, pixels * C * sizeof(real))
@@ -100,24 +111,33 @@ cdef bint send_to_winners(const real *dy, const Py_ssize_t *argmax, Py_ssize_t o
     for k in range(outputs):
         for c in range(first, end):
             at = argmax[k * C + c]
-            if <size_t>at >= <size_t>pixels:  # as unsigned numbers, negative ones are large as well
+            if <size_t>at >= <size_t>pixels:  # as unsigned numbers, negative positions are large, too
                 return False
             dx[at * C + c] += dy[k * C + c]
     return True
 
 
 def max_pool1d(x, window):
-    """max_pool2d of signals as images one pixel high. IN x (N, n, C); OUT y (N, outputs, C)."""
+    """Return max_pool2d of signals, as images that are one pixel high.
+
+    IN x (N, n, C); OUT y (N, outputs, C).
+    """
     return max_pool2d(x[:, None], window.with_axis_before())[:, 0]
 
 
 def max_pool1d_with_argmax(x, window):
-    """IN x (N, n, C); OUT y and the winners' positions u, both (N, outputs, C): in an image's only row u·W + v is v."""
+    """Return the maxima of all windows and the positions of the winners.
+
+    IN x (N, n, C); OUT y, argmax, both (N, outputs, C). In an image with one row, the position u·W + v is v.
+    """
     y, argmax = max_pool2d_with_argmax(x[:, None], window.with_axis_before())
     return y[:, 0], argmax[:, 0]
 
 
 def max_pool1d_dx(dy, argmax, input_size):
-    """IN dy, argmax (N, outputs, C); OUT dx (N, *input_size, C), or None as above."""
+    """Return ∂e/∂x, or None if a winner's position is outside of its signal.
+
+    IN dy, argmax (N, outputs, C); OUT dx (N, *input_size, C).
+    """
     dx = max_pool2d_dx(dy[:, None], argmax[:, None], (1, *input_size))
     return None if dx is None else dx[:, 0]

@@ -1,14 +1,14 @@
-/* The inner loops of pooling: CHANNELS_AT_ONCE channels of one window, from its first entry to its last.
+/* The inner loops of pooling: they process CHANNELS_AT_ONCE channels of one window, from its first entry to its last.
  *
- * x points to the first entry of the window inside the image. The best values, their positions and the sums stay in registers
- * until the window is done. If an image has fewer channels than lanes, the remaining lanes read the beginning of the next
- * pixel and write where the next window will overwrite them. So all lanes are used wherever both arrays are long enough; at
- * their ends only the remaining channels are, one by one. Nothing outside of the arrays is read or written.
+ * x points to the first entry of the window inside the image. The maxima, their positions and the sums stay in registers until
+ * the window is done. If an image has fewer channels than lanes, the remaining lanes read the beginning of the next pixel and
+ * write to elements that the next window will overwrite. So all lanes are used except at the ends of the arrays, where the
+ * remaining channels are processed one by one. Nothing outside of the arrays is read or written.
  *
  * The sum of a large window is computed block by block (sums.h).
  *
- * Two special cases are faster. For windows of 2×2 and 3×3 the compiler knows the size and unrolls the loops. Without
- * positions, the maximum is one instruction, which ignores NaN; so a flag beside it records whether there was a NaN.
+ * Two special cases are faster. For windows of 2×2 and 3×3 the size is a constant, and the compiler unrolls the loops. Without
+ * positions, the maximum is one instruction, which ignores NaN, so a separate flag records whether there was a NaN.
  */
 #ifndef REFCONV_POOL_H
 #define REFCONV_POOL_H
@@ -21,19 +21,19 @@
 #include "common/real.h"
 #include "common/sums.h"
 
-enum { CHANNELS_AT_ONCE = 16 }; /* lanes of a window's sums: a cache line of float32 */
+enum { CHANNELS_AT_ONCE = 16 }; /* lanes of a window's sums, which are one cache line of float32 */
 
 /* The entries of a window that are inside the image. */
 typedef struct {
     ptrdiff_t down, across; /* number of entries */
-    ptrdiff_t row, column;  /* pixels between two entries, down and across */
+    ptrdiff_t row, column;  /* pixels from one entry to the next, down and across */
     ptrdiff_t channels;
 } Entries;
 
 /* Consecutive windows of a row of outputs with the same entries inside the image. */
 typedef struct {
     ptrdiff_t count;
-    ptrdiff_t stride;   /* pixels between two windows */
+    ptrdiff_t stride;   /* pixels from one window to the next */
     ptrdiff_t readable; /* elements of x from the last entry of the first window to the end */
     ptrdiff_t writable; /* elements of the task's outputs from the first window's output to the end */
 } Run;
@@ -52,9 +52,9 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
                                         ptrdiff_t *argmax)                                                             \
     {                                                                                                                  \
         real best[CHANNELS_AT_ONCE];                                                                                   \
-        place winner[CHANNELS_AT_ONCE]; /* pixels from the first entry; without positions, 1 after a NaN */            \
+        place winner[CHANNELS_AT_ONCE]; /* pixels after the first entry; without positions, 1 after a NaN */           \
         EACH_LANE_FOR (ptrdiff_t c = 0; c < CHANNELS_AT_ONCE; c++) {                                                   \
-            best[c] = -(real)INFINITY; /* if all are −∞, none is larger, and the first entry wins */                   \
+            best[c] = -(real)INFINITY; /* if all entries are −∞, the first one wins */                                 \
             winner[c] = 0;                                                                                             \
         }                                                                                                              \
         for (ptrdiff_t m = 0; m < e.down; m++)                                                                         \
@@ -63,7 +63,7 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
                 const real *value = x + step * e.channels;                                                             \
                 if (places) {                                                                                          \
                     EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++) {                                                  \
-                        int wins = (value[c] > best[c]) | (value[c] != value[c]); /* | not ||: no jump */              \
+                        int wins = (value[c] > best[c]) | (value[c] != value[c]); /* | instead of ||: no branch */     \
                         best[c] = wins ? value[c] : best[c];                                                           \
                         winner[c] = wins ? (place)step : winner[c];                                                    \
                     }                                                                                                  \

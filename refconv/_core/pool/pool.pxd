@@ -1,7 +1,7 @@
-"""A pooling window on an image: what the kernels of max and average pooling share.
+"""Pooling windows on an image, for the kernels of max and average pooling.
 
-Channels are contiguous, so the lanes of a vector are channels: pool.h computes a few of them at a time. Entries outside of the
-image are cut off before its loops begin, so the image is never padded.
+Channels are contiguous, so the lanes of a vector are channels, and pool.h processes several channels at a time. Entries
+outside of the image are removed before its loops begin, so the image is never padded.
 """
 
 cdef extern from "pool/pool.h" nogil:
@@ -16,15 +16,15 @@ cdef extern from "pool/pool.h" nogil:
 
 
 cdef enum:
-    TASK_ENTRIES = 16384    # entries of the windows of one task, unless a single row of outputs has more
+    TASK_ENTRIES = 16384    # most window entries in one task, unless a single row of outputs has more
 
 
 cdef struct Pool:
     Py_ssize_t N, H, W, C               # input
     Py_ssize_t rows, columns            # output
     Py_ssize_t kh, kw, S_h, S_w, D_h, D_w, top, left
-    Py_ssize_t whole_from, whole_to     # windows of columns whole_from … whole_to − 1 do not leave the image sideways
-    Py_ssize_t counted_h, counted_w     # with count_include_pad, the rows and columns before this one count
+    Py_ssize_t whole_from, whole_to     # windows of output columns whole_from … whole_to − 1 are inside at left and right
+    Py_ssize_t counted_h, counted_w     # with count_include_pad, rows below counted_h and columns below counted_w count
     bint count_include_pad
 
 
@@ -44,17 +44,20 @@ cdef inline Pool pool_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, window, b
 
 
 cdef inline Py_ssize_t first_inside(Py_ssize_t start, Py_ssize_t D) noexcept nogil:
-    """The first entry m with start + m·D >= 0."""
+    """Return the first entry m with start + m·D >= 0."""
     return 0 if start >= 0 else (D - 1 - start) // D
 
 
 cdef inline Py_ssize_t end_inside(Py_ssize_t start, Py_ssize_t D, Py_ssize_t k, Py_ssize_t size) noexcept nogil:
-    """One past the last entry m < k with start + m·D < size."""
+    """Return one past the last entry m < k with start + m·D < size."""
     return k if start + (k - 1) * D < size else (size - start + D - 1) // D
 
 
 cdef inline Py_ssize_t enter(const Pool *p, Py_ssize_t i, Py_ssize_t j, Entries *e) noexcept nogil:
-    """The entries that the window of output (i, j) has inside the image; returns the first one's position u·W + v."""
+    """Set `e` to the entries of the window of output (i, j) that are inside the image.
+
+    Return the position u·W + v of the first entry.
+    """
     cdef Py_ssize_t u = i * p.S_h - p.top, m = first_inside(u, p.D_h)
     cdef Py_ssize_t v = j * p.S_w - p.left, n = first_inside(v, p.D_w)
     e.down, e.across = end_inside(u, p.D_h, p.kh, p.H) - m, end_inside(v, p.D_w, p.kw, p.W) - n
@@ -63,18 +66,21 @@ cdef inline Py_ssize_t enter(const Pool *p, Py_ssize_t i, Py_ssize_t j, Entries 
 
 
 cdef inline Py_ssize_t steps_of(const Pool *p, Py_ssize_t rows) noexcept nogil:
-    """Steps (threads.h) of some rows of outputs: the entries of their windows."""
+    """Return the steps (threads.h) of some rows of outputs: the entries of their windows."""
     return rows * p.columns * p.C * p.kh * p.kw
 
 
 cdef inline Py_ssize_t rows_of_task(const Pool *p) noexcept nogil:
-    """Rows of outputs, counted through the whole batch, in one task."""
+    """Return the number of output rows in one task; rows are numbered through the batch."""
     return max(TASK_ENTRIES // steps_of(p, 1), 1)
 
 
 cdef inline Run run_from(const Pool *p, Py_ssize_t b, Py_ssize_t j, Py_ssize_t at, const Entries *e,
                          Py_ssize_t writable) noexcept nogil:
-    """The windows from column j on that have as many entries inside; the first of them begins at `at` in image b."""
+    """Return the run of windows from column j on with the same number of entries inside.
+
+    The first window begins at position `at` in image b.
+    """
     cdef Run run
     run.count = p.whole_to - j if p.whole_from <= j < p.whole_to else 1
     run.stride = p.S_w

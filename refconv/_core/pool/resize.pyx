@@ -1,10 +1,11 @@
 """Padding and upsampling, and their derivatives.
 
-Upsampling is a sparse matrix along each axis: each output is a weighted sum of a few inputs. Its derivative is the transposed
-matrix: each input gathers from the outputs that read it. So one kernel computes both, with the entries of either matrix, and a
-task is one row of the result. A sum of many entries is computed block by block (sums.h).
+Upsampling multiplies by a sparse matrix along each axis: each output is a weighted sum of a few inputs. Its derivative
+multiplies by the transposed matrix: each input gathers from the outputs that read it. So one kernel computes both, with the
+entries of one matrix or the other, and a task is one row of the result. A sum of many entries is computed block by block
+(sums.h).
 
-Padding copies slices, and its derivative adds the padding to the edges: a few operations on slices, in NumPy.
+Padding copies slices, and its derivative adds the padding to the edges. Both are a few NumPy operations on slices.
 """
 import numpy as np
 
@@ -17,23 +18,32 @@ from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_bloc
 
 include "common/threads.pxi"
 
-MODES = {"zeros": "constant", "reflect": "reflect", "edge": "edge"}   # NumPy's names
+MODES = {"zeros": "constant", "reflect": "reflect", "edge": "edge"}   # our names of the modes: NumPy's names
 
 
 def upsample2d(x, scale, mode):
-    """IN x (N, H, W, C); OUT y (N, H·scale[0], W·scale[1], C)."""
+    """Return images enlarged by an integer factor for each axis.
+
+    IN x (N, H, W, C); OUT y (N, H·scale[0], W·scale[1], C).
+    """
     down, across = (entries(n, s, mode, x.dtype) for n, s in zip(x.shape[1:3], scale))
     return weigh(x, *down, *across)
 
 
 def upsample2d_dx(dy, scale, mode):
-    """IN dy (N, H·scale[0], W·scale[1], C); OUT dx (N, H, W, C)."""
+    """Return ∂e/∂x.
+
+    IN dy (N, H·scale[0], W·scale[1], C); OUT dx (N, H, W, C).
+    """
     down, across = (transposed(entries(n // s, s, mode, dy.dtype), n // s) for n, s in zip(dy.shape[1:3], scale))
     return weigh(dy, *down, *across)
 
 
 cdef entries(Py_ssize_t n, Py_ssize_t s, mode, dtype):
-    """The matrix of one axis: output i sums weight[e] · input[index[e]] for e from start[i] up to start[i + 1]."""
+    """Return the sparse matrix of one axis: start, index and weight.
+
+    Output i is the sum of weight[e] · input[index[e]] for e = start[i] … start[i + 1] − 1.
+    """
     i = np.arange(n * s)
     if mode == "nearest":
         index, weight = (i // s)[:, None], np.ones((n * s, 1))
@@ -41,13 +51,16 @@ cdef entries(Py_ssize_t n, Py_ssize_t s, mode, dtype):
         before, rest = np.divmod(2 * i + 1 - s, 2 * s)
         index = np.clip(np.stack([before, before + 1], 1), 0, n - 1)
         weight = np.stack([2 * s - rest, rest], 1) / (2 * s)
-    read = weight > 0   # right on a centre, the next input is not read: it may be infinite
+    read = weight > 0   # an output at an input's centre must not read the next input, which may be infinite
     start = np.append(0, np.cumsum(read.sum(1)))
     return start.astype(np.intp), index[read].astype(np.intp), weight[read].astype(dtype)
 
 
 cdef transposed(matrix, Py_ssize_t n):
-    """The same entries by input: input u gathers weight[e] · output[index[e]] for e from start[u] up to start[u + 1]."""
+    """Return the transposed sparse matrix.
+
+    Input u gathers weight[e] · output[index[e]] for e = start[u] … start[u + 1] − 1.
+    """
     start, index, weight = matrix
     order = np.argsort(index, kind="stable")
     outputs = np.repeat(np.arange(len(start) - 1), np.diff(start))
@@ -57,7 +70,10 @@ cdef transposed(matrix, Py_ssize_t n):
 def weigh(const real[:, :, :, ::1] x, const Py_ssize_t[::1] start_h, const Py_ssize_t[::1] index_h,
           const real[::1] weight_h, const Py_ssize_t[::1] start_w, const Py_ssize_t[::1] index_w,
           const real[::1] weight_w):
-    """IN x (N, H, W, C), a matrix for each axis; OUT y (N, rows, columns, C)."""
+    """Multiply images by a sparse matrix along each axis.
+
+    IN x (N, H, W, C), start, index and weight for each axis; OUT y (N, rows, columns, C).
+    """
     cdef Py_ssize_t N = x.shape[0], W = x.shape[2], C = x.shape[3]
     cdef Py_ssize_t rows = start_h.shape[0] - 1, columns = start_w.shape[0] - 1, size = columns * C, row
     result = aligned_empty((N, rows, columns, C), dtype_of[real](NULL))
@@ -80,8 +96,8 @@ def weigh(const real[:, :, :, ::1] x, const Py_ssize_t[::1] start_h, const Py_ss
 
 
 cdef struct Axis:
-    # Outputs of a row, their channels, and which inputs each of them reads: `longest` at most, in pieces of SUM_BLOCK.
-    # Output j reads the entries from place[k·pitch + j] up to place[(k + 1)·pitch + j] in piece k.
+    # The outputs of a row, their channels, and the inputs that each output reads: at most `longest`, in pieces of SUM_BLOCK.
+    # In piece k, output j reads the entries place[k·pitch + j] … place[(k + 1)·pitch + j] − 1.
     Py_ssize_t columns, C, longest, pieces, pitch
     const Py_ssize_t *place
     const Py_ssize_t *index
@@ -95,7 +111,7 @@ cdef struct Inputs:
 
 
 cdef Py_ssize_t longest(const Py_ssize_t[::1] start):
-    """The most entries that an output of an axis has."""
+    """Return the largest number of entries that an output of an axis has."""
     cdef Py_ssize_t i, most = 0
     for i in range(start.shape[0] - 1):
         most = max(most, start[i + 1] - start[i])
@@ -104,13 +120,14 @@ cdef Py_ssize_t longest(const Py_ssize_t[::1] start):
 
 cdef void make_row(const Axis *axis, Inputs rows, const real *image, const real *weight, const real *weights, real *block,
                    real *y) noexcept nogil:
-    """One output row; `weight` belongs to the entries of `rows`, `weights` to those of `axis`.
+    """Compute one output row.
 
-    block, of two rows, is zero before and after; NULL if no sum has more than SUM_BLOCK terms.
+    `weight` contains the weights of the entries of `rows`, `weights` those of the entries of `axis`. `block` is a buffer of
+    two rows, which is zero before and after the call. It is NULL if no sum has more than SUM_BLOCK terms.
     """
     cdef Py_ssize_t e, k, most, terms = 0, number = 0, size = axis.columns * axis.C
     memset(y, 0, size * sizeof(real))
-    if block == NULL:  # a short sum: the entries need no counting
+    if block == NULL:  # short sums are not divided into blocks
         for e in range(rows.first, rows.end):
             add_row(axis, image + rows.index[e] * rows.pitch, weight[e], axis.place, weights, y)
         return
@@ -143,19 +160,25 @@ cdef void add_row(const Axis *axis, const real *x, real weight, const Py_ssize_t
 
 
 def pad(x, window, mode):
-    """IN x (N, H, W, C); OUT y, with the window's pads around it."""
+    """Return images with the window's pads around them.
+
+    IN x (N, H, W, C); OUT y, padded.
+    """
     return np.pad(x, ((0, 0), *window.pads(x.shape[1:3]), (0, 0)), MODES[mode])
 
 
 def pad_dx(dy, input_size, window, mode):
-    """IN dy, padded; OUT dx (N, *input_size, C)."""
+    """Return ∂e/∂x.
+
+    IN dy, padded; OUT dx (N, *input_size, C).
+    """
     (top, bottom), (left, right) = window.pads(input_size)
     rows = folded(dy, top, bottom, mode)
     return np.ascontiguousarray(folded(rows.swapaxes(1, 2), left, right, mode).swapaxes(1, 2))
 
 
 cdef folded(dy, Py_ssize_t before, Py_ssize_t after, mode):
-    """Axis 1 without its pads, and their elements added to those that they were copies of."""
+    """Remove the pads of axis 1, and add their elements to the elements that they are copies of."""
     end = dy.shape[1] - after
     dx = dy[:, before:end].copy()
     if mode == "edge":
@@ -168,5 +191,5 @@ cdef folded(dy, Py_ssize_t before, Py_ssize_t after, mode):
 
 
 cdef border(copies):
-    """The sum over axis 1."""
+    """Return the sum over axis 1."""
     return copies.sum(1) if copies.shape[1] <= SUM_BLOCK else pairwise_sum(copies.swapaxes(0, 1).copy())

@@ -1,8 +1,8 @@
 /* Interleave six lines: out[6 l + o] = lines[o][l], for the lanes l of one vector.
  *
- * Where lanes are pixels, the sums of each output channel are contiguous, but the channels of a pixel must become so. Moving
- * elements one by one takes a third of the time of the sums. Compilers turn a loop that interleaves two or three lines into
- * shuffles, but not one with six lines. So this first makes three lines of pairs.
+ * If lanes are pixels, the sums of each output channel are contiguous, but in y the channels of a pixel must be contiguous.
+ * Moving elements one by one takes a third of the time of the sums. Compilers turn a loop that interleaves two or three lines
+ * into shuffles, but not a loop with six lines. So this function first interleaves the six lines to three lines of pairs.
  */
 #ifndef REFCONV_INTERLEAVE_H
 #define REFCONV_INTERLEAVE_H
@@ -14,7 +14,7 @@
 #ifdef REFCONV_VECTORS
 typedef double __attribute__((aligned(sizeof(float)), may_alias)) pair_float;
 typedef VECTOR_OF(double, 2 * sizeof(double)) pair_double;
-#define ON_A_LINE __attribute__((aligned(64))) /* a vector that lies across two stores would have to wait for both */
+#define ON_A_LINE __attribute__((aligned(64))) /* otherwise a load could span two stores and wait for both */
 #else
 typedef struct {
     float numbers[2];

@@ -1,20 +1,20 @@
-"""Sweeps of the tile over an image: what the passes of a convolution share."""
+"""Sweeps of the tile over an image, for all passes of a convolution."""
 from libc.string cimport memcpy, memset
 
 from refconv._core.common.real cimport real
 from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, panels, rows_of_sums, tile
 
 
-# How work is cut: by shapes alone, so that each sum has one order.
+# How work is divided: by shapes only, so that the terms of a sum are always added in the same order.
 cdef enum:
-    TASKS = 16                  # least number of tasks if the work can be cut: enough for the threads of a laptop
+    TASKS = 16                  # least number of tasks if the work can be divided: enough for the threads of a laptop
     BAND_PIXELS = 512           # output pixels of a task: its input stays in L2 from one panel of weights to the next
-    LEAST_CHUNK_PIXELS = 512    # output pixels of a chunk with sums of its own: below, adding these sums costs too much
-    MOST_PARTIAL_SUMS = 1 << 22  # elements of the sums of all chunks
+    LEAST_CHUNK_PIXELS = 512    # output pixels of a chunk with separate sums; for fewer pixels, adding the sums costs too much
+    MOST_PARTIAL_SUMS = 1 << 22  # elements of the sums of all chunks together
 
 
 cdef struct Taps:
-    # The taps of one kernel axis that a pass uses, t = 0 … count − 1: which ones, and how far from the pixel they read.
+    # The taps t = 0 … count − 1 of one kernel axis that a pass uses: their numbers, and their distances from the pixel.
     Py_ssize_t count
     Py_ssize_t index, index_step      # tap number  index + t·index_step
     Py_ssize_t offset, offset_step    # reads pixel  offset + t·offset_step
@@ -26,16 +26,16 @@ cdef struct View:
 
 
 cdef struct Sweep:
-    # A rectangle of outputs, and the sum that makes each of them.
-    Py_ssize_t rows, columns          # outputs
-    Py_ssize_t x_row, x_column        # elements between what neighbouring outputs read
-    Py_ssize_t y_row, y_column        # and between where they are written
+    # A rectangle of outputs, and the sum that computes each of them.
+    Py_ssize_t rows, columns          # number of output rows and columns
+    Py_ssize_t x_row, x_column        # elements between the inputs of neighbouring outputs
+    Py_ssize_t y_row, y_column        # elements between neighbouring outputs
     Py_ssize_t channels               # outputs at each pixel
-    Runs runs                         # what the sum of one output reads
+    Runs runs                         # the inputs that the sum of one output reads
 
 
 cdef inline Py_ssize_t period(Py_ssize_t D, Py_ssize_t S) noexcept nogil:
-    """P = S / gcd(S, D), the number of taps after which the remainders m·D mod S repeat."""
+    """Return P = S / gcd(S, D), the number of taps after which the remainders m·D mod S repeat."""
     cdef Py_ssize_t a = S, b = D
     while b:
         a, b = b, a % b
@@ -43,18 +43,21 @@ cdef inline Py_ssize_t period(Py_ssize_t D, Py_ssize_t S) noexcept nogil:
 
 
 cdef inline Taps taps_of_phase(Py_ssize_t kernel, Py_ssize_t D, Py_ssize_t S, Py_ssize_t t) noexcept nogil:
-    """The taps m = t, t + P, t + 2P …, last first; tap m reads (m·D) ÷ S pixels back."""
+    """Return the taps m = t, t + P, t + 2P …, the last one first.
+
+    Tap m reads the pixel (m·D) ÷ S positions before.
+    """
     cdef Py_ssize_t P = period(D, S), count = (kernel - 1 - t) // P + 1, last = t + (count - 1) * P
     return Taps(count=count, index=last, index_step=-P, offset=-(last * D // S), offset_step=P * D // S)
 
 
 cdef inline Py_ssize_t first_inside(Py_ssize_t edge, Py_ssize_t rest, Py_ssize_t S) noexcept nogil:
-    """The smallest i with i·S + rest >= edge."""
+    """Return the smallest i with i·S + rest >= edge."""
     return (edge - rest + S - 1) // S if edge > rest else 0
 
 
 cdef inline View view_of(Py_ssize_t first, Py_ssize_t end, Py_ssize_t width, Py_ssize_t channels) noexcept nogil:
-    """A view of the columns first … end − 1, or of the whole image if they are all inside of it."""
+    """Return a view of columns first … end − 1, or of all columns if these are inside the image."""
     cdef View view
     view.left, view.right = first, end
     if first >= 0 and end <= width:
@@ -65,7 +68,10 @@ cdef inline View view_of(Py_ssize_t first, Py_ssize_t end, Py_ssize_t width, Py_
 
 cdef inline const real *rows_of(const real *image, Py_ssize_t height, Py_ssize_t width, Py_ssize_t channels, View view,
                                 Py_ssize_t first, Py_ssize_t end, real *scratch) noexcept nogil:
-    """Rows first … end − 1 of a view: in the image itself, or copied to scratch with zeros around them."""
+    """Return a pointer to rows first … end − 1 of a view.
+
+    It points into the image or, if the view needs zeros around the image, to a copy in `scratch`.
+    """
     cdef Py_ssize_t row, left, right
     cdef real *to = scratch
     if view.left == 0 and view.right == width and first >= 0 and end <= height:
@@ -85,7 +91,10 @@ cdef inline const real *rows_of(const real *image, Py_ssize_t height, Py_ssize_t
 
 cdef inline Runs list_runs(Taps down, Taps across, Py_ssize_t pitch, Py_ssize_t pixel, Py_ssize_t depth,
                            Py_ssize_t *start) noexcept nogil:
-    """The runs of one sum, `depth` channels a tap; contiguous taps of a kernel row are one run."""
+    """Return the runs of one sum with `depth` channels per tap.
+
+    Contiguous taps of a kernel row form one run.
+    """
     cdef bint side_by_side = across.count == 1 or (across.offset_step == 1 and depth == pixel)
     cdef Py_ssize_t starts = 1 if side_by_side else across.count
     cdef Py_ssize_t t, u
@@ -98,10 +107,11 @@ cdef inline Runs list_runs(Taps down, Taps across, Py_ssize_t pitch, Py_ssize_t 
 
 cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const real *packed, const real *start,
                            real *y) noexcept nogil:
-    """IN x at the first output, packed weights, starts of the sums, packed alike, or NULL; OUT y at the first output.
+    """Compute a rectangle of outputs with the tile.
 
-    The outputs are tiled as one long line, so that no tile ends early at the end of a row. The last tile may have more rows
-    than outputs are left; these rows read the inputs of the first row and are not stored.
+    IN x at the first output, packed weights, start values of the sums (packed in the same way) or NULL; OUT y at the first
+    output. The outputs are tiled as one long line, so that tiles continue over the ends of rows. If the last tile has more
+    rows than outputs are left, the other rows read the inputs of the first row and are not stored.
     """
     cdef const real *a[MOST_ROWS]
     cdef real *to[MOST_ROWS]
@@ -109,7 +119,7 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, depth = sweep.runs.count * sweep.runs.length
     cdef Py_ssize_t panel, first, width, done, filled, i, j, p, v
-    # Outputs are contiguous: a row of the tile may write beyond its output, because the next one is stored later.
+    # If outputs are contiguous, a row of the tile may write beyond its output, because the next output is stored later.
     cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
     for panel in range(panels(shape, sweep.channels)):
         first = panel * shape.width

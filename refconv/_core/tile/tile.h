@@ -1,21 +1,22 @@
-/* The one inner loop of the engine: a small tile of sums, kept in registers from the first product to the last.
+/* The inner loop of convolutions and dense layers: a small tile of sums, kept in registers from the first product to the last.
  *
  *     out[p][v] = start[v] + sum over k of  a[p][k] * b[k][v]          p < ROWS,  v < VECTORS * lanes
  *
- * Forward pass, both derivatives and the dense layer are this sum; they differ in what they point `a` and `b` at:
+ * The forward pass, both derivatives and the dense layer compute this sum; only the arrays `a` and `b` differ:
  *
  *     pass       p is            v is             k runs over
  *     y          output pixel    output channel   taps and input channels
  *     de/dx      input pixel     input channel    taps and output channels
  *     de/dw      tap, channel    output channel   output pixels
  *
- * Registers hold ROWS x VECTORS sums, VECTORS vectors of b and one broadcast a; the tile shapes below fit
- * the registers of their instruction set, so nothing spills. b is packed, and read once from the first byte to the last. The
- * elements of a are read in place: k walks along the runs (struct Runs), run r from a[p] + run[r] on. Nothing else is read.
- * `start`, the bias, may be NULL. Rows are stored in order, so one may reach into the next.
+ * Registers contain ROWS x VECTORS sums, VECTORS vectors of b and one broadcast element of a. The tile shapes below fit into
+ * the registers of their instruction set, so no sum is spilled to memory. b is packed, and read once from the first byte to
+ * the last. The elements of a are read in place: k goes through the runs (struct Runs), and run r begins at a[p] + run[r].
+ * Nothing else is read. `start`, the bias, may be NULL. Rows are stored in order, so a row may overlap the beginning of the
+ * next one.
  *
  * A sum of more than SUM_BLOCK products is computed block by block (sums.h). Each block adds its products in the order of k,
- * and blocks depend on runs and length alone: the result has the same bits at any thread count.
+ * and the division into blocks depends only on the runs and their length, so the result has the same bits at any thread count.
  */
 #ifndef REFCONV_TILE_H
 #define REFCONV_TILE_H
@@ -51,9 +52,9 @@
 #define MOST_ROWS 14
 #define MOST_SUMS (MOST_ROWS * 2 * 16) /* MOST_ROWS rows of two vectors of sixteen float lanes */
 
-/* A tile two vectors wide, one of one vector, and one of half a vector for layers with few channels: six output channels would
- * leave ten of sixteen lanes idle. The smallest vectors are not halved. Each tile also exists with few rows, for the end of a
- * sweep. */
+/* There are tiles with a width of two vectors, of one vector, and of half a vector for layers with few channels: six output
+ * channels would leave ten of sixteen lanes idle. The smallest vectors are not halved. Each tile also has a version with few
+ * rows, for the end of a sweep. */
 #define HALF_BYTES (VECTOR_BYTES > 16 ? VECTOR_BYTES / 2 : VECTOR_BYTES)
 
 #define LANES_float (VECTOR_BYTES / (int)sizeof(float))
@@ -63,14 +64,14 @@
 
 #ifdef REFCONV_VECTORS
 
-/* aligned(sizeof(real)): a vector may start at any element; may_alias: it is read through a pointer to real. */
+/* aligned(sizeof(real)): a vector may start at any element; may_alias: vectors are read through pointers to real. */
 #define VECTOR_OF(real, bytes) __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias)) real
 typedef VECTOR_OF(float, VECTOR_BYTES) vector_float;
 typedef VECTOR_OF(double, VECTOR_BYTES) vector_double;
 typedef VECTOR_OF(float, HALF_BYTES) half_float;
 typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
-/* Not inlined, nor copied: constants of one caller must not make the compiler rearrange the loop. */
+/* The function is neither inlined nor cloned, so that constants of one caller do not make the compiler rearrange the loop. */
 #if defined(__clang__)
 #define AS_WRITTEN __attribute__((noinline))
 #else
@@ -83,7 +84,7 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         vector sum[ROWS][VECTORS];                                                                                     \
-        UNROLLED_FOR (int p = 0; p < ROWS; p++) /* fetched while the sums are made: stores wait for each other */      \
+        UNROLLED_FOR (int p = 0; p < ROWS; p++) /* fetch early: stores wait for each other */                          \
             UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                                 \
                 __builtin_prefetch(out[p] + v * LANES, 1);                                                             \
         UNROLLED_FOR (int v = 0; v < VECTORS; v++) {                                                                   \
@@ -93,7 +94,7 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
             UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                    \
                 sum[p][v] = first;                                                                                     \
         }                                                                                                              \
-        for (ptrdiff_t r = 0; r < runs; r++) { /* k counts up to 0: an end to compare with would take a register */    \
+        for (ptrdiff_t r = 0; r < runs; r++) { /* k ends at 0: another end would need a register */                    \
             const real *row[ROWS];                                                                                     \
             UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                    \
                 row[p] = a[p] + run[r] + length * step;                                                                \
@@ -111,7 +112,7 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
                 *(vector *)(out[p] + v * LANES) = sum[p][v];                                                           \
     }
 
-#else /* a compiler without vector extensions: the same sums, one element at a time */
+#else /* for a compiler without vector extensions: the same sums, one element at a time */
 
 typedef float vector_float, half_float;
 typedef double vector_double, half_double;
@@ -153,12 +154,12 @@ typedef double vector_double, half_double;
     DEFINE_TILE(short_half_tile_##real, real, HALF_LANES_##real, SHORT_ROWS, 1)
 #endif
 
-/* One row of b in whole vectors: the channels, then zeros. Whole vectors are read, so the caller must not pass a row whose
- * last vector ends outside of the array. */
+/* Copy one row of b into whole vectors: the channels, then zeros. Whole vectors are read, so the caller must not pass a row
+ * whose last vector ends outside of the array. */
 #define DEFINE_COPY_ROW(real)                                                                                          \
     static INLINE void copy_lanes_##real(const real *from, ptrdiff_t channels, const int lanes, real *to)              \
     {                                                                                                                  \
-        const int wanted = (int)channels; /* as narrow as the elements: needs half the compares */                     \
+        const int wanted = (int)channels; /* as narrow as a float: needs half the comparisons */                       \
         if (channels >= lanes)                                                                                         \
             memcpy(to, from, lanes * sizeof(real));                                                                    \
         else                                                                                                           \
@@ -169,7 +170,7 @@ typedef double vector_double, half_double;
     }                                                                                                                  \
     static inline void copy_row_##real(const real *from, ptrdiff_t channels, ptrdiff_t width, real *to)                \
     {                                                                                                                  \
-        if (width == 2 * LANES_##real) /* each time a number that the compiler knows */                                \
+        if (width == 2 * LANES_##real) /* each call passes a constant, so it is unrolled */                            \
             copy_lanes_##real(from, channels, 2 * LANES_##real, to);                                                   \
         else if (width == LANES_##real)                                                                                \
             copy_lanes_##real(from, channels, LANES_##real, to);                                                       \
@@ -188,17 +189,17 @@ typedef struct {
     ptrdiff_t width; /* sums across: channels */
 } Shape;
 
-typedef struct { /* where the factors a of one sum lie: `count` runs of `length` elements */
+typedef struct { /* positions of the factors a of one sum: `count` runs of `length` elements */
     ptrdiff_t count, length;
-    ptrdiff_t step;         /* between the elements of a run */
+    ptrdiff_t step;         /* from one element of a run to the next */
     const ptrdiff_t *start; /* offset of each run */
 } Runs;
 
-/* block_tile: one block of the sums of a tile. Where few rows are left at the end of a sweep, a short tile takes less time.
+/* block_tile: computes one block of the sums of a tile. If few rows are left at the end of a sweep, a short tile is faster.
  *
- * long_tile: the sums of many products. A block is several whole runs, or a part of one run.
+ * long_tile: computes the sums of many products. A block is several whole runs, or a part of one run.
  *
- * tile: the first `rows` rows of a tile of this shape; a and out have pointers for all rows of the shape. */
+ * tile: computes the first `rows` rows of a tile of this shape; a and out have pointers for all rows of the shape. */
 #define DEFINE_TILE_OF_SHAPE(real)                                                                                     \
     static inline void block_tile_##real(Kind kind, ptrdiff_t rows, Runs k, const real **a, const real *b,             \
                                          const real *start, real **out)                                                \

@@ -1,4 +1,4 @@
-"""Cython's view of tile.h, and what every kernel that uses the tile needs: the choice of a shape, and packing of b."""
+"""Cython's view of tile.h, with functions that choose a tile shape and pack b."""
 from refconv._core.common.real cimport real
 
 cdef extern from "tile/tile.h" nogil:
@@ -29,7 +29,7 @@ cdef extern from "tile/tile.h" nogil:
 
 
 cdef inline Shape tile_shape(const real *_, Py_ssize_t channels) noexcept nogil:
-    """The narrowest shape that holds all the channels, or else the widest."""
+    """Return the narrowest tile shape that contains all channels, or the widest if none does."""
     cdef Py_ssize_t lanes = LANES_float if real is float else LANES_double
     cdef Py_ssize_t half = HALF_LANES_float if real is float else HALF_LANES_double
     if channels <= half:
@@ -40,12 +40,12 @@ cdef inline Shape tile_shape(const real *_, Py_ssize_t channels) noexcept nogil:
 
 
 cdef inline Py_ssize_t panels(Shape shape, Py_ssize_t channels) noexcept nogil:
-    """Number of tiles side by side that cover the channels."""
+    """Return the number of tiles that cover the channels."""
     return (channels + shape.width - 1) // shape.width
 
 
 cdef inline void rows_of_sums(Shape shape, real *sums, real **out) noexcept nogil:
-    """Pointers to the rows of a contiguous array of sums."""
+    """Write pointers to the rows of a contiguous array of sums to `out`."""
     cdef Py_ssize_t p
     for p in range(shape.rows):
         out[p] = sums + p * shape.width
@@ -53,11 +53,11 @@ cdef inline void rows_of_sums(Shape shape, real *sums, real **out) noexcept nogi
 
 cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_step, Py_ssize_t channels,
                       Py_ssize_t channel_step, Py_ssize_t width, real *packed) noexcept nogil:
-    """IN source[k·depth_step + v·channel_step]; OUT packed[k·width + v], zero from v = channels on.
+    """Copy a matrix into rows of whole vectors, with zeros from v = channels on.
 
-    Zeros, because idle lanes are multiplied like the others: uninitialised memory might hold a NaN or a denormal, which is far
-    slower. If channels are contiguous, whole vectors are copied, except for the last rows, whose vectors would end outside of
-    the source.
+    IN source[k·depth_step + v·channel_step]; OUT packed[k·width + v]. The zeros are needed because idle lanes are multiplied
+    like the others: uninitialised memory might contain a NaN or a denormal, which is far slower. If channels are contiguous,
+    whole vectors are copied, except for the last rows, whose vectors would end outside of the source.
     """
     cdef Py_ssize_t k = 0, v
     if channel_step == 1:

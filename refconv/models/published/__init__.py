@@ -1,6 +1,7 @@
-"""What the papers, the lectures and other libraries print about the architectures, each figure beside what is counted here.
+"""Published figures about the architectures, from papers, lectures and other libraries.
 
-One module a family; descendants stand with their ancestors. Nothing is allocated: shapes tell it all.
+Each figure is compared with our count. There is one module for each family of architectures, which includes refinements. All
+counts are computed from shapes, so no arrays are allocated.
 """
 
 from collections.abc import Sequence
@@ -39,9 +40,9 @@ FAMILIES = {
 
 
 def tables(families: Sequence[str] = ()) -> list[Table]:
-    """The tables of some families, or of all.
+    """Return the tables of some families, or of all.
 
-    Raises ``ValueError`` if there is no such family.
+    ``ValueError`` is raised for an unknown family.
 
     >>> [table.title for table in tables(["unet"])]
     ['U-Net, Figure 1: sizes, from the top left to the top right']

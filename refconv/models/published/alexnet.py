@@ -1,4 +1,4 @@
-"""AlexNet, and Zeiler and Fergus's refinement of it."""
+"""Published figures of AlexNet and of Zeiler and Fergus's network."""
 
 import math
 
@@ -7,9 +7,9 @@ from refconv.models.blocks import IMAGENET
 from refconv.models.published.claim import Claim, Table, stages
 from refconv.models.zfnet import zfnet
 
-SLIP = "the paper's slip: 55·55·96 = 290,400, as its own text has 96 kernels in this layer"
+ERROR = "an error in the paper: 55·55·96 = 290,400, since its text gives 96 kernels for this layer"
 
-# Figure 2's caption: numbers of neurons.
+# Caption of Figure 2: numbers of neurons.
 NEURONS = {
     "conv1": "253,440",
     "conv2": "186,624",
@@ -37,7 +37,7 @@ ZF_SIZES = {
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     two, one = alexnet(), alexnet("single-tower")
     at, zf = stages(two, IMAGENET), stages(zfnet(), IMAGENET)
     neurons = {name: math.prod(at[name].output) for name in NEURONS}
@@ -46,10 +46,10 @@ def tables() -> list[Table]:
             "AlexNet (2012), Figure 2 and the lectures",
             [
                 Claim("input", "150,528", math.prod(IMAGENET)),
-                *(Claim(f"{n}, neurons", p, neurons[n], SLIP if n == "conv1" else "") for n, p in NEURONS.items()),
-                Claim("neurons together", "~650K", sum(neurons.values())),
+                *(Claim(f"{n}, neurons", p, neurons[n], ERROR if n == "conv1" else "") for n, p in NEURONS.items()),
+                Claim("neurons, total", "~650K", sum(neurons.values())),
                 Claim("parameters", "61M", two.count_parameters(IMAGENET)),
-                Claim("parameters, of the two towers exactly", "60,965,224", two.count_parameters(IMAGENET)),
+                Claim("parameters of the two towers, exact", "60,965,224", two.count_parameters(IMAGENET)),
                 Claim("parameters, torchvision's alexnet", "61,100,840", one.count_parameters(IMAGENET)),
             ],
         ),

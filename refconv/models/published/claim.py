@@ -1,4 +1,4 @@
-"""What a paper prints, what is counted here, and whether the two agree."""
+"""Claims: a published figure, our count, and the comparison of the two."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Claim", "Stage", "Table", "agrees", "count_weights", "size", "stages
 
 UNITS = {"": 1, "K": 1e3, "M": 1e6, "Bn": 1e9, "×10⁶": 1e6, "×10⁹": 1e9}
 NUMBER = re.compile(r"(~?)(\d[\d,]*(?:\.\d+)?) ?(K|M|Bn|×10⁶|×10⁹|)$")
-ABOUT = 0.05  # what a ~ allows
+TOLERANCE = 0.05  # largest relative difference from a figure with ~
 
 
 class Claim(NamedTuple):
-    """A line of a table: what it is about, what the paper prints, what is counted, and the reason if they differ."""
+    """Row of a table: the quantity, the printed figure, our count, and the reason of a difference."""
 
     what: str
     printed: str
@@ -27,7 +27,7 @@ class Claim(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Claims of one source; ``kilo`` is what it means by K, if not 1,000."""
+    """Claims of one source; ``kilo`` is the value of its unit K."""
 
     title: str
     claims: list[Claim]
@@ -35,7 +35,7 @@ class Table(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A layer of a network with what comes in and what goes out."""
+    """Layer of a network with its input shape and its output shape."""
 
     layer: Layer
     input: tuple[int, ...]
@@ -51,9 +51,10 @@ class Stage(NamedTuple):
 
 
 def agrees(printed: str, counted: int | Shape, kilo: float = 1000) -> bool:
-    """Whether a count is what is printed, to the last digit that is: rounded or cut off.
+    """Return True if a count matches a printed figure to its last digit, rounded or truncated.
 
-    Sizes are equal without their ones: a vector of 1024 is 1×1×1024. After ~ five percent are allowed.
+    Sizes are compared without axes of length 1, so a vector of 1024 elements is equal to 1×1×1024. A figure with ~ may differ
+    by five percent.
 
     >>> agrees("28×28×256", (28, 28, 256)), agrees("3.8×10⁹", 3_857_973_248), agrees("3.8×10⁹", 3_902_000_000)
     (True, True, False)
@@ -63,15 +64,15 @@ def agrees(printed: str, counted: int | Shape, kilo: float = 1000) -> bool:
     about, digits, unit = _number(printed)
     scale = kilo if unit == "K" else UNITS[unit]
     if about:
-        return abs(counted / scale - float(digits)) <= ABOUT * float(digits)
+        return abs(counted / scale - float(digits)) <= TOLERANCE * float(digits)
     _, _, decimals = digits.partition(".")
-    last = 10.0 ** -len(decimals)
-    beyond = counted / scale - float(digits)
-    return -last / 2 <= beyond < last
+    last_digit = 10.0 ** -len(decimals)
+    difference = counted / scale - float(digits)
+    return -last_digit / 2 <= difference < last_digit
 
 
 def size(shape: Shape) -> str:
-    """A shape as papers print it.
+    """Return a shape in the notation of the papers.
 
     >>> size((28, 28, 256))
     '28×28×256'
@@ -80,20 +81,20 @@ def size(shape: Shape) -> str:
 
 
 def stages(model: Layer, shape: Shape) -> dict[str, Stage]:
-    """The layers directly inside of a network, by name."""
+    """Return the layers directly inside a network, by name."""
     return {name: Stage(layer, inner, layer.output_shape(inner)) for name, layer, inner in model.children(shape)}
 
 
 def count_weights(layer: Layer, shape: Shape) -> int:
-    """The numbers in kernels and matrices alone, without biases and normalisation, as most papers count."""
+    """Count the elements of kernels and matrices, without biases and normalisation, as most papers do."""
     specs = [spec for _, inner, at in layer.distinct_layers(shape) for spec in inner.specs(at).values()]
     return sum(math.prod(spec.shape) for spec in specs if len(spec.shape) > 1)
 
 
 def _number(printed: str) -> tuple[bool, str, str]:
-    """About or not, the digits, and the unit."""
-    found = NUMBER.match(printed)
-    if not found:
+    """Return True if the figure has a ~, its digits, and its unit."""
+    match = NUMBER.match(printed)
+    if not match:
         raise ArgumentValueError(f"printed must be a size such as 28×28×256 or a number such as 1.8×10⁹, got {printed!r}")
-    about, digits, unit = found.groups()
+    about, digits, unit = match.groups()
     return bool(about), digits.replace(",", ""), unit

@@ -1,4 +1,4 @@
-"""DenseNet."""
+"""Published figures of DenseNet."""
 
 from refconv.models.blocks import CIFAR, IMAGENET
 from refconv.models.densenet import BLOCKS, cifar_densenet, densenet
@@ -30,7 +30,7 @@ MILLIONS = (
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     nets = {depth: densenet(depth) for depth in BLOCKS}
     return [
         Table(
@@ -50,7 +50,7 @@ def tables() -> list[Table]:
             ],
         ),
         Table(
-            "DenseNet as torchvision has it",
+            "DenseNet in torchvision",
             [Claim(f"densenet{d}, parameters", p, nets[d].count_parameters(IMAGENET, True)) for d, p in TORCHVISION.items()],
         ),
     ]

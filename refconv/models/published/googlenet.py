@@ -1,10 +1,10 @@
-"""GoogLeNet's Table 1, row by row."""
+"""Published figures of GoogLeNet, from its Table 1."""
 
 from refconv.models.blocks import IMAGENET
 from refconv.models.googlenet import googlenet
 from refconv.models.published.claim import Claim, Table, stages
 
-# Table 1: what the row is called, our layers for it, output size, parameters, operations.
+# Table 1: name of the row, our layers for it, output size, parameters, operations.
 ROWS = (
     ("convolution 7×7/2", ("conv1",), "112×112×64", "2.7K", "34M"),
     ("max pool", ("pool1",), "56×56×64", "", ""),
@@ -25,34 +25,34 @@ ROWS = (
     ("linear", ("scores",), "1×1×1000", "1000K", "1M"),
 )
 
-SEPARABLE = "the printed figures are those of a separable convolution with 8 filters a colour, 2,712 weights and 34.0M"
-COLUMNS = "the row's own columns give what is counted, and so do its operations"
-FIVE_A = "the row's own columns give what is counted; parameters and operations are those of 55,296 more weights"
+SEPARABLE = "the printed figures belong to a separable convolution with 8 filters per colour, 2,712 weights and 34.0M"
+COLUMNS = "the count follows from the other columns of the row, and from its operations"
+FIVE_A = "the count follows from the other columns; the printed parameters and operations include 55,296 more weights"
 
 REASONS = {
     "convolution 7×7/2": (SEPARABLE, SEPARABLE),
-    "inception (3b)": ("379.0K, without biases; with them 379.6K", ""),
+    "inception (3b)": ("379.0K without biases, 379.6K with biases", ""),
     **{f"inception ({name})": (COLUMNS, "") for name in ("4a", "4b", "4c", "4d", "4e", "5b")},
     "inception (5a)": (FIVE_A, FIVE_A),
 }
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     at = stages(googlenet(heads=False), IMAGENET)
     claims = []
     for row, layers, printed_size, parameters, operations in ROWS:
-        of_weights, of_operations = REASONS.get(row, ("", ""))
+        weights_reason, operations_reason = REASONS.get(row, ("", ""))
         claims.append(Claim(f"{row}, size", printed_size, at[layers[-1]].output))
         if parameters:
-            claims.append(Claim(f"{row}, params", parameters, sum(at[n].weights for n in layers), of_weights))
-            claims.append(Claim(f"{row}, ops", operations, sum(at[n].multiply_adds for n in layers), of_operations))
+            claims.append(Claim(f"{row}, params", parameters, sum(at[n].weights for n in layers), weights_reason))
+            claims.append(Claim(f"{row}, ops", operations, sum(at[n].multiply_adds for n in layers), operations_reason))
     torchvision = {False: "6,624,904", True: "13,004,888"}
     counts = {heads: googlenet("torchvision", heads=heads).count_parameters(IMAGENET, True) for heads in torchvision}
     return [
-        Table("GoogLeNet (2014), Table 1; K is 1,024 there, and biases are not counted", claims, kilo=1024),
+        Table("GoogLeNet (2014), Table 1; K means 1,024, and biases are not counted", claims, kilo=1024),
         Table(
-            "GoogLeNet as torchvision has it",
+            "GoogLeNet in torchvision",
             [Claim(f"parameters {'with' if h else 'without'} heads", p, counts[h]) for h, p in torchvision.items()],
         ),
     ]

@@ -1,4 +1,4 @@
-"""BN-Inception and Inception-v3."""
+"""Published figures of BN-Inception and Inception-v3."""
 
 from refconv.models.blocks import IMAGENET
 from refconv.models.bn_inception import INCEPTION, bn_inception
@@ -27,7 +27,7 @@ BN_SIZES = {
     "mean": "1×1×1024",
 }
 
-# Its last column, where a projection follows the pooling.
+# Last column of this table, in the rows with a projection after the pooling.
 BN_PROJECTIONS = {
     "inception3a": "32",
     "inception3b": "64",
@@ -39,12 +39,12 @@ BN_PROJECTIONS = {
     "inception5b": "128",
 }
 
-HALVED = "the paper's slip: its stride of 2 halves the size, and the next row has it"
-OVERFULL = "the paper's slip: 128 would make 608 channels, and it prints 576"
-OF_SIZES = {"inception3c": HALVED, "inception4e": HALVED}
-OF_PROJECTIONS = {"inception4c": OVERFULL, "inception4d": OVERFULL}
+HALVED = "an error in the paper: the stride of 2 halves the size, which the table shows only in the next row"
+TOO_MANY = "an error in the paper: 128 would give 608 channels, but the table prints 576"
+SIZE_REASONS = {"inception3c": HALVED, "inception4e": HALVED}
+PROJECTION_REASONS = {"inception4c": TOO_MANY, "inception4d": TOO_MANY}
 
-# "Rethinking the Inception architecture", Table 1: the row, our layer, and the size of what comes in.
+# "Rethinking the Inception architecture", Table 1: the row, our layer, and the input size.
 V3_INPUTS = (
     ("conv 3×3/2", "conv1", "299×299×3"),
     ("conv 3×3/1", "conv2", "149×149×32"),
@@ -60,28 +60,28 @@ V3_INPUTS = (
     ("linear", "scores", "1×1×2048"),
 )
 
-RELEASED = "the network as released has a 1×1, a 3×3 and a pooling where the table has two 3×3: 192 channels at 71×71"
-OTHER = "the network as released is not that of the table, which costs less"
-ORDINARY = "2.02 with an ordinary first convolution; the table of its own paper has a separable one"
+RELEASED = "the released network has a 1×1, a 3×3 and a pooling instead of the table's two 3×3: 192 channels at 71×71"
+OTHER = "the released network differs from the network in the table, which costs less"
+ORDINARY = "2.02 with an ordinary first convolution; the table in BN-Inception's own paper has a separable one"
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     bn, v3 = stages(bn_inception(), IMAGENET), stages(inception_v3(heads=False), V3_INPUT)
-    whole, bare = inception_v3(), inception_v3(heads=False)
+    with_head, without_head = inception_v3(), inception_v3(heads=False)
     return [
         Table(
             "BN-Inception (2015), Figure 5",
             [
-                *(Claim(f"{n}, size", p, bn[n].output, OF_SIZES.get(n, "")) for n, p in BN_SIZES.items()),
+                *(Claim(f"{n}, size", p, bn[n].output, SIZE_REASONS.get(n, "")) for n, p in BN_SIZES.items()),
                 *(
-                    Claim(f"{n}, projection", p, INCEPTION[n][3][1], OF_PROJECTIONS.get(n, ""))
+                    Claim(f"{n}, projection", p, INCEPTION[n][3][1], PROJECTION_REASONS.get(n, ""))
                     for n, p in BN_PROJECTIONS.items()
                 ),
             ],
         ),
         Table(
-            "Inception-v3 (2015), Table 1: what comes into each row",
+            "Inception-v3 (2015), Table 1: input size of each row",
             [
                 *(Claim(what, p, v3[n].input, RELEASED if n == "pool2" else "") for what, n, p in V3_INPUTS),
                 Claim("linear, output", "1×1×1000", v3["scores"].output),
@@ -92,14 +92,14 @@ def tables() -> list[Table]:
             [
                 Claim("GoogLeNet", "1.5Bn", googlenet(heads=False).multiply_adds(IMAGENET)),
                 Claim("BN-Inception", "2.0Bn", bn_inception().multiply_adds(IMAGENET), ORDINARY),
-                Claim("Inception-v3", "4.8Bn", bare.multiply_adds(V3_INPUT), OTHER),
+                Claim("Inception-v3", "4.8Bn", without_head.multiply_adds(V3_INPUT), OTHER),
             ],
         ),
         Table(
-            "Inception-v3 as torchvision has it",
+            "Inception-v3 in torchvision",
             [
-                Claim("parameters with the head", "27,161,264", whole.count_parameters(V3_INPUT, True)),
-                Claim("parameters without it", "23,834,568", bare.count_parameters(V3_INPUT, True)),
+                Claim("parameters with the head", "27,161,264", with_head.count_parameters(V3_INPUT, True)),
+                Claim("parameters without it", "23,834,568", without_head.count_parameters(V3_INPUT, True)),
             ],
         ),
     ]

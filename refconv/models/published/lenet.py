@@ -1,15 +1,15 @@
-"""LeNet-5, and the two of its ancestors."""
+"""Published figures of LeNet-5 and its ancestor, the neocognitron."""
 
 from refconv.models.lenet import INPUT_SHAPE, lenet
 from refconv.models.neocognitron import INPUT_SHAPE as NEOCOGNITRON_INPUT
 from refconv.models.neocognitron import neocognitron
 from refconv.models.published.claim import Claim, Table, stages
 
-STRIDES = "the paper's steps between cells are no whole numbers; ours are strides"
+STRIDES = "the paper's distances between cells are not integers; our network has strides"
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     paper = lenet("paper")
     at = stages(paper, INPUT_SHAPE)
     sizes = {"c1": "28×28×6", "s2": "14×14×6", "c3": "10×10×16", "s4": "5×5×16", "c5": "1×1×120", "f6": "84", "scores": "10"}
@@ -28,7 +28,7 @@ def tables() -> list[Table]:
                 *(Claim(f"{name}, size", printed, at[name].output) for name, printed in sizes.items()),
                 *(Claim(f"{n}, parameters", p, at[n].layer.count_parameters(at[n].input)) for n, p in counts.items()),
                 Claim("parameters without the output layer", "60,000", total),
-                Claim("parameters, as the lectures say", "~60K", lenet().count_parameters(INPUT_SHAPE)),
+                Claim("parameters, in the lectures", "~60K", lenet().count_parameters(INPUT_SHAPE)),
             ],
         ),
     ]

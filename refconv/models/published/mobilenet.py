@@ -1,4 +1,4 @@
-"""MobileNet's tables."""
+"""Published figures of MobileNet, from its tables."""
 
 from refconv.models.blocks import IMAGENET, conv_bn_relu
 from refconv.models.mobilenet import BODY, mobilenet
@@ -7,7 +7,8 @@ from refconv.nn import Dense, GlobalAvgPool2D, Sequential
 from refconv.nn.layer import Layer
 from refconv.typing import Shape
 
-# Table 1: our layer, whether it is the depthwise part, the filter's shape and the input's size. conv8 to conv12 are alike.
+# Table 1: our layer, True for its depthwise and False for its 1 × 1 convolution, filter shape, input size. The rows of conv8
+# to conv12 are equal.
 ROWS = (
     ("conv1", None, "3×3×3×32", "224×224×3"),
     ("conv2", True, "3×3×32", "112×112×32"),
@@ -35,26 +36,26 @@ ROWS = (
     ("scores", None, "1024×1000", "1×1×1024"),
 )
 
-BARE = "4,866.3M without the dense layer at the end, which all other figures count"
+WITHOUT_DENSE = "4,866.3M without the dense layer at the end, which all other figures include"
 
 WIDTHS = ((1, "569M", "4.2M"), (0.75, "325M", "2.6M"), (0.5, "149M", "1.3M"), (0.25, "41M", "0.5M"))  # Table 6
 RESOLUTIONS = ((224, "569M"), (192, "418M"), (160, "290M"), (128, "186M"))  # Table 7
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     return [
         Table("MobileNet (2017), Table 1", _body()),
         Table(
             "MobileNet, Tables 4, 6 and 7",
             [
-                *_costs("with full convolutions", _full(), "4866M", "29.3M", BARE),
+                *_costs("with full convolutions", _full(), "4866M", "29.3M", WITHOUT_DENSE),
                 *(claim for a, adds, n in WIDTHS for claim in _costs(f"width {a}", mobilenet(width=a), adds, n)),
                 *(Claim(f"{s} pixels, multiply-adds", p, mobilenet().multiply_adds((s, s, 3))) for s, p in RESOLUTIONS),
             ],
         ),
         Table(
-            "MobileNet as Keras has it",
+            "MobileNet in Keras",
             [
                 Claim("parameters", "4,253,864", mobilenet().count_parameters(IMAGENET)),
                 Claim("trainable parameters", "4,231,976", mobilenet().count_parameters(IMAGENET, True)),
@@ -78,14 +79,14 @@ def _part(stage: Stage, depthwise: bool) -> Stage:
 
 
 def _filter(stage: Stage) -> Shape:
-    """The shape of the only kernel or matrix inside."""
+    """Return the shape of the only kernel or matrix in a stage."""
     specs = [spec for _, layer, at in stage.layer.distinct_layers(stage.input) for spec in layer.specs(at).values()]
     (shape,) = (spec.shape for spec in specs if len(spec.shape) > 1)
     return shape
 
 
 def _full() -> Sequential:
-    """The same body with ordinary 3 × 3 convolutions."""
+    """Create MobileNet with ordinary 3 × 3 convolutions instead of depthwise separable ones."""
     convs = [conv_bn_relu(32, 3, stride=2, padding="same")]
     convs += [conv_bn_relu(filters, 3, stride=stride, padding="same") for stride, filters in BODY]
     return Sequential(*convs, GlobalAvgPool2D(), Dense(1000))

@@ -1,4 +1,4 @@
-"""Residual networks, and ResNeXt."""
+"""Published figures of residual networks and ResNeXt."""
 
 from refconv.models.blocks import CIFAR, IMAGENET
 from refconv.models.cifar_resnet import cifar_resnet
@@ -14,7 +14,7 @@ COMPLEXITY = {50: "~4.1×10⁹", 101: "~7.8×10⁹"}
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     nets = {depth: resnet(depth) for depth in DEPTHS}
     return [
         Table(
@@ -30,11 +30,11 @@ def tables() -> list[Table]:
             ],
         ),
         Table(
-            "ResNet as torchvision has it",
+            "ResNet in torchvision",
             [Claim(f"resnet{d}, parameters", p, nets[d].count_parameters(IMAGENET, True)) for d, p in TORCHVISION.items()],
         ),
         Table(
-            "ResNet on CIFAR, Table 6, and its plain twins",
+            "ResNet on CIFAR, Table 6, and the same networks without shortcuts",
             [
                 Claim(f"{'plain' if plain else 'ResNet'}-{depth}, parameters", printed, _parameters(depth, plain))
                 for depth, printed in CIFAR_MILLIONS.items()
@@ -50,19 +50,19 @@ def _parameters(depth: int, plain: bool) -> int:
 
 
 def _resnext() -> Table:
-    plain, many = resnet(50, stride_in="3x3"), resnext(50)
+    resnet50, resnext50 = resnet(50, stride_in="3x3"), resnext(50)
     return Table(
         "ResNeXt (2016), Tables 1 and 3: equal complexity",
         [
-            Claim("ResNet-50, parameters", "25.5×10⁶", plain.count_parameters(IMAGENET, True)),
-            Claim("ResNet-50, FLOPs", "4.1×10⁹", plain.multiply_adds(IMAGENET)),
-            Claim("ResNeXt-50, parameters", "25.0×10⁶", many.count_parameters(IMAGENET, True)),
-            Claim("ResNeXt-50, FLOPs", "4.2×10⁹", many.multiply_adds(IMAGENET)),
+            Claim("ResNet-50, parameters", "25.5×10⁶", resnet50.count_parameters(IMAGENET, True)),
+            Claim("ResNet-50, FLOPs", "4.1×10⁹", resnet50.multiply_adds(IMAGENET)),
+            Claim("ResNeXt-50, parameters", "25.0×10⁶", resnext50.count_parameters(IMAGENET, True)),
+            Claim("ResNeXt-50, FLOPs", "4.2×10⁹", resnext50.multiply_adds(IMAGENET)),
             *(
                 Claim(f"{depth} layers, {C}×{d}d, FLOPs", printed, resnext(depth, cardinality=C).multiply_adds(IMAGENET))
                 for depth, printed in COMPLEXITY.items()
                 for C, d in SETTINGS.items()
             ),
-            Claim("torchvision's resnext50_32x4d, parameters", "25,028,904", many.count_parameters(IMAGENET, True)),
+            Claim("torchvision's resnext50_32x4d, parameters", "25,028,904", resnext50.count_parameters(IMAGENET, True)),
         ],
     )

@@ -1,18 +1,18 @@
-"""U-Net's figure."""
+"""Published figures of U-Net, from its Figure 1."""
 
 from refconv.models.published.claim import Claim, Table
 from refconv.models.unet import unet
 
 INPUT_SHAPE = (572, 572, 1)
 
-# Figure 1, level by level: on the way down, what two convolutions make of a size; cropped; and on the way up.
+# Figure 1, level by level: output size of the two convolutions of the encoder, cropped size, and output size in the decoder.
 DOWN = ("568×568×64", "280×280×128", "136×136×256", "64×64×512", "28×28×1024")
 CROPPED = ("392×392×64", "200×200×128", "104×104×256", "56×56×512")
 UP = ("388×388×64", "196×196×128", "100×100×256", "52×52×512")
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     shapes = {name: layer.output_shape(at) for name, layer, at in unet().distinct_layers(INPUT_SHAPE)}
     inside = ["u" + ".join.below.u" * level for level in range(5)]
     return [
@@ -31,6 +31,6 @@ def tables() -> list[Table]:
 
 
 def _convolutions() -> int:
-    """Layers with a kernel, the transposed ones too."""
+    """Count the layers with a kernel, including the transposed convolutions."""
     layers = unet().distinct_layers(INPUT_SHAPE)
     return sum("w" in layer.specs(at) for _, layer, at in layers)

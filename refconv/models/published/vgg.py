@@ -1,4 +1,4 @@
-"""VGG, and what the lectures count about small kernels."""
+"""Published figures of VGG, and the lectures' counts for small kernels."""
 
 from refconv.models.blocks import IMAGENET
 from refconv.models.published.claim import Claim, Table, count_weights
@@ -13,7 +13,7 @@ TORCHVISION = {"A": "132,863,336", "B": "133,047,848", "D": "138,357,544", "E": 
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     counts = {c: vgg(c).count_parameters(IMAGENET) for c in CONFIGURATIONS}
     with_weights = {c: sum(bool(layer.specs(at)) for _, layer, at in vgg(c).children(IMAGENET)) for c in CONFIGURATIONS}
     return [
@@ -30,7 +30,7 @@ def tables() -> list[Table]:
 
 
 def _small_kernels(K: int = 64) -> Table:
-    """B7: three 3 × 3 layers against one 7 × 7, and a bottleneck."""
+    """Compare three 3 × 3 layers with one 7 × 7 layer, and count a bottleneck (slide B7)."""
 
     def weights(kernel: Size, layers: int = 1, K: int = K) -> int:
         return count_weights(Sequential(*(Conv2D(K, kernel) for _ in range(layers))), (28, 28, K))
@@ -42,7 +42,7 @@ def _small_kernels(K: int = 64) -> Table:
         [
             Claim("one 7×7 layer, weights", "49", weights(7) // K**2),
             Claim("three 3×3 layers, weights", "27", weights(3, layers=3) // K**2),
-            Claim("3×3 of 256 maps, operations a pixel", "~600K", weights(3, K=256)),
+            Claim("3×3 of 256 maps, operations per pixel", "~600K", weights(3, K=256)),
             Claim("1×1 from 256 to 64 maps", "16K", count_weights(reduce, (28, 28, 256))),
             Claim("3×3 of 64 maps", "36K", count_weights(conv, (28, 28, 64))),
             Claim("the whole bottleneck", "~70K", count_weights(narrow, (28, 28, 256))),

@@ -1,4 +1,4 @@
-"""Wide residual networks."""
+"""Published figures of wide residual networks."""
 
 from refconv.models.blocks import CIFAR, IMAGENET
 from refconv.models.published.claim import Claim, Table
@@ -20,7 +20,7 @@ MILLIONS = (
 
 
 def tables() -> list[Table]:
-    """What is printed, beside what is counted."""
+    """Return the tables of published figures with our counts."""
     wide = wide_resnet50()
     return [
         Table(

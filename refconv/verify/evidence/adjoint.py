@@ -1,11 +1,11 @@
 """Adjoint evidence: the backward function is the transpose of the forward function.
 
-J is the matrix of all ∂y/∂a. Dual numbers, put through the forward loop, give J v for a direction v; the derivative gives
-Jᵀ dy. So ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ for any v and dy. The loops run on fractions, and the two sides agree exactly;
-where the operator takes roots or exponentials, they run on float64 and agree to rounding. Where the operator is linear
-in x, J v is f(v) itself, and the equation is the well-known ⟨dy, f(v)⟩ = ⟨f_dx(dy), v⟩.
+J is the matrix of all ∂y/∂a. The forward loop on dual numbers gives J v for a direction v; the derivative gives Jᵀ dy. So
+⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ for any v and dy. The loops run on fractions, and the two sides must agree exactly. If the operator
+takes roots or exponentials, the loops run on float64 and the sides must agree except for rounding. If the operator is linear
+in x, J v is f(v), and the equation is the well-known ⟨dy, f(v)⟩ = ⟨f_dx(dy), v⟩.
 
-For the operators that have one, J is also written out, as the Toeplitz matrix T: f(x) = T x and f_dx(dy) = Tᵀ dy.
+For operators with a Toeplitz matrix T, J is also written out: f(x) = T x and f_dx(dy) = Tᵀ dy.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["adjoint", "assert_adjoint", "inner"]
 
-ROUNDING = 1e-12  # relative, of float64 sums of a few hundred products
+ROUNDING = 1e-12  # relative rounding error of float64 sums of a few hundred products
 
 
 def adjoint(operator: Operator, case) -> float | None:
-    """Compare both sides for each array of an operator in one case; returns the largest relative error.
+    """Compare both sides for each array of an operator in one case; return the largest error.
 
-    None for an operator without derivatives. Raises :class:`Refuted`.
+    Returns None for an operator without derivatives. Raises :class:`Refuted` if the sides differ.
     """
     if not operator.derivatives:
         return None
@@ -39,19 +39,21 @@ def adjoint(operator: Operator, case) -> float | None:
         errors = _matrix(operator, a, dy)
         for derivative in operator.derivatives:
             for name, claimed in derivative(a.with_arrays(dy=dy)).items():
-                moving = dual_array(a.arrays[name], v.arrays[name])
-                there = inner(dy, rates(operator(a.with_arrays(**{name: moving}))))
-                back = inner(claimed, v.arrays[name])
-                errors.append(_difference(there, back, exact, derivative.name, name))
+                x_dual = dual_array(a.arrays[name], v.arrays[name])
+                inner_forward = inner(dy, rates(operator(a.with_arrays(**{name: x_dual}))))
+                inner_backward = inner(claimed, v.arrays[name])
+                errors.append(_difference(inner_forward, inner_backward, exact, derivative.name, name))
     return max(errors, default=None)
 
 
-def _difference(there, back, exact, function, name):
-    if exact and not all(isinstance(number, Fraction | int) for number in (there, back)):
-        raise Refuted(f"{function}: ⟨dy, J v⟩ = {there!r} and ⟨Jᵀ dy, v⟩ = {back!r} are not exact: something rounded")
-    error = abs(there - back) / max(abs(there), abs(back), 1)
+def _difference(inner_forward, inner_backward, exact, function, name):
+    if exact and not all(isinstance(number, Fraction | int) for number in (inner_forward, inner_backward)):
+        raise Refuted(
+            f"{function}: ⟨dy, J v⟩ = {inner_forward!r}, ⟨Jᵀ dy, v⟩ = {inner_backward!r} must be fractions: something rounds"
+        )
+    error = abs(inner_forward - inner_backward) / max(abs(inner_forward), abs(inner_backward), 1)
     if error > (0 if exact else ROUNDING):
-        raise Refuted(f"{function}: ⟨dy, J v⟩ = {there}, but ⟨Jᵀ dy, v⟩ = {back} for the array {name}")
+        raise Refuted(f"{function}: ⟨dy, J v⟩ = {inner_forward}, but ⟨Jᵀ dy, v⟩ = {inner_backward} for the array {name}")
     return float(error)
 
 
@@ -71,7 +73,7 @@ def _matrix(operator, a, dy):
 
 
 def _objects(name, shape, rng, positive):
-    """Distinct floats in an object array, which can also hold dual numbers."""
+    """Return distinct floats in an object array, which can also contain dual numbers."""
     return spread(name, shape, rng, positive).astype(object)
 
 
@@ -82,13 +84,13 @@ def inner(a, b):
     210
     """
     if np.shape(a) != np.shape(b):
-        raise Refuted(f"shapes {np.shape(a)} and {np.shape(b)} differ")
+        raise Refuted(f"a and b must have the same shape, got {np.shape(a)} and {np.shape(b)}")
     return sum(p * q for p, q in zip(np.ravel(a).tolist(), np.ravel(b).tolist(), strict=True))
 
 
 def assert_adjoint(forward, transposed, x, dy):
-    """Assert ⟨dy, forward(x)⟩ = ⟨transposed(dy), x⟩ exactly, for a linear forward and fractions."""
-    there, back = inner(dy, forward(x)), inner(transposed(dy), x)
-    for words, side in (("⟨dy, f(x)⟩", there), ("⟨fᵀ(dy), x⟩", back)):
-        assert isinstance(side, Fraction), f"{words} is {side!r}: something rounded"
-    assert there == back, f"⟨dy, f(x)⟩ = {there}, but ⟨fᵀ(dy), x⟩ = {back}"
+    """Assert ⟨dy, forward(x)⟩ = ⟨transposed(dy), x⟩ exactly, for linear functions of fractions."""
+    inner_forward, inner_backward = inner(dy, forward(x)), inner(transposed(dy), x)
+    for words, side in (("⟨dy, f(x)⟩", inner_forward), ("⟨fᵀ(dy), x⟩", inner_backward)):
+        assert isinstance(side, Fraction), f"{words} must be a fraction, got {side!r}: something rounds"
+    assert inner_forward == inner_backward, f"⟨dy, f(x)⟩ = {inner_forward}, but ⟨fᵀ(dy), x⟩ = {inner_backward}"

@@ -1,8 +1,8 @@
 """Dual numbers: exact derivatives by running the forward loop.
 
-A dual number a + a′ε with ε² = 0 carries a value and its rate of change along one direction. Put through the loops of a
-function f, the numbers x + vε come out as f(x) + (J v)ε: the forward derivative, exact, and without a line of f's own
-derivative being used. So it is an independent check of that derivative.
+A dual number a + a′ε with ε² = 0 consists of a value and its rate of change along one direction. The loop of a function f on
+the numbers x + vε returns f(x) + (J v)ε: the exact forward derivative. The code of the derivative of f is not used, so this
+is an independent check of that derivative.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Dual", "dual_array", "rates"]
 
 
 class Dual(numbers.Number):
-    """A value, and the rate at which it changes.
+    """Number with a value and its rate of change.
 
     >>> x = Dual(3, 1)
     >>> x * x + 5 * x
@@ -26,7 +26,7 @@ class Dual(numbers.Number):
     Parameters
     ----------
     value, rate : number
-        Of any kind that the loops compute with; fractions stay exact.
+        Numbers of any type that the loops accept; fractions stay exact.
 
     Source: lecture rows B3 and B4 (SOURCES.md); the chain rule.
     """
@@ -86,7 +86,7 @@ class Dual(numbers.Number):
     def __eq__(self, other):
         return self.value == _dual(other).value
 
-    # The functions of reference/functions.py. NumPy calls them, as methods, on an object that is no number of its own.
+    # The functions of reference/functions.py. NumPy calls them as methods on the elements of object arrays.
 
     def exp(self):
         value = functions.exp(self.value)
@@ -123,10 +123,10 @@ def dual_array(values, rates):
     >>> dual_array(np.array([1, 2]), np.array([10, 0]))
     array([1 + 10ε, 2 + 0ε], dtype=object)
     """
-    made = np.empty(np.shape(values), object)
-    for index in np.ndindex(made.shape):
-        made[index] = Dual(values[index], rates[index])
-    return made
+    array = np.empty(np.shape(values), object)
+    for index in np.ndindex(array.shape):
+        array[index] = Dual(values[index], rates[index])
+    return array
 
 
 def rates(array):
@@ -135,7 +135,7 @@ def rates(array):
     >>> rates(np.array([Dual(3, 7), 5], object))
     array([7, 0], dtype=object)
     """
-    found = np.empty(np.shape(array), object)
-    for index in np.ndindex(found.shape):
-        found[index] = _dual(np.asarray(array, object)[index]).rate
-    return found
+    rates_of_change = np.empty(np.shape(array), object)
+    for index in np.ndindex(rates_of_change.shape):
+        rates_of_change[index] = _dual(np.asarray(array, object)[index]).rate
+    return rates_of_change

@@ -1,4 +1,4 @@
-"""The five kinds of evidence, and the outcome of gathering one of them for one operator."""
+"""Five kinds of evidence, and the outcome of one kind for one operator."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ __all__ = ["KINDS", "LeftOut", "Outcome", "gather"]
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Cases of one operator in which there was nothing to compare.
+    """Cases of one operator that could not be compared.
 
     Parameters
     ----------
     reason : str
-        Why they cannot be compared.
+        Why the cases cannot be compared.
     cases : int
     error : str
-        Message with which the operator refuses the first one; empty if it was not called.
+        Error message of the operator for the first case; empty if it was not called.
     accepting : tuple of str
-        Other libraries that return an output in that case.
+        Other libraries that return an output in the first case.
     """
 
     reason: str
@@ -55,23 +55,25 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one kind of evidence for one operator; :func:`refconv.verify.evidence.report.report` explains a failure.
+    """Outcome of one kind of evidence for one operator.
+
+    :func:`refconv.verify.evidence.report.report` explains a failure.
 
     Parameters
     ----------
     operator : str
     kind : str
     cases : int
-        Number of cases tried; 0 if this kind of evidence does not apply to the operator.
+        Number of cases tested; 0 if this kind of evidence does not apply to the operator.
     error : float
-        Largest error, in the unit of the kind; 0 if the evidence is exact.
+        Largest error, as defined by the kind; 0 if the evidence is exact.
     seconds : float
     refuted : str or None
-        What is wrong, and in which case; None if nothing is.
+        What is wrong, and in which case; None if nothing is wrong.
     left_out : tuple of LeftOut
         Further cases that could not be compared.
     case : Case or None
-        The smallest case found in which the operator is wrong; None if it is right, or wrong in a worked example.
+        The smallest case found in which the operator is wrong; None if it is right, or if it is wrong in a worked example.
     """
 
     operator: str
@@ -85,7 +87,7 @@ class Outcome:
 
     @property
     def cell(self) -> str:
-        """The outcome in a table cell: ✓ with the number of cases and the largest error, ✗, or –."""
+        """Text of the table cell: ✓ with the number of cases and the largest error, ✗, or –."""
         if self.refuted is not None:
             return "✗"
         if not self.cases:
@@ -102,10 +104,10 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: E
     kind : str
         One of :data:`KINDS`.
     quick : bool
-        Fewer cases, so that all operators take seconds.
+        True for fewer cases, so that all operators together take seconds.
     engine_name : str or None
-        The engine for numeric and oracle evidence; None for the current one. (Symbolic and adjoint evidence need the
-        loops, and parity needs both.)
+        The engine for numeric and oracle evidence; None for the current one. (Symbolic and adjoint evidence always use the
+        loops, and parity uses both.)
 
     Returns
     -------
@@ -115,7 +117,7 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: E
     entries: list[Any] = []
     with config(engine=engine_name or get_config().engine):
         try:
-            entries += said(operator, kind, quick)
+            entries += case_results(operator, kind, quick)
         except Refuted as refutation:
             refuted, case = str(refutation), refutation.case
     left_out = tuple(entry for entry in entries if isinstance(entry, LeftOut))
@@ -124,28 +126,36 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: E
     return Outcome(operator.name, kind, len(errors), max(errors, default=0.0), seconds, refuted, left_out, case)
 
 
-def said(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut | None]:
-    """Iterate over the errors of the cases of one kind and the cases left out; empty if the kind does not apply."""
+def case_results(operator: Operator, kind: str, quick: bool) -> Iterator[float | LeftOut | None]:
+    """Return an iterator over the error of each case and the cases left out.
+
+    It is empty if the kind of evidence does not apply to the operator.
+    """
     return iter(()) if kind in operator.without else KINDS[kind](operator, quick)
 
 
-def _on_fixed_cases(check: Callable[..., Any], operator: Operator, few: int | None) -> Iterator[float | None]:
-    for case in sorted(operator.fixed[:few], key=lambda case: case.elements):  # the first to fail is the smallest
-        yield _blamed(check, operator, case)
+def _on_fixed_cases(check: Callable[..., Any], operator: Operator, max_cases: int | None) -> Iterator[float | None]:
+    for case in sorted(
+        operator.fixed[:max_cases], key=lambda case: case.elements
+    ):  # smallest first: the first failure is the smallest one
+        yield _check_case(check, operator, case)
 
 
-def _on_drawn_cases(check: Callable[..., Any], operator: Operator, most: int) -> list[float | None]:
-    """Return the error of each random case. Hypothesis shrinks a failing case before it raises."""
-    return _drawn(operator.name, operator.cases(), most, partial(_blamed, check, operator))
+def _on_drawn_cases(check: Callable[..., Any], operator: Operator, max_cases: int) -> list[float | None]:
+    """Return the error of each random case; hypothesis shrinks a failing case before it raises."""
+    return _drawn(operator.name, operator.cases(), max_cases, partial(_check_case, check, operator))
 
 
-def _drawn(name, strategy, most, use) -> list[Any]:
-    """Return ``use(case)`` for each random case. The cases are the same in every run, and nothing is kept on disk."""
+def _drawn(name, strategy, max_cases, use) -> list[Any]:
+    """Return ``use(case)`` for each random case.
+
+    The cases are the same in every run, and nothing is saved to disk.
+    """
     hypothesis = need("hypothesis", "verify", "drawing cases")
     results = []
 
     @hypothesis.settings(
-        max_examples=most,
+        max_examples=max_cases,
         deadline=None,
         derandomize=True,
         database=None,
@@ -154,32 +164,34 @@ def _drawn(name, strategy, most, use) -> list[Any]:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(strategy)
-    def run(case):  # its source text seeds the draws
+    def run(case):  # hypothesis derives the seed from the source code of this function
         results.append(use(case))
 
     try:
         run()
     except Refuted:
         raise
-    except hypothesis.errors.Flaky as flaky:  # hypothesis tries a failing case again, and it passed
+    except hypothesis.errors.Flaky as flaky:  # hypothesis repeats a failing case, which passed this time
         first = next(iter(getattr(flaky, "exceptions", ())), flaky)
-        message = f"wrong in one call, right in another with the same input: {first}"
+        message = f"wrong in one call, but right in another with the same input: {first}"
         raise Refuted(message, getattr(first, "case", None)) from None
     except Exception as error:
         raise Refuted(f"drawing a case of {name} raises {type(error).__name__}: {error}") from error
     return results
 
 
-def _on_refused_cases(operator: Operator, most: int, libraries: tuple[str, ...] = LIBRARIES) -> Iterator[LeftOut]:
-    """Check that an operator refuses what it must refuse; one entry for each reason.
+def _on_refused_cases(operator: Operator, max_cases: int, libraries: tuple[str, ...] = LIBRARIES) -> Iterator[LeftOut]:
+    """Check that an operator refuses invalid cases; yield an entry for each reason.
 
-    Each entry names those of the libraries that accept its first case.
+    Each entry names the libraries that accept its first case.
     """
     if operator.refused_cases is None:
         return
     messages: dict[str, dict[str, Any]] = {}
     first: dict[str, Case] = {}
-    for case, message in _drawn(operator.name, operator.refused_cases(), most, lambda case: (case, _refusal(operator, case))):
+    for case, message in _drawn(
+        operator.name, operator.refused_cases(), max_cases, lambda case: (case, _refusal(operator, case))
+    ):
         messages.setdefault(case.refused, {})[str(case)] = message
         first.setdefault(case.refused, case)
     for reason, by_case in messages.items():
@@ -187,7 +199,7 @@ def _on_refused_cases(operator: Operator, most: int, libraries: tuple[str, ...] 
 
 
 def _refusal(operator, case):
-    """Return the message with which an operator refuses a case."""
+    """Return the error message of an operator for a case that it must refuse."""
     try:
         operator(fill(case, spread))
     except (TypeError, ValueError) as error:
@@ -217,44 +229,44 @@ def _adjoint(operator, quick):
 
 def _parity(operator, quick):
     if _core.ISA is not None:
-        # The operators of a definition have rows of their own.
-        few = 4 if operator.definition else 8
-        yield from _on_drawn_cases(parity, operator, few if quick else operator.draws)
+        # Fewer cases suffice with a definition: the operators that it calls are checked in their own rows.
+        quick_draws = 4 if operator.definition else 8
+        yield from _on_drawn_cases(parity, operator, quick_draws if quick else operator.draws)
 
 
 def _oracle(operator, quick):
     for example in operator.worked:
         yield worked(operator, example)
-    soon = partial(oracle, libraries=installed(QUICK_LIBRARIES))
-    literal = list(tables(operator))
-    for check, case in literal:
-        yield _blamed(check, operator, case)
+    quick_oracle = partial(oracle, libraries=installed(QUICK_LIBRARIES))
+    table_checks = list(tables(operator))
+    for check, case in table_checks:
+        yield _check_case(check, operator, case)
     if quick:
-        yield from _on_fixed_cases(soon, operator, 1)
+        yield from _on_fixed_cases(quick_oracle, operator, 1)
         yield from _on_refused_cases(operator, 4, QUICK_LIBRARIES)
         return
-    others = partial(oracle, libraries=installed(QUICK_OTHERS))
-    for _, case in literal if installed(QUICK_OTHERS) else ():
-        yield _blamed(others, operator, case)
+    other_oracles = partial(oracle, libraries=installed(QUICK_OTHERS))
+    for _, case in table_checks if installed(QUICK_OTHERS) else ():
+        yield _check_case(other_oracles, operator, case)
     yield from _on_fixed_cases(oracle, operator, None)
-    yield from _on_drawn_cases(soon, operator, 10)
+    yield from _on_drawn_cases(quick_oracle, operator, 10)
     yield from _on_refused_cases(operator, 20)
     # Listing the tests takes seconds, because the ONNX package generates all of them on each call.
     inexpressible = []
     yield from written_tests(operator, inexpressible)
     for reason, cases in Counter(inexpressible).items():
-        yield LeftOut(f"an ONNX test asks for {reason}", cases)
+        yield LeftOut(f"an ONNX test requires {reason}", cases)
 
 
-def _blamed(check, operator, case):
-    """Run a check and add the case to its refutation; an operator that raises is refuted."""
+def _check_case(check, operator, case):
+    """Run a check and add the case to its refutation; refute an operator that raises."""
     try:
         return check(operator, case)
     except Refuted as refutation:
         message, cause = str(refutation), None
     except Exception as error:
         message, cause = f"{operator.name} raises {type(error).__name__}: {error}", error
-    # Outside of the except clauses: for Hypothesis, errors with different contexts are different errors.
+    # Raised outside the except clauses: hypothesis treats errors with different contexts as different errors.
     raise Refuted(f"{message}\n  in the case {case}", case) from cause
 
 

@@ -1,4 +1,4 @@
-"""Numeric evidence: derivatives against central differences, in float64 on the current engine."""
+"""Numeric evidence: comparison with central differences in float64 on the current engine."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["assert_is_derivative", "directional", "numeric", "numeric_derivative"]
 
-STEP = np.finfo(np.float64).eps ** (1 / 3)  # truncation and rounding errors are equal here, both of the order of its square
+STEP = np.finfo(np.float64).eps ** (1 / 3)  # truncation and rounding errors are equal here, of the order of STEP²
 MARGIN = 100
 
 
 def numeric(operator: Operator, case) -> float | None:
-    """Compare the derivatives of an operator in one case with differences; returns the largest error, relative to dy·y.
+    """Compare the derivatives in one case with differences; return the largest error.
 
-    ``dy`` is random, since a plain sum of the outputs would hide gradients at wrong places. None for an operator without
-    derivatives. Raises :class:`Refuted`.
+    The error is relative to dy·y. ``dy`` is random, since a plain sum of the outputs would hide gradients at wrong positions.
+    Returns None for an operator without derivatives. Raises :class:`Refuted` if a derivative differs.
     """
     a = fill(case, spread)
     dy = np.random.default_rng(1).standard_normal(np.shape(operator(a)))
@@ -36,9 +36,10 @@ def numeric(operator: Operator, case) -> float | None:
 
 
 def directional(operator: Operator, case) -> float | None:
-    """Compare along one random direction for each array, which is cheap enough for many cases and sizes.
+    """Compare derivatives with differences along one random direction; return the largest error.
 
-    ⟨dy, f(a + hv) − f(a − hv)⟩ / 2h is ⟨∂e/∂a, v⟩. None for an operator without derivatives. Raises :class:`Refuted`.
+    ⟨dy, f(a + hv) − f(a − hv)⟩ / 2h is ⟨∂e/∂a, v⟩. One direction for each array is cheap enough for many cases and sizes.
+    Returns None for an operator without derivatives. Raises :class:`Refuted` if a derivative differs.
     """
     a, v = fill(case, spread), fill(case, spread, seed=1)
     y = operator(a)
@@ -59,32 +60,32 @@ def directional(operator: Operator, case) -> float | None:
 def numeric_derivative(f, x, dy):
     """Return ∂⟨dy, f(x)⟩/∂x by central differences, one element at a time, in float64.
 
-    The step is ∛ε·max(1, |x|), where truncation and rounding errors are equal; f must be smooth within it.
+    The step is ∛ε·max(1, |x|), for which truncation and rounding errors are equal; f must be smooth within a step.
 
     >>> numeric_derivative(lambda x: x**2, [1.0, 3], np.array([1.0, 10])).round(6)
     array([ 2., 60.])
     """
     x, dx = np.array(x, np.float64), np.zeros(np.shape(x))
     for index in np.ndindex(x.shape):
-        here = x[index]
-        step = STEP * max(1.0, abs(here))
-        above, below = here + step, here - step
+        original = x[index]
+        step = STEP * max(1.0, abs(original))
+        above, below = original + step, original - step
         x[index] = above
-        more = f(x.copy())
+        f_above = f(x.copy())
         x[index] = below
-        less = f(x.copy())
-        x[index] = here
-        dx[index] = np.sum(dy * (more - less)) / (above - below)
+        f_below = f(x.copy())
+        x[index] = original
+        dx[index] = np.sum(dy * (f_above - f_below)) / (above - below)
     return dx
 
 
 def assert_is_derivative(dx, f, x, dy) -> float:
-    """Assert that dx is ∂⟨dy, f(x)⟩/∂x, within a hundred times the accuracy of central differences.
+    """Assert that dx is ∂⟨dy, f(x)⟩/∂x within a tolerance; return the largest error.
 
-    Returns the largest error.
+    The tolerance is a hundred times the accuracy of central differences.
     """
     expected = numeric_derivative(f, x, dy)
     scale = 1 + np.sum(np.abs(dy * f(np.array(x, np.float64))))
-    assert np.shape(dx) == expected.shape, f"the derivative has shape {np.shape(dx)}, and x has {expected.shape}"
+    assert np.shape(dx) == expected.shape, f"the derivative must have the shape of x, {expected.shape}, got {np.shape(dx)}"
     np.testing.assert_allclose(dx, expected, rtol=1e-7, atol=MARGIN * STEP**2 * scale)
     return float(np.max(np.abs(dx - expected), initial=0.0) / scale)

@@ -1,11 +1,11 @@
-"""Oracle evidence: conventions decided outside of refconv, and other libraries where they are installed.
+"""Oracle evidence: independent conventions, and other libraries if they are installed.
 
-Loops and kernels share :mod:`refconv.geometry`, so comparing them says nothing about padding or output sizes. The oracle
-"conventions", which needs NumPy alone, takes these from literal tables and computes outputs and derivatives from them.
+Loops and kernels share :mod:`refconv.geometry`, so comparing them does not test padding or output sizes. The oracle
+"conventions", which needs only NumPy, takes these from literal tables and computes outputs and derivatives from them.
 
-Each module of :mod:`refconv.verify.evidence.oracles` calls one library. It converts our arguments, layouts, paddings and
-names to those of the library, and returns the output and, where the library can differentiate, all derivatives of ⟨dy, y⟩.
-They are compared in float64, on the current engine. The ONNX operator tests bring their own inputs and results, in float32.
+Each module of :mod:`refconv.verify.evidence.oracles` calls one library. It converts arguments, data formats, paddings and
+names to the conventions of the library, and returns the output and, if the library can differentiate, all derivatives of
+⟨dy, y⟩. They are compared in float64, on the current engine. The ONNX operator tests contain inputs and results in float32.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ __all__ = ["LIBRARIES", "QUICK_LIBRARIES", "QUICK_OTHERS", "accepting", "install
 
 CONVENTIONS = "conventions"  # needs no library
 LIBRARIES = (CONVENTIONS, "scipy", "torch", "jax", "onnxruntime")
-QUICK_OTHERS = ("scipy", "torch", "onnxruntime")  # JAX compiles anew for each shape that it meets
+QUICK_OTHERS = ("scipy", "torch", "onnxruntime")  # without JAX, which compiles again for each new shape
 QUICK_LIBRARIES = (CONVENTIONS, *QUICK_OTHERS)
 NEEDS = {CONVENTIONS: (), "onnxruntime": ("onnx", "onnxruntime")}
-ROUNDING = 1e-11  # relative to the largest element, of float64 sums of a few hundred products in any order
+ROUNDING = 1e-11  # error of float64 sums of a few hundred products in any order, relative to the largest element
 
 
 @cache
 def importable(name: str) -> bool:
-    """Return True if a library can be imported; a broken installation is no oracle."""
+    """Return True if a library can be imported, False if it is missing or broken."""
     try:
         importlib.import_module(name)
     except (ImportError, OSError):
@@ -42,14 +42,15 @@ def importable(name: str) -> bool:
 
 
 def installed(libraries=LIBRARIES) -> list[str]:
-    """Return the libraries that are installed here; the conventions always are."""
+    """Return the libraries that are installed; the oracle \"conventions\" is always included."""
     return [name for name in libraries if all(map(importable, NEEDS.get(name, (name,))))]
 
 
 def oracle(operator: Operator, case, libraries=None) -> float | None:
-    """Compare an operator with every library that has it; returns the largest relative error.
+    """Compare an operator with every library that supports it; return the largest error.
 
-    None if no library has this operator with these options. Raises :class:`Refuted`.
+    The error is relative. Returns None if no library supports this operator with these options. Raises :class:`Refuted` if a
+    result differs.
     """
     a, ours = _results(operator, fill(case, spread))
     errors = []
@@ -58,7 +59,7 @@ def oracle(operator: Operator, case, libraries=None) -> float | None:
         try:
             theirs = module.evaluate(operator.like or operator.name, a)
         except Exception as error:
-            raise Refuted(f"{operator.name} returns, but {library} raises {type(error).__name__}: {error}") from error
+            raise Refuted(f"{operator.name} returns a result, but {library} raises {type(error).__name__}: {error}") from error
         errors += _compared(operator, library, ours, theirs, getattr(module, "ROUNDING", ROUNDING))
     return max(errors, default=None)
 
@@ -70,30 +71,30 @@ def accepting(operator: Operator, case, libraries=LIBRARIES) -> list[str]:
         try:
             with np.errstate(all="ignore"):
                 theirs = importlib.import_module(f"refconv.verify.evidence.oracles.{library}").evaluate(operator.name, a)
-        except Exception:  # the library refuses it too, with an error of its own
+        except Exception:  # the library also refuses the case
             continue
         names += [library] if theirs else []
     return names
 
 
 def tables(operator: Operator) -> Iterator[tuple[Any, Any]]:
-    """Yield a check for each case in the tables of conventions: ``(check, case)``, where ``check(operator, case)`` returns the
-    largest relative error, and raises :class:`Refuted`.
+    """Yield a pair ``(check, case)`` for each case in the tables of conventions.
 
-    Whole numbers make ties in the windows of maxima, and sums without rounding.
+    ``check(operator, case)`` returns the largest relative error, or raises :class:`Refuted`. The arrays contain whole numbers,
+    for ties in the windows of max pooling and sums without rounding.
     """
     make = spread if operator.nature == "smooth" else integers
-    for case, decided in convention_cases.cases(operator.name):
+    for case, convention in convention_cases.cases(operator.name):
 
-        def check(operator, case, decided=decided):
+        def check(operator, case, convention=convention):
             a, ours = _results(operator, fill(case, make))
-            return max(_compared(operator, CONVENTIONS, ours, conventions.evaluate(operator.name, a, decided)))
+            return max(_compared(operator, CONVENTIONS, ours, conventions.evaluate(operator.name, a, convention)))
 
         yield check, case
 
 
 def _results(operator, a):
-    """Return the arguments with a random dy, and all results of an operator by their names."""
+    """Return the arguments with a random dy, and all results of an operator by name."""
     y = np.asarray(operator(a))
     a = a.with_arrays(dy=np.random.default_rng(1).standard_normal(y.shape))
     ours = {"y": y, **{name: np.asarray(further(a)) for name, further in operator.further.items()}}
@@ -102,25 +103,25 @@ def _results(operator, a):
     return a, ours
 
 
-def _compared(operator, witness, ours, theirs, allowed=ROUNDING):
-    """Return the relative error of each result that an oracle has, first of the output, whose shape the others need."""
+def _compared(operator, oracle_name, ours, theirs, allowed=ROUNDING):
+    """Return the relative error of each result that an oracle provides, the output first."""
     errors = []
     for name in (name for name in ours if name in (theirs or {})):
         if name == "y":
-            what = operator.name
+            result_name = operator.name
         elif name in operator.further:
-            what = f"{name} of {operator.name}"
+            result_name = f"{name} of {operator.name}"
         else:
-            what = f"∂e/∂{name} of {next((d.name for d in operator.derivatives if name in d.wrt), operator.name)}"
-        errors.append(_difference(what, witness, ours[name], np.asarray(theirs[name]), allowed))
+            result_name = f"∂e/∂{name} of {next((d.name for d in operator.derivatives if name in d.wrt), operator.name)}"
+        errors.append(_difference(result_name, oracle_name, ours[name], np.asarray(theirs[name]), allowed))
     return errors
 
 
 def written_tests(operator: Operator, left_out: list[Any] | None = None) -> Iterator[float]:
-    """Compare an operator with the ONNX operator tests; yields the relative error of each test.
+    """Yield the relative error of an operator in each ONNX operator test.
 
-    Yields nothing if they are not installed. Options that the operator lacks are appended to ``left_out``.
-    Raises :class:`Refuted`.
+    Yields nothing if the tests are not installed. Options that the operator does not have are appended to ``left_out``.
+    Raises :class:`Refuted` if a result differs.
     """
     if not installed(("onnx",)):
         return
@@ -130,11 +131,13 @@ def written_tests(operator: Operator, left_out: list[Any] | None = None) -> Iter
         yield _difference(operator.name, f"the ONNX test {test}", found, expected.astype(np.float64), allowed)
 
 
-def _difference(what, witness, found, expected, allowed):
+def _difference(result_name, oracle_name, found, expected, allowed):
     if found.shape != expected.shape:
-        raise Refuted(f"{what} has shape {found.shape}, and {witness} gives {expected.shape}")
+        raise Refuted(f"{result_name} has shape {found.shape}, and {oracle_name} gives {expected.shape}")
     error = np.max(np.abs(found - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0))
     if not error <= allowed:
         at = np.unravel_index(np.argmax(np.abs(found - expected)), found.shape)
-        raise Refuted(f"{what} is {found[at].item()!r} at {tuple(map(int, at))}, and {witness} gives {expected[at].item()!r}")
+        raise Refuted(
+            f"{result_name} is {found[at].item()!r} at {tuple(map(int, at))}, and {oracle_name} gives {expected[at].item()!r}"
+        )
     return float(error)

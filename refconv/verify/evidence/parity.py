@@ -1,15 +1,15 @@
-"""Parity evidence: kernels and loops return the same, on cases drawn by hypothesis.
+"""Parity evidence: comparison of kernels and loops in cases drawn by hypothesis.
 
-Each case runs in float32 and float64, which must give the same but for rounding; with numbers that round, within the
-bound of rounding, and with small integers, where sums are exact, to the last bit. The kernels run twice and find different
-garbage in the memory they allocate, so an element that they do not write shows.
+Each case runs in float32 and float64, which must agree except for rounding. With numbers that round, kernels and loops must
+agree within the bound of rounding; with small integers, where sums are exact, to the last bit. The kernels run twice, and the
+memory that they allocate contains different garbage each time, so an element that they do not write is detected.
 
-Where an operator has a definition, the definition on the kernels also gives what the operator gives on the loops.
+If an operator has a definition, the definition on the kernels must also agree with the operator on the loops.
 
 All these calls are watched: arguments must not change, a call with the same arguments must give the same bits, and a later
 call with other numbers of the same shapes must not change an earlier result. So a kernel or a loop that keeps state between
-calls is refuted. One that errs by chance is refuted by chance: sixty cases make 480 calls of a kernel, of which one at least
-is wrong with a probability of 99.99 % if 2 % of the calls are.
+calls is refuted. Random errors are found with some probability: sixty cases make 480 calls of a kernel, and if 2 % of the
+calls are wrong, at least one of these is wrong with a probability of 99.99 %.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["GARBAGE", "assert_parity", "assert_within", "garbage", "parity", "rounding", "several"]
 
-GARBAGE = (0xFF, 0x7E)  # as float32 and float64: NaN, and 8e37 or 1e301; as integers: −1, and a huge one
+GARBAGE = (0xFF, 0x7E)  # bytes; as float32 and float64: NaN, and 8e37 or 1e301; as integers: −1, and a huge number
 
 
 def parity(operator: Operator, case) -> float:
-    """Compare kernels and loops in one case, forward and back; returns the largest error, relative to the largest value.
+    """Compare kernels and loops of an operator and its derivatives in one case.
 
-    Raises :class:`Refuted`.
+    Returns the largest error, relative to the largest element. Raises :class:`Refuted` if results differ.
     """
     worst = 0.0
     watched: dict[int, Watched] = {}
@@ -42,7 +42,9 @@ def parity(operator: Operator, case) -> float:
             exact = make is integers and operator.nature == "linear"
             for number, (name, function) in enumerate(_calls(operator, a)):
                 arrays = a.arrays.values()
-                call = watched.setdefault(number, Watched())  # not by name: one function may give output and derivative
+                call = watched.setdefault(
+                    number, Watched()
+                )  # by number, since one function may compute an output and a derivative
                 call.function = function
                 try:
                     tolerance = 0.0 if exact else _tolerance(operator, call, arrays)
@@ -56,10 +58,10 @@ def parity(operator: Operator, case) -> float:
 
 
 class Watched:
-    """A function whose calls are watched: its results must depend on nothing but its arguments.
+    """Function whose calls are watched: its results must depend only on its arguments.
 
-    A call raises ``AssertionError`` if it changes an argument, or if its results are not, to the last bit, those of an earlier
-    call with the same arguments on the same engine.
+    A call raises ``AssertionError`` if it changes an argument, or if its results differ in any bit from an earlier call with
+    the same arguments on the same engine.
     """
 
     def __init__(self, function=None):
@@ -70,22 +72,24 @@ class Watched:
         before = tuple(_bits(array) for array in arrays)
         results = several(self.function(*arrays))
         for position, (array, bits) in enumerate(zip(arrays, before, strict=True)):
-            assert _bits(array) == bits, f"argument {position} is changed"
+            assert _bits(array) == bits, f"the call changes argument {position} in place"
         copies = tuple(np.array(result) for result in results)
         _, first = self.results.setdefault((get_config().engine, before), (results, copies))
         for one, other in zip(first, copies, strict=True):
             if _bits(one) != _bits(other):
-                words = "it keeps state between calls, or reads memory that it did not write"
+                words = "it keeps state between calls, or reads uninitialised memory"
                 raise AssertionError(f"the second call with the same input {_difference(one, other)}: {words}")
         return results
 
     def assert_results_unchanged(self):
-        """Raise ``AssertionError`` if a result is no longer what it was when its call returned."""
+        """Raise ``AssertionError`` if a result has changed since its call returned."""
         for results, copies in self.results.values():
             for now, before in zip(results, copies, strict=True):
                 if _bits(now) != _bits(before):
-                    words = "the result of an earlier call is changed by a later one"
-                    raise AssertionError(f"{words}, which {_difference(before, np.asarray(now))}: it is a buffer that is kept")
+                    words = "a later call changes the result of an earlier one"
+                    raise AssertionError(
+                        f"{words}, which {_difference(before, np.asarray(now))}: the function reuses its buffer"
+                    )
 
 
 def _bits(value):
@@ -94,7 +98,7 @@ def _bits(value):
 
 
 def _difference(first, second):
-    """Return a phrase that says where the second of two arrays differs from the first."""
+    """Return a phrase that describes where the second array differs from the first."""
     if (first.dtype, first.shape) != (second.dtype, second.shape):
         return f"gives {second.dtype} of shape {second.shape}, not {first.dtype} of shape {first.shape}"
     at = tuple(np.argwhere((first != second) & ~(np.isnan(first) & np.isnan(second)))[:1].ravel().tolist())
@@ -102,23 +106,23 @@ def _difference(first, second):
 
 
 def _calls(operator, a):
-    """Return the operator and its derivatives, each as a function of all arrays of a."""
+    """Yield the operator and its derivatives with their names, as functions of all arrays of a."""
 
-    def exchanged(arrays):
+    def with_replaced(arrays):
         return a.with_arrays(**dict(zip(a.arrays, arrays, strict=True)))
 
-    yield operator.name, lambda *arrays: operator(exchanged(arrays))
+    yield operator.name, lambda *arrays: operator(with_replaced(arrays))
     for derivative in operator.derivatives:
-        yield derivative.name, lambda *arrays, derivative=derivative: tuple(derivative(exchanged(arrays)).values())
+        yield derivative.name, lambda *arrays, derivative=derivative: tuple(derivative(with_replaced(arrays)).values())
     if operator.definition and (defined := tuple(operator.definition(a))):
 
-        def either(*arrays):
-            """The operator on the loops, and its definition on the kernels."""
+        def loops_or_definition(*arrays):
+            """Return the results of the operator on the loops, or of its definition on the kernels."""
             results = operator.results if get_config().engine == "reference" else operator.definition
-            found = results(exchanged(arrays))
+            found = results(with_replaced(arrays))
             return tuple(found[name] for name in defined)
 
-        yield f"{operator.name} by its definition", either
+        yield f"{operator.name} by its definition", loops_or_definition
 
 
 def _typed(make, dtype):
@@ -141,10 +145,11 @@ def _tolerance(operator, call, arrays):
 
 
 def rounding(call, *arrays, terms):
-    """How far two ways to add the same products may lie apart, for a call that is linear in each of its arrays.
+    """Return the largest difference that rounding allows between two sums of the same products.
 
-    A sum of n products, in any order and with or without fused steps, is off by at most n·ε·Σ|products|; there are two.
-    The sums of magnitudes come from the loops, with the magnitudes of the arrays. One tolerance for each result.
+    The call must be linear in each of its arrays. The error of a sum of n products, in any order and with or without fused
+    steps, is at most n·ε·Σ|products|, and two sums are compared. The sums of absolute values are computed by the loops on the
+    absolute values of the arrays. There is one tolerance for each result.
     """
     eps = max(np.finfo(a.dtype).eps for a in arrays)
     with config(engine="reference"):
@@ -153,12 +158,12 @@ def rounding(call, *arrays, terms):
 
 
 def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
-    """``call(*arrays)`` gives the same on loops and kernels: shapes, types, and values within the tolerance.
+    """Assert that ``call(*arrays)`` returns the same on loops and kernels within a tolerance.
 
-    The tolerance is absolute, one for all results or, in a tuple, one for each, as :func:`rounding` gives; rtol is
-    relative to the loops' result. A call may return several arrays. The kernels run twice, and find different garbage in
-    the memory they allocate; both calls give the same bits, and none changes an array. Returns the largest error, relative to
-    the largest value.
+    Shapes and dtypes must be equal. The tolerance is absolute: one number for all results or a tuple with one for each, as
+    returned by :func:`rounding`; rtol is relative to the result of the loops. A call may return several arrays. The kernels
+    run twice, with different garbage in the memory that they allocate; both calls must give the same bits, and none may
+    change an array. Returns the largest error, relative to the largest element.
     """
     call = call if isinstance(call, Watched) else Watched(call)
     with config(engine="reference"):
@@ -170,35 +175,38 @@ def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
             calls.append(call(*arrays))
     return max(
         (
-            assert_within(np.asarray(have), np.asarray(want), within, rtol)
+            assert_within(np.asarray(result), np.asarray(expected_result), allowed, rtol)
             for found in calls
-            for have, want, within in zip(found, expected, tolerance, strict=True)
+            for result, expected_result, allowed in zip(found, expected, tolerance, strict=True)
         ),
         default=0.0,
     )
 
 
 def _assert_as_in_double(call, arrays, tolerance):
-    """On float32 the loops give what they give on the same numbers as float64, to rounding."""
+    """Assert that the loops on float32 and float64 agree within a tolerance."""
     with config(engine="reference"):
         found, expected = several(call(*arrays)), several(call(*[a.astype(np.float64) for a in arrays]))
     tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
-    for have, want, within in zip(found, expected, tolerance, strict=True):
-        assert_within(np.asarray(have).astype(np.float64), np.asarray(want), within, who=("float32 gives", "float64 gives"))
+    for result, expected_result, allowed in zip(found, expected, tolerance, strict=True):
+        assert_within(
+            np.asarray(result).astype(np.float64), np.asarray(expected_result), allowed, who=("float32 gives", "float64 gives")
+        )
 
 
 def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "loops give")) -> float:
-    """Assert that two arrays have one dtype and shape, and differ by at most ``tolerance + rtol * |expected|`` anywhere.
+    """Assert that two arrays have the same dtype and shape and differ by at most a tolerance.
 
-    ``tolerance`` broadcasts against the arrays. Equal infinities and pairs of NaN count as equal. ``who`` names the two
-    sides in the message. Returns the largest error, relative to the largest value.
+    The tolerance is ``tolerance + rtol * |expected|``; ``tolerance`` broadcasts against the arrays. Equal infinities and pairs
+    of NaN count as equal. ``who`` names the two sides in the message. Returns the largest error, relative to the largest
+    element.
     """
     ours, theirs = who
     assert found.dtype == expected.dtype, f"{ours} {found.dtype}, {theirs} {expected.dtype}"
     assert found.shape == expected.shape, f"{ours} shape {found.shape}, {theirs} {expected.shape}"
     relative = rtol * np.abs(expected) if rtol else 0.0  # 0 · ∞ would be NaN
     allowed = np.broadcast_to(tolerance + relative, expected.shape)
-    # An exact match first: ∞ − ∞ is not a number.
+    # Equal elements are found first, since ∞ − ∞ is NaN.
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
         error = np.where(same, 0, np.abs(found.astype(np.result_type(found, np.float64)) - expected))
@@ -215,7 +223,7 @@ def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "lo
 
 @contextmanager
 def garbage(byte):
-    """Let numpy.empty and numpy.empty_like return memory in which each byte has this value: an untouched cell shows."""
+    """Fill the memory from numpy.empty and empty_like with one byte, to detect missing writes."""
     empty, empty_like = np.empty, np.empty_like
 
     def filled(array):

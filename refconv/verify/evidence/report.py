@@ -1,4 +1,4 @@
-"""Explanation of an outcome: the formula, the smallest case in which it is wrong, and its source in the lectures."""
+"""Explanation of an outcome: the formula, the smallest wrong case and the lecture rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["report"]
 
 
 def report(outcome: Outcome) -> str:
-    """Return an outcome in words, with all that a reader of a failed proof needs.
+    """Return a description of an outcome, with the details needed to understand a failed proof.
 
-    The first line names the operator, the kind of evidence and the verdict. If the operator is refuted, the lines below
-    hold the reason and the smallest case, and for each wrong function its formula, its place in the code, the publications
-    that its docstring cites, and its statements of the lectures.
+    The first line names the operator, the kind of evidence and the verdict. If the operator is refuted, the following lines
+    contain the reason and the smallest case, and for each wrong function its formula, its location in the code, the
+    publications that its docstring cites, and its statements of the lectures.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def report(outcome: Outcome) -> str:
     Returns
     -------
     str
-        Lines without a line break at the end.
+        Lines, without a newline at the end.
 
     >>> print(report(Outcome("conv1d", "adjoint", 0, 0.0, 0.0, "conv1d_dw: ⟨dy, J v⟩ = 1, but ⟨Jᵀ dy, v⟩ = 2")))
     ... # doctest: +ELLIPSIS
@@ -52,14 +52,14 @@ def report(outcome: Outcome) -> str:
 
 
 def _wrong_functions(outcome):
-    """The functions of the operator that the refutation names; the operator itself if it names none."""
+    """Return the functions named in the refutation; the operator itself if none is named."""
     row = CATALOGUE.get(outcome.operator)
     functions = row.functions if row else (outcome.operator,)
     return [name for name in functions if re.search(rf"(?<![\w.]){re.escape(name)}\b", outcome.refuted)] or functions[:1]
 
 
 def _origin(loop: Loop):
-    """Lines with the formula of a function, its place, its publications and its statements."""
+    """Return lines with the formula, location, publications and statements of a function."""
     labelled = {"formula": loop.formula and f"{loop.name}: {loop.formula}", "code": "{}:{}".format(*loop.place)}
     labelled["source"] = literature(lookup(loop.name))
     statements = [f"{id:4} {STATEMENTS[id]}" for id in loop.ids]

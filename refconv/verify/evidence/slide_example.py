@@ -1,7 +1,7 @@
-"""The "Convolutional layer example" of lecture deck B: its input, filters, biases and outputs.
+"""Numbers of the "Convolutional layer example" of lecture deck B.
 
-Three entries of the filters are not what the slide's text says, because with the text's entries the layer does not give the
-printed outputs: they are listed in :data:`PRINTED`. Source: lecture row B1 (SOURCES.md).
+Three entries of the filters differ from the text of the slide, because the layer does not give the printed outputs with the
+entries in the text: they are listed in :data:`PRINTED`. Source: lecture row B1 (SOURCES.md).
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import numpy as np
 
 __all__ = ["PRINTED", "SlideExample", "slide_example"]
 
-# The three repaired entries of w, as (row, column, channel, filter), and the number that the slide's text has in their place.
-# Two probably lost a minus sign. Of all ways to change at most two entries of filter 0, or one of filter 1, to −1, 0 or 1,
-# these are the only ones that give the printed outputs.
+# The three corrected entries of w, as (row, column, channel, filter), and the number in the text of the slide. Two of them
+# probably lost a minus sign. Of all ways to change at most two entries of filter 0, or one of filter 1, to −1, 0 or 1, these
+# are the only ones that give the printed outputs.
 PRINTED = {(0, 2, 1, 0): 1.0, (1, 1, 2, 0): 1.0, (1, 0, 2, 1): 0.0}
 
 
 class SlideExample(NamedTuple):
-    """A convolution layer with all its numbers, channels last.
+    """Numbers of a convolution layer, channels last.
 
     Parameters
     ----------
     x : array (5, 5, 3)
-        Input without its padding.
+        Input, without padding.
     w : array (3, 3, 3, 2)
         Two filters.
     bias : array (2,)
     stride, padding : int
     y : array (3, 3, 2)
-        Outputs, 17 of them as printed. The slide has a question mark for y[0, 0, 0], which is 5.
+        Outputs, 17 of them as printed. The slide shows a question mark for y[0, 0, 0], which is 5.
     """
 
     x: np.ndarray
@@ -42,7 +42,7 @@ class SlideExample(NamedTuple):
 
 
 def slide_example() -> SlideExample:
-    """Return the slide's example, in new float64 arrays.
+    """Return the example of the slide in new float64 arrays.
 
     >>> from refconv import conv2d
     >>> x, w, bias, stride, padding, y = slide_example()

@@ -1,11 +1,12 @@
 """Symbolic evidence: sympy proves the derivative for all values.
 
-The loop runs on symbols, so y is the formula. sympy differentiates the number ⟨dy, y⟩ with respect to each
-element of each array, and the difference from the derivative's own loop, on the same symbols, is zero for all values.
+The loop runs on symbols, so y is the formula. sympy differentiates the number ⟨dy, y⟩ with respect to each element of each
+array. The difference from the result of the derivative's loop on the same symbols must be zero for all values.
 
-Where an operator has a definition, its output and its derivatives on symbols are those of the definition, for all values.
+If an operator has a definition, its output and its derivatives on symbols must equal the definition for all values.
 
-A piecewise function is proved on the pieces on which its located symbols stand, and pinned on the kink between them.
+A piecewise function is proved on the pieces that its located symbols select, and checked with numbers at the kink between
+them.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ ENGINES: tuple[Engine, ...] = ("reference", "kernels")
 
 
 def symbolic(operator: Operator, case) -> float | None:
-    """Prove the derivatives and the definition of an operator in one case; returns the largest error, which is 0.
+    """Prove the derivatives and the definition of an operator in one case; return the error 0.
 
-    None for an operator without derivatives and definition. Raises :class:`Refuted` for the first element that is wrong.
+    Returns None for an operator without derivatives and definition. Raises :class:`Refuted` for the first wrong element.
     """
     if not operator.derivatives and not operator.definition:
         return None
@@ -48,7 +49,10 @@ def symbolic(operator: Operator, case) -> float | None:
 
 
 def _terms_by_symbol(dy, y):
-    """The terms of ⟨dy, y⟩ in which each symbol occurs: the others are constants, which sympy would take long to see."""
+    """Return the terms of ⟨dy, y⟩ that contain each symbol.
+
+    Only these are differentiated: sympy is slow to find out that the other terms are constants.
+    """
     terms = {}
     for index in np.ndindex(y.shape):
         for part in sympy.Add.make_args(y[index]):
@@ -62,23 +66,25 @@ def _prove(function, terms, array, claimed):
         symbol = array[index]
         true = sympy.Add(*(sympy.diff(term, symbol) for term in terms.get(symbol, ())))
         if not vanishes(true - claimed[index]):
-            raise Refuted(f"∂e/∂{symbol} is {true}, but {function} says {claimed[index]}")
+            raise Refuted(f"∂e/∂{symbol} is {true}, but {function} returns {claimed[index]}")
 
 
 def _compare(function, name, claimed, true):
     """Compare each element of a result with the definition."""
-    what = name if name == "y" else f"∂e/∂{name}"
+    result_name = name if name == "y" else f"∂e/∂{name}"
     if claimed.shape != true.shape:
-        raise Refuted(f"{what} of {function} has shape {claimed.shape}, and by the definition {true.shape}")
+        raise Refuted(f"{result_name} of {function} has shape {claimed.shape}, and the definition gives {true.shape}")
     for index in np.ndindex(true.shape):
         if not vanishes(true[index] - claimed[index]):
-            raise Refuted(f"{what} at {index} is {true[index]} by the definition, but {function} says {claimed[index]}")
+            raise Refuted(
+                f"{result_name} at {index} is {true[index]} by the definition, but {function} returns {claimed[index]}"
+            )
 
 
 def pinned(operator: Operator, pin) -> float:
-    """Check the value that was chosen for the derivative at a kink, on every engine.
+    """Check the conventional derivative at a kink on every engine; return the error 0.
 
-    Returns 0; raises :class:`Refuted`.
+    Raises :class:`Refuted` if it differs.
     """
     arrays = {name: np.array(numbers, np.float64) for name, numbers in pin.arrays.items()}
     a = Arguments(arrays, pin.options, pin.given)
@@ -87,13 +93,13 @@ def pinned(operator: Operator, pin) -> float:
             for derivative in operator.derivatives:
                 for array, claimed in derivative(a).items():
                     if claimed.tolist() != np.array(pin.expected[array], np.float64).tolist():
-                        raise Refuted(f"{pin.words}: {derivative.name} says {claimed.tolist()} on the engine {name!r}")
+                        raise Refuted(f"{pin.words}: {derivative.name} returns {claimed.tolist()} on the engine {name!r}")
     return 0.0
 
 
 def symbols_like(name, y):
-    """Return an array of symbols with the shape of y, which may be a single number."""
-    made = np.empty(y.shape, object)
+    """Return an array of symbols with the shape of y, which may be a scalar."""
+    array = np.empty(y.shape, object)
     for index in np.ndindex(y.shape):
-        made[index] = sympy.Symbol(f"{name}{'_'.join(map(str, index))}", real=True)
-    return made
+        array[index] = sympy.Symbol(f"{name}{'_'.join(map(str, index))}", real=True)
+    return array

@@ -1,8 +1,8 @@
 """Symbols that a loop can compare, and a test whether an expression is zero.
 
 A piecewise function, such as max pooling, compares inputs, which plain symbols do not support. A located symbol has a number
-for comparisons, which selects one piece of the function. The derivative is then proved for the whole piece, since inside of
-it the result does not depend on that number.
+for comparisons, which selects one piece of the function. The derivative is then proved for the whole piece, since the result
+does not depend on this number within the piece.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from refconv.verify.case import spread
 
 __all__ = ["Located", "symbols", "vanishes"]
 
-FAR_FROM_ZERO = 1e-8  # numbers in an expression may be floats, whose rounding leaves some 1e-16 of a zero
+FAR_FROM_ZERO = 1e-8  # floats in an expression may be rounded, so an expression that is zero can evaluate to some 1e-16
 
 
 class Located(sympy.Symbol):
@@ -34,37 +34,37 @@ class Located(sympy.Symbol):
         return symbol
 
     def __gt__(self, other):
-        return bool(self.at > _place(other))
+        return bool(self.at > _location(other))
 
     def __lt__(self, other):
-        return bool(self.at < _place(other))
+        return bool(self.at < _location(other))
 
     def __ge__(self, other):
-        return bool(self.at >= _place(other))
+        return bool(self.at >= _location(other))
 
     def __le__(self, other):
-        return bool(self.at <= _place(other))
+        return bool(self.at <= _location(other))
 
 
-def _place(other):
+def _location(other):
     return getattr(other, "at", other)
 
 
 def symbols(name, shape, rng, positive):
-    """Located symbols in an object array, on which a loop returns its formula."""
-    places = spread(name, shape, rng, positive)
-    made = np.empty(shape, object)
-    for index in np.ndindex(made.shape):
-        made[index] = Located(f"{name}{'_'.join(map(str, index))}", places[index], positive)
-    return made
+    """Return an object array of located symbols; a loop that runs on them returns its formula."""
+    positions = spread(name, shape, rng, positive)
+    array = np.empty(shape, object)
+    for index in np.ndindex(array.shape):
+        array[index] = Located(f"{name}{'_'.join(map(str, index))}", positions[index], positive)
+    return array
 
 
 def vanishes(expression) -> bool:
     """Return True if an expression is zero for all values of its symbols.
 
-    A polynomial is expanded. Of other expressions, most that are not zero differ from it at one point. Where there are roots
-    or exponentials, each becomes a symbol of its own: what is left is a fraction of polynomials, and zero if its numerator is,
-    once the powers of each root have been reduced by what the root means.
+    A polynomial is expanded. Other expressions are first evaluated at one point, where most that are not zero differ from
+    zero. Then each root and each exponential is replaced by a new symbol. The result is a fraction of polynomials. It is zero
+    if its numerator is zero after the powers of each root have been reduced by the definition of the root.
 
     >>> x = sympy.Symbol("x", positive=True)
     >>> vanishes((x + 1) ** 2 - x**2 - 2 * x - 1), vanishes(sympy.sqrt(x + 1) ** 3 / (x + 1) - sympy.sqrt(x + 1))
@@ -86,9 +86,9 @@ def vanishes(expression) -> bool:
 
 
 def _differs_from_zero(expression):
-    """Return True if an expression is clearly not zero for some values of its symbols between ½ and 3/2.
+    """Return True if an expression is clearly not zero at one point with symbols from ½ to 3/2.
 
-    This takes milliseconds; the algebra in :func:`vanishes` may take minutes for the same result.
+    This takes milliseconds, while the algebra in :func:`vanishes` may take minutes for the same result.
     """
     symbols = sorted(expression.free_symbols, key=str)
     point = {symbol: sympy.Rational(50 + (37 * k * k + 11 * k) % 97, 97) for k, symbol in enumerate(symbols)}
@@ -97,15 +97,15 @@ def _differs_from_zero(expression):
 
 
 def _without_roots(expression):
-    """The expression with a symbol s for each root b^(1/q) and each e^x; and what each s of a root means."""
-    roots, named = {}, {}
+    """Replace each root b^(1/q) and each e^x by a symbol; also return (b, q) by symbol of root."""
+    roots, known_symbols = {}, {}
 
     def named_symbol(key, base, order):
-        if key not in named:
-            named[key] = sympy.Dummy(positive=True)
+        if key not in known_symbols:
+            known_symbols[key] = sympy.Dummy(positive=True)
             if order > 1:
-                roots[named[key]] = (base, order)
-        return named[key]
+                roots[known_symbols[key]] = (base, order)
+        return known_symbols[key]
 
     def rational(power):
         base, exponent = power.as_base_exp()
@@ -117,9 +117,9 @@ def _without_roots(expression):
         base, order = sympy.factor(base), exponent.q
         return named_symbol((base, order), base, order) ** exponent.p
 
-    def concerns(part):
+    def is_root_or_exponential(part):
         if isinstance(part, sympy.exp):
             return True
         return part.is_Pow and (part.base == sympy.E or (part.exp.is_Rational and part.exp.q > 1 and not part.base.is_number))
 
-    return expression.replace(concerns, rational), roots
+    return expression.replace(is_root_or_exponential, rational), roots

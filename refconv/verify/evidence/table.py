@@ -1,4 +1,4 @@
-"""The table operator × evidence: printed while it grows, or made of outcomes."""
+"""Table operator × evidence: printed row by row, or formatted from given outcomes."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ WIDTH = 12
 
 
 def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[Outcome]:
-    """Gather the evidence for operators and print it, one row each, as it arrives.
+    """Gather the evidence for operators and print the table, row by row as it is completed.
 
     Parameters
     ----------
     names : sequence of str
-        Operators, derivatives of theirs, optimisers such as "optim.SGD" or layers such as "nn.Conv2D"; all if empty.
+        Operators, their derivatives, optimisers such as "optim.SGD" or layers such as "nn.Conv2D"; all if empty.
     quick : bool
-        Fewer cases.
+        True for fewer cases.
     engine : str or None
         "kernels" or "reference": the engine for differences and oracles; None for the current one.
     kinds : sequence of str or None
-        Some kinds of evidence instead of all five.
+        Kinds of evidence to gather; None for all five.
     out : text stream or None
-        Where to print; None for standard output.
+        Stream to print to; None for standard output.
 
-    Returns the outcomes. Raises ValueError if there is no operator or kind of evidence of that name.
+    Returns the outcomes. Raises ValueError if there is no operator or kind of evidence of this name.
     """
     operators = list(dict.fromkeys(find(name, CATALOGUE) for name in names)) if names else list(CATALOGUE.values())
     kinds = tuple(kinds or KINDS)
@@ -60,9 +60,9 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
 
 
 def text(outcomes: Iterable[Outcome], seconds: float) -> str:
-    """Return the table of outcomes that were gathered elsewhere, for example by the tests.
+    """Return the table of given outcomes, for example those gathered by the tests.
 
-    Rows are in the order of the catalogue; kinds of evidence that no outcome has are left out.
+    Rows are in the order of the catalogue; kinds of evidence without any outcome are left out.
 
     >>> print(text([Outcome("relu", "numeric", 7, 1e-9, 0.1), Outcome("conv1d", "adjoint", 3, 0.0, 0.1)], 2.0))
               numeric      adjoint
@@ -96,7 +96,7 @@ def _head(label, kinds):
 
 
 def _foot(outcomes, seconds):
-    """Lines below the table: the legend, the totals and what was not compared."""
+    """Yield the lines below the table: the legend, the totals and the cases not compared."""
     confirmed = [outcome for outcome in outcomes if outcome.cases and outcome.refuted is None]
     refuted = sum(outcome.refuted is not None for outcome in outcomes)
     operators = len({outcome.operator for outcome in outcomes})
@@ -109,7 +109,7 @@ def _foot(outcomes, seconds):
 
 
 def _left_out(outcomes):
-    """Lines about the cases that were not compared: each reason once for each operator, with the first error message."""
+    """Yield lines about cases not compared: each reason once per operator, with the first error."""
     grouped = {}
     for outcome in outcomes:
         for entry in outcome.left_out:

@@ -1,4 +1,4 @@
-"""Check a student's own function against the loop of its name, and report the smallest case in which it is wrong."""
+"""Comparison of a student's function with a loop, and a report of the smallest wrong case."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ __all__ = ["Verdict", "check"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a check; true if there was something to compare and nothing was wrong.
+    """Result of a check: true if at least one case was compared and nothing was wrong.
 
     Parameters
     ----------
     name : str
         The function of refconv with which yours was compared.
     cases, failed : int
-        Number of cases that count, and of those in which something is wrong.
+        Number of cases that count, and number of these in which the function is wrong.
     finding : Finding or None
-        What is wrong in the smallest case: its ``kind`` and ``words``, and, where numbers are wrong, the ``index``, what was
-        ``expected`` there and what was ``got``. Its kind is "signature" if the function cannot be called at all.
+        What is wrong in the smallest case: its ``kind`` and ``words``, and, for wrong numbers, the ``index`` of an element,
+        the number ``expected`` there and the number ``got``. The kind is "signature" if the function cannot be called.
     arguments : dict
-        The arguments of the smallest case, by refconv's names, to call your function with. A function that is wrong only when
-        it is called again must be called twice; ``finding.then`` holds the arguments that the second call changes.
+        Arguments of the smallest case, by refconv's names; call your function with them to reproduce the error. A function
+        that is wrong only in a second call must be called twice; ``finding.then`` contains the arguments that the second
+        call changes.
     hint : str or None
-        A common mistake that explains every result, right ones included; or, if it says so, every result with all options
-        at their defaults.
+        A common mistake that explains every result, right ones included; or, if the hint says so, every result with all
+        options at their defaults.
     report : str
         The report that was printed.
     """
@@ -70,39 +71,39 @@ class Verdict:
 def check(function: Callable[..., Any], name: str, *, seconds: float = 5.0) -> Verdict:
     """Compare your own function with the loop of this name, and print a report.
 
-    The function is called with the arguments of ``refconv.name``, as float64 arrays. It may take a part of the options
-    only; those that it does not take stay at their defaults. A derivative may take arguments of the forward pass instead of
-    what follows from them: ``max_pool2d_dx(dy, x, window)`` needs no argmax. A convolution that takes no mode is right if it
-    is right in one mode throughout.
+    The function is called with the arguments of ``refconv.name``, as float64 arrays. Options that your function does not
+    accept stay at their defaults. A derivative may accept arguments of the forward pass instead of arguments that follow
+    from them: ``max_pool2d_dx(dy, x, window)`` needs no argmax. A convolution that accepts no mode is right if there is one
+    mode in which it is right in every case.
 
-    The result must depend on nothing but the arguments, so a function that is right is called again in each case: with the
-    same arguments, with other numbers of the same shapes, with float32 before float64, and in random order. State between
-    calls, a cache by shape, a returned buffer that the next call overwrites and unwritten memory of ``np.empty`` are found
-    with certainty in a case where they change the result. Errors by chance are found with a probability of 1 − (1 − p)ⁿ: with
-    99.9 % if p = 2 % of the calls are wrong, since there are at least n = 342 calls if time allows. If it does not, the report
-    states the probability. A further call that is stopped is an error if it ran far longer than the first one.
+    The result must depend only on the arguments, so a function that is right is called again in each case: with the same
+    arguments, with other numbers of the same shapes, with float32 before float64, and in random order. State between calls,
+    a cache by shape, a returned buffer that the next call overwrites and uninitialised memory of ``np.empty`` are always
+    found in a case where they change the result. Random errors are found with probability 1 − (1 − p)ⁿ: 99.9 % if p = 2 % of
+    the calls are wrong, since there are at least n = 342 calls if time allows. Otherwise the report states the probability.
+    A further call that is stopped is an error if it ran far longer than the first one.
 
     Parameters
     ----------
     function : callable
         Your version.
     name : str
-        Any operator of refconv, or a derivative of one: "conv2d", "conv2d_dx", "batch_norm_grads".
+        Any operator of refconv or one of its derivatives, such as "conv2d", "conv2d_dx" or "batch_norm_grads".
     seconds : float
-        Time limit for the comparison, up to a day. The repeated calls may take half of it in addition.
+        Time limit for the comparison, at most a day. The repeated calls may take half of this time in addition.
 
     Returns
     -------
     Verdict
-        True if nothing was wrong, so that ``assert refconv.verify.check(my_conv2d, "conv2d")`` can stand in a test. False, and
-        nothing is raised, for a function that raises, never returns, or cannot be called with arguments of that operator.
+        True if nothing was wrong, so that ``assert refconv.verify.check(my_conv2d, "conv2d")`` works in a test. False, without
+        an exception, for a function that raises, never returns, or cannot be called with the arguments of the operator.
 
     Raises
     ------
     ValueError
         If refconv has no operator of this name, or seconds is out of range.
     TypeError
-        If seconds is not a number.
+        If seconds is not a real number.
 
     Examples
     --------
@@ -120,7 +121,7 @@ def check(function: Callable[..., Any], name: str, *, seconds: float = 5.0) -> V
         x = np.array([1., 2.]).reshape(1, 2, 1)
         w = np.array([1., 2.]).reshape(2, 1, 1)
       The numbers are wrong: at [0, 0, 0] it gives 4.0, and 5.0 is expected.
-      Hint: it looks as if the kernel is flipped, as in a convolution: w[0] belongs on the first pixel under the window.
+      Hint: it looks as if the kernel is flipped, as in a convolution: w[0] multiplies the first pixel under the window.
       Not tried, since the function does not take them: b, stride, padding, dilation, groups, data_format.
     >>> bool(verdict), verdict.finding.index
     (False, (0, 0, 0))
@@ -151,16 +152,16 @@ MODES = ("valid", "full", "same")
 def _of_the_mode_that_fits(
     name: str, signature: Signature, cases: Sequence[Case], seconds: float, attempt: Attempt
 ) -> Verdict:
-    """Return the verdict for the mode in which a function without an argument for the mode is right, or nearest to it."""
+    """Return the best verdict over all modes, for a function without an argument for the mode."""
     verdicts = []
     for mode in MODES:
         of_the_mode = [case for case in cases if case.options["mode"] == mode]
-        remark = f"It takes no mode: compared with mode={mode!r} alone."
+        remark = f"It accepts no mode: compared with mode={mode!r} only."
         verdicts.append(_verdict(name, signature, of_the_mode, seconds / len(MODES), attempt, remark))
         if verdicts[-1]:
             return verdicts[-1]
     nearest = min(verdicts, key=lambda verdict: (verdict.hint is None, verdict.failed, _of_shape(verdict)))
-    return replace(nearest, report=f"{nearest.report}\n  No other mode fits it either.")
+    return replace(nearest, report=f"{nearest.report}\n  It is also wrong in every other mode.")
 
 
 def _of_shape(verdict: Verdict) -> bool:
@@ -172,7 +173,7 @@ def _verdict(
 ) -> Verdict:
     attempt.calls = attempt.failures = 0
     attempt.allow(seconds)
-    trials, stopped = _all(attempt, cases, seconds)
+    trials, stopped = _all_trials(attempt, cases, seconds)
     counted, refused = _without_refused(trials)
     counted, unsteady, complete = _called_again(attempt, counted, seconds)
     wrong = [trial for trial in counted if trial.finding]
@@ -197,7 +198,11 @@ def _verdict(
 
 
 def _called_again(attempt: Attempt, trials: list[Trial], seconds: float) -> tuple[list[Trial], Trial | None, bool]:
-    """Return the trials with that of a wrong further call, an unsteady trial or None, and True if all calls were made."""
+    """Repeat calls of a function that is right when called once.
+
+    Return the trials, including a wrong further call; the trial of an unsteady function or None; and True if all calls were
+    made.
+    """
     if not trials or any(trial.late for trial in trials):
         return trials, None, True
     attempt.allow(seconds / 2)
@@ -210,15 +215,15 @@ def _called_again(attempt: Attempt, trials: list[Trial], seconds: float) -> tupl
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Run kernels on one thread: the cases are so small that a second one only adds waiting time."""
+    """Run kernels on one thread; a second one would only add waiting time in such small cases."""
     with config(threads=1):
         yield
 
 
-def _all(attempt: Attempt, cases: Sequence[Case], seconds: float) -> tuple[list[Trial], bool]:
-    """Return the trials of all cases for which there is time, and True if there was no time for the others.
+def _all_trials(attempt: Attempt, cases: Sequence[Case], seconds: float) -> tuple[list[Trial], bool]:
+    """Return the trials of the cases that fit in the time limit, and True if some cases did not.
 
-    A call that was stopped counts only if it had most of the time, or if there is no other.
+    A call that was stopped counts only if it had most of the time, or if it is the only one.
     """
     trials: list[Trial] = []
     for number, case in enumerate(cases):
@@ -232,18 +237,18 @@ def _all(attempt: Attempt, cases: Sequence[Case], seconds: float) -> tuple[list[
 
 
 def _without_refused(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
-    """Return the trials in which the function does not refuse the form of an argument, and remarks about the others.
+    """Return the trials with forms of arguments that the function accepts, and remarks.
 
-    A form, such as a stride as a pair, is refused if the function raises wherever it occurs, and not wherever
-    the same argument occurs in another form.
+    A form, such as a stride as a pair, is refused if the function raises in every trial with this form, and accepts the same
+    argument in another form.
     """
     raised: Counter[tuple[str, str]] = Counter()
     seen: Counter[tuple[str, str]] = Counter()
     for trial in trials:
-        for said in forms(trial.case).items():
-            seen[said] += 1
-            raised[said] += trial.refused
-    refused = {said for said, count in seen.items() if raised[said] == count}
+        for form_key in forms(trial.case).items():
+            seen[form_key] += 1
+            raised[form_key] += trial.refused
+    refused = {form_key for form_key, count in seen.items() if raised[form_key] == count}
     refused = {(n, form) for n, form in refused if any(other == n and (n, f) not in refused for other, f in seen)}
     trials, remarks = _without_pixels(trials)
     kept = [trial for trial in trials if not refused & forms(trial.case).items()]
@@ -251,42 +256,50 @@ def _without_refused(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
     for name, form in sorted(refused):
         first = next(trial for trial in trials if forms(trial.case).get(name) == form)
         reasons.setdefault(first.fault.words.splitlines()[0], []).append(form)
-    return kept, [*remarks, *(f"Refused, not counted: {_list(said)} ({_short(reason)})." for reason, said in reasons.items())]
+    return kept, [
+        *remarks,
+        *(f"Refused, not counted: {_format_forms(form_key)} ({_shortened(reason)})." for reason, form_key in reasons.items()),
+    ]
 
 
 def _without_pixels(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
-    """Return the trials of one prediction per example, with a remark, if a loss is right in these and wrong in the others."""
+    """Return only trials with one prediction per example if a loss is right in exactly these."""
     plain = _one_prediction_per_example(trials)
     if not plain or any(trial.finding for trial in plain) or not any(trial.finding for trial in trials):
         return trials, []
-    return plain, ["Compared with one prediction per example alone: it is wrong for several, such as one per pixel."]
+    return plain, ["Compared for one prediction per example only: it is wrong for several, such as one per pixel."]
 
 
 def _one_prediction_per_example(trials: list[Trial]) -> list[Trial]:
     return [trial for trial in trials if len(trial.case.shapes.get("logits", ())) == 2]
 
 
-def _list(said: Iterable[str]) -> str:
-    """Forms of options in one line: "dilation, stride as a number; padding='full', 'same'"."""
-    together: dict[tuple[str, str], list[str]] = {}
-    for form in said:
-        option, separator, way = form.partition("=") if "=" in form else form.partition(" as ")
-        together.setdefault((separator, option if separator == "=" else way), []).append(way if separator == "=" else option)
-    lists = {key: ", ".join(several) for key, several in together.items()}
-    return "; ".join(f"{key}={many}" if sep == "=" else f"{many}{sep}{key}" for (sep, key), many in lists.items())
+def _format_forms(options: Iterable[str]) -> str:
+    """Format forms of options, such as "dilation, stride as a number; padding='full', 'same'"."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for form in options:
+        option, separator, form_value = form.partition("=") if "=" in form else form.partition(" as ")
+        grouped.setdefault((separator, option if separator == "=" else form_value), []).append(
+            form_value if separator == "=" else option
+        )
+    lists = {key: ", ".join(values) for key, values in grouped.items()}
+    return "; ".join(f"{key}={items}" if sep == "=" else f"{items}{sep}{key}" for (sep, key), items in lists.items())
 
 
-def _short(reason: str, most: int = 50) -> str:
-    """Return an error without the line that raised it."""
-    said = reason.removeprefix("raises ").partition(", in line ")[0]
-    return said if len(said) <= most else said[: most - 1].rstrip() + "…"
+def _shortened(reason: str, most: int = 50) -> str:
+    """Return the description of an error without the line that raised it, shortened."""
+    text = reason.removeprefix("raises ").partition(", in line ")[0]
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def _hint(name: str, trials: list[Trial], defaults: Mapping[str, Any]) -> str | None:
-    """Return the mistake that explains all trials, those of one prediction per example, or those with default options."""
+    """Return a hint: the mistake that explains all trials or all trials of a group, else None.
+
+    The groups are the trials with one prediction per example and the trials with all options at their defaults.
+    """
     for group in (trials, _one_prediction_per_example(trials)):
-        if group and (whole := explanation(name, group, defaults)):
-            return f"it looks as if {whole}"
+        if group and (mistake := explanation(name, group, defaults)):
+            return f"it looks as if {mistake}"
     plain = [trial for trial in trials if not trial.case.options and "b" not in trial.given]
-    part = explanation(name, plain, defaults)
-    return part and f"with all options at their defaults it looks as if {part}"
+    mistake_by_default = explanation(name, plain, defaults)
+    return mistake_by_default and f"with all options at their defaults it looks as if {mistake_by_default}"

@@ -1,4 +1,4 @@
-"""Check a user's layer: its derivatives, its shapes, and the other properties that networks rely on."""
+"""Check of a user's layer: derivatives, shapes, and other properties that networks rely on."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = ["LayerVerdict", "check_layer"]
 
 @dataclass(frozen=True)
 class LayerVerdict:
-    """The result of :func:`check_layer`; true if nothing was wrong.
+    """Result of :func:`check_layer`: true if nothing was wrong.
 
     Parameters
     ----------
     layer : str
-        The layer, as it is printed.
+        Short repr of the layer.
     kind : str
         What is wrong: "raises", "shape", "type", "modifies", "random", "state", "derivative", "overwrites", "want_dx",
-        "inference", "adjoint" or "span"; empty if nothing is.
+        "inference", "adjoint" or "span"; empty if nothing is wrong.
     words, hint : str
-        A sentence about it, and a guess at the mistake; empty if there is none.
+        A sentence about what is wrong, and a guess at the mistake; empty if there is none.
     compared : list of Comparison
-        The gradients that agree with differences.
+        The gradients that agree with central differences.
     report : str
         The report that was printed.
     """
@@ -55,32 +55,32 @@ class LayerVerdict:
 def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: Array | None = None) -> LayerVerdict:
     r"""Check the derivatives of a layer and the other properties that networks rely on.
 
-    Print a report. In float64, for a random ∂e/∂y, in training and in inference:
+    A report is printed. The check runs in float64, for a random ∂e/∂y, in training and in inference:
 
     - ∂e/∂x and ∂e/∂θ of each trainable parameter agree with central differences,
       :math:`\frac{\partial e}{\partial x_i} \approx \frac{e(x + h u_i) - e(x - h u_i)}{2h}`;
-    - where the layer is linear in x, :math:`\langle dy, f(v) - f(0) \rangle = \langle \partial e/\partial x, v \rangle`, to
-      rounding;
-    - gradients are added to those that were there, and with ``want_dx=False`` they are the same;
-    - the output has the shape that ``output_shape`` returns, ``layer(x)`` is ``forward(x, train=False)``, and float32 stays
-      float32;
-    - neither x, dy nor the trainable parameters change, and passes do not affect each other;
-    - in inference no pixel outside of ``input_span`` has an effect, and no other example of the batch.
+    - if the layer is linear in x, :math:`\langle dy, f(v) - f(0) \rangle = \langle \partial e/\partial x, v \rangle` except
+      for rounding;
+    - gradients are added to the existing gradients, and they are the same with ``want_dx=False``;
+    - the output has the shape that ``output_shape`` returns, ``layer(x)`` equals ``forward(x, train=False)``, and float32
+      stays float32;
+    - x, dy and the trainable parameters do not change, and passes do not affect each other;
+    - in inference, neither pixels outside ``input_span`` nor other examples of the batch have an effect.
 
-    The layer itself does not change: a copy is built, and its parameters are moved away from special values such as 0.
+    The layer itself does not change: a copy is built, whose parameters are moved away from special values such as 0.
 
     Parameters
     ----------
     layer : Layer
         The layer or network.
     shape : tuple of int
-        One input, without the batch. Choose different numbers, as (5, 4, 3), so that mixed-up axes show.
+        Shape of one input, without the batch. Choose different sizes, such as (5, 4, 3), to detect swapped axes.
     rng : numpy.random.Generator or int
-        Generator or seed of all numbers.
+        Generator or seed of all random numbers.
     batch : int
         Number of inputs, at least 2.
     x : array (batch, *shape), optional
-        The inputs, for a layer that does not accept every number. By default distinct numbers between −2 and 2.
+        The inputs, for a layer that does not accept all numbers. By default distinct numbers between −2 and 2.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
     >>> verdict = check_layer(Square(), (2,))
     Square(): wrong in training: ∂e/∂x is not the derivative of forward.
       At [0, 0] backward gives -0.247301, and differences give -0.494601; 6 of 6 elements are wrong.
-      Hint: a factor: every element is 0.5 times what it must be.
+      Hint: a factor: every element is 0.5 times the expected value.
     >>> bool(verdict), verdict.kind
     (False, 'derivative')
 
@@ -162,8 +162,8 @@ def _report(
         lines = f"{name}: wrong{where}: {wrong.words}.".splitlines()
         return "\n  ".join([*lines, *([f"Hint: {wrong.hint}."] if wrong.hint else [])])
     lines = [f"{name}: right for inputs of shape {shape}, in training and in inference."]
-    for several in zip(*compared, strict=True):
-        worst = max(several, key=lambda one: one.error / one.allowed)
+    for comparisons in zip(*compared, strict=True):
+        worst = max(comparisons, key=lambda one: one.error / one.allowed)
         lines.append(
             f"∂e/∂{worst.name}: {worst.elements} elements agree with differences; "
             f"largest error {worst.error:.0e}, allowed {worst.allowed:.0e}."

@@ -1,4 +1,4 @@
-"""Gradients of a layer against central differences, with a guess at the mistake where they differ."""
+"""Comparison of a layer's gradients with central differences, and a guess at the mistake."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from refconv.verify.evidence.numeric import MARGIN, STEP
 
 __all__ = ["Comparison", "Wrong", "compare", "tolerance"]
 
-MOST_ELEMENTS = 100  # each takes two forward passes; of larger arrays, a random part and one direction are compared
-RELATIVE = 1e-7  # as in the evidence for operators
-KINK = 1e-3  # difference of the one-sided slopes, in units of the scale of e, above which there is a kink
+MOST_ELEMENTS = 100  # each takes two forward passes; larger arrays: a random part and one direction are compared
+RELATIVE = 1e-7  # relative tolerance, as in the evidence for operators
+KINK = 1e-3  # smallest difference of the one-sided slopes at a kink, as a multiple of the scale of e
 
 
 class Wrong(AssertionError):  # noqa: N818 a verdict, as Refuted
-    """What is wrong with a layer: the kind, a sentence, and a hint at the mistake."""
+    """Raised if a layer is wrong: the kind of mistake, a sentence and a hint."""
 
     def __init__(self, kind: str, words: str, hint: str = "") -> None:
         super().__init__(words)
@@ -26,7 +26,7 @@ class Wrong(AssertionError):  # noqa: N818 a verdict, as Refuted
 
 
 class Comparison(NamedTuple):
-    """A gradient that agrees with differences: elements compared, and the error of the worst with the one allowed there."""
+    """A gradient that agrees with differences: elements, largest error and error allowed there."""
 
     name: str
     elements: int
@@ -35,9 +35,10 @@ class Comparison(NamedTuple):
 
 
 def tolerance(scale: float) -> float:
-    """Return the error that central differences may have in a sum of this size.
+    """Return the error that central differences may have for a sum of this size.
 
-    Truncation and rounding are of the order of STEP² times the sum; derivatives may be a hundred times larger than it.
+    Truncation and rounding errors are of the order of STEP² times the sum; derivatives may be a hundred times larger than
+    the sum.
     """
     return float(MARGIN * STEP**2 * scale)
 
@@ -45,27 +46,27 @@ def tolerance(scale: float) -> float:
 def compare(
     name: str, claimed: Array, e: Callable[[Array], float], at: Array, scale: float, rng: np.random.Generator
 ) -> Comparison:
-    """Compare a gradient with central differences of e; raise :class:`Wrong` if an element differs.
+    """Compare a gradient with central differences of e; raise :class:`Wrong` if they differ.
 
-    At a kink, such as 0 for ReLU, every number between the two one-sided slopes is right.
+    At a kink, such as 0 for ReLU, every number between the two one-sided slopes is accepted.
 
     Parameters
     ----------
     name : str
-        The array, for messages.
+        Name of the array in messages.
     claimed : array
-        ∂e/∂a as the backward function returns or adds it.
+        ∂e/∂a as the backward function returns it or adds it.
     e : callable
-        ``e(a)`` for an array a.
+        Computes e for an array a.
     at : array
-        The point.
+        Point at which the gradient is compared.
     scale : float
         Sum of the absolute values of the terms of e, to which rounding is proportional.
     rng : numpy.random.Generator
         Chooses the elements of a large array.
     """
     if np.shape(claimed) != at.shape:
-        raise Wrong("shape", f"∂e/∂{name} has shape {np.shape(claimed)}, and {name} has {at.shape}")
+        raise Wrong("shape", f"∂e/∂{name} must have the shape of {name}, {at.shape}, got {np.shape(claimed)}")
     indices = list(np.ndindex(at.shape))
     if len(indices) > MOST_ELEMENTS:
         indices = [indices[k] for k in np.sort(rng.choice(len(indices), MOST_ELEMENTS, replace=False))]
@@ -85,7 +86,7 @@ def compare(
             f"∂e/∂{name} is not the derivative of forward.\nAt {list(indices[first])} backward gives {found[first]:.6g}, "
             f"and differences give {expected[first]:.6g}; {wrong.sum()} of {len(indices)} elements are wrong"
         )
-        raise Wrong("derivative", words, _mistake(found, expected, allowed))
+        raise Wrong("derivative", words, _guess_mistake(found, expected, allowed))
     worst = int(np.argmax(errors / limits))
     return Comparison(name, len(indices), float(errors[worst]), float(limits[worst]))
 
@@ -93,7 +94,7 @@ def compare(
 def _check_direction(
     name: str, claimed: Array, e: Callable[[Array], float], at: Array, allowed: float, rng: np.random.Generator
 ) -> None:
-    """Compare ⟨∂e/∂a, v⟩ with a difference along a random direction v of length 1, in which every element moves."""
+    """Compare ⟨∂e/∂a, v⟩ with a difference along a random unit vector v without zeros."""
     v = rng.choice([-1.0, 1.0], at.shape) / np.sqrt(at.size)
     expected, found = (e(at + STEP * v) - e(at - STEP * v)) / (2 * STEP), float(np.sum(claimed * v))
     if not abs(found - expected) <= allowed + RELATIVE * float(np.sum(np.abs(claimed * v))):
@@ -101,40 +102,40 @@ def _check_direction(
         raise Wrong("derivative", f"∂e/∂{name} is not the derivative of forward.\n{words}")
 
 
-def _moved(at: Array, index: tuple[int, ...], step: float) -> Array:
-    moved: Array = at.copy()
-    moved[index] += step
-    return moved
+def _perturbed(at: Array, index: tuple[int, ...], step: float) -> Array:
+    perturbed: Array = at.copy()
+    perturbed[index] += step
+    return perturbed
 
 
-def _slope(e: Callable[[Array], float], at: Array, index: tuple[int, ...], part: float = 1.0) -> float:
-    """Return the central difference quotient of e along one element, with a part of the usual step."""
-    step = part * STEP * max(1.0, abs(at[index]))
-    above, below = _moved(at, index, step), _moved(at, index, -step)
+def _slope(e: Callable[[Array], float], at: Array, index: tuple[int, ...], step_fraction: float = 1.0) -> float:
+    """Return the central difference of e for one element, with a fraction of the usual step."""
+    step = step_fraction * STEP * max(1.0, abs(at[index]))
+    above, below = _perturbed(at, index, step), _perturbed(at, index, -step)
     return (e(above) - e(below)) / float(above[index] - below[index])
 
 
 def _truncation(e: Callable[[Array], float], at: Array, index: tuple[int, ...], expected: float) -> float:
-    """Return a bound of the truncation error where e curves so much that it exceeds the usual one.
+    """Return a bound of the truncation error where the curvature of e is large.
 
-    The error is proportional to the square of the step, so half a step removes three quarters of it.
+    The error is proportional to the square of the step, so half the step removes three quarters of the error.
     """
-    return 2 * abs(expected - _slope(e, at, index, part=0.5))
+    return 2 * abs(expected - _slope(e, at, index, step_fraction=0.5))
 
 
 def _is_between_slopes(e: Callable[[Array], float], at: Array, index: tuple[int, ...], found: float, scale: float) -> bool:
-    """True if there is a kink within a step and the number is between the slopes on its two sides."""
+    """Return True at a kink within a step if the number is between the one-sided slopes."""
     step = STEP * max(1.0, abs(at[index]))
     here = e(at)
-    left, right = (here - e(_moved(at, index, -step))) / step, (e(_moved(at, index, step)) - here) / step
+    left, right = (here - e(_perturbed(at, index, -step))) / step, (e(_perturbed(at, index, step)) - here) / step
     slack = KINK * scale
     return bool(abs(left - right) > slack and min(left, right) - slack <= found <= max(left, right) + slack)
 
 
-def _mistake(found: Array, expected: Array, allowed: float) -> str:
-    """Return a guess: a constant factor, such as −1, or nothing at all."""
+def _guess_mistake(found: Array, expected: Array, allowed: float) -> str:
+    """Return a guess at the mistake: a zero gradient, a constant factor such as −1, or \"\"."""
     if not np.any(found):
-        return "it is zero everywhere: does backward add it?"
+        return "the gradient is zero everywhere: does backward add to it?"
     large = np.abs(expected) > 1e3 * allowed
     if not large.any():
         return ""
@@ -142,8 +143,8 @@ def _mistake(found: Array, expected: Array, allowed: float) -> str:
     factor = float(factors[0])
     if not np.allclose(factors, factor, rtol=1e-4) or not np.allclose(found, factor * expected, atol=1e3 * allowed):
         return ""
-    return "the sign: every element is −1 times what it must be" if np.isclose(factor, -1) else _of_a_factor(factor)
+    return "the sign: every element is −1 times the expected value" if np.isclose(factor, -1) else _describe_factor(factor)
 
 
-def _of_a_factor(factor: float) -> str:
-    return f"a factor: every element is {factor:.4g} times what it must be"
+def _describe_factor(factor: float) -> str:
+    return f"a factor: every element is {factor:.4g} times the expected value"

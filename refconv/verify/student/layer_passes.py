@@ -1,4 +1,4 @@
-"""Passes of a layer under check, and what must hold for them."""
+"""Forward and backward passes of a layer under check, and the properties they must have."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from refconv.verify.student.layer_gradients import Comparison, Wrong, compare, t
 __all__ = ["MODES", "Subject", "built", "check_float32", "check_mode", "check_span", "spread"]
 
 PACKAGE = Path(__file__).parents[2]
-ROUNDING = 1e-12  # relative, of float64 sums of a few hundred products
+ROUNDING = 1e-12  # relative rounding error of float64 sums of a few hundred products
 MODES = {True: "in training", False: "in inference"}
 
 
 def spread(shape: Shape, rng: np.random.Generator) -> Array:
-    """Distinct numbers around zero, further apart than a step, so that hardly any crosses a kink."""
+    """Return distinct numbers around zero, further apart than a step, to avoid crossing kinks."""
     count = int(np.prod(shape))
     return rng.permutation(np.linspace(-2, 2, count) + 0.37 / max(count, 1)).reshape(shape)
 
 
 @contextmanager
 def _calling(what: str) -> Iterator[None]:
-    """Turn an error of the layer into a finding that names the call and the line."""
+    """Convert an exception of the layer to :class:`Wrong`, which names the call and the line."""
     try:
         yield
     except Wrong:
@@ -43,19 +43,22 @@ def _calling(what: str) -> Iterator[None]:
 
 
 def built(layer: Layer, shape: Shape, rng: np.random.Generator) -> Layer:
-    """Return a copy in float64, built if the layer is not, whose parameters have no special values."""
+    """Return a built copy of the layer in float64, whose parameters have no special values."""
     made = copy.deepcopy(layer)
     with _calling("build"):
         if not made.is_built or made.input_shape != shape:
             made.build(shape, rng, np.float64)
         made.unfreeze()
         for parameter in made.named_parameters().values():
-            parameter.replace_array(parameter.value + _change(parameter, rng))
+            parameter.replace_array(parameter.value + _perturbation(parameter, rng))
     return made
 
 
-def _change(parameter: Parameter, rng: np.random.Generator) -> Array:
-    """Numbers that move a parameter away from 0 and 1; only upwards if it is not trained, since it may be a variance."""
+def _perturbation(parameter: Parameter, rng: np.random.Generator) -> Array:
+    """Return random numbers that move a parameter away from 0 and 1.
+
+    They are positive for a parameter that is not trainable, since it may be a variance.
+    """
     shape = parameter.value.shape
     change: Array = rng.uniform(0.1, 0.6, shape)
     if parameter.trainable:
@@ -67,7 +70,7 @@ def _change(parameter: Parameter, rng: np.random.Generator) -> Array:
 class Subject:
     """A built layer, its inputs and the mode of its passes.
 
-    Each pass is one of a copy, so a layer that draws random numbers repeats its draws.
+    Each pass runs on a new copy, so a layer that draws random numbers draws the same numbers again.
     """
 
     layer: Layer
@@ -75,11 +78,11 @@ class Subject:
     train: bool
 
     def copy(self) -> Layer:
-        """Return a copy with the parameters and the state of random generators of the layer."""
+        """Return a copy of the layer with its parameters and the state of its generators."""
         return copy.deepcopy(self.layer)
 
     def forward(self, layer: Layer, x: Array) -> tuple[Any, Any]:
-        """Return the outputs and the backward function of one pass."""
+        """Return the output and the backward function of one pass."""
         with _calling(f"forward(x, train={self.train})"):
             result = layer.forward(x, self.train)
             if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
@@ -87,7 +90,7 @@ class Subject:
             return result
 
     def output(self, name: str = "x", value: Array | None = None) -> Any:
-        """Return the output, with another x or another value of the parameter of this name."""
+        """Return the output for another x or another value of the parameter of this name."""
         layer = self.copy()
         if name != "x":
             layer.named_parameters()[name].value[...] = value
@@ -102,8 +105,8 @@ def _inner(a: Any, b: Any) -> float:
     return float(sum(np.sum(p * q) for p, q in zip(_parts(a), _parts(b), strict=True)))
 
 
-def _like(y: Any, rng: np.random.Generator) -> Any:
-    """Random numbers in the shape of an output, which may be a tuple."""
+def _random_like(y: Any, rng: np.random.Generator) -> Any:
+    """Return random numbers with the shape of an output, which may be a tuple."""
     made = tuple(rng.standard_normal(part.shape) for part in _parts(y))
     return made if isinstance(y, tuple) else made[0]
 
@@ -113,12 +116,12 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def check_mode(subject: Subject, rng: np.random.Generator, remarks: list[str]) -> list[Comparison]:
-    """Check everything that holds for one mode; return the gradients compared."""
+    """Check all properties for one mode and return the compared gradients."""
     y = subject.output()
     _check_output(subject, y)
-    dy = _like(y, rng)
+    dy = _random_like(y, rng)
     scale = 1 + sum(float(np.sum(np.abs(p * q))) for p, q in zip(_parts(dy), _parts(y), strict=True))
-    before = _started(subject, scale, rng)
+    before = _initial_gradients(subject, scale, rng)
     dx, gradients = _backward(subject, dy, before)
     compared = [compare("x", dx, lambda value: _inner(dy, subject.output("x", value)), subject.x, scale, rng)]
     for name, gradient in gradients.items():
@@ -140,39 +143,41 @@ def check_mode(subject: Subject, rng: np.random.Generator, remarks: list[str]) -
 
 
 def _check_output(subject: Subject, y: Any) -> None:
-    """Shapes, types, and that two passes of the same layer agree."""
+    """Check the shape and type of the output, and that two passes of equal copies agree."""
     if not all(isinstance(part, np.ndarray) for part in _parts(y)):
         raise Wrong("type", f"forward must return an array, got {type(y).__name__}")
     with _calling(f"output_shape({subject.x.shape[1:]})"):
-        foreseen = tuple(subject.layer.output_shape(subject.x.shape[1:]))
-    if (found := _parts(y)[0].shape) != (len(subject.x), *foreseen):
-        words = f"output_shape({subject.x.shape[1:]}) returns {foreseen}, and {len(subject.x)} outputs have shape {found}"
+        predicted_shape = tuple(subject.layer.output_shape(subject.x.shape[1:]))
+    if (found := _parts(y)[0].shape) != (len(subject.x), *predicted_shape):
+        words = (
+            f"output_shape({subject.x.shape[1:]}) returns {predicted_shape}, and {len(subject.x)} outputs have shape {found}"
+        )
         raise Wrong("shape", words)
     if not _same(y, subject.output()):
-        hint = "draw random numbers from a generator of the layer's own, made in make(shape, rng, dtype)"
+        hint = "draw random numbers from a generator that the layer creates in make(shape, rng, dtype)"
         raise Wrong("random", "two equal copies of the layer return different outputs for the same x", hint)
 
 
-def _started(subject: Subject, scale: float, rng: np.random.Generator) -> dict[str, Array]:
-    """Gradients to start from, by the names of the trainable parameters: large enough to be missed if overwritten."""
+def _initial_gradients(subject: Subject, scale: float, rng: np.random.Generator) -> dict[str, Array]:
+    """Return initial gradients by name of parameter, so large that overwriting them is detected."""
     trainable = {name: p for name, p in subject.layer.named_parameters().items() if p.trainable}
     unit = max(1.0, 100 * tolerance(scale))
     return {name: unit * rng.integers(1, 6, p.value.shape) for name, p in trainable.items()}
 
 
 def _backward(subject: Subject, dy: Any, before: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
-    """Return ∂e/∂x and the gradients after backward, which is called in several ways that must agree."""
+    """Return ∂e/∂x and the gradients after backward, whose results must agree in several calls."""
     dx, gradients = _one_backward(subject, dy, before)
     dx_again, again = _one_backward(subject, dy, before, between=True)
     changed = [] if _same(dx, dx_again) else ["x"]
     changed += [name for name, gradient in gradients.items() if not _same(gradient, again[name])]
     if changed:
-        hint = "keep in the closure of backward what the derivative needs, not in the layer"
-        raise Wrong("state", f"∂e/∂{changed[0]} changes if another batch passes between forward and backward", hint)
+        hint = "keep the arrays that the derivative needs in the closure of backward, not in the layer"
+        raise Wrong("state", f"∂e/∂{changed[0]} changes if another forward pass runs between forward and backward", hint)
     _, without = _one_backward(subject, dy, before, want_dx=False)
     for name, gradient in gradients.items():
         if not np.allclose(without[name], gradient, rtol=ROUNDING, atol=ROUNDING):
-            raise Wrong("want_dx", f"with want_dx=False, backward adds something else to the gradient of {name}")
+            raise Wrong("want_dx", f"with want_dx=False, backward adds different numbers to the gradient of {name}")
     return dx, gradients
 
 
@@ -184,15 +189,15 @@ def _one_backward(
     for name, parameter in parameters.items():
         parameter.grad[...] = before[name]
     y, backward = subject.forward(layer, x)
-    kept = copy.deepcopy(y)
+    y_before = copy.deepcopy(y)
     if between:
         subject.forward(layer, np.roll(subject.x, 1))
     passed = copy.deepcopy(dy)
     with _calling("backward(dy)" if want_dx else "backward(dy, want_dx=False)"):
         dx = call_backward(backward, passed, want_dx)
-    for name, now, then in (("x", x, subject.x), ("dy", passed, dy), ("its output", y, kept)):
+    for name, now, then in (("x", x, subject.x), ("dy", passed, dy), ("its output", y, y_before)):
         if not _same(now, then):
-            raise Wrong("modifies", f"a pass changes {name} in place", f"compute with a copy, or without {name} += …")
+            raise Wrong("modifies", f"a pass changes {name} in place", f"work on a copy, and avoid {name} += …")
     for name, parameter in parameters.items():
         if not np.array_equal(parameter.value, subject.layer.named_parameters()[name].value):
             raise Wrong("modifies", f"a pass changes the value of the parameter {name}", "only optimisers change parameters")
@@ -202,18 +207,21 @@ def _one_backward(
 
 
 def _check_added(name: str, gradient: Array, e: Callable[[Array], float], at: Array, scale: float) -> None:
-    """Raise if the gradient is right without the numbers that it started from: backward has overwritten them."""
+    """Raise if the gradient is right without its initial value: backward has overwritten it."""
     try:
         compare(name, gradient, e, at, scale, np.random.default_rng(0))
     except Wrong:
         return
-    hint = f'write parameters["{name.rpartition(".")[2]}"].grad += …: the layer may be used twice, or over several batches'
+    hint = f'write parameters["{name.rpartition(".")[2]}"].grad += …: the layer may be used twice, or for several batches'
     raise Wrong("overwrites", f"backward overwrites the gradient of {name} instead of adding to it", hint)
 
 
 def _check_linear(subject: Subject, dy: Any, dx: Array, rng: np.random.Generator, remarks: list[str]) -> None:
-    """If f(x + v) − f(v) = f(x) − f(0), check ⟨dy, f(v) − f(0)⟩ = ⟨∂e/∂x, v⟩, which is more exact than differences."""
-    v = _like(subject.x, rng)
+    """Check ⟨dy, f(v) − f(0)⟩ = ⟨∂e/∂x, v⟩ if f(x + v) − f(v) = f(x) − f(0).
+
+    This is more exact than differences.
+    """
+    v = _random_like(subject.x, rng)
     try:
         at_sum, at_x, at_v, at_zero = (subject.output("x", value) for value in (subject.x + v, subject.x, v, 0 * v))
     except Wrong:
@@ -221,39 +229,43 @@ def _check_linear(subject: Subject, dy: Any, dx: Array, rng: np.random.Generator
     sides = zip(*map(_parts, (at_sum, at_x, at_v, at_zero)), strict=True)
     if not all(np.allclose(a - c, b - d, rtol=ROUNDING, atol=ROUNDING) for a, b, c, d in sides):
         return
-    there, back = _inner(dy, at_v) - _inner(dy, at_zero), _inner(dx, v)
-    if not abs(there - back) <= ROUNDING * max(1.0, float(np.sum(np.abs(dx * v)))):
-        raise Wrong("adjoint", f"forward is linear in x, and ⟨dy, f(v) − f(0)⟩ is {there}, but ⟨∂e/∂x, v⟩ is {back}")
-    remarks.append(f"Linear in x {MODES[subject.train]}: ⟨dy, f(v) − f(0)⟩ = ⟨∂e/∂x, v⟩ to {abs(there - back):.0e}.")
+    inner_forward, inner_backward = _inner(dy, at_v) - _inner(dy, at_zero), _inner(dx, v)
+    if not abs(inner_forward - inner_backward) <= ROUNDING * max(1.0, float(np.sum(np.abs(dx * v)))):
+        raise Wrong(
+            "adjoint", f"forward is linear in x, and ⟨dy, f(v) − f(0)⟩ is {inner_forward}, but ⟨∂e/∂x, v⟩ is {inner_backward}"
+        )
+    remarks.append(
+        f"Linear in x {MODES[subject.train]}: ⟨dy, f(v) − f(0)⟩ = ⟨∂e/∂x, v⟩ to {abs(inner_forward - inner_backward):.0e}."
+    )
 
 
 def _check_call(subject: Subject, y: Any) -> None:
-    """Check that ``layer(x)`` is the output in inference and changes nothing."""
+    """Check that ``layer(x)`` returns the output of inference and changes nothing."""
     layer, x = subject.copy(), subject.x.copy()
     with _calling("layer(x)"):
         called = layer(x)
     if not isinstance(called, np.ndarray) or not _same(called, y):
-        raise Wrong("inference", "layer(x) is not the output of forward(x, train=False)")
+        raise Wrong("inference", "layer(x) does not return the output of forward(x, train=False)")
     if not np.array_equal(x, subject.x):
-        raise Wrong("modifies", "layer(x) changes x in place", "compute with a copy, or without x += …")
+        raise Wrong("modifies", "layer(x) changes x in place", "work on a copy, and avoid x += …")
     for name, parameter in layer.named_parameters().items():
         if not np.array_equal(parameter.value, subject.layer.named_parameters()[name].value):
-            raise Wrong("inference", f"layer(x) changes {name}, which only training may change")
+            raise Wrong("inference", f"layer(x) changes the parameter {name}, which only training may change")
 
 
 def _check_examples(subject: Subject, y: Any) -> None:
-    """Check that in inference the output of an example is the same without the other examples of its batch."""
+    """Check that in inference the output for an example does not depend on other examples."""
     alone = subject.output("x", subject.x[:1])
     if not all(
         np.allclose(a, b[:1], rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
         for a, b in zip(_parts(alone), _parts(y), strict=True)
     ):
         words = "the output of the first example changes if it is the only one in the batch"
-        raise Wrong("inference", words, "compute sums and means over the axes after the first one, unless train is True")
+        raise Wrong("inference", words, "in inference, do not compute sums or means over the first axis, the batch")
 
 
 def check_float32(layer: Layer, x: Array) -> None:
-    """Check that float32 stays float32, since layers refuse mixed types."""
+    """Check that float32 stays float32, since layers refuse mixed dtypes."""
     layer = copy.deepcopy(layer)
     for parameter in layer.named_parameters().values():
         parameter.replace_array(parameter.value.astype(np.float32))
@@ -263,11 +275,15 @@ def check_float32(layer: Layer, x: Array) -> None:
         dx = backward(copy.deepcopy(y))
     for name, part in (*(("the output", part) for part in _parts(y)), ("∂e/∂x", dx)):
         if part.dtype != np.float32:
-            raise Wrong("type", f"float32 goes in, and {name} is {part.dtype}", "the next layer needs float32: use x.dtype")
+            raise Wrong(
+                "type",
+                f"x is float32, but {name} is {part.dtype}",
+                "the next layer requires float32: allocate arrays with x.dtype",
+            )
 
 
 def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
-    """Check that inference reads no pixel outside of ``input_span``, for the middle pixel of the output."""
+    """Check that the middle output pixel depends on no input pixel outside ``input_span``."""
     subject = Subject(layer, x, train=False)
     shape, y = x.shape[1:], subject.output()
     if len(shape) < 2 or isinstance(y, tuple) or y.ndim != x.ndim:
@@ -282,10 +298,12 @@ def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
     at[axes] = [low for low, _ in middle]
     dy[tuple(at)] = np.random.default_rng(1).uniform(1, 2, dy[tuple(at)].shape)
     dx, _ = _one_backward(subject, dy, {})
-    hit = np.nonzero(np.abs(dx).sum((0, channel if channel else 1)))
-    reached = tuple((int(k.min()), int(k.max())) for k in hit) if len(hit[0]) else ()
+    affected = np.nonzero(np.abs(dx).sum((0, channel if channel else 1)))
+    reached = tuple((int(k.min()), int(k.max())) for k in affected) if len(affected[0]) else ()
     outside = [r for r, s in zip(reached, span or reached, strict=True) if r[0] < s[0] or r[1] > s[1]]
     if outside:
         raise Wrong("span", f"input_span(…, {middle}) returns {span}, and pixels {reached} have an effect")
     if span is None and reached == middle and y.shape[axes] == x.shape[axes] and min(x.shape[axes]) > 1:
-        remarks.append("Note: each pixel seems to depend only on the same pixel of x; if so, let input_span return span.")
+        remarks.append(
+            "Note: each output pixel seems to depend only on the same pixel of x; if so, let input_span return span."
+        )

@@ -1,4 +1,4 @@
-"""The report of a check, in words: what is wrong in the smallest case, the likely mistake, and remarks."""
+"""Report of a check: what is wrong in the smallest case, the likely mistake, and remarks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_PRINTED = 40  # elements of an array that the report prints
 
 
 def common_options(trials: Sequence[Trial], signature: Signature) -> list[str]:
-    """Return a remark about options that all wrong cases have in common and no right case has."""
+    """Return a remark about options that all wrong cases have in common."""
     wrong = [trial for trial in trials if trial.finding]
     right = [trial for trial in trials if not trial.finding]
     common = [
@@ -33,7 +33,7 @@ def common_options(trials: Sequence[Trial], signature: Signature) -> list[str]:
 
 
 def about_arguments(signature: Signature, name: str, smallest: Trial | None) -> list[str]:
-    """Return remarks about options: which were varied, which the function does not take, and which defaults differ."""
+    """Return remarks about options that were varied, are not accepted, or have other defaults."""
     remarks = []
     if signature.options and not smallest:
         remarks.append(f"Varied: {', '.join(signature.options)}.")
@@ -41,7 +41,7 @@ def about_arguments(signature: Signature, name: str, smallest: Trial | None) -> 
         remarks.append(f"Not tried, since the function does not take them: {', '.join(signature.without)}.")
     if smallest:
         if signature.unknown:
-            remarks.append(f"Left alone, since refconv.{name} has no such argument: {', '.join(signature.unknown)}.")
+            remarks.append(f"Kept at the default, since refconv.{name} has no such argument: {', '.join(signature.unknown)}.")
         for option, (theirs, ours) in signature.differing.items():
             if option not in smallest.given:
                 remarks.append(f"The default of {option} is {theirs!r} here, and {ours!r} in refconv.{name}.")
@@ -55,19 +55,19 @@ def about_results(trials: Sequence[Trial], name: str) -> list[str]:
 
 
 def about_right(attempt: Attempt, trials: Sequence[Trial], complete: bool) -> list[str]:
-    """Return remarks about a function that is right: its types, shared memory, and calls for which there was no time."""
-    return [*_about_float32(attempt, trials), *_about_views(trials), *_about_chance(attempt, trials, complete)]
+    """Return remarks about a function that is right: dtypes, shared memory, and calls not made."""
+    return [*_about_float32(attempt, trials), *_about_views(trials), *_about_missed_errors(attempt, trials, complete)]
 
 
 def _about_float32(attempt: Attempt, trials: Sequence[Trial]) -> list[str]:
-    """Return a remark if float32 does not stay float32, which is no error."""
+    """Return a remark, not an error, if the result for float32 arguments is not float32."""
 
     def single(*arguments: Any) -> Array:
         return floats(*arguments).astype(np.float32)
 
     again = attempt(trials[0].case, single) if trials else None
     if again and again.found and again.found[0].dtype == np.float64 and again.expected[0].dtype == np.float32:
-        return ["Note: float32 goes in and float64 comes out; refconv keeps float32, which takes half the memory."]
+        return ["Note: the result is float64 for float32 arguments; refconv returns float32, which takes half the memory."]
     return []
 
 
@@ -77,14 +77,16 @@ def _about_views(trials: Sequence[Trial]) -> list[str]:
     return [words.format(shared)] if shared else []
 
 
-def _about_chance(attempt: Attempt, trials: Sequence[Trial], complete: bool) -> list[str]:
-    """Return what remains uncertain if there was no time for all repeated calls."""
+def _about_missed_errors(attempt: Attempt, trials: Sequence[Trial], complete: bool) -> list[str]:
+    """Return remarks about errors that may be missed if not all repeated calls were made."""
     remarks = []
     if trials and not complete:
-        remarks.append("The repeated calls were stopped before their end: state between calls is not ruled out.")
+        remarks.append("There was no time for all repeated calls: the function may still keep state between calls.")
     if trials and attempt.calls < CALLS:
-        found = f"with a probability of {chance_of_detection(attempt.calls):.1%}"
-        remarks.append(f"Called {attempt.calls} times: if {CHANCE:.0%} of the calls were wrong, this would show {found}.")
+        detected = f"with a probability of {chance_of_detection(attempt.calls):.1%}"
+        remarks.append(
+            f"Called {attempt.calls} times: if {CHANCE:.0%} of the calls were wrong, this would be detected {detected}."
+        )
     return remarks
 
 
@@ -105,9 +107,9 @@ def report(
         The function of refconv.
     signature : Signature
     counted, wrong : list of Trial
-        The trials that count, and those in which something is wrong.
+        The trials that count, and the trials in which something is wrong.
     smallest : Trial or None
-        The trial to show; None if nothing is wrong.
+        The trial to print; None if nothing is wrong.
     hint : str or None
     remarks : list of str
     """
@@ -116,31 +118,32 @@ def report(
     if smallest is None:
         return "\n  ".join([f"{name}: right. {len(counted)} cases agree with the loops.", *remarks])
     lines = [f"{name}: {_outcome(len(counted), len(wrong), smallest)}:"]
-    lines += [f"  {line}" for line in _described(smallest, signature, name)]
-    lines.append(_said(smallest))
+    lines += [f"  {line}" for line in _format_arguments(smallest, signature, name)]
+    lines.append(_describe_finding(smallest))
     lines += [f"Hint: {hint}."] if hint else []
     return "\n  ".join([*lines, *remarks])
 
 
 def _outcome(cases: int, wrong: int, shown: Trial) -> str:
     if shown.fault.kind not in UNSTEADY:
-        return f"wrong in {wrong} of {cases} cases. {'One case' if shown.late else 'The smallest'}"  # a late one is not shrunk
+        # A call that was stopped is not shrunk.
+        return f"wrong in {wrong} of {cases} cases. {'One case' if shown.late else 'The smallest'}"
     when = "" if wrong else ": right when called once"
     return f"wrong in {wrong or 1} of {cases} cases{when}, but the result depends on more than the arguments. One case"
 
 
-def _described(trial: Trial, signature: Signature, name: str) -> Iterator[str]:
-    """Yield the arguments of a call as Python statements, and those that a second call changes."""
+def _format_arguments(trial: Trial, signature: Signature, name: str) -> Iterator[str]:
+    """Yield the arguments of a call, and those changed in a second call, as Python statements."""
     order = [*parameters(name), *trial.given]
     for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
         if n in signature.takes and value is not None:
-            yield _argument(n, value)
+            yield _format_argument(n, value)
     for n, value in trial.fault.then.items():
         if n in signature.takes:
-            yield f"second call: {_argument(n, value)}"
+            yield f"second call: {_format_argument(n, value)}"
 
 
-def _argument(name: str, value: Any) -> str:
+def _format_argument(name: str, value: Any) -> str:
     if name == "rng":
         return f"rng = np.random.default_rng({value})"
     if not isinstance(value, np.ndarray):
@@ -151,23 +154,27 @@ def _argument(name: str, value: Any) -> str:
     return f"{name} = np.array({numbers})" + (f".reshape{value.shape}" if value.ndim != 1 else "")
 
 
-def _said(trial: Trial) -> str:
+def _describe_finding(trial: Trial) -> str:
     finding = trial.fault
-    which = (
+    prefix = (
         f"result {finding.part + 1} of {len(trial.expected)}: "
         if len(trial.expected) > 1 and finding.index is not None
         else ""
     )
     if finding.index is None or finding.kind in UNSTEADY:
-        words = f"It {finding.words}" if finding.kind in BY_THE_FUNCTION else _sentence(finding.words)
-        return words if words.endswith("?") else f"{words}."
-    at = f"at {list(finding.index)} " if finding.index else ""
-    more = f"; {finding.wrong} of {np.size(trial.expected[finding.part])} elements are wrong" if finding.wrong > 1 else ""
-    return _sentence(f"{which}{finding.words}: {at}it gives {finding.got!r}, and {finding.expected!r} is expected{more}.")
+        sentence = f"It {finding.words}" if finding.kind in BY_THE_FUNCTION else _capitalised(finding.words)
+        return sentence if sentence.endswith("?") else f"{sentence}."
+    position = f"at {list(finding.index)} " if finding.index else ""
+    wrong_count = (
+        f"; {finding.wrong} of {np.size(trial.expected[finding.part])} elements are wrong" if finding.wrong > 1 else ""
+    )
+    return _capitalised(
+        f"{prefix}{finding.words}: {position}it gives {finding.got!r}, and {finding.expected!r} is expected{wrong_count}."
+    )
 
 
 BY_THE_FUNCTION = ("raises", "none", "type", "count", "modifies")
 
 
-def _sentence(words: str) -> str:
+def _capitalised(words: str) -> str:
     return words[0].upper() + words[1:]

@@ -1,4 +1,4 @@
-"""Which arguments of a refconv function a student's function accepts, and how it is called."""
+"""Arguments of a refconv function that a student's function accepts, and the call with them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["Signature", "Unusable", "parameters", "read"]
 
 ALIASES = {"bias": "b", "window": "kernel_size"}
 
-# A derivative may leave out what follows from the arguments of the forward pass, if it takes those instead. A mode may be
-# left out always: then one of them is meant.
+# Arguments that a derivative may omit if it accepts the arguments of the forward pass from which they follow. The mode may
+# always be omitted: the function then implements one of the modes.
 FOLLOWS: dict[str, set[str]] = {
     "argmax": {"x", "kernel_size"},
     "input_size": set(),
@@ -29,31 +29,31 @@ FOLLOWS: dict[str, set[str]] = {
 
 
 class Unusable(Exception):  # noqa: N818 - a finding about the student's function, not an error of the check
-    """The function cannot be called with the arguments of the operator."""
+    """Raised if a function cannot be called with the arguments of the operator."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Which of our arguments a student's function accepts.
+    """Arguments of a refconv function that a student's function accepts.
 
     Parameters
     ----------
     order : tuple of str
-        Our names of the arguments that it accepts by position only.
+        refconv's names of the arguments that the function accepts by position only.
     names : mapping of str to str
-        Its name for each of our arguments that it accepts by keyword.
+        The function's name for each argument that it accepts by keyword, by refconv's names.
     options : tuple of str
-        Our optional arguments that it accepts, in our order.
+        refconv's optional arguments that the function accepts, in refconv's order.
     demanded : mapping of str to anything
-        Our defaults of those options that it requires.
+        refconv's defaults of the options that the function requires.
     without : tuple of str
-        Our optional arguments that it does not accept.
+        refconv's optional arguments that the function does not accept.
     missing : tuple of str
-        Our required arguments that it does not accept, and that follow from others.
+        refconv's required arguments that the function does not accept because they follow from others.
     unknown : tuple of str
-        Its optional parameters that we do not have; they keep their defaults.
+        Optional parameters of the function that refconv does not have; they keep their defaults.
     differing : mapping of str to pair
-        Its default and ours of each option for which they differ.
+        The function's default and refconv's default of each option for which they differ.
     """
 
     order: tuple[str, ...]
@@ -67,11 +67,11 @@ class Signature:
 
     @property
     def takes(self) -> set[str]:
-        """Our names of all that it takes."""
+        """refconv's names of all arguments that the function accepts."""
         return {*self.order, *self.names}
 
     def call(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-        """Call the function with those of our arguments that it takes."""
+        """Call the function with the arguments that it accepts, given by refconv's names."""
         arguments = {**self.demanded, **arguments}
         by_name = {self.names[name]: value for name, value in arguments.items() if name in self.names}
         return function(*(arguments[name] for name in self.order if name in arguments), **by_name)
@@ -79,14 +79,15 @@ class Signature:
 
 @cache
 def parameters(name: str) -> Mapping[str, inspect.Parameter]:
-    """The parameters of ``refconv.name``, by their names."""
+    """Return the parameters of ``refconv.name`` by their names."""
     return inspect.signature(getattr(refconv, name)).parameters
 
 
 def read(function: Callable[..., Any], name: str, operator: Operator) -> Signature:
-    """Match the parameters of a function with those of ``refconv.name``: by name, and the required ones else by order.
+    """Match the parameters of a function with the parameters of ``refconv.name``.
 
-    Raises :class:`Unusable` if the function requires more than there is, or does not take what it needs.
+    They are matched by name; required parameters with other names are matched by order. Raises :class:`Unusable` if the
+    function requires an argument that refconv does not have, or does not accept an argument that it needs.
 
     >>> from refconv.verify.catalogue import find
     >>> signature = read(lambda image, kernel, stride=1: ..., "conv2d", find("conv2d"))
@@ -98,18 +99,20 @@ def read(function: Callable[..., Any], name: str, operator: Operator) -> Signatu
     public = parameters(name)
     known = {**public, **{n: p for n, p in parameters(operator.name).items() if n not in public}}
     required = [n for n, p in public.items() if p.default is p.empty]
-    own = _own_parameters(function, required)
-    names, order = _match(own, known, required, public)
-    strangers = [p.name for p in own if p.default is p.empty and p.name not in names and p.kind not in VARIADIC]
-    if strangers:
+    own_parameters = _own_parameters(function, required)
+    names, order = _match(own_parameters, known, required, public)
+    unknown_required = [
+        p.name for p in own_parameters if p.default is p.empty and p.name not in names and p.kind not in VARIADIC
+    ]
+    if unknown_required:
         raise Unusable(
             f"function must accept the arguments of refconv.{name} ({', '.join(known)}), "
-            f"got one that also requires {', '.join(strangers)}"
+            f"got one that also requires {', '.join(unknown_required)}"
         )
     takes = {*order, *names.values()}
-    demanded = {names[p.name] for p in own if p.default is p.empty and p.name in names}
-    missing = _missing(name, operator, required, takes, [p.name for p in own])
-    # What else the forward pass takes matters to a derivative only if it has to repeat some of the forward pass.
+    demanded = {names[p.name] for p in own_parameters if p.default is p.empty and p.name in names}
+    missing = _missing(name, operator, required, takes, [p.name for p in own_parameters])
+    # Further options of the forward pass matter to a derivative only if it has to repeat a part of the forward pass.
     options = [n for n, p in known.items() if p.default is not p.empty and (n in public or (missing and n != "b"))]
     return Signature(
         order=tuple(order),
@@ -118,8 +121,8 @@ def read(function: Callable[..., Any], name: str, operator: Operator) -> Signatu
         demanded={n: known[n].default for n in options if n in demanded},
         without=tuple(n for n in options if n not in takes),
         missing=missing,
-        unknown=tuple(p.name for p in own if p.name not in names and p.kind not in VARIADIC),
-        differing=_differing_defaults([p for p in own if names.get(p.name) in options], names, known),
+        unknown=tuple(p.name for p in own_parameters if p.name not in names and p.kind not in VARIADIC),
+        differing=_differing_defaults([p for p in own_parameters if names.get(p.name) in options], names, known),
     )
 
 
@@ -129,14 +132,14 @@ VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 def _own_parameters(function: Callable[..., Any], required: Sequence[str]) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # some built-in functions do not say: they get what is required, in our order
+    except (TypeError, ValueError):  # some built-in functions have no signature: pass the required arguments in order
         return [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in required]
 
 
 def _differing_defaults(
     own: Sequence[inspect.Parameter], names: Mapping[str, str], known: Mapping[str, inspect.Parameter]
 ) -> dict[str, tuple[Any, Any]]:
-    """Return, by our names, the function's default and ours where they differ."""
+    """Return the pair of the function's and refconv's default where they differ, by option."""
     pairs = {names[p.name]: (p.default, known[names[p.name]].default) for p in own if p.default is not p.empty}
     return {name: (theirs, ours) for name, (theirs, ours) in pairs.items() if str(theirs) != str(ours)}
 
@@ -147,15 +150,16 @@ def _match(
     required: Sequence[str],
     public: Mapping[str, inspect.Parameter],
 ) -> tuple[dict[str, str], list[str]]:
-    """Our name of each parameter that has one, and our names of what goes by position.
+    """Return refconv's name of each matched parameter, and the names of positional arguments.
 
-    A parameter's own name counts first, then an alias; what is required and bears neither is our next required argument.
+    A parameter is matched by its own name first, then by an alias. A required parameter that matches neither is taken as
+    refconv's next required argument.
     """
     plain = [p for p in own if p.kind not in VARIADIC]
     names = {p.name: p.name for p in plain if p.name in known}
     names |= {p.name: ALIASES[p.name] for p in plain if ALIASES.get(p.name) in known.keys() - names.keys()}
-    others = [p.name for p in plain if p.default is p.empty and p.name not in names]
-    names |= dict(zip(others, [n for n in required if n not in names.values()], strict=False))
+    unmatched = [p.name for p in plain if p.default is p.empty and p.name not in names]
+    names |= dict(zip(unmatched, [n for n in required if n not in names.values()], strict=False))
     order = [names[p.name] for p in plain if p.kind is p.POSITIONAL_ONLY and p.name in names]
     kinds = {p.kind for p in own}
     if inspect.Parameter.VAR_POSITIONAL in kinds:
@@ -170,7 +174,7 @@ def _missing(name: str, operator: Operator, required: Sequence[str], takes: set[
     for n in missing:
         case = operator.fixed[0]
         follows = (name != operator.name or n == "mode") and n not in case.shapes and FOLLOWS.get(n, {"?"}) <= takes
-        if n == "kernel_size" and n in case.given:  # a pool's, which no array has
+        if n == "kernel_size" and n in case.given:  # pooling: the size of the window does not follow from any array
             follows = False
         if not follows:
             accepted = f"only {', '.join(own)}" if own else "no argument"

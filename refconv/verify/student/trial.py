@@ -1,4 +1,4 @@
-"""One call of a student's function, compared with the loops."""
+"""Calls of a student's function, compared with the loops."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ REFUSALS = (TypeError, ValueError, NotImplementedError, AssertionError)
 
 
 class TimeUp(BaseException):  # not an Exception, so that a student's "except Exception" lets it through
-    """A call exceeded its time limit."""
+    """Raised inside a call that exceeds its time limit."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with one result.
+    """Description of what is wrong with one result.
 
     ``kind`` is "signature", "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies", or
-    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which take more than one call to see. Where known, ``part`` is the
-    number of the wrong result, ``index`` the first wrong element, and ``wrong`` the number of wrong elements. ``then`` holds
-    the arguments that a second call changed.
+    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which are found only in repeated calls. Where known, ``part`` is
+    the number of the wrong result, ``index`` the first wrong element, and ``wrong`` the number of wrong elements. ``then``
+    contains the arguments that a second call changed.
     """
 
     kind: str
@@ -55,17 +55,19 @@ class Finding:
 
     @property
     def sort(self) -> tuple[str, str]:
-        """The kind and, for an exception, its type."""
+        """Kind of the finding and, for an exception, its type."""
         return self.kind, self.words.partition(":")[0] if self.kind == "raises" else ""
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A case, all that belongs to it by our names, the loops' results, and the function's: None if not to be compared.
+    """One call of a function: the case, its arguments, the expected results and the outcome.
 
-    ``make`` filled the case with numbers; ``refused`` says that the function raised what one raises for an argument that one
-    does not want. ``passed`` are the arguments that the function got, and ``results`` the very arrays that it returned, of
-    which ``found`` has copies. ``previous`` is the trial before, if the function was called by an :class:`Attempt`.
+    ``given`` contains the arguments by refconv's names, ``expected`` the results of the loops, and ``found`` copies of the
+    function's results, or None if they cannot be compared. ``make`` filled the case with numbers. ``refused`` is True if the
+    function raised an exception of a type that is usual for an argument that is not supported. ``passed`` are the arguments
+    passed to the function, and ``results`` the arrays that it returned, not copied. ``previous`` is the previous trial, if
+    the function was called by an :class:`Attempt`.
     """
 
     case: Case
@@ -82,44 +84,50 @@ class Trial:
 
     @property
     def fault(self) -> Finding:
-        """What is wrong, of a trial in which something is."""
+        """Finding of a trial in which something is wrong."""
         if self.finding is None:
-            raise ValueError(f"nothing is wrong in {self.case}")
+            raise ValueError(f"trial must have a finding, got one in which nothing is wrong: {self.case}")
         return self.finding
 
     @property
     def late(self) -> bool:
-        """True if the call was stopped because time was up."""
+        """True if the call was stopped at its time limit."""
         return self.finding is not None and self.finding.kind == "time"
 
     @property
     def shares(self) -> str | None:
-        """Name of an argument whose memory a result shares, or None."""
+        """Name of an argument that shares memory with a result, or None."""
         arrays = {n: v for n, v in self.passed.items() if isinstance(v, np.ndarray)}
         return next((n for n, v in arrays.items() if any(np.may_share_memory(v, one) for one in self.results)), None)
 
 
 def right(name: str, given: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the results of ``refconv.name`` on the current engine as a tuple, without arguments that it does not accept."""
+    """Return the results of ``refconv.name`` on the current engine as a tuple.
+
+    Arguments that the function does not accept are left out.
+    """
     return several(getattr(refconv, name)(**{n: v for n, v in given.items() if n in parameters(name)}))
 
 
 def tried(
     function: Callable[..., Any], signature: Signature, operator: Operator, name: str, case: Case, make: Make, seconds: float
 ) -> Trial | None:
-    """Call the function in one case, filled with numbers; None if refconv or the function cannot have the case."""
+    """Call the function in one case, filled with numbers.
+
+    Return None if refconv or the function does not accept the case.
+    """
     given = arguments(operator, name, case, make)
     if given is None or ("b" in signature.demanded and "b" not in given):
         return None
     with config(engine="reference"):
         expected = right(name, given)
-    return _called(function, signature, name, Trial(case, given, expected, None, None, make), fresh(given), seconds)
+    return _with_outcome(function, signature, name, Trial(case, given, expected, None, None, make), fresh(given), seconds)
 
 
-def _called(
+def _with_outcome(
     function: Callable[..., Any], signature: Signature, name: str, trial: Trial, passed: dict[str, Any], seconds: float
 ) -> Trial:
-    """The trial with the outcome of one call, in which the function gets the arguments ``passed``."""
+    """Call the function once with the arguments ``passed``; return the trial with the outcome."""
     start, error = time.perf_counter(), None
     try:
         with time_limit(seconds), warnings.catch_warnings():
@@ -127,21 +135,21 @@ def _called(
             result = signature.call(function, passed)
     except (Exception, SystemExit, TimeUp) as raised:
         error = raised
-    took = time.perf_counter() - start
+    elapsed = time.perf_counter() - start
     if error is None:
-        results, finding = _judged(result, trial.expected, name)
+        results, finding = _as_arrays(result, trial.expected, name)
         changed = [n for n, v in trial.given.items() if isinstance(v, np.ndarray) and not np.array_equal(v, passed[n], True)]
         if finding is None and changed:
-            finding = Finding("modifies", f"changes its argument {changed[0]}; work on a copy of it")
+            finding = Finding("modifies", f"changes its argument {changed[0]} in place; work on a copy")
     else:
-        late = isinstance(error, TimeUp)
-        words = f"it gives no answer within {took:.1f} s" if late else _raised(function, error)
-        results, finding = None, Finding("time" if late else "raises", words)
+        timed_out = isinstance(error, TimeUp)
+        words = f"it does not return within {elapsed:.1f} s" if timed_out else _describe_error(function, error)
+        results, finding = None, Finding("time" if timed_out else "raises", words)
     return replace(
         trial,
         found=None if results is None else tuple(one.copy() for one in results),
         finding=finding,
-        seconds=took,
+        seconds=elapsed,
         refused=isinstance(error, REFUSALS),
         passed=passed,
         results=results or (),
@@ -149,7 +157,7 @@ def _called(
 
 
 class Attempt:
-    """A student's function, called in cases until time is up; counts its calls and those that were wrong."""
+    """A student's function with a time limit and counts of its calls and its wrong calls."""
 
     end, calls, failures = 0.0, 0, 0
     last: Trial | None = None
@@ -163,7 +171,7 @@ class Attempt:
 
     @property
     def left(self) -> float:
-        """Seconds until time is up, at least 0.01."""
+        """Seconds until the time limit, at least 0.01."""
         return max(self.end - time.perf_counter(), 0.01)
 
     @property
@@ -177,36 +185,39 @@ class Attempt:
         return None if trial is None else self._counted(trial)
 
     def again(self, trial: Trial, passed: dict[str, Any] | None = None) -> Trial:
-        """Call the function with the arguments of a trial: with new copies, or in the arrays ``passed``."""
+        """Call the function again with the arguments of a trial.
+
+        The arguments are new copies, unless the arrays ``passed`` are given.
+        """
         passed = fresh(trial.given) if passed is None else passed
-        return self._counted(_called(self.function, self.signature, self.name, trial, passed, self.left))
+        return self._counted(_with_outcome(self.function, self.signature, self.name, trial, passed, self.left))
 
     def _counted(self, trial: Trial) -> Trial:
         if not trial.refused:
             self.calls += 1
             self.failures += trial.finding is not None and not trial.late
-        # Not a chain of all trials, whose arrays would then be kept.
+        # Only one previous trial is kept: a chain would keep the arrays of all trials in memory.
         self.last = replace(trial, previous=self.last and replace(self.last, previous=None))
         return self.last
 
 
 def fresh(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Copies of the arguments as a function gets them: a seed is a generator that has not moved yet."""
+    """Return copies of the arguments to pass to a function; a seed becomes a new generator."""
     copies = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in given.items()}
     return {n: np.random.default_rng(v) if n == "rng" else v for n, v in copies.items()}
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise :class:`TimeUp` inside the block after so many seconds.
+    """Raise :class:`TimeUp` inside the block after this number of seconds.
 
-    The block runs to its end where Python cannot be interrupted: in a thread other than the main one, on Windows, and if the
-    program that embeds Python handles SIGALRM itself.
+    There is no limit where Python cannot be interrupted: outside the main thread, on Windows, and if the program that embeds
+    Python handles SIGALRM itself.
     """
     if (
         not hasattr(signal, "setitimer")
         or threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGALRM) is None  # not installed from Python, which could not restore it
+        or signal.getsignal(signal.SIGALRM) is None  # installed outside Python, which could not restore it
     ):
         yield
         return
@@ -214,7 +225,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         raise TimeUp
 
-    # Again and again after the first time: a bare "except:" in the function would swallow a single one.
+    # The signal repeats every 0.1 s: a bare "except:" in the function would swallow a single one.
     before, (left, interval) = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
     try:
         yield
@@ -223,16 +234,16 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _raised(function: Callable[..., Any], error: BaseException) -> str:
-    """The error, and the innermost line that it went through of the file in which the function stands."""
+def _describe_error(function: Callable[..., Any], error: BaseException) -> str:
+    """Describe the error and the innermost line that raised it in the file of the function."""
     file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     where = f", in line {lines[-1].lineno}: {lines[-1].line}" if lines and lines[-1].line else ""
     return f"raises {type(error).__name__}: {error}{where}"
 
 
-def _judged(result: Any, expected: tuple[Any, ...], name: str) -> tuple[tuple[Array, ...] | None, Finding | None]:
-    """The results as arrays, or None where there is nothing to compare; and what is wrong with them, or None."""
+def _as_arrays(result: Any, expected: tuple[Any, ...], name: str) -> tuple[tuple[Array, ...] | None, Finding | None]:
+    """Return the results as arrays, or None if they cannot be compared, and a finding or None."""
     if result is None:
         return None, Finding("none", "returns None; is there a return at its end?")
     results = tuple(result) if isinstance(result, tuple | list) and len(expected) > 1 else (result,)
@@ -240,15 +251,15 @@ def _judged(result: Any, expected: tuple[Any, ...], name: str) -> tuple[tuple[Ar
         return None, Finding("count", f"returns {len(results)} results, and refconv.{name} returns {len(expected)}")
     for part, (one, true) in enumerate(zip(results, expected, strict=False)):
         if isinstance(one, np.ma.MaskedArray):
-            return None, Finding("type", "returns a masked array, not a plain one", part)
+            return None, Finding("type", "returns a masked array, not a plain NumPy array", part)
         if not isinstance(one, np.ndarray | np.generic) and not (isinstance(one, int | float) and not np.ndim(true)):
-            return None, Finding("type", f"returns {_article(type(one).__name__)}, not a NumPy array", part)
+            return None, Finding("type", f"returns {_with_article(type(one).__name__)}, not a NumPy array", part)
     results = tuple(map(np.asarray, results))
     findings = (_wrong(part, one, np.asarray(true)) for part, (one, true) in enumerate(zip(results, expected, strict=False)))
     return results, next((finding for finding in findings if finding), None)
 
 
-def _article(noun: str) -> str:
+def _with_article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
@@ -257,21 +268,21 @@ def _wrong(part: int, found: Array, expected: Array) -> Finding | None:
         words = f"the result has shape {found.shape}, and {expected.shape} is expected"
         return Finding("shape", words, part, expected=expected.shape, got=found.shape)
     if found.dtype.kind != "f":
-        return Finding("dtype", f"the result holds {found.dtype}, and float64 is expected", part)
+        return Finding("dtype", f"the result has dtype {found.dtype}, and float64 is expected", part)
     differs = ~close(found, expected)
     if differs.any():
-        # An element that is not even a number says more than one that is merely wrong.
+        # NaN is reported first: it is easier to trace than a wrong number.
         not_a_number = differs & np.isnan(found)
         index = tuple(int(i) for i in np.argwhere(not_a_number if not_a_number.any() else differs)[0])
-        kind, words = ("nan", "the result is not a number") if not_a_number.any() else ("numbers", "the numbers are wrong")
+        kind, words = ("nan", "the result is NaN") if not_a_number.any() else ("numbers", "the numbers are wrong")
         return Finding(kind, words, part, index, float(expected[index]), float(found[index]), int(differs.sum()))
     if found.dtype != np.float64:
-        return Finding("dtype", f"the result holds {found.dtype}, although float64 came in: half of the digits are lost", part)
+        return Finding("dtype", f"the result has dtype {found.dtype} for float64 arguments: half of the digits are lost", part)
     return None
 
 
 def close(found: Any, expected: Any) -> Any:
-    """Element by element, whether two results are the same but for rounding, in whatever order their sums were taken."""
+    """Return a mask of the elements that are equal except for rounding in any order of sums."""
     relative = 1e-9 if np.asarray(found).dtype.itemsize >= 8 else 1e-4
     with np.errstate(all="ignore"):
         size = np.max(np.abs(expected), initial=1.0, where=np.isfinite(expected))
@@ -280,7 +291,10 @@ def close(found: Any, expected: Any) -> Any:
 
 
 def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: str, deadline: float) -> Trial:
-    """A trial that is wrong in the same way, as small as can be: ``attempt(case, make)`` tries a case."""
+    """Return the smallest trial found that is wrong in the same way.
+
+    ``attempt(case, make)`` tries a case.
+    """
 
     def fails_alike(case: Case, make: Make) -> Trial | None:
         other = attempt(case, make)

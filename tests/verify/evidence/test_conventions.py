@@ -84,7 +84,7 @@ def test_invalid_pools_are_recognised_without_the_geometry(arguments, refusal):
     assert window_axis(*arguments).refusal == refusal
     window = Window((k,), S, padding if isinstance(padding, str) else (padding,), *more)
     if refusal:
-        message = "nothing but padding" if "padding" in refusal else "at least as large as the kernel"
+        message = "only padding" if "padding" in refusal else "at least as large as the kernel"
         with pytest.raises(ValueError, match=message):
             window.pooled_size((size,))
     else:

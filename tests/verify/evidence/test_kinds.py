@@ -155,9 +155,9 @@ def test_a_function_that_depends_on_more_than_its_arguments_is_refuted(version, 
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (kept_buffer, "the result of an earlier call is changed by a later one"),
-        (wrong_in_2_percent_of_the_calls, "wrong in one call, right in another with the same input: relu"),
-        (argument_overwritten, "argument 0 is changed"),
+        (kept_buffer, "a later call changes the result of an earlier one"),
+        (wrong_in_2_percent_of_the_calls, "wrong in one call, but right in another with the same input: relu"),
+        (argument_overwritten, "the call changes argument 0 in place"),
     ],
 )
 def test_the_refutation_of_a_function_with_state_describes_the_state(version, message):

@@ -13,7 +13,7 @@ from refconv import nn, optim, reference
 from refconv.cli import main
 from refconv.cli.formulas import markdown, text
 from refconv.verify.catalogue import CATALOGUE, FORMS, LAYERS, OPERATORS, UPDATES, find
-from refconv.verify.evidence.kinds import said
+from refconv.verify.evidence.kinds import case_results
 from refconv.verify.lectures import index
 from refconv.verify.lectures.index import PACKAGE, entries, loops, root, select
 from refconv.verify.lectures.statements import FORMULAS, SIZES, STATEMENTS, ids
@@ -78,7 +78,7 @@ def test_names_outside_the_loops_exist_and_have_docstrings():
 @pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.parametrize("kind", ["symbolic", "numeric", "adjoint"])
 def test_exactly_the_listed_kinds_of_evidence_exist(name, kind):
-    exists = next(said(find(name, CATALOGUE), kind, True), None) is not None
+    exists = next(case_results(find(name, CATALOGUE), kind, True), None) is not None
     assert exists == (kind in index.evidence(CATALOGUE[name]))
 
 

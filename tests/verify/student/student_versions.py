@@ -290,7 +290,7 @@ def conv2d_stride_forgotten_once(x, w, stride=1):
     return y
 
 
-@wrong("conv2d", hint="the strides of height and width are exchanged")
+@wrong("conv2d", hint="the strides of height and width are swapped")
 def conv2d_strides_exchanged(x, w, stride=1):
     return conv2d_all(x, w, stride=stride if isinstance(stride, int) else stride[::-1])
 
@@ -305,7 +305,7 @@ def conv2d_same_of_stride_1(x, w, stride=1, padding="valid"):
     return conv2d_all(x, w, stride=stride)
 
 
-@wrong("conv2d", hint="the odd zero of 'same' is in front")
+@wrong("conv2d", hint="the extra zero of 'same' is added before the image")
 def conv2d_odd_zero_in_front(x, w, padding="valid"):
     if padding == "same":
         kh, kw = w.shape[:2]
@@ -392,7 +392,7 @@ def conv2d_no_dilation(x, w, stride=1, dilation=1):
 # ------------------------------------------------------------------------ wrong functions: derivatives of conv2d
 
 
-@wrong("conv2d_dx", hint="correlated with the kernel as it is")
+@wrong("conv2d_dx", hint="correlated with the kernel itself")
 def conv2d_dx_not_flipped(dy, w):
     return conv2d_dx_full(dy, w[::-1, ::-1])
 
@@ -412,7 +412,7 @@ def conv2d_dx_not_cropped(dy, w, input_size, padding=0):
     return conv2d_dx_scatter(dy, w, window.padded_size(input_size))
 
 
-@wrong("conv2d_dx", hint="windows that overlap overwrite each other")
+@wrong("conv2d_dx", hint="overlapping windows overwrite each other")
 def conv2d_dx_assigns(dy, w):
     kh, kw, C, _ = w.shape
     dx = np.zeros((len(dy), dy.shape[1] + kh - 1, dy.shape[2] + kw - 1, C))
@@ -422,7 +422,7 @@ def conv2d_dx_assigns(dy, w):
     return dx
 
 
-@wrong("conv2d_dx", hint="input and output channels of the kernel are exchanged")
+@wrong("conv2d_dx", hint="input and output channels of the kernel are swapped")
 def conv2d_dx_channels_exchanged(dy, w):
     return conv2d_dx_full(dy, np.swapaxes(w, 2, 3))
 
@@ -467,14 +467,14 @@ def convolve1d_same_from_the_start(x, w, mode):
     return np.convolve(x, w)[: len(x)] if mode == "same" else convolve1d_numpy(x, w, mode)
 
 
-@wrong("max_pool2d", hint="the zeros of the padding take part")
+@wrong("max_pool2d", hint="the zeros of the padding are compared")
 def max_pool2d_zeros_win(x, window, stride=None, padding=0):
     if not isinstance(padding, int):
         raise NotImplementedError("a number, please")
     return max_pool2d_loops(np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0))), window, stride)
 
 
-@wrong("max_pool2d", hint="the maximum begins at 0")
+@wrong("max_pool2d", hint="the maximum starts from 0")
 def max_pool2d_from_0(x, window):
     y = max_pool2d_loops(x, window)
     for index in np.ndindex(y.shape):
@@ -485,12 +485,12 @@ def max_pool2d_from_0(x, window):
     return y
 
 
-@wrong("max_pool2d", hint="the window's height and width are exchanged")
+@wrong("max_pool2d", hint="the window's height and width are swapped")
 def max_pool2d_exchanged(x, window):
     return max_pool2d_loops(x, window if isinstance(window, int) else window[::-1])
 
 
-@wrong("max_pool2d_dx", hint="all of several equal values")
+@wrong("max_pool2d_dx", hint="each of several equal maxima")
 def max_pool2d_dx_ties(dy, x, window):
     kh, kw = (window, window) if isinstance(window, int) else window
     dx = np.zeros_like(x)
@@ -500,7 +500,7 @@ def max_pool2d_dx_ties(dy, x, window):
     return dx
 
 
-@wrong("max_pool2d_dx", hint="the last of several equal values")
+@wrong("max_pool2d_dx", hint="the last of several equal maxima")
 def max_pool2d_dx_last(dy, x, window):
     kh, kw = (window, window) if isinstance(window, int) else window
     dx = np.zeros_like(x)
@@ -519,7 +519,7 @@ def avg_pool2d_counts_zeros(x, window, stride=None, padding="valid"):
     return refconv.avg_pool2d(x, window, stride=stride, padding=padding, count_include_pad=True)
 
 
-@wrong("avg_pool2d_dx", hint="the window's height and width are exchanged")
+@wrong("avg_pool2d_dx", hint="the window's height and width are swapped")
 def avg_pool2d_dx_exchanged(dy, window, input_size):
     kh, kw = (window, window) if isinstance(window, int) else window
     dx = np.zeros((len(dy), *input_size, dy.shape[-1]))
@@ -529,7 +529,7 @@ def avg_pool2d_dx_exchanged(dy, window, input_size):
     return dx
 
 
-@wrong("batch_norm", hint="the variance is the unbiased one")
+@wrong("batch_norm", hint="the variance is unbiased")
 def batch_norm_unbiased(x, gamma, beta, eps=1e-3):
     axes = tuple(range(x.ndim - 1))
     mean, var = x.mean(axes), x.var(axes, ddof=1)
@@ -547,7 +547,7 @@ def batch_norm_over_axis_0(x, gamma, beta, eps=1e-3):
     return gamma * (x - x.mean(0)) / np.sqrt(x.var(0) + eps) + beta
 
 
-@wrong("batch_norm_grads", hint="takes mean and variance for constants")
+@wrong("batch_norm_grads", hint="treats mean and variance as constants")
 def batch_norm_grads_of_constants(dy, x, gamma, mean, var, eps=1e-3):
     axes = tuple(range(x.ndim - 1))
     xhat = (x - mean) / np.sqrt(var + eps)
@@ -564,7 +564,7 @@ def softmax_over_the_batch(x):
     return np.exp(x) / np.exp(x).sum(0)
 
 
-@wrong("softmax_cross_entropy", hint="the mean over the examples is missing")
+@wrong("softmax_cross_entropy", hint="the loss is the sum over the examples")
 def cross_entropy_sum(logits, labels):
     loss, d = cross_entropy(logits, labels)
     return loss * len(labels), d * len(labels)
@@ -585,7 +585,7 @@ def leaky_relu_turned(x, slope=0.1):
     return np.where(x < 0, x, slope * x)
 
 
-@wrong("sigmoid_dx", hint="the sigmoid is taken of what is its output already")
+@wrong("sigmoid_dx", hint="the sigmoid is applied twice")
 def sigmoid_dx_twice(dy, y):
     s = 1 / (1 + np.exp(-y))
     return dy * s * (1 - s)
@@ -599,7 +599,7 @@ def dense_dw_averaged(x, dy):
 # ------------------------------------------------------------- wrong functions: transposed, depthwise, resized and random
 
 
-@wrong("conv2d", hint="'same' puts k // 2 zeros on both sides")
+@wrong("conv2d", hint="'same' adds k // 2 zeros on both sides")
 def conv2d_same_of_half(x, w, padding="valid"):
     return conv2d_all(x, w, padding=tuple(k // 2 for k in w.shape[:2]) if padding == "same" else padding)
 
@@ -626,7 +626,7 @@ def conv_transpose2d_flipped(x, w, stride=1):
     return conv_transpose2d_stamps(x, w, stride, flip=True)
 
 
-@wrong("conv_transpose2d", hint="overlap overwrite each other")
+@wrong("conv_transpose2d", hint="overlapping stamps overwrite each other")
 def conv_transpose2d_assigns(x, w, stride=1):
     return conv_transpose2d_stamps(x, w, stride, assign=True)
 
@@ -643,7 +643,7 @@ def depthwise_outputs_mixed(x, w):
     return y.reshape(*y.shape[:3], C * Q)
 
 
-@wrong("upsample2d", hint="as np.tile does it")
+@wrong("upsample2d", hint="as by np.tile")
 def upsample2d_tiled(x, scale):
     S, T = (scale, scale) if isinstance(scale, int) else scale
     return np.tile(x, (1, S, T, 1))
@@ -670,7 +670,7 @@ def dropout(x, rate, rng):
     return x * mask, mask
 
 
-@wrong("dropout", hint="the units that stay are not enlarged")
+@wrong("dropout", hint="the units that are kept are not scaled")
 def dropout_not_enlarged(x, rate, rng):
     return x * (rng.random(x.shape) >= rate)
 

@@ -40,7 +40,7 @@ def steady(name):
     return lambda make: STEADY.append((make, name)) or make
 
 
-SECOND = "The second call with the same input returns something else: it keeps state between calls"
+SECOND = "The second call with the same input returns a different result: the function keeps state between calls"
 
 
 @unsteady("conv2d", "state", SECOND)
@@ -91,7 +91,7 @@ def normalises_with_a_running_mean():
     return batch_norm
 
 
-@unsteady("relu", "state", "The same input returns something else after a call with x")
+@unsteady("relu", "state", "The same input gives a different result after a call with x")
 def depends_on_the_shape_of_the_call_before():
     shapes = [()]
 
@@ -115,7 +115,7 @@ def keeps_a_buffer_of_the_first_type():
     return relu
 
 
-@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: it caches by shape")
+@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: the function caches by shape")
 def caches_by_shape():
     cache = {}
 
@@ -128,7 +128,7 @@ def caches_by_shape():
     return conv2d
 
 
-@unsteady("max_pool2d_dx", "cache", "it caches by shape")
+@unsteady("max_pool2d_dx", "cache", "the function caches by shape")
 def caches_a_derivative_by_shape():
     from verify.student.student_versions import max_pool2d_dx_of_x
 
@@ -156,7 +156,7 @@ def caches_by_the_numbers_of_x_alone():
     return conv2d
 
 
-@unsteady("relu", "cache", "The result does not change when the numbers in x change: it caches by array object")
+@unsteady("relu", "cache", "The result does not change when the numbers in x change: the function caches by array object")
 def caches_by_the_array_object():
     cache = []
 
@@ -170,7 +170,7 @@ def caches_by_the_array_object():
     return relu
 
 
-@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: it caches by array object")
+@unsteady("conv2d", "cache", "The result does not change when the numbers in x change: the function caches by array object")
 def caches_by_the_identity_of_all_arrays():
     """Store the arrays, so that no later array has the id of one of them."""
     cache = {}

@@ -229,7 +229,7 @@ def test_a_loop_with_another_result_on_plain_numbers_is_refused(monkeypatch):
         ),
         ("conv2d", {"arrays": {"x": np.ones((0, 3, 3, 2))}}, ValueError, "x must hold at least one example"),
         ("conv2d", {"input": (200, 300)}, ValueError, r"x must have at most 20000 elements.* \(1, 200, 300, 2\)"),
-        ("conv2d", {"arrays": {"x": "image"}}, TypeError, "x must hold float32, float64 or integers"),
+        ("conv2d", {"arrays": {"x": "image"}}, TypeError, "x must be an array of float32, float64 or integers"),
         ("conv2d_dx", {"arrays": {"dy": np.ones((1, 4, 5, 2))}}, ValueError, "dy .* must have shape"),
     ],
 )

@@ -1,8 +1,8 @@
-"""Common mistakes, each with a function that makes it, to find a hint for a wrong result.
+"""Common mistakes and the functions that make them, used to find hints for wrong results.
 
-A mistake is words and one or several ways to make it. A way takes the arguments of a call, :class:`Given`, and computes the
-wrong result from the right one, mostly by calling the right function with an argument changed. If a student's results are
-those of one way in every case, where they are wrong and where they happen to be right, the words are the hint.
+A mistake is a description and one or several ways to make it. A way takes the arguments of a call, :class:`Given`, and
+returns the wrong result, mostly by calling the right function with a changed argument. If a student's results equal the
+results of one way in every case, in the wrong cases and in those that happen to be right, the description is the hint.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def explanation(name: str, trials: Sequence[Trial], defaults: Mapping[str, Any] 
     """
     if not any(trial.finding and trial.finding.kind in COMPARED for trial in trials):
         return None
-    trials = sorted(trials, key=lambda trial: trial.finding is None)  # what is wrong tells most
+    trials = sorted(trials, key=lambda trial: trial.finding is None)  # wrong trials first: they rule out most mistakes
     for mistake in MISTAKES.get(name, ()):
         for way in mistake.ways:
             if all(_explains(way, name, trial, defaults or {}) for trial in trials):
@@ -48,22 +48,24 @@ COMPARED = ("numbers", "shape", "nan")
 
 
 def _explains(way: Way, name: str, trial: Trial, defaults: Mapping[str, Any]) -> bool:
-    """Return True if the mistake gives the result of the student's function, or also fails where that function fails."""
+    """Return True if the mistake leads to the same results or error as the student's function."""
     if trial.finding is not None and trial.finding.kind not in (*COMPARED, "raises"):
         return False
-    nothing = trial.found is None or any(not found.size for found in trial.found)
+    has_no_elements = trial.found is None or any(not found.size for found in trial.found)
     given = {**defaults, **trial.given}
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            made = way(Given(name, given))
+            results = way(Given(name, given))
     except (ValueError, IndexError, TypeError):
-        return nothing
-    made = made if isinstance(made, tuple) else (made,)
-    if trial.found is None or len(made) < len(trial.found):
+        return has_no_elements
+    results = results if isinstance(results, tuple) else (results,)
+    if trial.found is None or len(results) < len(trial.found):
         return False
-    return all(_same(layout(name, given, np.asarray(one)), found) for one, found in zip(made, trial.found, strict=False))
+    return all(
+        _same(layout(name, given, np.asarray(result)), found) for result, found in zip(results, trial.found, strict=False)
+    )
 
 
-def _same(made: Array, found: Array) -> bool:
-    return made.shape == found.shape and bool(np.all(close(found, made)))
+def _same(result: Array, found: Array) -> bool:
+    return result.shape == found.shape and bool(np.all(close(found, result)))

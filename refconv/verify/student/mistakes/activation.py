@@ -10,11 +10,11 @@ __all__ = ["MISTAKES"]
 
 
 def backward(*mistakes):
-    """A derivative's own mistakes, and those that any derivative can have."""
+    """Return the given mistakes of one derivative, then those common to all."""
     return (
         *mistakes,
         Mistake("∂e/∂y is forgotten: the derivative is not yet multiplied with it", lambda a: a(dy=np.ones_like(a.dy))),
-        Mistake("∂e/∂y goes back unchanged", lambda a: a.dy),
+        Mistake("∂e/∂y is returned unchanged", lambda a: a.dy),
         Mistake("the sign is wrong", lambda a: -a()),
     )
 
@@ -24,7 +24,7 @@ def sigmoid(x):
 
 
 def at_zero(value):
-    """A derivative with another value where x is 0."""
+    """Return a mistake: the derivative has another value where x is 0."""
     return lambda a: np.where(a.x == 0, value(a) * a.dy, a())
 
 
@@ -32,16 +32,16 @@ WRONG_SIDE = "the slope is on the wrong side: it belongs to x < 0"
 
 MISTAKES = {
     "relu": (
-        Mistake("the negative values are kept, and the positive ones become 0", lambda a: np.minimum(a.x, 0)),
-        Mistake("negative values change their sign; they ought to become 0", lambda a: np.abs(a.x)),
+        Mistake("negative values are kept and positive values become 0", lambda a: np.minimum(a.x, 0)),
+        Mistake("negative values change their sign; they should become 0", lambda a: np.abs(a.x)),
         Mistake("values below 1 become 0; the kink is at 0", lambda a: np.where(a.x > 1, a.x, 0)),
         Mistake("the result is the derivative, 0 or 1", lambda a: (a.x > 0).astype(float), lambda a: (a.x >= 0).astype(float)),
     ),
     "relu_dx": backward(
         Mistake("the derivative at 0 is 1; by convention it is 0 there (x > 0, not x ≥ 0)", at_zero(lambda a: 1)),
         Mistake("the derivative at 0 is ½; by convention it is 0 there", at_zero(lambda a: 0.5)),
-        Mistake("the sign of ∂e/∂y decides; that of x ought to", lambda a: np.where(a.dy > 0, a.dy, 0)),
-        Mistake("the negative inputs let ∂e/∂y through; the positive ones ought to", lambda a: np.where(a.x < 0, a.dy, 0)),
+        Mistake("the sign of ∂e/∂y decides; it should be the sign of x", lambda a: np.where(a.dy > 0, a.dy, 0)),
+        Mistake("negative inputs pass ∂e/∂y on; positive inputs should", lambda a: np.where(a.x < 0, a.dy, 0)),
         Mistake("∂e/∂y is multiplied with relu(x) instead of its derivative", lambda a: a.dy * np.maximum(a.x, 0)),
     ),
     "leaky_relu": (
@@ -56,7 +56,7 @@ MISTAKES = {
     "leaky_relu_dx": backward(
         Mistake(WRONG_SIDE, lambda a: a.dy * np.where(a.x > 0, a.slope, 1)),
         Mistake("the derivative at 0 is 1; by convention it is the slope there (x > 0, not x ≥ 0)", at_zero(lambda a: 1)),
-        Mistake("the slope is ignored: negative inputs send 0 back", lambda a: a.dy * (a.x > 0)),
+        Mistake("the slope is ignored: the derivative is 0 for negative inputs", lambda a: a.dy * (a.x > 0)),
         Mistake(
             "∂e/∂y is multiplied with leaky_relu(x) instead of its derivative",
             lambda a: a.dy * np.where(a.x > 0, a.x, a.slope * a.x),
@@ -65,10 +65,11 @@ MISTAKES = {
     "elu": (
         Mistake("α is ignored", lambda a: a(alpha=1)),
         Mistake(
-            "the 1 is not subtracted: below 0 it is α · (eˣ − 1)", lambda a: np.where(a.x > 0, a.x, a.alpha * np.exp(a.x))
+            "the 1 is not subtracted: below 0 the output is α · (eˣ − 1)",
+            lambda a: np.where(a.x > 0, a.x, a.alpha * np.exp(a.x)),
         ),
         Mistake(
-            "1 is subtracted outside of the bracket: below 0 it is α · (eˣ − 1)",
+            "1 is subtracted outside the brackets: below 0 the output is α · (eˣ − 1)",
             lambda a: np.where(a.x > 0, a.x, a.alpha * np.exp(a.x) - 1),
         ),
         Mistake(
@@ -80,34 +81,36 @@ MISTAKES = {
         Mistake("the derivative at 0 is 1; by convention it is α there (x > 0, not x ≥ 0)", at_zero(lambda a: 1)),
         Mistake("α is ignored", lambda a: a(alpha=1)),
         Mistake(
-            "below 0 it is α · (eˣ − 1), as in elu itself; the derivative is α · eˣ",
+            "below 0 the factor is α · (eˣ − 1), as in elu itself; the derivative is α · eˣ",
             lambda a: a.dy * np.where(a.x > 0, 1, a.alpha * np.expm1(a.x)),
         ),
     ),
     "sigmoid": (
-        Mistake("the sign of x is wrong: it is 1 / (1 + e⁻ˣ)", lambda a: sigmoid(-a.x)),
+        Mistake("the sign of x is wrong: the sigmoid is 1 / (1 + e⁻ˣ)", lambda a: sigmoid(-a.x)),
         Mistake("the 1 in the denominator is forgotten", lambda a: np.exp(a.x)),
-        Mistake("it is the hyperbolic tangent", lambda a: np.tanh(a.x)),
+        Mistake("the function is the hyperbolic tangent", lambda a: np.tanh(a.x)),
     ),
     "sigmoid_dx": backward(
         Mistake(
-            "the sigmoid is taken of what is its output already: y comes in, not x",
+            "the sigmoid is applied twice: the argument y is already the output of the sigmoid",
             lambda a: a.dy * sigmoid(a.y) * (1 - sigmoid(a.y)),
         ),
-        Mistake("x is put in where the output y belongs: y · (1 − y)", lambda a: a.dy * a.x * (1 - a.x)),
+        Mistake("x is used in place of the output y: the derivative is y · (1 − y)", lambda a: a.dy * a.x * (1 - a.x)),
         Mistake("the factor (1 − y) is missing", lambda a: a.dy * a.y),
         Mistake("the factor y is missing", lambda a: a.dy * (1 - a.y)),
-        Mistake("it is the derivative of tanh", lambda a: a.dy * (1 - a.y * a.y)),
+        Mistake("the result is the derivative of tanh", lambda a: a.dy * (1 - a.y * a.y)),
     ),
     "tanh": (
-        Mistake("it is the sigmoid", lambda a: sigmoid(a.x)),
+        Mistake("the function is the sigmoid", lambda a: sigmoid(a.x)),
         Mistake("the sign of x is wrong", lambda a: np.tanh(-a.x)),
         Mistake("x is not doubled in (e²ˣ − 1) / (e²ˣ + 1)", lambda a: np.tanh(a.x / 2)),
     ),
     "tanh_dx": backward(
-        Mistake("tanh is taken of what is its output already: y comes in, not x", lambda a: a.dy * (1 - np.tanh(a.y) ** 2)),
-        Mistake("x is put in where the output y belongs: 1 − y²", lambda a: a.dy * (1 - a.x * a.x)),
+        Mistake(
+            "tanh is applied twice: the argument y is already the output of tanh", lambda a: a.dy * (1 - np.tanh(a.y) ** 2)
+        ),
+        Mistake("x is used in place of the output y: the derivative is 1 − y²", lambda a: a.dy * (1 - a.x * a.x)),
         Mistake("y is not squared: the derivative is 1 − y²", lambda a: a.dy * (1 - a.y)),
-        Mistake("it is the derivative of the sigmoid", lambda a: a.dy * a.y * (1 - a.y)),
+        Mistake("the result is the derivative of the sigmoid", lambda a: a.dy * a.y * (1 - a.y)),
     ),
 }

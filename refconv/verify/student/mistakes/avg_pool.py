@@ -19,21 +19,21 @@ def average(ndim):
     return (
         Mistake("the zeros of the padding are counted", lambda a: a(count_include_pad=True)),
         Mistake(
-            "the sum is divided by the whole window's size, even where it reaches over the edge",
+            "the sum is divided by the size of the whole window, even where the window extends beyond the edge",
             under_each_window(whole_average),
         ),
         Mistake(
             "count_include_pad is ignored: the zeros of the padding are never counted", lambda a: a(count_include_pad=False)
         ),
         Mistake("the sum is not divided by the number of pixels", under_each_window(np.sum)),
-        Mistake("it is the maximum, not the average", lambda a: a.other(f"max_pool{ndim}d")),
-        Mistake("the average runs over the channels as well", lambda a: a().mean(-1, keepdims=True), lambda a: a().mean(-1)),
+        Mistake("the result is the maximum, not the average", lambda a: a.other(f"max_pool{ndim}d")),
+        Mistake("the average also runs over the channels", lambda a: a().mean(-1, keepdims=True), lambda a: a().mean(-1)),
         *both(ndim),
     )
 
 
-def sent_back(kernel=lambda k: k, count=None, *, overwrite=False):
-    """∂e/∂x of average pooling with another window, another count, or = instead of +=."""
+def distributed(kernel=lambda k: k, count=None, *, overwrite=False):
+    """Return a mistake in ∂e/∂x: another window, another count, or = instead of +=."""
 
     def way(a):
         g = a.geometry
@@ -46,28 +46,31 @@ def sent_back(kernel=lambda k: k, count=None, *, overwrite=False):
         dx = np.zeros((len(a.dy), *inside.shape[SPACE], a.dy.shape[-1]))
         for index, place in places(a):
             n = inside[(0, *place)].sum() if count is None else count(g.kernel)
-            spot = tuple(slice(i * S, i * S + k) for i, S, k in zip(index, g.stride, window, strict=True))
+            window_slices = tuple(slice(i * S, i * S + k) for i, S, k in zip(index, g.stride, window, strict=True))
             share = np.expand_dims(a.dy[(slice(None), *index)] / n, tuple(range(1, 1 + a.ndim)))
             if overwrite:
-                dx[(slice(None), *spot)] = share
+                dx[(slice(None), *window_slices)] = share
             else:
-                dx[(slice(None), *spot)] += share
+                dx[(slice(None), *window_slices)] += share
         return crop(dx, a.size, [before for before, _ in a.pads])
 
     return way
 
 
 def average_dx(ndim):
-    swapped = Mistake("the window's height and width are exchanged", sent_back(lambda k: k[::-1]))
+    swapped = Mistake("the window's height and width are swapped", distributed(lambda k: k[::-1]))
     return (
         *([swapped] if ndim == 2 else []),
-        Mistake("∂e/∂y is divided by the whole window's size, even where it reaches over the edge", sent_back(count=np.prod)),
-        Mistake("∂e/∂y is not divided by the number of pixels", sent_back(count=lambda k: 1)),
+        Mistake(
+            "∂e/∂y is divided by the size of the whole window, even where the window extends beyond the edge",
+            distributed(count=np.prod),
+        ),
+        Mistake("∂e/∂y is not divided by the number of pixels", distributed(count=lambda k: 1)),
         Mistake("the zeros of the padding are counted", lambda a: a(count_include_pad=True)),
         Mistake(
             "count_include_pad is ignored: the zeros of the padding are never counted", lambda a: a(count_include_pad=False)
         ),
-        Mistake("windows that overlap overwrite each other: += is needed where there is =", sent_back(overwrite=True)),
+        Mistake("overlapping windows overwrite each other: use += instead of =", distributed(overwrite=True)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Mistakes in the convolution layer; those in its derivatives are in :mod:`refconv.verify.student.mistakes.conv_grads`."""
+"""Mistakes in the convolution layer; for its derivatives see ``conv_grads``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["MISTAKES"]
 
 
 def one_step(a, axes, name):
-    """Stride or dilation 1 along some axes, and the padding as it was."""
+    """Compute the result with stride or dilation 1 along some axes and the same padding."""
     return a(**{name: put(getattr(a.geometry, name), axes, 1), "padding": a.pads})
 
 
@@ -32,16 +32,16 @@ def swapped_pads(a):
 
 
 def same_as(a, stride, dilation):
-    """ "same" as if stride or dilation were others."""
+    """Compute the result with the zeros that "same" would add for another stride or dilation."""
     if not str(a.padding).startswith("same"):
         return a()
     return a(padding=Window(a.geometry.kernel, stride, a.padding, dilation).pads(a.size))
 
 
 def interleaved_outputs(a):
-    order = np.argsort(np.arange(a.w.shape[-1]) % a.groups, kind="stable")
+    permutation = np.argsort(np.arange(a.w.shape[-1]) % a.groups, kind="stable")
     y = np.empty_like(a())
-    y[..., order] = a(w=a.w[..., order], b=None if a.b is None else a.b[order])
+    y[..., permutation] = a(w=a.w[..., permutation], b=None if a.b is None else a.b[permutation])
     return y
 
 
@@ -78,22 +78,24 @@ def square(a):
 
 
 def half_on_both_sides(a):
-    """ "same" as many write it, with padding=k // 2."""
+    """Compute "same" with padding=k // 2, a common simplification."""
     return a(padding=tuple((k // 2, k // 2) for k in a.geometry.kernel)) if a.padding == "same" else a()
 
 
 def of_the_kernel(ndim):
-    """How the kernel lies on the image."""
+    """Return the mistakes in how the kernel is oriented."""
     return (
         *along(
-            ndim, "the kernel is flipped{}, as in a convolution: w[0] belongs on the first pixel under the window", flipped
+            ndim,
+            "the kernel is flipped{}, as in a convolution: w[0] multiplies the first pixel under the window",
+            flipped,
         ),
         Mistake("the kernel is flipped, and its channels with it", lambda a: a(w=np.flip(a.w, range(ndim + 1)))),
     )
 
 
 def of_the_window(ndim):
-    """Where the window lands."""
+    """Return the mistakes in the positions of the window."""
     return (
         *along(
             ndim,
@@ -113,37 +115,39 @@ def of_the_window(ndim):
 
 
 def of_the_padding():
-    """The zeros around the image."""
+    """Return the mistakes in the zeros around the image."""
     return (
         Mistake("the padding is ignored", lambda a: a(padding="valid")),
         Mistake(
-            "the odd zero of 'same' is in front; it belongs at the end, and in front only with 'same_lower'",
+            "the extra zero of 'same' is added before the image; it belongs after it, and before it only with 'same_lower'",
             padding_as(lambda before, after: (after, before), when=lambda a: a.padding == "same"),
         ),
         Mistake(
-            "'same_lower' is taken for 'same': its odd zero belongs in front",
+            "'same_lower' pads like 'same': its extra zero belongs before the image",
             padding_as(lambda before, after: (after, before), when=lambda a: a.padding == "same_lower"),
         ),
-        Mistake("'same' puts k // 2 zeros on both sides; a kernel of even size needs one zero less", half_on_both_sides),
+        Mistake("'same' adds k // 2 zeros on both sides; a kernel of even size needs one zero less", half_on_both_sides),
         Mistake("'same' pads as if the stride were 1", lambda a: same_as(a, 1, a.dilation), lambda a: same_as(a, 1, 1)),
         Mistake("'same' pads as if the dilation were 1", lambda a: same_as(a, a.stride, 1)),
-        Mistake("the zeros before and after are exchanged", padding_as(lambda before, after: (after, before))),
+        Mistake("the zeros before and after the image are swapped", padding_as(lambda before, after: (after, before))),
         Mistake(
-            "there are zeros only before the image, none after it",
+            "zeros are added only before the image, not after it",
             padding_as(lambda before, after: (before, 0)),
             padding_as(lambda before, after: (before + after, 0)),
         ),
         Mistake(
-            "there are zeros only after the image, none before it",
+            "zeros are added only after the image, not before it",
             padding_as(lambda before, after: (0, after)),
             padding_as(lambda before, after: (0, before + after)),
         ),
-        Mistake("the zeros before the image are put on both sides", padding_as(lambda before, after: (before, before))),
+        Mistake(
+            "the number of zeros before the image is used on both sides", padding_as(lambda before, after: (before, before))
+        ),
     )
 
 
 def of_groups():
-    """Which channels an output reads."""
+    """Return the mistakes in the channels that an output reads."""
     return (
         Mistake(
             "each output reads the input channels of the first group",
@@ -153,12 +157,12 @@ def of_groups():
             "groups are interleaved: output channel o belongs to group o // (outputs / groups), not to o % groups",
             interleaved_outputs,
         ),
-        Mistake("groups are interleaved: a group's input channels lie side by side", interleaved_inputs),
+        Mistake("groups are interleaved: the input channels of a group are consecutive", interleaved_inputs),
     )
 
 
 def of_the_bias(ndim):
-    """The bias."""
+    """Return the mistakes in the bias."""
     return (
         Mistake("the bias is forgotten", lambda a: a(b=None)),
         Mistake("the bias is subtracted", bias_times(lambda a: -1)),
@@ -169,16 +173,14 @@ def of_the_bias(ndim):
 
 
 def of_the_sum(ndim):
-    """What is added up."""
+    """Return the mistakes in the sum of products."""
     return (
         Mistake(
-            "each product overwrites the sum: += is needed where there is =",
+            "each product overwrites the sum: use += instead of =",
             last_product,
             lambda a: last_product(a) + (0 if a.b is None else a.b),
         ),
-        Mistake(
-            "each tap of the kernel overwrites the sum: += is needed where there is =", last_tap, lambda a: last_tap(a, b=None)
-        ),
+        Mistake("each tap of the kernel overwrites the sum: use += instead of =", last_tap, lambda a: last_tap(a, b=None)),
         Mistake("only the first input channel counts; the sum runs over all of them", lambda a: a(w=only(a.w, 0, -2))),
         Mistake("only the last input channel counts; the sum runs over all of them", lambda a: a(w=only(a.w, -1, -2))),
         Mistake(
@@ -191,16 +193,16 @@ def of_the_sum(ndim):
 
 
 def of_the_result(ndim):
-    """What comes out."""
+    """Return the mistakes in the result as a whole."""
     return (
         Mistake(
-            "only the first image of the batch is looked at",
+            "only the first image of the batch is used",
             lambda a: only(a(), 0, 0),
             lambda a: np.repeat(a()[:1], len(a.x), 0),
             lambda a: a()[:1],
             lambda a: a()[0],
         ),
-        Mistake("input and output channels of the kernel are exchanged", lambda a: a(w=np.swapaxes(a.w, -1, -2))),
+        Mistake("input and output channels of the kernel are swapped", lambda a: a(w=np.swapaxes(a.w, -1, -2))),
         *along(ndim, "the end of the result is missing{}", without_last, last_is_zero),
     )
 
@@ -220,21 +222,21 @@ def forward(ndim):
 
 FORWARD_2D = (
     Mistake(
-        "the strides of height and width are exchanged",
+        "the strides of height and width are swapped",
         lambda a: a(stride=a.geometry.stride[::-1]),
         lambda a: a(stride=a.geometry.stride[::-1], padding=a.pads),
     ),
-    Mistake("the stride of the height is used for the width as well", lambda a: a(stride=a.geometry.stride[0])),
+    Mistake("the stride of the height is also used for the width", lambda a: a(stride=a.geometry.stride[0])),
     Mistake(
-        "the dilations of height and width are exchanged",
+        "the dilations of height and width are swapped",
         lambda a: a(dilation=a.geometry.dilation[::-1]),
         lambda a: a(dilation=a.geometry.dilation[::-1], padding=a.pads),
     ),
-    Mistake("the padding of height and width is exchanged", swapped_pads, lambda a: a(padding=a.pads[::-1])),
-    Mistake("the padding of the height is used for the width as well", lambda a: a(padding=a.pads[:1] * 2)),
-    Mistake("the kernel's height and width are exchanged", lambda a: a(w=np.swapaxes(a.w, 0, 1))),
-    Mistake("the kernel's height is taken for its width as well", square),
-    Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)),
+    Mistake("the padding of height and width is swapped", swapped_pads, lambda a: a(padding=a.pads[::-1])),
+    Mistake("the padding of the height is also used for the width", lambda a: a(padding=a.pads[:1] * 2)),
+    Mistake("the kernel's height and width are swapped", lambda a: a(w=np.swapaxes(a.w, 0, 1))),
+    Mistake("the kernel's height is also used as its width", square),
+    Mistake("height and width of the result are swapped", lambda a: np.swapaxes(a(), 1, 2)),
 )
 
 MISTAKES = {"conv1d": forward(1), "conv2d": forward(2), **conv_grads.MISTAKES}

@@ -12,8 +12,8 @@ from refconv.verify.student.mistakes.mistake import Mistake
 __all__ = ["MISTAKES"]
 
 
-def ends(a):
-    """The output padding, one number for each axis."""
+def output_paddings(a):
+    """Return the output padding, one number for each axis."""
     return tuple(np.broadcast_to(a.output_padding, a.ndim))
 
 
@@ -21,21 +21,21 @@ def output_size(a):
     return a().shape[SPACE]
 
 
-def whole(a, **changes):
-    """Everything that the stamps reach, nothing cut off."""
+def uncropped(a, **changes):
+    """Compute the result without cutting off the padding."""
     return a(padding="valid", output_padding=0, **changes)
 
 
 def in_front(a):
-    """The zeros of the output padding before the rest."""
+    """Compute the result with the output padding at the beginning instead of the end."""
     y = a(b=None)
-    for axis, n in enumerate(ends(a), 1):
+    for axis, n in enumerate(output_paddings(a), 1):
         y = np.roll(y, n, axis)
     return y if a.b is None else y + a.b
 
 
 def overwritten(a):
-    """Each stamp replaces what others have left there."""
+    """Compute the result with = instead of +=: each stamp overwrites earlier ones."""
     y, w = np.zeros_like(a(b=None)), np.ones_like(a.w)
     for index in np.ndindex(a.x.shape[SPACE]):
         one = np.zeros_like(a.x)
@@ -46,7 +46,7 @@ def overwritten(a):
 
 
 def cropped_at(start):
-    """The padding is cut off, but too much or too little of it in front."""
+    """Return a mistake: too much or too little padding is cut off at the beginning."""
 
     def way(a):
         pads = Window(a.geometry.kernel, a.stride, a.padding, a.dilation).pads(output_size(a))
@@ -58,19 +58,19 @@ def cropped_at(start):
 
 def forward(ndim):
     return (
-        *along(ndim, "the kernel is flipped{}: w[0] belongs on the first pixel of its stamp", flipped),
+        *along(ndim, "the kernel is flipped{}: w[0] belongs to the first pixel of each stamp", flipped),
         Mistake(
-            "the stride is ignored: stamps lie stride pixels apart",
+            "the stride is ignored: consecutive stamps are stride pixels apart",
             lambda a: a(stride=1, output_padding=0),
-            lambda a: whole(a, stride=1),
+            lambda a: uncropped(a, stride=1),
         ),
-        Mistake("stamps that overlap overwrite each other: += is needed where there is =", overwritten),
-        Mistake("the padding is not cut off", lambda a: a(padding="valid"), whole),
+        Mistake("overlapping stamps overwrite each other: use += instead of =", overwritten),
+        Mistake("the padding is not cut off", lambda a: a(padding="valid"), uncropped),
         Mistake("the padding is cut off only at the end", cropped_at(lambda before, after: 0)),
-        Mistake("the padding is cut off only in front", cropped_at(lambda before, after: before + after)),
-        Mistake("the output padding is in front; it belongs at the end", in_front),
+        Mistake("the padding is cut off only at the beginning", cropped_at(lambda before, after: before + after)),
+        Mistake("the output padding is at the beginning; it belongs at the end", in_front),
         Mistake("the output padding is ignored", lambda a: a(output_padding=0)),
-        Mistake("input and output channels of the kernel are exchanged", lambda a: a(w=np.swapaxes(a.w, -1, -2))),
+        Mistake("input and output channels of the kernel are swapped", lambda a: a(w=np.swapaxes(a.w, -1, -2))),
         Mistake("the bias is forgotten", lambda a: a(b=None)),
         Mistake("the bias is subtracted", bias_times(lambda a: -1)),
         Mistake("only the last input channel counts; the sum runs over all of them", lambda a: a(x=only(a.x, -1, -1))),
@@ -79,8 +79,8 @@ def forward(ndim):
 
 def derivative_x(ndim):
     return (
-        *along(ndim, "the kernel is flipped{}; here ∂e/∂y is correlated with it as it is", flipped),
-        Mistake("input and output channels of the kernel are exchanged", lambda a: a(w=np.swapaxes(a.w, -1, -2))),
+        *along(ndim, "the kernel is flipped{}; here ∂e/∂y is correlated with the kernel itself", flipped),
+        Mistake("input and output channels of the kernel are swapped", lambda a: a(w=np.swapaxes(a.w, -1, -2))),
     )
 
 
@@ -88,7 +88,7 @@ def derivative_w(ndim):
     return (
         *along(ndim, "the result is flipped{}", lambda a, axes: np.flip(a(), axes)),
         Mistake("the result is averaged over the batch; it is a sum", lambda a: a() / len(a.x)),
-        Mistake("input and output channels of the result are exchanged", lambda a: np.swapaxes(a(), -1, -2)),
+        Mistake("input and output channels of the result are swapped", lambda a: np.swapaxes(a(), -1, -2)),
     )
 
 

@@ -11,7 +11,7 @@ __all__ = ["MISTAKES"]
 
 
 def part_of_full(start):
-    """The result cut out of the full one at another place."""
+    """Return a mistake: the result is cut out of the full one at another position."""
 
     def way(a):
         first = tuple(start(k, length, n) for k, length, n in zip(a.w.shape, a(mode="full").shape, a().shape, strict=True))
@@ -21,11 +21,11 @@ def part_of_full(start):
 
 
 def odd_zero_behind(a):
-    """ "same" with an even kernel, one place further."""
+    """Compute "same" shifted by one element for an even kernel."""
     return part_of_full(lambda k, length, n: k // 2)(a) if a.mode == "same" else a()
 
 
-def sliding(ndim, flip, turned):
+def sliding(ndim, flip, reversed_words):
     def without_last(a, axes):
         y = a()
         return y[tuple(slice(n - (axis in axes)) for axis, n in enumerate(y.shape))]
@@ -38,29 +38,29 @@ def sliding(ndim, flip, turned):
 
     mistakes = (
         *along(ndim, flip, lambda a, axes: a(w=np.flip(a.w, axes))),
-        Mistake("mode is ignored: the result is always that of 'full'", lambda a: a(mode="full")),
-        Mistake("mode is ignored: the result is always that of 'valid'", lambda a: a(mode="valid")),
-        Mistake("mode is ignored: the result is always that of 'same'", lambda a: a(mode="same")),
-        Mistake("'full' gives what 'same' ought to give", lambda a: a(mode="same" if a.mode == "full" else a.mode)),
+        Mistake("mode is ignored: the result is always computed with 'full'", lambda a: a(mode="full")),
+        Mistake("mode is ignored: the result is always computed with 'valid'", lambda a: a(mode="valid")),
+        Mistake("mode is ignored: the result is always computed with 'same'", lambda a: a(mode="same")),
+        Mistake("'full' returns the result of 'same'", lambda a: a(mode="same" if a.mode == "full" else a.mode)),
         Mistake(
-            "'same' is the beginning of 'full'; it ought to be its middle",
+            "'same' is the beginning of 'full'; it should be the middle",
             lambda a: part_of_full(lambda k, length, n: 0)(a) if a.mode == "same" else a(),
         ),
-        Mistake("the middle of 'full' is one off when the kernel is even", odd_zero_behind),
-        Mistake(turned, lambda a: np.flip(a())),
-        Mistake("each product overwrites the sum: += is needed where there is =", last_product),
+        Mistake("the middle of 'full' is off by one for a kernel of even size", odd_zero_behind),
+        Mistake(reversed_words, lambda a: np.flip(a())),
+        Mistake("each product overwrites the sum: use += instead of =", last_product),
         *along(ndim, "the end of the result is missing{}", without_last),
     )
     if ndim == 1:
         return mistakes
-    return (*mistakes, Mistake("the kernel's height and width are exchanged", lambda a: a(w=a.w.T)))
+    return (*mistakes, Mistake("the kernel's height and width are swapped", lambda a: a(w=a.w.T)))
 
 
 FLIPPED = "the kernel is flipped{}: a cross-correlation adds x[t + i] · w[i], and a convolution x[t − i] · w[i]"
 NOT_FLIPPED = "the kernel is not flipped{}: a convolution adds x[t − i] · w[i], and a cross-correlation x[t + i] · w[i]"
 
 MISTAKES = {
-    f"{name}{ndim}d": sliding(ndim, flip, "the result is turned round")
+    f"{name}{ndim}d": sliding(ndim, flip, "the result is reversed")
     for ndim in (1, 2)
     for name, flip in (("convolve", NOT_FLIPPED), ("cross_correlate", FLIPPED))
 }

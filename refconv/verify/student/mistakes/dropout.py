@@ -10,12 +10,12 @@ __all__ = ["MISTAKES"]
 
 
 def masked(change):
-    """Both results, with a mask made from where units are kept, from the rate, and from the right mask."""
+    """Return a mistake that replaces the mask by ``change(kept, rate, mask)``."""
 
     def way(a):
         _, mask = a()
-        other = change(mask > 0, a.rate, mask)
-        return a.x * other, other
+        wrong_mask = change(mask > 0, a.rate, mask)
+        return a.x * wrong_mask, wrong_mask
 
     return way
 
@@ -23,14 +23,17 @@ def masked(change):
 MISTAKES = {
     "dropout": (
         Mistake(
-            "the units that stay are not enlarged: 1 / (1 − rate) is missing", masked(lambda kept, rate, mask: kept * 1.0)
-        ),
-        Mistake("the units that stay are divided by rate; it is 1 − rate", masked(lambda kept, rate, mask: kept / rate)),
-        Mistake(
-            "the units that stay are multiplied with 1 − rate; they are divided by it", masked(lambda k, r, m: k * (1 - r))
+            "the units that are kept are not scaled: the factor 1 / (1 − rate) is missing",
+            masked(lambda kept, rate, mask: kept * 1.0),
         ),
         Mistake(
-            "the mask is inverted: a unit stays where the random number is at least rate",
+            "the units that are kept are divided by rate instead of 1 − rate", masked(lambda kept, rate, mask: kept / rate)
+        ),
+        Mistake(
+            "the units that are kept are multiplied by 1 − rate instead of divided by it", masked(lambda k, r, m: k * (1 - r))
+        ),
+        Mistake(
+            "the mask is inverted: a unit is kept where the random number is at least rate",
             masked(lambda kept, rate, mask: ~kept / (1 - rate)),
             masked(lambda kept, rate, mask: ~kept / rate),
             masked(lambda kept, rate, mask: ~kept * 1.0),
@@ -38,8 +41,8 @@ MISTAKES = {
         Mistake("nothing is dropped", masked(lambda kept, rate, mask: np.ones_like(mask))),
     ),
     "dropout_dx": (
-        Mistake("∂e/∂y goes back unchanged, also through units that were dropped", lambda a: a.dy),
+        Mistake("∂e/∂y is returned unchanged, also for units that were dropped", lambda a: a.dy),
         Mistake("the factor 1 / (1 − rate) of the mask is missing", lambda a: a.dy * (a.mask > 0)),
-        Mistake("the mask alone is the result; ∂e/∂y has to be multiplied with it", lambda a: a.mask),
+        Mistake("the result is the mask alone; it must be multiplied by ∂e/∂y", lambda a: a.mask),
     ),
 }

@@ -23,17 +23,20 @@ SPACE = slice(1, -1)
 
 
 def put(values, axes, new):
-    """The values, with those of some axes replaced by one value or by those of another sequence.
+    """Return the values with those of some axes replaced by one number or by another sequence.
 
     >>> put((2, 3), (1,), 7), put((2, 3), (0, 1), (5, 6))
     ((2, 7), (5, 6))
     """
-    news = new if isinstance(new, tuple) else (new,) * len(values)
-    return tuple(news[axis] if axis in axes else value for axis, value in enumerate(values))
+    replacements = new if isinstance(new, tuple) else (new,) * len(values)
+    return tuple(replacements[axis] if axis in axes else value for axis, value in enumerate(values))
 
 
 def along(ndim, words, *ways):
-    """One mistake for each choice of axes, said where the words have a {}; a way takes the axes, too, the height being 0."""
+    """Return one mistake for each choice of axes; the axes are named where the words contain {}.
+
+    Each way is called as ``way(a, axes)``; axis 0 is the height.
+    """
     if ndim == 1:
         return [Mistake(words.format(""), *(lambda a, way=way: way(a, (0,)) for way in ways))]
     choices = (
@@ -45,18 +48,18 @@ def along(ndim, words, *ways):
 
 
 def crop(y, size, start=None):
-    """Of each image so many rows and columns, from the first one on or from others."""
+    """Crop each image to this number of rows and columns, beginning at ``start``."""
     inside = [slice(s, s + n) for s, n in zip(start or (0,) * len(size), size, strict=True)]
     return y[(slice(None), *inside)]
 
 
 def zeros_around(x, pads):
-    """Images with zeros around them."""
+    """Pad images with zeros."""
     return np.pad(x, [(0, 0), *pads, (0, 0)])
 
 
 def only(array, index, axis):
-    """The array with zeros everywhere but at one index, or one slice, of an axis."""
+    """Return a copy of the array that is zero except at one index, or one slice, of an axis."""
     kept = np.zeros_like(array)
     where = (slice(None),) * (axis % array.ndim) + (index,)
     kept[where] = array[where]
@@ -64,7 +67,7 @@ def only(array, index, axis):
 
 
 def padding_as(change, *, when=lambda a: True):
-    """The result with other zeros around the image: ``change`` makes them from those that are right."""
+    """Return a mistake with other padding: ``change(before, after)`` of each pair of zeros."""
     return lambda a: a(padding=tuple(change(*pair) for pair in a.pads)) if when(a) else a()
 
 

@@ -11,7 +11,7 @@ __all__ = ["MISTAKES"]
 
 
 def over(axis, function):
-    """The function along another axis than the last."""
+    """Return a mistake: the function is applied along this axis instead of the last."""
 
     def way(a):
         return np.moveaxis(function(np.moveaxis(a.x, axis, -1)), -1, axis)
@@ -23,11 +23,13 @@ def log_softmax_of_all(a):
     return refconv.log_softmax(a.x.reshape(1, -1)).reshape(a.x.shape)
 
 
-def scores(function, whole):
+def scores(function, of_all_examples):
     return (
-        Mistake("the sum runs over the first axis, the examples; the classes lie along the last", over(0, function)),
-        Mistake("the sum runs over axis 1; the classes lie along the last, which is −1", over(1, function)),
-        Mistake("the sum runs over all examples together; each has a sum of its own", whole),
+        Mistake(
+            "the sum runs over the first axis, the examples; it must run over the last axis, the classes", over(0, function)
+        ),
+        Mistake("the sum runs over axis 1; it must run over the last axis, −1, the classes", over(1, function)),
+        Mistake("the sum runs over all examples together; each example needs a separate sum", of_all_examples),
         Mistake("the sign of x is wrong", lambda a: function(-a.x)),
     )
 
@@ -41,7 +43,7 @@ def loss_and(change_loss, change_gradient=None):
 
 
 def shared_among_the_others(a):
-    """The smoothed label shared among the other classes only."""
+    """Compute both results with the smoothed label shared among the other classes only."""
     K = a.logits.shape[-1]
     right = np.eye(K)[np.asarray(a.labels)]
     target = (1 - a.label_smoothing) * right + a.label_smoothing / max(K - 1, 1) * (1 - right)
@@ -51,7 +53,7 @@ def shared_among_the_others(a):
 
 
 def weights_of(a):
-    """The weight of each example, with an axis for the classes."""
+    """Return the weight of each example, with an axis for the classes."""
     labels = np.asarray(a.labels)
     return (np.ones(labels.shape) if a.class_weights is None else np.asarray(a.class_weights, np.float64)[labels])[..., None]
 
@@ -61,7 +63,7 @@ def shares_of(a):
 
 
 def divided_by_the_examples(a):
-    """The weighted sum divided by N instead of by the sum of the weights."""
+    """Compute both results with the weighted sum divided by N instead of the sum of the weights."""
     loss, dlogits = a()
     factor = weights_of(a).mean()
     return loss * factor, dlogits * factor
@@ -88,7 +90,7 @@ def first(a):
 
 
 def along_the_first_axis(value, a):
-    """The mean over the examples only, of the sums of each."""
+    """Scale a value as if the mean were taken over the examples only."""
     shape = first(a).shape
     return value * first(a).size / (shape[0] if shape else 1)
 
@@ -123,37 +125,41 @@ MISTAKES = {
             lambda a: np.exp(a.x),
             lambda a: np.exp(a.x - a.x.max(-1, keepdims=True)),
         ),
-        Mistake("it is x, divided by its sum: the exponential is missing", lambda a: a.x / a.x.sum(-1, keepdims=True)),
-        Mistake("it is the logarithm of softmax", lambda a: refconv.log_softmax(a.x)),
+        Mistake("the result is x divided by its sum: the exponential is missing", lambda a: a.x / a.x.sum(-1, keepdims=True)),
+        Mistake("the result is the logarithm of softmax", lambda a: refconv.log_softmax(a.x)),
         *scores(refconv.softmax, lambda a: np.exp(log_softmax_of_all(a))),
     ),
     "log_softmax": (
-        Mistake("the logarithm is missing: it is softmax", lambda a: refconv.softmax(a.x)),
+        Mistake("the logarithm is missing: the result is softmax", lambda a: refconv.softmax(a.x)),
         Mistake("the sign is wrong", lambda a: -a()),
         *scores(refconv.log_softmax, log_softmax_of_all),
     ),
     "softmax_dx": (
         Mistake(
-            "each class is differentiated alone: y · (1 − y); the others depend on x[k] too", lambda a: a.dy * a.y * (1 - a.y)
+            "each class is differentiated alone: y · (1 − y); the other classes also depend on x[k]",
+            lambda a: a.dy * a.y * (1 - a.y),
         ),
-        Mistake("the sum over the classes is missing: it is y · (∂e/∂y − Σ ∂e/∂y · y)", lambda a: a.dy * a.y),
+        Mistake("the sum over the classes is missing: the derivative is y · (∂e/∂y − Σ ∂e/∂y · y)", lambda a: a.dy * a.y),
         Mistake(
-            "the factor y is missing: it is y · (∂e/∂y − Σ ∂e/∂y · y)", lambda a: a.dy - (a.dy * a.y).sum(-1, keepdims=True)
+            "the factor y is missing: the derivative is y · (∂e/∂y − Σ ∂e/∂y · y)",
+            lambda a: a.dy - (a.dy * a.y).sum(-1, keepdims=True),
         ),
         Mistake("the sum has the wrong sign", lambda a: a.y * (a.dy + (a.dy * a.y).sum(-1, keepdims=True))),
     ),
     "log_softmax_dx": (
         Mistake("e^y is forgotten in ∂e/∂y − e^y · Σ ∂e/∂y", lambda a: a.dy - a.y * a.dy.sum(-1, keepdims=True)),
-        Mistake("the sum over the classes is missing: it is ∂e/∂y − e^y · Σ ∂e/∂y", lambda a: a.dy - np.exp(a.y) * a.dy),
-        Mistake("it is the derivative of softmax", lambda a: refconv.softmax_dx(a.dy, y=np.exp(a.y))),
+        Mistake(
+            "the sum over the classes is missing: the derivative is ∂e/∂y − e^y · Σ ∂e/∂y", lambda a: a.dy - np.exp(a.y) * a.dy
+        ),
+        Mistake("the result is the derivative of softmax", lambda a: refconv.softmax_dx(a.dy, y=np.exp(a.y))),
     ),
     "softmax_cross_entropy": (
         Mistake(
-            "the mean over the examples is missing: it is a sum",
+            "the loss is the sum over the examples; it should be the mean",
             loss_and(times_examples, times_examples),
             loss_and(times_examples),
         ),
-        Mistake("the gradient is not divided by the number of examples, the loss is", loss_and(same, times_examples)),
+        Mistake("the loss is divided by the number of examples, but the gradient is not", loss_and(same, times_examples)),
         Mistake("the label smoothing is ignored", lambda a: a(label_smoothing=0)),
         Mistake("the label smoothing is shared among the wrong classes only; every class gets α / K", shared_among_the_others),
         Mistake("the sign is wrong", loss_and(sign), loss_and(same, sign), loss_and(sign, sign)),
@@ -161,8 +167,8 @@ MISTAKES = {
             "the gradient is softmax alone: the 1 is not subtracted at the label",
             loss_and(same, lambda d, a: refconv.softmax(a.logits) * shares_of(a)),
         ),
-        Mistake("the mean is taken over the classes as well", loss_and(lambda loss, a: loss / a.logits.shape[-1])),
-        Mistake("the logarithm is that of base 2", loss_and(lambda loss, a: loss / np.log(2))),
+        Mistake("the mean is also taken over the classes", loss_and(lambda loss, a: loss / a.logits.shape[-1])),
+        Mistake("the logarithm has base 2", loss_and(lambda loss, a: loss / np.log(2))),
         Mistake(
             "the logarithm is missing",
             lambda a: (
@@ -174,7 +180,7 @@ MISTAKES = {
     ),
     "mean_squared_error": (
         Mistake(
-            "the mean over the elements is missing: it is a sum",
+            "the loss is the sum over the elements; it should be the mean",
             loss_and(times_elements, times_elements),
             loss_and(times_elements),
         ),
@@ -184,29 +190,33 @@ MISTAKES = {
             loss_and(along_the_first_axis),
         ),
         Mistake("the gradient lacks the factor 2", loss_and(same, halved)),
-        Mistake("loss and gradient are halved: it is the mean of (p − t)², not of half of it", loss_and(halved, halved)),
-        Mistake("the gradient has the wrong sign: it is that by the targets", loss_and(same, sign)),
-        Mistake("the gradient is not divided by the number of elements, the loss is", loss_and(same, times_elements)),
         Mistake(
-            "the errors are not squared: it is the mean absolute error",
+            "loss and gradient are halved: the loss is the mean of (p − t)², not of (p − t)² / 2", loss_and(halved, halved)
+        ),
+        Mistake("the gradient has the wrong sign: it is the gradient with respect to the targets", loss_and(same, sign)),
+        Mistake("the loss is divided by the number of elements, but the gradient is not", loss_and(same, times_elements)),
+        Mistake(
+            "the errors are not squared: the loss is the mean absolute error",
             lambda a: (np.abs(a.predictions - a.targets).mean(), np.sign(a.predictions - a.targets) / a.predictions.size),
             lambda a: np.abs(a.predictions - a.targets).mean(),
         ),
-        Mistake("it is the root of the mean", loss_and(lambda loss, a: np.sqrt(loss))),
+        Mistake("the loss is the root of the mean", loss_and(lambda loss, a: np.sqrt(loss))),
     ),
     "binary_cross_entropy": (
         Mistake(
-            "the mean over the elements is missing: it is a sum",
+            "the loss is the sum over the elements; it should be the mean",
             loss_and(times_elements, times_elements),
             loss_and(times_elements),
         ),
-        Mistake("the gradient is not divided by the number of elements, the loss is", loss_and(same, times_elements)),
+        Mistake("the loss is divided by the number of elements, but the gradient is not", loss_and(same, times_elements)),
         Mistake("the sign is wrong", loss_and(sign), loss_and(same, sign), loss_and(sign, sign)),
-        Mistake("the term of the targets 0 is missing: (1 − t) · log(1 − σ(x))", positive_term),
+        Mistake("the term for targets of 0 is missing: (1 − t) · log(1 − σ(x))", positive_term),
         Mistake("pos_weight is ignored", lambda a: a(pos_weight=1)),
-        Mistake("pos_weight multiplies the term of the targets 0 instead of that of the targets 1", weighted_the_other_way),
         Mistake(
-            "the gradient is multiplied by the derivative of the sigmoid, which it contains already",
+            "pos_weight multiplies the term for targets of 0 instead of the term for targets of 1", weighted_the_other_way
+        ),
+        Mistake(
+            "the gradient is multiplied by the derivative of the sigmoid, which it already contains",
             loss_and(same, lambda d, a: d * sigmoid(a) * (1 - sigmoid(a))),
         ),
     ),

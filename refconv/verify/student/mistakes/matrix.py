@@ -10,15 +10,15 @@ __all__ = ["MISTAKES"]
 
 
 def rearranged(a, rows=(0, 1, 2), columns=(0, 1, 2)):
-    """M with the axes (m, n, c) of its rows, or (b, i, j) of its columns, in another order."""
+    """Return M with its row axes (m, n, c) or its column axes (b, i, j) in another order."""
     M, g = a(), a.geometry
     axes = (*g.kernel, a.x.shape[-1], len(a.x), *g.output_size(a.size))
-    order = (*rows, *(3 + axis for axis in columns))
-    return M.reshape(axes).transpose(order).reshape(M.shape)
+    permutation = (*rows, *(3 + axis for axis in columns))
+    return M.reshape(axes).transpose(permutation).reshape(M.shape)
 
 
 def overwritten(a):
-    """Of several entries that belong to one pixel, the last window's alone."""
+    """Compute the images with = instead of +=: the last window overwrites earlier ones."""
     x = np.zeros_like(a())
     for entry in range(a.columns.shape[1]):
         one = np.zeros_like(a.columns)
@@ -32,15 +32,15 @@ MISTAKES = {
     "im2col": (
         Mistake("the matrix is transposed: each neighbourhood is one column", lambda a: a().T),
         Mistake(
-            "the channels come first in a column; the order is (m, n, c), the channel running fastest",
+            "the channels come first in a column; the order is (m, n, c), and the channel varies fastest",
             lambda a: rearranged(a, rows=(2, 0, 1)),
         ),
         Mistake(
-            "the columns are in the order (i, j, b), the image running fastest; it is (b, i, j)",
+            "the columns are in the order (i, j, b), and the image varies fastest; the order is (b, i, j)",
             lambda a: rearranged(a, columns=(1, 2, 0)),
         ),
         Mistake("the padding is ignored", lambda a: a(padding="valid")),
         Mistake("the stride is ignored", lambda a: a(stride=1), lambda a: a(stride=1, padding=a.pads)),
     ),
-    "col2im": (Mistake("neighbourhoods that overlap overwrite each other: += is needed where there is =", overwritten),),
+    "col2im": (Mistake("overlapping neighbourhoods overwrite each other: use += instead of =", overwritten),),
 }

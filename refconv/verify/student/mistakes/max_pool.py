@@ -13,19 +13,19 @@ __all__ = ["MISTAKES"]
 
 def maximum(ndim):
     return (
-        Mistake("the zeros of the padding take part: padding must never win", under_each_window(np.max)),
-        Mistake("the maximum begins at 0, so that negative values never win", lambda a: np.maximum(a(), 0)),
-        Mistake("it is the average, not the maximum", lambda a: a.other(f"avg_pool{ndim}d")),
-        Mistake("it is the minimum, not the maximum", lambda a: -a(x=-a.x)),
-        Mistake("the maximum is taken of the magnitudes", lambda a: a(x=np.abs(a.x))),
-        Mistake("the maximum runs over the channels as well", lambda a: a().max(-1, keepdims=True), lambda a: a().max(-1)),
+        Mistake("the zeros of the padding are compared: padding must never be the maximum", under_each_window(np.max)),
+        Mistake("the maximum starts from 0, so negative values are never chosen", lambda a: np.maximum(a(), 0)),
+        Mistake("the result is the average, not the maximum", lambda a: a.other(f"avg_pool{ndim}d")),
+        Mistake("the result is the minimum, not the maximum", lambda a: -a(x=-a.x)),
+        Mistake("the maximum is taken of the absolute values", lambda a: a(x=np.abs(a.x))),
+        Mistake("the maximum also runs over the channels", lambda a: a().max(-1, keepdims=True), lambda a: a().max(-1)),
         Mistake("the dilation is ignored", lambda a: a(dilation=1), lambda a: a(dilation=1, padding=a.pads)),
         *both(ndim),
     )
 
 
 def share_of_ties(function):
-    """∂e/∂x where ``function(ties)`` says which share of ∂e/∂y each of a window's largest values gets."""
+    """Return a mistake: ``function(ties, axes)`` is the share of ∂e/∂y of each equal maximum."""
 
     def way(a):
         x, g = padded(a, -np.inf), a.geometry
@@ -48,7 +48,7 @@ def last_of_ties(ties, axes):
 
 
 def overwritten(a):
-    """Of several windows with one winner, the last one's ∂e/∂y alone."""
+    """Compute ∂e/∂x with = instead of +=: a pixel keeps only ∂e/∂y of the last window it wins."""
     dx = np.zeros((len(a.dy), int(np.prod(a.size)), a.dy.shape[-1]))
     for index in np.ndindex(a.dy.shape):
         dx[index[0], a.argmax[index], index[-1]] = a.dy[index]
@@ -57,19 +57,19 @@ def overwritten(a):
 
 def maximum_dx(ndim):
     return (
-        Mistake("all of several equal values get ∂e/∂y; the first one takes it alone", share_of_ties(lambda ties, axes: ties)),
-        Mistake("the last of several equal values gets ∂e/∂y; the first one ought to", share_of_ties(last_of_ties)),
+        Mistake("each of several equal maxima gets ∂e/∂y; only the first should", share_of_ties(lambda ties, axes: ties)),
+        Mistake("the last of several equal maxima gets ∂e/∂y; the first should", share_of_ties(last_of_ties)),
         Mistake(
-            "equal values share ∂e/∂y; the first one takes it alone",
+            "equal maxima share ∂e/∂y; the first should get all of it",
             share_of_ties(lambda ties, axes: ties / ties.sum(axes, keepdims=True)),
         ),
-        Mistake("windows with the same winner overwrite each other: += is needed where there is =", overwritten),
+        Mistake("windows with the same maximum overwrite each other: use += instead of =", overwritten),
         Mistake(
-            "all pixels under the window get ∂e/∂y; the winner takes it alone",
+            "all pixels under the window get ∂e/∂y; only the maximum should",
             share_of_ties(lambda ties, axes: np.ones_like(ties)),
         ),
-        Mistake("the result is 1 where a winner was; ∂e/∂y belongs there", lambda a: a(dy=np.ones_like(a.dy))),
-        Mistake("the winner itself goes back; ∂e/∂y ought to", lambda a: a(dy=a.other(f"max_pool{ndim}d"))),
+        Mistake("the result is 1 at each maximum; it should be ∂e/∂y", lambda a: a(dy=np.ones_like(a.dy))),
+        Mistake("the result is the maximum itself; it should be ∂e/∂y", lambda a: a(dy=a.other(f"max_pool{ndim}d"))),
     )
 
 

@@ -1,4 +1,4 @@
-"""A mistake, and the call in which it is made."""
+"""A common mistake, and the arguments of the call in which it is made."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ __all__ = ["Given", "Mistake", "Way", "layout"]
 
 
 class Mistake:
-    """What went wrong, in words that end the sentence "It looks as if …", and the ways to make it.
+    """A common mistake: a description and one or several functions that make it.
 
     Parameters
     ----------
     words : str
+        Description that completes the sentence "It looks as if …".
     ways : callable
-        Each takes a :class:`Given` and returns the wrong result, or all results if there are several.
+        Each takes a :class:`Given` and returns the wrong result, or a tuple of all results if there are several.
     """
 
     def __init__(self, words: str, *ways: Way) -> None:
@@ -34,7 +35,7 @@ class Mistake:
 
 
 class Given:
-    """The arguments of a call, by our names, images with their channels last; calling it gives the right result.
+    """Arguments of a call by refconv's names, channels last; call it for the right result.
 
     >>> a = Given("conv2d", {"x": np.ones((1, 3, 4, 1)), "w": np.ones((2, 2, 1, 1)), "stride": 2})
     >>> a.stride, a.groups, a.geometry.stride, a().shape, a(stride=1).shape
@@ -51,7 +52,10 @@ class Given:
         return self.argument(name)
 
     def argument(self, name: str) -> Any:
-        """One argument, or its default; for an argument that bears the name of a property, such as size."""
+        """Return one argument or its default.
+
+        Needed for an argument with the same name as a property, such as size.
+        """
         if name in self.arguments:
             return self.arguments[name]
         for function in (self.name, find(self.name).name):
@@ -70,12 +74,12 @@ class Given:
 
     @property
     def size(self) -> Shape:
-        """Height and width, or length, of the images or signals that go in."""
+        """Height and width of the input images, or length of the input signals."""
         return self.arguments["x"].shape[1:-1] if "x" in self.arguments else _tuple(self.input_size)
 
     @property
     def ndim(self) -> int:
-        """2 for images, 1 for signals."""
+        """Number of spatial axes: 2 for images, 1 for signals."""
         return 1 if "1d" in self.name else 2 if "2d" in self.name else len(self.size)
 
     @property
@@ -92,7 +96,7 @@ class Given:
 
     @property
     def pads(self) -> tuple[tuple[int, int], ...]:
-        """Zeros before and after, along each axis."""
+        """Number of zeros before and after the input, along each axis."""
         return self.geometry.pads(self.size)
 
 
@@ -100,12 +104,12 @@ def _tuple(value: Any, ndim: int = 1) -> Shape:
     return tuple(value) if isinstance(value, tuple | list) else (value,) * ndim
 
 
-def layout(name: str, given: dict[str, Any], made: Array) -> Array:
-    """A result with its channels where the call wants them."""
-    image = given.get("x", given.get("dy", made))
-    if given.get("data_format") != "channels_first" or name.endswith("_dw") or made.ndim != image.ndim or image.ndim < 3:
-        return made
-    return np.moveaxis(made, -1, 1)
+def layout(name: str, given: dict[str, Any], result: Array) -> Array:
+    """Return a result in the data format of the call."""
+    image = given.get("x", given.get("dy", result))
+    if given.get("data_format") != "channels_first" or name.endswith("_dw") or result.ndim != image.ndim or image.ndim < 3:
+        return result
+    return np.moveaxis(result, -1, 1)
 
 
-Way: TypeAlias = Callable[[Given], Any]  # makes a mistake: the wrong result of a call, or all of its results
+Way: TypeAlias = Callable[[Given], Any]  # returns the wrong result of a call, or a tuple of all its results

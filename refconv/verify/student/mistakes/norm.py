@@ -14,7 +14,7 @@ def normalised(a, mean, var, *, scale=lambda var, eps: np.sqrt(var + eps)):
 
 
 def with_variance(change):
-    """The batch's variance changed, wherever it is used."""
+    """Return a mistake: the variance of the batch is changed wherever it is used."""
 
     def way(a):
         _, mean, var = a()
@@ -25,7 +25,7 @@ def with_variance(change):
 
 
 def with_scale(scale):
-    """Another denominator than √(σ² + ε)."""
+    """Return a mistake: another denominator than √(σ² + ε)."""
 
     def way(a):
         if "var" in a.arguments:
@@ -37,7 +37,7 @@ def with_scale(scale):
 
 
 def over(axes):
-    """Mean and variance over other axes than all but the channels."""
+    """Return a mistake: mean and variance are computed over other axes."""
 
     def way(a):
         mean, var = a.x.mean(axes(a.x.ndim), keepdims=True), a.x.var(axes(a.x.ndim), keepdims=True)
@@ -52,7 +52,7 @@ def unbiased(var, a):
 
 
 def scaled(function):
-    """x̂, before γ and β, put into another formula than γ · x̂ + β."""
+    """Return a mistake: another formula than γ · x̂ + β is applied to x̂."""
 
     def way(a):
         result = a(gamma=np.ones_like(a.gamma), beta=np.zeros_like(a.beta))
@@ -70,13 +70,13 @@ SCALES = (
     Mistake("γ is ignored", scaled(lambda xhat, a: xhat + a.beta)),
     Mistake("β is ignored", scaled(lambda xhat, a: a.gamma * xhat)),
     Mistake("γ and β are ignored", scaled(lambda xhat, a: xhat)),
-    Mistake("γ and β are exchanged", scaled(lambda xhat, a: a.beta * xhat + a.gamma)),
-    Mistake("β is added before γ multiplies", scaled(lambda xhat, a: a.gamma * (xhat + a.beta))),
+    Mistake("γ and β are swapped", scaled(lambda xhat, a: a.beta * xhat + a.gamma)),
+    Mistake("β is added before the multiplication by γ", scaled(lambda xhat, a: a.gamma * (xhat + a.beta))),
 )
 
 
 def gradient(function):
-    """∂e/∂x made from g = γ / √(σ² + ε) · ∂e/∂y, x̂ and the axes of the batch; the rest as it is right."""
+    """Return a mistake in ∂e/∂x: ``function(g, xhat, axes, a)`` with g = γ / √(σ² + ε) · ∂e/∂y."""
 
     def way(a):
         _, dgamma, dbeta = a()
@@ -87,7 +87,7 @@ def gradient(function):
 
 
 def sums(change):
-    """∂e/∂γ and ∂e/∂β changed."""
+    """Return a mistake in ∂e/∂γ and ∂e/∂β: ``change(dgamma, dbeta, a)``."""
 
     def way(a):
         dx, dgamma, dbeta = a()
@@ -106,42 +106,44 @@ BACK = (
         sums(lambda dg, db, a: (dg / examples(a), db / examples(a))),
     ),
     Mistake(
-        "∂e/∂γ is made with x; it belongs to the normalised x̂",
+        "∂e/∂γ is computed with x; it must be computed with the normalised x̂",
         sums(lambda dg, db, a: ((a.dy * a.x).sum(tuple(range(a.x.ndim - 1))), db)),
     ),
-    Mistake("∂e/∂γ and ∂e/∂β are exchanged", sums(lambda dg, db, a: (db, dg))),
+    Mistake("∂e/∂γ and ∂e/∂β are swapped", sums(lambda dg, db, a: (db, dg))),
 )
 
 MISTAKES = {
     "batch_norm": (
         Mistake(
-            "the variance is the unbiased one, divided by n − 1; the layer divides by n",
+            "the variance is unbiased, divided by n − 1; the layer divides by n",
             with_variance(unbiased),
             lambda a: (a()[0], a()[1], unbiased(a()[2], a)),
         ),
         *SCALES,
-        Mistake("mean and variance are taken for each pixel, over the batch alone", over(lambda ndim: 0)),
+        Mistake("mean and variance are taken for each pixel, over the batch only", over(lambda ndim: 0)),
         Mistake("mean and variance are taken for each example, over its channels", over(lambda ndim: -1)),
-        Mistake("mean and variance are taken for each example, over all of it", over(lambda ndim: tuple(range(1, ndim)))),
+        Mistake(
+            "mean and variance are taken for each example, over all its elements", over(lambda ndim: tuple(range(1, ndim)))
+        ),
         Mistake("mean and variance are taken for each example and channel", over(lambda ndim: tuple(range(1, ndim - 1)))),
         Mistake("mean and variance are taken over everything, channels included", over(lambda ndim: None)),
-        Mistake("the standard deviation is returned in the place of the variance", lambda a: (*a()[:2], np.sqrt(a()[2]))),
+        Mistake("the standard deviation is returned instead of the variance", lambda a: (*a()[:2], np.sqrt(a()[2]))),
         Mistake("mean and variance are returned in the wrong order", lambda a: (a()[0], a()[2], a()[1])),
         Mistake("the mean is not subtracted", lambda a: (a.gamma * a.x / np.sqrt(a()[2] + a.eps) + a.beta, a()[1], a()[2])),
     ),
     "batch_norm_inference": SCALES,
     "batch_norm_grads": (
-        Mistake("∂e/∂x takes mean and variance for constants; both depend on x", gradient(lambda g, xhat, axes, a: g)),
+        Mistake("∂e/∂x treats mean and variance as constants; both depend on x", gradient(lambda g, xhat, axes, a: g)),
         Mistake(
-            "∂e/∂x takes the variance for a constant; it depends on x, as the mean does",
+            "∂e/∂x treats the variance as a constant; it depends on x, as the mean does",
             gradient(lambda g, xhat, axes, a: g - g.mean(axes)),
         ),
         Mistake(
-            "∂e/∂x takes the mean for a constant; it depends on x, as the variance does",
+            "∂e/∂x treats the mean as a constant; it depends on x, as the variance does",
             gradient(lambda g, xhat, axes, a: g - xhat * (g * xhat).mean(axes)),
         ),
         Mistake(
-            "the means in ∂e/∂x are sums; they are divided by the number of examples",
+            "∂e/∂x contains sums where it should contain means; divide by the number of examples",
             gradient(lambda g, xhat, axes, a: g - g.sum(axes) - xhat * (g * xhat).sum(axes)),
         ),
         Mistake("γ is forgotten in ∂e/∂x", lambda a: (a(gamma=np.ones_like(a.gamma))[0], *a()[1:])),
@@ -154,7 +156,7 @@ MISTAKES = {
     ),
     "batch_norm_inference_grads": (
         Mistake(
-            "∂e/∂x treats mean and variance as made from x; here they are given",
+            "∂e/∂x treats mean and variance as functions of x; here they are constants",
             lambda a: (a.other("batch_norm_grads")[0], *a()[1:]),
         ),
         Mistake("γ is forgotten in ∂e/∂x", lambda a: (a(gamma=np.ones_like(a.gamma))[0], *a()[1:])),

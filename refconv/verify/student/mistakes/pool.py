@@ -12,14 +12,14 @@ __all__ = ["both", "padded", "places", "under_each_window"]
 
 
 def places(a):
-    """For each output position, the input pixels under the window, as slices of the padded image of this size."""
+    """Yield each output position with the slices of the padded image under its window."""
     g = a.geometry
     for index in np.ndindex(g.output_size(a.size)):
         yield index, tuple(slice(i * S, i * S + s, D) for i, S, s, D in zip(index, g.stride, g.span, g.dilation, strict=True))
 
 
 def padded(a, value=0.0):
-    """x with the value around it: its padding, and what the last window reaches beyond it."""
+    """Pad x with the value, as far as the last window reaches."""
     g = a.geometry
     ends = [(n - 1) * S + s for n, S, s in zip(g.output_size(a.size), g.stride, g.span, strict=True)]
     pads = [(p0, max(p1, end - n - p0)) for n, (p0, p1), end in zip(a.size, a.pads, ends, strict=True)]
@@ -27,7 +27,7 @@ def padded(a, value=0.0):
 
 
 def under_each_window(function, value=0.0):
-    """y where ``function`` makes it from all that is under the window, what lies outside of the image included."""
+    """Return a mistake: ``function(pixels, axes)`` of all pixels under a window and padding."""
 
     def way(a):
         x, y = padded(a, value), np.zeros_like(a())
@@ -38,7 +38,7 @@ def under_each_window(function, value=0.0):
     return way
 
 
-def axes_exchanged(a, **changes):
+def axes_swapped(a, **changes):
     return a(kernel_size=a.geometry.kernel[::-1], **changes)
 
 
@@ -46,14 +46,14 @@ def of_the_stride(ndim):
     return (
         *along(
             ndim,
-            "the stride is ignored{}: it is 1",
+            "the stride is ignored{}: it is always 1",
             lambda a, axes: a(stride=put(a.geometry.stride, axes, 1)),
             lambda a, axes: a(stride=put(a.geometry.stride, axes, 1), padding=a.pads),
             lambda a, axes: crop(a(stride=put(a.geometry.stride, axes, 1), padding=a.pads), a().shape[SPACE]),
         ),
         *along(
             ndim,
-            "the stride is ignored{}: it is the size of the window",
+            "the stride is ignored{}: it is always the size of the window",
             lambda a, axes: a(stride=put(a.geometry.stride, axes, a.geometry.kernel)),
             lambda a, axes: a(stride=put(a.geometry.stride, axes, a.geometry.kernel), padding=a.pads),
         ),
@@ -62,9 +62,9 @@ def of_the_stride(ndim):
 
 PADDING = (
     Mistake("the padding is ignored", lambda a: a(padding="valid")),
-    Mistake("the zeros before and after are exchanged", lambda a: a(padding=tuple(pair[::-1] for pair in a.pads))),
+    Mistake("the zeros before and after the image are swapped", lambda a: a(padding=tuple(pair[::-1] for pair in a.pads))),
     Mistake(
-        "the odd zero of 'same' is in front; it belongs at the end, and in front only with 'same_lower'",
+        "the extra zero of 'same' is added before the image; it belongs after it, and before it only with 'same_lower'",
         lambda a: a(padding=tuple(pair[::-1] for pair in a.pads)) if a.padding == "same" else a(),
     ),
     Mistake(
@@ -83,23 +83,23 @@ def of_the_result(ndim):
         Mistake("ceil_mode is ignored: the size is rounded down", lambda a: a(ceil_mode=False)),
         Mistake("the size is rounded up, although ceil_mode is not set", lambda a: a(ceil_mode=True)),
         *along(ndim, "the end of the result is missing{}", without_last, last_is_zero),
-        Mistake("only the first image of the batch is looked at", lambda a: only(a(), 0, 0), lambda a: a()[:1]),
-        Mistake("only the first channel is looked at", lambda a: only(a(), 0, -1), lambda a: a()[..., :1]),
+        Mistake("only the first image of the batch is used", lambda a: only(a(), 0, 0), lambda a: a()[:1]),
+        Mistake("only the first channel is used", lambda a: only(a(), 0, -1), lambda a: a()[..., :1]),
     )
 
 
 AXES = (
     Mistake(
-        "the window's height and width are exchanged",
-        axes_exchanged,
-        lambda a: axes_exchanged(a, stride=a.geometry.stride),
+        "the window's height and width are swapped",
+        axes_swapped,
+        lambda a: axes_swapped(a, stride=a.geometry.stride),
     ),
-    Mistake("the window's height is taken for its width as well", lambda a: a(kernel_size=a.geometry.kernel[0])),
-    Mistake("the strides of height and width are exchanged", lambda a: a(stride=a.geometry.stride[::-1])),
-    Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)),
+    Mistake("the window's height is also used as its width", lambda a: a(kernel_size=a.geometry.kernel[0])),
+    Mistake("the strides of height and width are swapped", lambda a: a(stride=a.geometry.stride[::-1])),
+    Mistake("height and width of the result are swapped", lambda a: np.swapaxes(a(), 1, 2)),
 )
 
 
 def both(ndim):
-    """Mistakes in the window, whatever the pooling computes inside of it."""
+    """Return the mistakes in the window that all kinds of pooling share."""
     return (*of_the_stride(ndim), *PADDING, *of_the_result(ndim), *(AXES if ndim == 2 else ()))

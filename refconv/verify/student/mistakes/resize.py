@@ -14,12 +14,12 @@ def scales(a):
 
 
 def pairs(a, image):
-    """The frame as (before, after) pairs, for an image or a signal."""
+    """Return the padding as (before, after) pairs, for an image or a signal."""
     return np.broadcast_to(np.array(a.padding).reshape(-1, 1) if np.ndim(a.padding) == 1 else a.padding, (image.ndim - 2, 2))
 
 
 def framed(change):
-    """The result with another frame, made from the pairs of the right one."""
+    """Return a mistake: ``change(pairs)`` is used as padding instead of the pairs."""
     return lambda a: a(padding=tuple(tuple(int(p) for p in pair) for pair in change(pairs(a, a.x))))
 
 
@@ -28,7 +28,7 @@ def numpy_pad(mode):
 
 
 def aligned(a):
-    """Bilinear, with the centres of the corners on each other."""
+    """Compute bilinear upsampling with aligned corner centres."""
     if a.mode != "bilinear":
         return a()
     y = a.x
@@ -54,33 +54,36 @@ def one_of_each(a):
 
 MISTAKES = {
     "pad": (
-        Mistake("the widths before and after are exchanged", framed(lambda pads: pads[:, ::-1])),
-        Mistake("the frame of height and width is exchanged", framed(lambda pads: pads[::-1])),
-        Mistake("the width before the image is put on both sides", framed(lambda pads: pads[:, [0, 0]])),
-        Mistake("'reflect' repeats the pixel at the edge; the mirror lies on that pixel", numpy_pad("symmetric")),
-        Mistake("the mode is ignored: the frame is always zeros", lambda a: a(mode="zeros")),
+        Mistake("the widths before and after the image are swapped", framed(lambda pads: pads[:, ::-1])),
+        Mistake("the padding of height and width is swapped", framed(lambda pads: pads[::-1])),
+        Mistake("the width before the image is used on both sides", framed(lambda pads: pads[:, [0, 0]])),
+        Mistake("'reflect' repeats the pixel at the edge; the reflection should not contain it", numpy_pad("symmetric")),
+        Mistake("the mode is ignored: the padding is always zeros", lambda a: a(mode="zeros")),
     ),
     "pad_dx": (
         Mistake(
-            "the frame's share is lost: with 'reflect' and 'edge' it belongs to the pixels copied", lambda a: a(mode="zeros")
+            "∂e/∂y of the padding is discarded; with 'reflect' and 'edge' it is added to the copied pixels",
+            lambda a: a(mode="zeros"),
         ),
     ),
     "upsample2d": (
         Mistake(
-            "the whole image is repeated, as np.tile does it; each pixel ought to be, as np.repeat does it",
+            "the whole image is repeated, as by np.tile; each pixel should be, as by np.repeat",
             lambda a: np.tile(a.x, (1, *scales(a), 1)) if a.mode == "nearest" else a(),
             lambda a: np.tile(a.x, (1, *scales(a), 1)),
         ),
-        Mistake("the corners' centres lie on each other, as with align_corners; here the images' edges do", aligned),
-        Mistake("the scales of height and width are exchanged", lambda a: a(scale=scales(a)[::-1])),
-        Mistake("height and width of the result are exchanged", lambda a: np.swapaxes(a(), 1, 2)),
-        Mistake("the new pixels are zeros; they are copies of the old one", stuffed),
+        Mistake(
+            "the centres of the corners are aligned, as with align_corners; here the edges of the images are aligned", aligned
+        ),
+        Mistake("the scales of height and width are swapped", lambda a: a(scale=scales(a)[::-1])),
+        Mistake("height and width of the result are swapped", lambda a: np.swapaxes(a(), 1, 2)),
+        Mistake("the new pixels are zeros; they should be copies of the old ones", stuffed),
         Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
     ),
     "upsample2d_dx": (
-        Mistake("only one of the copies of each pixel sends ∂e/∂y back; their sum does", one_of_each),
+        Mistake("only one copy of each pixel contributes ∂e/∂y; the result is the sum over all copies", one_of_each),
         Mistake("∂e/∂y is averaged over the copies of a pixel; it is a sum", lambda a: a() / np.prod(scales(a))),
-        Mistake("the scales of height and width are exchanged", lambda a: a(scale=scales(a)[::-1])),
+        Mistake("the scales of height and width are swapped", lambda a: a(scale=scales(a)[::-1])),
         Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
     ),
 }

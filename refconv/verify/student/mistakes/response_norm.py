@@ -10,7 +10,7 @@ __all__ = ["MISTAKES"]
 
 
 def normalised(a, *, axis=-1, before=None, after=None, alpha=None):
-    """The formula, with the neighbourhood along another axis or of another reach, or with another α."""
+    """Compute the result with another axis or size of the neighbourhood, or another α."""
     before = reach(a) // 2 if before is None else before
     after = (reach(a) - 1) // 2 if after is None else after
     squares = np.moveaxis(a.x**2, axis, -1)
@@ -21,7 +21,7 @@ def normalised(a, *, axis=-1, before=None, after=None, alpha=None):
 
 
 def reach(a):
-    """The number of channels in a neighbourhood."""
+    """Return the number of channels in a neighbourhood."""
     return a.argument("size")
 
 
@@ -31,9 +31,9 @@ def scale(a):
 
 MISTAKES = {
     "local_response_norm": (
-        Mistake("the sum runs over the examples; it ought to run over the channels", lambda a: normalised(a, axis=0)),
+        Mistake("the sum runs over the examples; it should run over the channels", lambda a: normalised(a, axis=0)),
         Mistake(
-            "the sum runs over neighbouring pixels; it ought to run over the channels",
+            "the sum runs over neighbouring pixels; it should run over the channels",
             *(lambda a, axis=axis: normalised(a, axis=axis) for axis in (1, 2)),
         ),
         Mistake("α is divided by size, although divide_by_size is not set", lambda a: a(divide_by_size=True)),
@@ -45,25 +45,31 @@ MISTAKES = {
         ),
         Mistake("the neighbourhood begins one channel too late", lambda a: normalised(a, before=reach(a) // 2 - 1)),
         Mistake(
-            "the odd channel of an even size comes after c; it belongs before it",
+            "for an even size the extra channel comes after channel c; it belongs before it",
             lambda a: normalised(a, before=(reach(a) - 1) // 2, after=reach(a) // 2),
         ),
         Mistake(
-            "the neighbourhood reaches size channels to both sides; it holds size of them in all",
+            "the neighbourhood has size channels on each side; it should have size channels in total",
             lambda a: normalised(a, before=reach(a), after=reach(a)),
         ),
-        Mistake("the neighbourhood holds the channels before c only", lambda a: normalised(a, before=reach(a) - 1, after=0)),
+        Mistake(
+            "the neighbourhood contains only the channels before channel c",
+            lambda a: normalised(a, before=reach(a) - 1, after=0),
+        ),
         Mistake("the sum runs over all channels", lambda a: normalised(a, before=a.x.shape[-1], after=a.x.shape[-1])),
         Mistake("the power β is missing", lambda a: a(beta=1)),
-        Mistake("it is a root, as if β were ½", lambda a: a(beta=0.5)),
+        Mistake("the power is a square root, as if β were ½", lambda a: a(beta=0.5)),
         Mistake("k is forgotten", lambda a: a(k=1), lambda a: a.x / ((a.x / a()) ** (1 / a.beta) - a.k) ** a.beta),
-        Mistake("the result is the factor alone; x has to be multiplied with it", lambda a: a() / a.x),
+        Mistake("the result is the factor alone; it must be multiplied by x", lambda a: a() / a.x),
     ),
     "local_response_norm_dx": (
         Mistake(
-            "the denominator is taken for a constant; it depends on x", lambda a: a.dy * a.other("local_response_norm") / a.x
+            "the denominator is treated as a constant; it depends on x", lambda a: a.dy * a.other("local_response_norm") / a.x
         ),
-        Mistake("only x's own channel is followed; it is in its neighbours' denominators, too", lambda a: own_channel(a)),
+        Mistake(
+            "only the channel of x itself is differentiated; x also enters the denominators of its neighbours",
+            lambda a: own_channel(a),
+        ),
     ),
 }
 

@@ -11,7 +11,7 @@ __all__ = ["MISTAKES"]
 
 
 def channels_as_q_c(array, C):
-    """The last axis in the order q·C + c instead of c·Q + q."""
+    """Return the array with its last axis in the order q·C + c instead of c·Q + q."""
     return np.swapaxes(array.reshape(*array.shape[:-1], C, -1), -1, -2).reshape(array.shape)
 
 
@@ -24,7 +24,7 @@ def flipped(name):
     return lambda a: a(**{name: np.flip(getattr(a, name), (0, 1))})
 
 
-ORDER = "the outputs are in the order q · C + c; it is c · Q + q, a channel's own outputs side by side"
+CHANNEL_ORDER = "the outputs are in the order q · C + c; it is c · Q + q: the outputs of one channel are consecutive"
 
 WINDOW = (
     Mistake("the stride is ignored", lambda a: a(stride=1), lambda a: a(stride=1, padding=a.pads)),
@@ -35,17 +35,17 @@ WINDOW = (
 
 MISTAKES = {
     "depthwise_conv2d": (
-        Mistake(ORDER, outputs_as_q_c),
+        Mistake(CHANNEL_ORDER, outputs_as_q_c),
         Mistake("the kernels are flipped, as in a convolution", flipped("w")),
         Mistake(
-            "each output sums over all channels; it sees its own alone",
+            "each output sums over all channels; it should read only its own",
             lambda a: a(x=np.broadcast_to(a.x.sum(-1, keepdims=True), a.x.shape)),
         ),
         *WINDOW,
     ),
     "depthwise_conv2d_dx": (
-        Mistake(ORDER, lambda a: a(dy=channels_as_q_c(a.dy, a.dy.shape[-1] // a.w.shape[2]))),
-        Mistake("∂e/∂y is correlated with the kernels as they are; they have to be flipped", flipped("w")),
+        Mistake(CHANNEL_ORDER, lambda a: a(dy=channels_as_q_c(a.dy, a.dy.shape[-1] // a.w.shape[2]))),
+        Mistake("∂e/∂y is correlated with the kernels themselves; they must be flipped", flipped("w")),
     ),
     "depthwise_conv2d_dw": (
         Mistake("the result is flipped", lambda a: np.flip(a(), (0, 1))),
