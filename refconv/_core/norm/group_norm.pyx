@@ -18,7 +18,7 @@ from libc.math cimport sqrt
 from libc.string cimport memset
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
-from refconv._core.common.stream cimport past_caches
+from refconv._core.common.stream cimport exceeds_caches
 
 include "common/threads.pxi"
 include "norm/moments.pxi"
@@ -31,7 +31,7 @@ def group_norm(const real[:, :, ::1] x, const real[::1] gamma, const real[::1] b
     """
     cdef Py_ssize_t N = x.shape[0], M = x.shape[1], C = x.shape[2], step = chunk_rows(C), chunks = chunk_count(M, C)
     cdef int threads = threads_for(STEPS_PER_ELEMENT * N * M * C)
-    cdef bint past = C <= PIECE_ELEMENTS and past_caches(N * M * C * sizeof(real))
+    cdef bint streamed = C <= PIECE_ELEMENTS and exceeds_caches(N * M * C * sizeof(real))
     cdef Py_ssize_t t, n, first
     dtype = dtype_of[real](NULL)
     y, mean, var = aligned_empty((N, M, C), dtype), np.empty((N, groups), dtype), np.empty((N, groups), dtype)
@@ -53,7 +53,7 @@ def group_norm(const real[:, :, ::1] x, const real[::1] gamma, const real[::1] b
     for t in prange(N * chunks, nogil=True, num_threads=threads):
         n = t // chunks
         first = t % chunks * step
-        if past:
+        if streamed:
             stream_normalised(&x[n, first, 0], min(step, M - first), C, &affine[n, 0], &affine[n, C], &affine[n, 2 * C],
                               &out[n, first, 0])
         else:
@@ -125,7 +125,7 @@ def group_norm_grads(const real[:, :, ::1] dy, *, const real[:, :, ::1] x, const
     cdef Py_ssize_t N = x.shape[0], M = x.shape[1], C = x.shape[2], groups = mean.shape[1]
     cdef Py_ssize_t step = chunk_rows(C), chunks = chunk_count(M, C), t, n, first, c
     cdef int threads = threads_for(STEPS_PER_ELEMENT * N * M * C)
-    cdef bint past = C <= PIECE_ELEMENTS and past_caches(N * M * C * sizeof(real))
+    cdef bint streamed = C <= PIECE_ELEMENTS and exceeds_caches(N * M * C * sizeof(real))
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((N, M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
 
@@ -154,7 +154,7 @@ def group_norm_grads(const real[:, :, ::1] dy, *, const real[:, :, ::1] x, const
     for t in prange(N * chunks, nogil=True, num_threads=threads):
         n = t // chunks
         first = t % chunks * step
-        if past:
+        if streamed:
             stream_dx(&dy[n, first, 0], &x[n, first, 0], min(step, M - first), C, &coefficients[n, 0], &out[n, first, 0])
         else:
             rows_dx(&dy[n, first, 0], &x[n, first, 0], min(step, M - first), C, &coefficients[n, 0], &out[n, first, 0])

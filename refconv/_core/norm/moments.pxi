@@ -2,7 +2,7 @@
 #
 # The M rows are divided into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over the chunk
 # sums the deviations d = x − a. From these sums follow the mean μ_t of the chunk and the sum q_t of its squared deviations from
-# that mean; the moments of the batch are computed from those of the chunks:
+# that mean. The moments of the batch are computed from μ_t and q_t of all chunks:
 #
 #     μ_t = a + Σd / n_t           q_t = Σd² − (Σd)² / n_t
 #     μ   = Σ_t n_t·μ_t / M        σ²  = Σ_t (q_t + n_t·(μ_t − μ)²) / M

@@ -13,7 +13,7 @@ from libc.math cimport sqrt
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
-from refconv._core.common.stream cimport past_caches
+from refconv._core.common.stream cimport exceeds_caches
 
 include "common/threads.pxi"
 include "norm/moments.pxi"
@@ -51,10 +51,10 @@ cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] sca
     The last chunk is computed first, because the caches still contain the end of x.
     """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t
-    cdef bint past = C <= PIECE_ELEMENTS and past_caches(M * C * sizeof(real))
+    cdef bint streamed = C <= PIECE_ELEMENTS and exceeds_caches(M * C * sizeof(real))
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         t = chunks - 1 - k
-        if past:
+        if streamed:
             stream_normalised(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
         else:
             normalise_rows(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
@@ -68,7 +68,7 @@ def batch_norm_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[
     dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
     """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, c
-    cdef bint past = C <= PIECE_ELEMENTS and past_caches(M * C * sizeof(real))
+    cdef bint streamed = C <= PIECE_ELEMENTS and exceeds_caches(M * C * sizeof(real))
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] sums = np.empty((chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
@@ -84,7 +84,7 @@ def batch_norm_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[
         coefficients[3, c] = <real>(scale[c] * <double>beta_sum[c] / M)
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         t = chunks - 1 - k
-        if past:
+        if streamed:
             stream_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &coefficients[0, 0], &out[t * step, 0])
         else:
             rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &coefficients[0, 0], &out[t * step, 0])
