@@ -63,8 +63,8 @@ def fully_convolutional(model: Sequential, *, average: bool = True) -> Sequentia
     >>> nn.fully_convolutional(model, average=False).output_shape((8, 9, 1))
     (4, 6, 10)
 
-    Source: lecture row M5 (SOURCES.md); Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
-    recognition", 2014, section 3.2.
+    Source: lecture rows D1 and M5 (SOURCES.md); Simonyan and Zisserman, "Very deep convolutional networks for large-scale
+    image recognition", 2014, section 3.2.
     """
     average = flag("average", average)
     shape = _checked_shape(model)

@@ -19,7 +19,13 @@ __all__ = ["group_norm", "group_norm_grads", "instance_norm", "layer_norm"]
 
 
 def group_norm(
-    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, groups: int, *, eps: float = 1e-3, data_format: DataFormat = "channels_last"
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    groups: int,
+    *,
+    eps: float = 1e-3,
+    data_format: DataFormat = "channels_last",
 ) -> tuple[Array, Array, Array]:
     r"""Normalise each example and each group of channels by its own mean and variance.
 

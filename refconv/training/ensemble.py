@@ -146,8 +146,8 @@ def grid_crops(size: int, per_axis: int = 5) -> Views:
     >>> [int(view.item()) for view in views][::2]
     [0, 2, 4, 5, 7, 9, 10, 12, 14]
 
-    Source: lecture row A21 (SOURCES.md); Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
-    recognition", 2014, section 3.2.
+    Source: lecture rows A21 and D1 (SOURCES.md); Simonyan and Zisserman, "Very deep convolutional networks for large-scale
+    image recognition", 2014, section 3.2.
     """
     size, per_axis = integer("size", size), integer("per_axis", per_axis)
 

@@ -281,7 +281,7 @@ def _properties():
         for path in files
         for name, _, docstring in _docstrings(path)
         if name.rpartition(".")[2].startswith(("test_", "Test"))
-        and (begins := re.match(r"[ABC]\d+(?:(?:[–, ]+| and )[ABC]\d+)*(?=[.:,])", docstring))
+        and (begins := re.match(r"[ABCD]\d+(?:(?:[–, ]+| and )[ABCD]\d+)*(?=[.:,])", docstring))
     )
 
 
