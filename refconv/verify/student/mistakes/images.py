@@ -23,7 +23,7 @@ SPACE = slice(1, -1)
 
 
 def put(values, axes, new):
-    """Return the values with those of some axes replaced by one number or by another sequence.
+    """Return the values, replaced along some axes by one number or by another sequence.
 
     >>> put((2, 3), (1,), 7), put((2, 3), (0, 1), (5, 6))
     ((2, 7), (5, 6))

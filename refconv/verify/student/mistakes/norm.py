@@ -102,7 +102,7 @@ def examples(a):
 
 BACK = (
     Mistake(
-        "∂e/∂γ and ∂e/∂β are averaged over the batch; they are sums",
+        "∂e/∂γ and ∂e/∂β are averaged over the batch; they should be sums",
         sums(lambda dg, db, a: (dg / examples(a), db / examples(a))),
     ),
     Mistake(

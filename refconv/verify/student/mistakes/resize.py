@@ -73,7 +73,7 @@ MISTAKES = {
             lambda a: np.tile(a.x, (1, *scales(a), 1)),
         ),
         Mistake(
-            "the centres of the corners are aligned, as with align_corners; here the edges of the images are aligned", aligned
+            "the centres of the corners are aligned, as with align_corners; here the edges of the images should be", aligned
         ),
         Mistake("the scales of height and width are swapped", lambda a: a(scale=scales(a)[::-1])),
         Mistake("height and width of the result are swapped", lambda a: np.swapaxes(a(), 1, 2)),
@@ -81,8 +81,8 @@ MISTAKES = {
         Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
     ),
     "upsample2d_dx": (
-        Mistake("only one copy of each pixel contributes ∂e/∂y; the result is the sum over all copies", one_of_each),
-        Mistake("∂e/∂y is averaged over the copies of a pixel; it is a sum", lambda a: a() / np.prod(scales(a))),
+        Mistake("only one copy of each pixel contributes ∂e/∂y; the result should be the sum over all copies", one_of_each),
+        Mistake("∂e/∂y is averaged over the copies of a pixel; it should be summed", lambda a: a() / np.prod(scales(a))),
         Mistake("the scales of height and width are swapped", lambda a: a(scale=scales(a)[::-1])),
         Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
     ),
