@@ -79,10 +79,10 @@ def _choose_isa() -> str | None:
     runnable = instruction_sets()
     if not runnable:
         return None
-    wanted = os.environ.get("REFCONV_ISA") or runnable[0]
-    if wanted not in runnable:
-        raise ImportError(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, got {wanted!r}")
-    return wanted
+    requested = os.environ.get("REFCONV_ISA") or runnable[0]
+    if requested not in runnable:
+        raise ImportError(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, got {requested!r}")
+    return requested
 
 
 def _is_compiled() -> bool:

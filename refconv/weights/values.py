@@ -90,7 +90,8 @@ class Encoder:
 
     def _number(self, entry: dict[str, Json]) -> int:
         if "id" not in entry:
-            entry["id"], self._shared = self._shared, self._shared + 1
+            entry["id"] = self._shared
+            self._shared += 1
         number: int = entry["id"]
         return number
 

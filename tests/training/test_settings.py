@@ -1,4 +1,4 @@
-"""Tests that a run is resumed only with the same settings and data, or the error names the change."""
+"""Tests that a run is resumed only with the same settings and data; errors name the change."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Arguments and settings of layers as data: every kind comes back, and what is no data is refused by its name."""
+"""Tests of saving arguments and settings of layers as data, and of refusing other values."""
 
 import functools
 import math
@@ -14,14 +14,14 @@ from refconv.nn.recording import NotData
 
 
 class Kept(nn.Identity):
-    """A layer that keeps whatever it is given."""
+    """Layer that stores its arguments."""
 
     def __init__(self, *things, **named):
         self.things, self.named = things, named
 
 
 class Holding(Kept):
-    """The same for layers, of which the second argument and the last are all that differ."""
+    """Layer with two different inner layers, its second argument and the argument ``again``."""
 
     def named_layers(self):
         yield from {"first": self.things[1], "second": self.named["again"]}.items()
@@ -56,29 +56,29 @@ def again(model, folder, **options):
     ],
     ids=repr,
 )
-def test_every_kind_of_argument_comes_back(tmp_path, thing):
+def test_every_kind_of_argument_is_saved_and_loaded(tmp_path, thing):
     layer = again(built(Kept(thing, named=thing)), tmp_path)
-    for found in (layer.things[0], layer.named["named"]):
-        assert (type(found), found) == (type(thing), thing)
+    for loaded in (layer.things[0], layer.named["named"]):
+        assert (type(loaded), loaded) == (type(thing), thing)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float16", "float32", "float64"])
 @pytest.mark.parametrize("shape", [(), (0, 3), (3, 2)])
-def test_arrays_come_back_with_their_type_and_shape(tmp_path, dtype, shape):
+def test_arrays_are_loaded_with_their_dtype_and_shape(tmp_path, dtype, shape):
     table = np.arange(math.prod(shape)).reshape(shape).astype(dtype)
     layer = again(built(Kept([table, table + table])), tmp_path)
-    for found, expected in zip(layer.things[0], (table, table + table), strict=True):
-        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-        np.testing.assert_array_equal(found, expected)
+    for loaded, expected in zip(layer.things[0], (table, table + table), strict=True):
+        assert (loaded.dtype, loaded.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_array_equal(loaded, expected)
 
 
-def test_a_function_with_bound_arguments_comes_back(tmp_path):
+def test_a_function_with_bound_arguments_is_saved_and_loaded(tmp_path):
     layer = again(built(nn.Dense(3, initializer=functools.partial(nn.he_normal, fan_in=7))), tmp_path)
     assert (layer.initializer.func, layer.initializer.keywords) == (nn.he_normal, {"fan_in": 7})
 
 
 @pytest.mark.parametrize("wrapped", [lambda a, b: (a, b), lambda a, b: [a, [b]], lambda a, b: {"x": a, 2: (b,)}])
-def test_layers_inside_arguments_come_back_and_shared_ones_stay_shared(tmp_path, wrapped):
+def test_layers_inside_arguments_are_loaded_and_remain_shared(tmp_path, wrapped):
     a, b = nn.Dense(3), nn.Dense(5, bias=False)
     layer = again(built(Holding(wrapped(a, nn.Sequential(b, a)), a, again=b)), tmp_path)
     expected = wrapped(layer.things[1], layer.things[0])
@@ -96,7 +96,7 @@ def nested(rng, shape):
 
 
 @pytest.mark.parametrize(
-    ("thing", "found"),
+    ("thing", "shown"),
     [
         (lambda rng, shape: np.zeros(shape), "<function <lambda>"),
         ((n for n in (1, 2)), "<generator object"),
@@ -115,10 +115,10 @@ def nested(rng, shape):
     ],
     ids=str,
 )
-def test_what_is_no_data_is_refused_by_layer_and_argument(tmp_path, thing, found):
+def test_the_error_about_an_argument_that_is_not_data_names_layer_and_argument(tmp_path, thing, shown):
     for layer, name in ((Kept(7, thing), "argument 2"), (Kept(first=7, second=thing), "argument second")):
         model = built(nn.Sequential(nn.Dense(3), nn.Sequential(inner=layer)))
-        with pytest.raises(refconv.ArgumentError, match=rf"{name} of Kept must be .*, got {found}"):
+        with pytest.raises(refconv.ArgumentError, match=rf"{name} of Kept must be .*, got {shown}"):
             model.save(tmp_path / "m")
     assert not list(tmp_path.iterdir())
 
@@ -141,7 +141,7 @@ def test_an_iterator_that_the_constructor_exhausts_is_refused(tmp_path):
         model.save(tmp_path / "m")
 
 
-# ------------------------------------------------------------------------- settings that were changed later
+# ------------------------------------------------------------------------- settings that were changed after construction
 
 
 def test_settings_that_were_changed_after_construction_are_saved(tmp_path):
@@ -151,7 +151,7 @@ def test_settings_that_were_changed_after_construction_are_saved(tmp_path):
     model.layers["norm"].eps = Fraction(1, 128)
     model.layers["drop"].rate = 0.25
     model.layers["inner"].layers["0"].alpha = np.float32(0.3)
-    model.layers["inner"].layers["1"].label = {"stage": (1, 2)}  # an attribute that the constructor does not set
+    model.layers["inner"].layers["1"].label = {"stage": (1, 2)}  # the constructor does not set this attribute
     other = again(model, tmp_path)
     assert (other.layers["norm"].momentum, other.layers["norm"].eps) == (0.75, Fraction(1, 128))
     assert other.layers["drop"].rate == 0.25
@@ -161,7 +161,7 @@ def test_settings_that_were_changed_after_construction_are_saved(tmp_path):
     np.testing.assert_array_equal(other(x), model(x))
 
 
-def test_a_window_that_was_changed_has_its_shapes_when_the_network_is_built_again(tmp_path):
+def test_a_changed_window_determines_the_shapes_of_the_loaded_network(tmp_path):
     model = nn.Sequential(nn.MaxPool2D(2), nn.Flatten(), nn.Dense(3))
     model.layers["0"].window = Window((3, 3), 2)
     model.layers["0"].arguments["stride"] = (2, 2)
@@ -171,7 +171,7 @@ def test_a_window_that_was_changed_has_its_shapes_when_the_network_is_built_agai
     np.testing.assert_array_equal(other(x), model(x))
 
 
-def test_settings_without_a_change_are_not_in_the_file(tmp_path):
+def test_unchanged_settings_are_not_saved(tmp_path):
     for name in ("resnet20-small", "fractalnet20-small", "neocognitron-small"):
         built(models.create(name), models.input_shape(name)).save(tmp_path / "m")
         assert refconv.weights.read_tensors(tmp_path / "m", "refconv")[1]["architecture"]["settings"] == {}
@@ -193,7 +193,7 @@ def test_a_function_that_was_replaced_after_construction_is_refused(tmp_path):
         model.save(tmp_path / "m")
 
 
-def test_a_function_that_the_constructor_makes_is_no_change(tmp_path):
+def test_a_function_that_the_constructor_creates_does_not_count_as_a_change(tmp_path):
     class Made(nn.Identity):
         def __init__(self, factor):
             self.multiply = lambda x: factor * x
@@ -208,7 +208,7 @@ def test_a_layer_that_was_replaced_is_saved(tmp_path):
     assert repr(other) == repr(model)
 
 
-def test_layers_that_the_constructor_does_not_make_are_refused(tmp_path):
+def test_layers_that_the_constructor_does_not_create_are_refused(tmp_path):
     class Fixed(nn.Sequential):
         def __init__(self, units):
             super().__init__(first=nn.Dense(units), second=nn.ReLU())
