@@ -11,7 +11,8 @@ __all__ = ["MISTAKES"]
 
 def rearranged(a, rows=(0, 1, 2), columns=(0, 1, 2)):
     """Return M with its row axes (m, n, c) or its column axes (b, i, j) in another order."""
-    M, g = a(), a.geometry
+    M = a()
+    g = a.geometry
     axes = (*g.kernel, a.x.shape[-1], len(a.x), *g.output_size(a.size))
     permutation = (*rows, *(3 + axis for axis in columns))
     return M.reshape(axes).transpose(permutation).reshape(M.shape)

@@ -36,7 +36,8 @@ def aligned(a):
         n = y.shape[axis]
         positions = np.linspace(0, n - 1, n * S)
         before = np.minimum(positions.astype(int), max(n - 2, 0))
-        after, share = np.minimum(before + 1, n - 1), (positions - before).reshape(-1, *(1,) * (3 - axis))
+        after = np.minimum(before + 1, n - 1)
+        share = (positions - before).reshape(-1, *(1,) * (3 - axis))
         y = np.take(y, before, axis) * (1 - share) + np.take(y, after, axis) * share
     return y
 
