@@ -19,7 +19,7 @@ CHECKS = [
     for number in re.findall(r"def check_(\d)", (FOLDER / "exercises" / f"{module}.py").read_text(encoding="utf-8"))
 ]
 
-# Exercises whose answer is a function of arrays, and of numbers alone.
+# Exercises whose answer is a function of arrays, then those whose answer is a function of numbers only.
 OF_ARRAYS = [
     *(("one_sum", 3), ("one_sum", 4), ("the_layer", 5), ("derivatives", 4), ("pooling_and_norm", 1), ("architectures", 4)),
     *(("lenet", 4), ("lenet", 5), ("more_convolutions", 4), ("pixels_out", 1), ("pixels_out", 5), ("residual", 1)),
