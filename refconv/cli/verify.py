@@ -15,7 +15,7 @@ if any case is refuted.
 
   symbolic  the derivative that sympy computes from the forward loop equals the derivative loop
   numeric   central differences agree with the derivative
-  adjoint   the forward function and its derivative are adjoint, in exact fractions
+  adjoint   the backward function is the transpose of the forward function, exactly in fractions
   parity    loops and compiled kernels agree on cases drawn by hypothesis
   oracle    results agree with literal tables of paddings, sizes and divisors; worked examples; SciPy; and, if installed,
             PyTorch, JAX, ONNX Runtime and the ONNX operator tests

@@ -75,7 +75,7 @@ class SCells(Layer):
         return math.prod(self.window.output_size(size)) * math.prod(self.window.kernel) * channels * (self.planes + 1)
 
     def strength(self, x: Array) -> tuple[Array, Array]:
-        """Return v and γ, the weights in the sum for v, which fall with the distance and add up to 1."""
+        """Return v, and its weights γ, which fall with the distance and add up to 1."""
         gamma = np.repeat(_gaussian_window(self.window.kernel)[:, :, None, None], x.shape[-1], 2) / x.shape[-1]
         gamma = gamma.astype(x.dtype)
         return np.sqrt(conv2d(x * x, gamma, padding=self.window.padding)), gamma
@@ -227,7 +227,7 @@ def _gaussian_window(kernel: Shape) -> Array:
 
 
 def _small_random(rng: np.random.Generator, shape: Shape) -> Array:
-    """Return initial excitations: small positive numbers, so that each plane has a weak preference."""
+    """Return small positive initial excitations, so that each plane has a weak preference."""
     return rng.uniform(0, 1e-2, shape)
 
 

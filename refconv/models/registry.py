@@ -1,4 +1,4 @@
-"""Registry of all architectures by name, with their builders, input shapes and small variants."""
+"""Registry of all architectures: names, builders, input shapes and small variants."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def create(name: str, **arguments: Any) -> Layer:
 
 
 def input_shape(name: str) -> tuple[int, ...]:
-    """Return the shape of one input, without the batch axis, of an architecture or its small variant.
+    """Return the shape of one input, without the batch axis, of the network with this name.
 
     >>> input_shape("lenet"), input_shape("resnet50-small")
     ((32, 32, 1), (32, 32, 3))
@@ -146,7 +146,7 @@ def input_shape(name: str) -> tuple[int, ...]:
 
 
 def canonical_name(name: str) -> str:
-    """Return the name in :func:`names` for a name in any spelling, or for an alias; keep "-small".
+    """Return the name in :func:`names` for an alias or another spelling; keep "-small".
 
     ``ValueError`` is raised if there is none; its message suggests similar names.
 
@@ -158,7 +158,7 @@ def canonical_name(name: str) -> str:
 
 
 def _find(name: str) -> tuple[Model, bool]:
-    """Return the entry for a name, and True if the name is that of the small variant."""
+    """Return the entry for a name, and True if the name ends with "-small"."""
     base, small = _split(name)
     return MODELS[find_name(base, MODELS)], small
 

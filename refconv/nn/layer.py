@@ -45,7 +45,7 @@ def call_backward(backward: Backward, dy: Any, want_dx: bool = True) -> Any:
 
 def _accepts_want_dx(backward: Backward) -> bool:
     code = getattr(backward, "__code__", None)
-    if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # faster: inspect.signature takes 10 µs
+    if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # faster: inspect.signature takes 10 microseconds
         return "want_dx" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     parameters = inspect.signature(backward).parameters
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -277,7 +277,8 @@ def _layout(sizes: Sequence[tuple[int, bool]], dtype: DTypeLike) -> tuple[FlatAr
     Trainable parameters come first.
     """
     trained, total = (sum(size for size, trainable in sizes if trainable or everything) for everything in (False, True))
-    ends, offsets = {True: 0, False: trained}, []
+    ends = {True: 0, False: trained}
+    offsets = []
     for size, trainable in sizes:
         offsets.append(ends[trainable])
         ends[trainable] += size

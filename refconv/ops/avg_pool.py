@@ -93,7 +93,8 @@ def avg_pool2d_dx(
     kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
         As in the forward pass.
     input_size : (int, int)
-        Height and width of x in pixels: with a stride, inputs of several sizes have outputs of the same size.
+        Height and width of x in pixels. They are required since, with a stride, inputs of several sizes have outputs of the
+        same size.
 
     Returns
     -------

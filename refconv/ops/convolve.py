@@ -155,7 +155,7 @@ def cross_correlate2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Compute the convolution of a signal with a kernel by Fourier transforms.
+    r"""Compute the convolution of a signal by Fourier transforms (convolution theorem).
 
     .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad
               (w * x)_t = \frac{1}{n} \sum_k X_k W_k \, e^{+2\pi \mathrm{i}\, k t / n}
@@ -195,7 +195,7 @@ def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def fft_convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Compute the convolution of an image with a kernel by Fourier transforms.
+    r"""Compute the convolution of an image by Fourier transforms (convolution theorem).
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
               (w * x)_{i,j} = \frac{1}{H W} \sum_{k,l} X_{k,l} W_{k,l} \, e^{+2\pi \mathrm{i}\, (k i / H + l j / W)}

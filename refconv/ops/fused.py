@@ -104,7 +104,7 @@ def _unfused_grads(
 def relu_in_place(y: ArrayLike) -> Array:
     """Return relu of y, computed in place if y is a C-contiguous array of floats.
 
-    The caller must own y, since no other code may still need its old elements.
+    No other code may still need the elements of y, since they are overwritten.
     """
     y = as_float("y", y)
     kernels().activation.relu_in_place(y.reshape(-1))
@@ -116,7 +116,7 @@ def batch_norm_inference_in_place(
 ) -> Array:
     """Return batch_norm_inference of y (…, C), computed in place, and a ReLU of it if requested.
 
-    The caller must own y, since no other code may still need its old elements.
+    No other code may still need the elements of y, since they are overwritten.
     """
     y, gamma, beta, mean, var = floats(y=y, gamma=gamma, beta=beta, mean=mean, var=var)
     eps = checked(eps, y.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)

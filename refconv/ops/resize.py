@@ -235,7 +235,7 @@ def upsampled_size(size: Shape, scale: Shape) -> Shape:
 def _images_or_signals(name: str, array: Array, data_format: DataFormat) -> Array:
     known_format(data_format)
     if array.ndim not in (3, 4):
-        raise ArgumentValueError(f"{name} must have 4 axes, a batch of images, or 3, one of signals, got shape {array.shape}")
+        raise ArgumentValueError(f"{name} must have 4 axes (images) or 3 axes (signals), got shape {array.shape}")
     return channels_last(name, array, array.ndim - 2, data_format)
 
 

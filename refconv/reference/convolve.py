@@ -7,8 +7,8 @@ outside its range. The mode selects the outputs. "valid": outputs that need no z
 the end, as SciPy does; a convolution layer pads it at the end.
 
 The convolution theorem: the Fourier transform turns a convolution into an elementwise product. The functions ``fft_…`` compute
-convolutions in this way, with the sums of the discrete Fourier transform written out. The fast Fourier transform computes
-the same sums in a faster order.
+convolutions in this way, with the sums of the discrete Fourier transform written out. The fast Fourier transform rearranges
+these sums so that it needs fewer operations.
 """
 
 import numpy as np
@@ -121,7 +121,7 @@ def convolve2d(x: Array, w: Array, mode: str) -> Array:
 
 
 def fft_convolve1d(x: Array, w: Array, mode: str) -> Array:
-    r"""Compute a convolution of a signal by transforming, multiplying and transforming back.
+    r"""Compute the convolution of a signal by Fourier transforms (convolution theorem).
 
     .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad Y_k = X_k W_k, \qquad
               y_t = \frac{1}{n} \sum_k Y_k \, e^{+2\pi \mathrm{i}\, k t / n}
@@ -142,7 +142,7 @@ def fft_convolve1d(x: Array, w: Array, mode: str) -> Array:
 
 
 def fft_convolve2d(x: Array, w: Array, mode: str) -> Array:
-    r"""Compute a convolution of an image by transforming, multiplying and transforming back.
+    r"""Compute the convolution of an image by Fourier transforms (convolution theorem).
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
               Y_{k,l} = X_{k,l} W_{k,l}, \qquad

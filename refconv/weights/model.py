@@ -107,7 +107,8 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     """
     known = Known(layers)
     tensors, metadata = read_safetensors(path)
-    description, weights = description_of(path, metadata, MODEL), weights_among(tensors, metadata)
+    description = description_of(path, metadata, MODEL)
+    weights = weights_among(tensors, metadata)
     try:
         if description["format"] == 1:
             model = registered_model(description)

@@ -69,7 +69,7 @@ def test_the_error_about_a_file_without_an_array_names_the_option(printed, tmp_p
     ("arguments", "message"),
     [
         ("conv3d", "operator must be a name that `refconv verify` lists, got 'conv3d'; did you mean conv2d, "),
-        ("conv2d --output 0,9,0,0", "output must hold one index for each axis, at most (0, 3, 4, 2)"),
+        ("conv2d --output 0,9,0,0", "output must contain one index for each axis, at most (0, 3, 4, 2)"),
         ("conv2d --x nowhere.npy", "nowhere.npy"),
         ("dense --stride 2", "options of dense must be left out, got stride"),
         ("conv2d --padding sam", "padding must be 'valid', 'same', "),

@@ -63,7 +63,7 @@ def test_conv2d_equals_cross_correlation():
         (
             lambda: cross_correlate1d(np.ones(3, np.float32), np.ones(2), "full"),
             TypeError,
-            "x and w must have one float type, got float32 for x, float64 for w",
+            "x and w must have the same float type, got float32 for x, float64 for w",
         ),
     ],
 )

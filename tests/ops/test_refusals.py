@@ -87,4 +87,4 @@ def test_arrays_of_two_float_dtypes_are_rejected_by_both_names(operator, name):
         if other == CONVERTED:
             continue
         message = error_message(name, {**arguments, other: arguments[other].astype(np.float32)})
-        assert re.search(rf"\b{first}\b.* must have one float type, got .*float32 for {other}\b", message), message
+        assert re.search(rf"\b{first}\b.* must have the same float type, got .*float32 for {other}\b", message), message

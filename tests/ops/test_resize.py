@@ -30,7 +30,7 @@ def passes(dtype=np.float64, **options):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: pad(X[0, 0], 1), ValueError, r"x must have 4 axes, a batch of images, or 3.*\(4, 5\)"),
+        (lambda: pad(X[0, 0], 1), ValueError, r"x must have 4 axes \(images\) or 3 axes .*\(4, 5\)"),
         (lambda: pad(X.astype(complex), 1), TypeError, "x must be an array of float32"),
         (lambda: pad(X, 1, mode="symmetric"), ValueError, "mode must be 'zeros', 'reflect' or 'edge', got 'symmetric'"),
         (lambda: pad(X, "same"), TypeError, "padding must be numbers of pixels, got 'same'"),

@@ -91,6 +91,6 @@ def inner(a, b):
 def assert_adjoint(forward, transposed, x, dy):
     """Assert ⟨dy, forward(x)⟩ = ⟨transposed(dy), x⟩ exactly, for linear functions of fractions."""
     inner_forward, inner_backward = inner(dy, forward(x)), inner(transposed(dy), x)
-    for words, side in (("⟨dy, f(x)⟩", inner_forward), ("⟨fᵀ(dy), x⟩", inner_backward)):
-        assert isinstance(side, Fraction), f"{words} must be a fraction, got {side!r}: something rounds"
+    for label, side in (("⟨dy, f(x)⟩", inner_forward), ("⟨fᵀ(dy), x⟩", inner_backward)):
+        assert isinstance(side, Fraction), f"{label} must be a fraction, got {side!r}: something rounds"
     assert inner_forward == inner_backward, f"⟨dy, f(x)⟩ = {inner_forward}, but ⟨fᵀ(dy), x⟩ = {inner_backward}"

@@ -79,8 +79,8 @@ def vanishes(expression) -> bool:
         return False
     rational, roots = _without_roots(expression.rewrite(sympy.exp))
     numerator = sympy.expand(sympy.fraction(sympy.together(rational))[0])
-    for symbol, (base, order) in roots.items():
-        numerator = sympy.rem(numerator, symbol**order - base, symbol)
+    for symbol, (base, degree) in roots.items():
+        numerator = sympy.rem(numerator, symbol**degree - base, symbol)
         numerator = sympy.expand(sympy.fraction(sympy.together(numerator))[0])
     return numerator == 0 or sympy.simplify(expression) == 0
 
@@ -100,11 +100,11 @@ def _without_roots(expression):
     """Replace each root b^(1/q) and each e^x by a symbol; also return (b, q) by symbol of root."""
     roots, known_symbols = {}, {}
 
-    def named_symbol(key, base, order):
+    def named_symbol(key, base, degree):
         if key not in known_symbols:
             known_symbols[key] = sympy.Dummy(positive=True)
-            if order > 1:
-                roots[known_symbols[key]] = (base, order)
+            if degree > 1:
+                roots[known_symbols[key]] = (base, degree)
         return known_symbols[key]
 
     def rational(power):
@@ -114,8 +114,8 @@ def _without_roots(expression):
                 named_symbol(("exp", term), None, 1) ** coefficient
                 for coefficient, term in (part.as_coeff_Mul() for part in sympy.Add.make_args(sympy.expand(exponent)))
             )
-        base, order = sympy.factor(base), exponent.q
-        return named_symbol((base, order), base, order) ** exponent.p
+        base, degree = sympy.factor(base), exponent.q
+        return named_symbol((base, degree), base, degree) ** exponent.p
 
     def is_root_or_exponential(part):
         if isinstance(part, sympy.exp):

@@ -117,8 +117,8 @@ def _left_out(outcomes):
     if grouped:
         yield f"\ncases not compared: {sum(entry.cases for entries in grouped.values() for entry in entries)}"
     for (operator, reason), entries in grouped.items():
-        cases, first = sum(entry.cases for entry in entries), entries[0]
-        accepting = f", accepted by {', '.join(first.accepting)}" if first.accepting else ""
-        yield f"  {operator}: {cases} in which {reason}{', refused' if first.error else ''}{accepting}"
-        if first.error:
-            yield f"    {first.error}"
+        cases, first_entry = sum(entry.cases for entry in entries), entries[0]
+        accepting = f", accepted by {', '.join(first_entry.accepting)}" if first_entry.accepting else ""
+        yield f"  {operator}: {cases} in which {reason}{', refused' if first_entry.error else ''}{accepting}"
+        if first_entry.error:
+            yield f"    {first_entry.error}"

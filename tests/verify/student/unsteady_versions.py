@@ -40,7 +40,7 @@ def steady(name):
     return lambda make: STEADY.append((make, name)) or make
 
 
-SECOND = "The second call with the same input returns a different result: the function keeps state between calls"
+SECOND = "The second call with the same input returns a different result: it keeps state between calls"
 
 
 @unsteady("conv2d", "state", SECOND)

@@ -71,11 +71,11 @@ def overwritten(a):
     """Compute ∂e/∂x with = instead of +=: each window overwrites earlier windows."""
     dx, w = np.zeros_like(a()), np.ones_like(a.w)
     for index in np.ndindex(a.dy.shape[SPACE]):
-        at = (slice(None), *index)
-        one = np.zeros_like(a.dy)
-        one[at] = 1
-        touched = a(dy=one, w=w) != 0
-        dx[touched] = a(dy=one * a.dy)[touched]
+        position = (slice(None), *index)
+        unit = np.zeros_like(a.dy)
+        unit[position] = 1
+        touched = a(dy=unit, w=w) != 0
+        dx[touched] = a(dy=unit * a.dy)[touched]
     return dx
 
 

@@ -38,10 +38,10 @@ def overwritten(a):
     """Compute the result with = instead of +=: each stamp overwrites earlier ones."""
     y, w = np.zeros_like(a(b=None)), np.ones_like(a.w)
     for index in np.ndindex(a.x.shape[SPACE]):
-        one = np.zeros_like(a.x)
-        one[(slice(None), *index)] = 1
-        touched = a(x=one, w=w, b=None) != 0
-        y[touched] = a(x=one * a.x, b=None)[touched]
+        unit = np.zeros_like(a.x)
+        unit[(slice(None), *index)] = 1
+        touched = a(x=unit, w=w, b=None) != 0
+        y[touched] = a(x=unit * a.x, b=None)[touched]
     return y if a.b is None else y + a.b
 
 

@@ -14,8 +14,8 @@ def part_of_full(start):
     """Return a mistake: the result is cut out of the full one at another position."""
 
     def way(a):
-        first = tuple(start(k, length, n) for k, length, n in zip(a.w.shape, a(mode="full").shape, a().shape, strict=True))
-        return a(mode="full")[tuple(slice(s, s + n) for s, n in zip(first, a().shape, strict=True))]
+        starts = tuple(start(k, length, n) for k, length, n in zip(a.w.shape, a(mode="full").shape, a().shape, strict=True))
+        return a(mode="full")[tuple(slice(s, s + n) for s, n in zip(starts, a().shape, strict=True))]
 
     return way
 

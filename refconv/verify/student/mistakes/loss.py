@@ -45,8 +45,8 @@ def loss_and(change_loss, change_gradient=None):
 def shared_among_the_others(a):
     """Compute both results with the smoothed label shared among the other classes only."""
     K = a.logits.shape[-1]
-    right = np.eye(K)[np.asarray(a.labels)]
-    target = (1 - a.label_smoothing) * right + a.label_smoothing / max(K - 1, 1) * (1 - right)
+    one_hot = np.eye(K)[np.asarray(a.labels)]
+    target = (1 - a.label_smoothing) * one_hot + a.label_smoothing / max(K - 1, 1) * (1 - one_hot)
     shares = shares_of(a)
     log_p = refconv.log_softmax(a.logits)
     return -np.sum(shares * target * log_p), shares * (np.exp(log_p) - target)

@@ -21,10 +21,10 @@ def overwritten(a):
     """Compute the images with = instead of +=: the last window overwrites earlier ones."""
     x = np.zeros_like(a())
     for entry in range(a.columns.shape[1]):
-        one = np.zeros_like(a.columns)
-        one[:, entry] = 1
-        touched = a(columns=one) != 0
-        x[touched] = a(columns=one * a.columns)[touched]
+        unit = np.zeros_like(a.columns)
+        unit[:, entry] = 1
+        touched = a(columns=unit) != 0
+        x[touched] = a(columns=unit * a.columns)[touched]
     return x
 
 

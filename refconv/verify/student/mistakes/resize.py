@@ -34,9 +34,9 @@ def aligned(a):
     y = a.x
     for axis, S in enumerate(scales(a), 1):
         n = y.shape[axis]
-        at = np.linspace(0, n - 1, n * S)
-        before = np.minimum(at.astype(int), max(n - 2, 0))
-        after, share = np.minimum(before + 1, n - 1), (at - before).reshape(-1, *(1,) * (3 - axis))
+        positions = np.linspace(0, n - 1, n * S)
+        before = np.minimum(positions.astype(int), max(n - 2, 0))
+        after, share = np.minimum(before + 1, n - 1), (positions - before).reshape(-1, *(1,) * (3 - axis))
         y = np.take(y, before, axis) * (1 - share) + np.take(y, after, axis) * share
     return y
 

@@ -16,8 +16,8 @@ def normalised(a, *, axis=-1, before=None, after=None, alpha=None):
     squares = np.moveaxis(a.x**2, axis, -1)
     n = squares.shape[-1]
     sums = [squares[..., max(0, c - before) : max(0, c + after + 1)].sum(-1) for c in range(n)]
-    around = np.moveaxis(np.stack(sums, -1), -1, axis)
-    return a.x / (a.k + (scale(a) if alpha is None else alpha) * around) ** a.beta
+    neighbourhood_sums = np.moveaxis(np.stack(sums, -1), -1, axis)
+    return a.x / (a.k + (scale(a) if alpha is None else alpha) * neighbourhood_sums) ** a.beta
 
 
 def reach(a):
