@@ -1,4 +1,4 @@
-"""Tests that each common mistake is recognised from its results, and a correct function is not."""
+"""Tests that each common mistake is recognised from its results, and correct code is not."""
 
 import dataclasses
 import functools
