@@ -57,6 +57,14 @@ class _ExampleNorm(Layer):
     def input_span(self, shape: Shape, span: Span) -> Span | None:
         return None  # the mean is over all positions
 
+    def _settings(self) -> list[str]:
+        """Return the arguments that differ from their defaults, as text."""
+        differs = [f"eps={self.eps}"] if self.eps != 1e-3 else []
+        return differs + (["channels_first"] if self.data_format == "channels_first" else [])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._settings())})"
+
 
 class GroupNorm(_ExampleNorm):
     r"""Group normalisation: each group of channels of each example has mean 0 and variance 1.
@@ -99,8 +107,11 @@ class GroupNorm(_ExampleNorm):
     def _groups(self, channels: int) -> int:
         return divisor("groups", self.groups, channels=channels)
 
+    def caption(self) -> str:
+        return f"group norm, {self.groups}"
+
     def __repr__(self) -> str:
-        return f"GroupNorm({self.groups})"
+        return f"GroupNorm({', '.join([str(self.groups), *self._settings()])})"
 
 
 class LayerNorm(_ExampleNorm):
@@ -138,6 +149,9 @@ class LayerNorm(_ExampleNorm):
     def _groups(self, channels: int) -> int:
         return 1
 
+    def caption(self) -> str:
+        return "layer norm"
+
 
 class InstanceNorm(_ExampleNorm):
     r"""Instance normalisation: each channel of each example has mean 0 and variance 1 over its positions.
@@ -171,3 +185,6 @@ class InstanceNorm(_ExampleNorm):
 
     def _groups(self, channels: int) -> int:
         return channels
+
+    def caption(self) -> str:
+        return "instance norm"
