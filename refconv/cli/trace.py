@@ -44,7 +44,7 @@ def add_arguments(parser: Parser) -> None:
         help="same, valid, …; N; NxN; or before:after for each axis, N:NxN:N",
     )
     add("--groups", type=positive, metavar="N", help="number of groups")
-    add("--mode", **one_of("valid", "same", "full"), help="mode of a plain convolution")
+    add("--mode", **one_of("valid", "same", "full"), help="output size of convolve2d and similar operators")
     for name in ("ceil-mode", "count-include-pad"):
         add(f"--{name}", action="store_true", default=None, help="option of pooling operators")
     add("--seed", type=seed, default=0, metavar="N", help="seed of the random integers (default: %(default)s)")
