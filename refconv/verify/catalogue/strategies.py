@@ -55,7 +55,7 @@ FORMATS = ("channels_last", "channels_first")
 
 
 def unlike(taken, low, high):
-    """Return a strategy for whole numbers from low to high, or the next larger one, not in taken."""
+    """Return a strategy for integers from low to high, or the next larger one, not in taken."""
     available = sorted(set(range(low, high + 1)) - set(taken))
     return st.sampled_from(available) if available else st.just(max(high, *taken) + 1)
 

@@ -73,7 +73,8 @@ def compare(
     expected = np.array([_slope(e, at, index) for index in indices])
     actual = np.array([float(claimed[index]) for index in indices])
     allowed = tolerance(scale)
-    errors, limits = np.abs(actual - expected), allowed + RELATIVE * np.abs(expected)
+    errors = np.abs(actual - expected)
+    limits = allowed + RELATIVE * np.abs(expected)
     wrong = ~(errors <= limits)  # also where the gradient is NaN
     for k in np.flatnonzero(wrong):
         limits[k] += _truncation(e, at, indices[k], expected[k])
@@ -133,7 +134,7 @@ def _is_between_slopes(e: Callable[[Array], float], at: Array, index: tuple[int,
 
 
 def _guess_mistake(actual: Array, expected: Array, allowed: float) -> str:
-    """Return a guess at the mistake: a zero gradient, a constant factor such as −1, or \"\"."""
+    """Return a guess at the mistake: a zero gradient, a factor such as −1, or an empty text."""
     if not np.any(actual):
         return "the gradient is zero everywhere: does backward add to it?"
     large = np.abs(expected) > 1e3 * allowed

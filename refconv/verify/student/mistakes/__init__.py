@@ -30,7 +30,7 @@ for _family in FAMILIES:
 
 
 def explanation(name: str, trials: Sequence[Trial], defaults: Mapping[str, Any] | None = None) -> str | None:
-    """Return the words of the first mistake that explains all of these trials, or None.
+    """Return the description of the first mistake that explains all of these trials, or None.
 
     ``defaults`` are the defaults of the student's function for options that a trial does not pass.
     """

@@ -23,7 +23,7 @@ SPACE = slice(1, -1)
 
 
 def put(values, axes, new):
-    """Return the values with those of some axes replaced by one number or by another sequence.
+    """Return the values, replaced on some axes by one number or by another sequence.
 
     >>> put((2, 3), (1,), 7), put((2, 3), (0, 1), (5, 6))
     ((2, 7), (5, 6))
@@ -72,15 +72,18 @@ def padding_as(change, *, when=lambda a: True):
 
 
 def flipped(a, axes):
+    """Return the result with a kernel that is flipped along some axes."""
     return a(w=np.flip(a.w, axes))
 
 
 def without_last(a, axes):
+    """Return the result without its last row, column or both."""
     y = a()
     return crop(y, put(y.shape[SPACE], axes, tuple(n - 1 for n in y.shape[SPACE])))
 
 
 def last_is_zero(a, axes):
+    """Return the result with zeros in its last row, column or both."""
     y = a()
     for axis in axes:
         y[(slice(None),) * (1 + axis) + (-1,)] = 0
