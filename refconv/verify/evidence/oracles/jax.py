@@ -23,7 +23,10 @@ NAMES = {"same": "SAME", "same_lower": "SAME_LOWER", "valid": "VALID"}
 
 
 def evaluate(name, a):
-    """Return the output and the derivatives of ⟨dy, y⟩, except for max pooling with dilation."""
+    """Return the output and the derivatives of ⟨dy, y⟩.
+
+    Max pooling with dilation has no derivatives here.
+    """
     if name not in FUNCTIONS:
         return None
     import jax
@@ -174,7 +177,7 @@ def global_avg_pool(jax, o, x):
 
 
 def batch_norm(jax, o, x, gamma, beta, mean=None, var=None):
-    """Normalise by the given mean and variance, or else by those of the batch."""
+    """Normalise by the given mean and variance; by default, use the statistics of the batch."""
     channel = 1 if o.data_format == FIRST else x.ndim - 1
 
     def vector(v):
