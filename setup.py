@@ -60,6 +60,7 @@ DIRECTIVES = {
 
 
 def on_x86():
+    """Return True if the kernels are compiled for x86-64."""
     target = os.environ.get("ARCHFLAGS", "") + platform.machine().lower()
     return ("x86_64" in target or "amd64" in target) and "arm64" not in target
 

@@ -99,7 +99,7 @@ class Box:
 def numbers_beside(spots, sizes, taken):
     """Return a box near each spot that overlaps no other box.
 
-    ``taken`` are boxes that must not be overlapped, too. Candidates are on circles of increasing radius around the spot. If
+    The label must not overlap the boxes in ``taken``. Candidates are on circles of increasing radius around the spot. If
     all of them overlap, the box is placed on the spot.
     """
     taken, placed = list(taken), []

@@ -77,7 +77,7 @@ class TestConvolution:
     def test_cross_correlation_is_neither_commutative_nor_associative(self):
         """A4, for ⋆: exchanging the arguments rotates the result by 180°.
 
-        The grouping of two kernels matters, too.
+        The grouping of two kernels also matters.
         """
 
         def star(a, b):

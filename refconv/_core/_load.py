@@ -63,9 +63,9 @@ def instruction_sets() -> list[str]:
     others = any(file.suffix in (".so", ".pyd") for file in CORE.glob("isa/*/*"))
     kind = "kernels for another version of Python only" if others else "no compiled kernels"
     raise ImportError(
-        f"{CORE} has {kind}. Build them with 'pip install -e .' in a clone of refconv (needs a C compiler and some minutes) "
-        "or install only the slow loops with 'REFCONV_PURE=1 pip install -e .'. If refconv is installed elsewhere, start "
-        "Python outside of this clone."
+        f"{CORE} has {kind}. Build them with 'pip install -e .' in a clone of refconv (needs a C compiler and takes a few "
+        "minutes) or install only the slow loops with 'REFCONV_PURE=1 pip install -e .'. If refconv is installed elsewhere, "
+        "start Python outside of this clone."
     )
 
 

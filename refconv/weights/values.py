@@ -132,12 +132,12 @@ class Encoder:
 
 
 def as_data(value: Any) -> tuple[Json, list[tuple[str, tuple[int, ...], bytes]]] | None:
-    """Return a value as JSON data and arrays in a form that can be compared.
+    r"""Return a value as JSON data and arrays in a form that can be compared.
 
     Returns None if the value is not data or contains layers.
 
     >>> as_data((3, np.array([2], "i1")))
-    ({'tuple': [3, {'array': 'arrays/0', 'dtype': 'int8'}]}, [('int8', (1,), b'\\x02')])
+    ({'tuple': [3, {'array': 'arrays/0', 'dtype': 'int8'}]}, [('int8', (1,), b'\x02')])
     >>> as_data(print) is None
     True
     """

@@ -110,7 +110,7 @@ def test_an_optimizer_of_another_model_or_of_an_earlier_build_is_refused(kind):
     optimizer, head_optimizer = kind(model, lr=0.1), kind(model["scores"], lr=0.1)
     optimizer.check_model(model)
     head_optimizer.check_model(model)
-    message = r"optimizer must be made for the parameters of model, got those of another model or an earlier build: make a new"
+    message = r"optimizer must be made for the parameters of model, got parameters of another model or an earlier build"
     for wrong in (other, model["scores"], copy.deepcopy(model)):
         with pytest.raises(ValueError, match=message):
             optimizer.check_model(wrong)

@@ -36,7 +36,7 @@ def test_the_same_seeds_give_the_same_weights_to_the_last_bit():
 
 
 def test_averages_over_an_epoch_weight_all_images_equally():
-    # With a learning rate of zero the network does not change, so the averages over batches equal those of one batch.
+    # With a learning rate of zero the network does not change, so the averages over batches equal the values of one batch.
     model = models.lenet()
     model.build((32, 32, 1), rng=0, dtype=np.float64)
     images, labels = data.draw_digits(50, seed=3)

@@ -55,7 +55,7 @@ FORMATS = ("channels_last", "channels_first")
 
 
 def unlike(taken, low, high):
-    """Return a strategy for whole numbers from low to high that are not in ``taken``.
+    """Return a strategy for integers from low to high that are not in ``taken``.
 
     If all of them are taken, it draws the next larger number.
     """

@@ -42,7 +42,7 @@ def importable(name: str) -> bool:
 
 
 def installed(libraries=LIBRARIES) -> list[str]:
-    """Return the libraries that are installed; the oracle \"conventions\" is always included."""
+    """Return the libraries that are installed; the oracle "conventions" is always included."""
     return [name for name in libraries if all(map(importable, NEEDS.get(name, (name,))))]
 
 

@@ -75,15 +75,18 @@ def padding_as(change, *, when=lambda a: True):
 
 
 def flipped(a, axes):
+    """Return the result with a kernel that is flipped along some axes."""
     return a(w=np.flip(a.w, axes))
 
 
 def without_last(a, axes):
+    """Return the result without its last row, column or both."""
     y = a()
     return crop(y, put(y.shape[SPACE], axes, tuple(n - 1 for n in y.shape[SPACE])))
 
 
 def last_is_zero(a, axes):
+    """Return the result with zeros in its last row, column or both."""
     y = a()
     for axis in axes:
         y[(slice(None),) * (1 + axis) + (-1,)] = 0
