@@ -1,4 +1,4 @@
-"""Docstrings begin with one short sentence, and no text contains phrases that slow readers down."""
+"""Tests that docstrings begin with one short sentence and that no text contains old phrases."""
 
 import ast
 import bisect
@@ -66,7 +66,10 @@ def name_of(path):
 
 
 def phrases_in(text, allowed=()):
-    """Return (line number, phrase, advice) for each phrase in the text, also for phrases that a line break divides."""
+    """Return (line number, phrase, advice) for each phrase in the text.
+
+    A line break may divide a phrase.
+    """
     lines = [re.sub(r"^\s*(?:#:?|//|\*|>)?\s*", "", line) for line in text.splitlines()]
     starts = [0]
     for line in lines:

@@ -63,7 +63,7 @@ class Arguments:
         for values_by_name in (self.__dict__.get("arrays", {}), self.__dict__.get("given", {})):
             if name in values_by_name:
                 return values_by_name[name]
-        raise AttributeError(f"this case has no {name!r}")
+        raise AttributeError(f"the case has no array or argument {name!r}")
 
     def with_arrays(self, **arrays: Any) -> Arguments:
         """Return the same arguments with some arrays replaced or added."""

@@ -302,7 +302,7 @@ def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
     reached = tuple((int(k.min()), int(k.max())) for k in affected) if len(affected[0]) else ()
     outside = [r for r, s in zip(reached, span or reached, strict=True) if r[0] < s[0] or r[1] > s[1]]
     if outside:
-        raise Wrong("span", f"input_span(…, {middle}) returns {span}, and pixels {reached} have an effect")
+        raise Wrong("span", f"input_span(…, {middle}) returns {span}, but the output depends on pixels {reached}")
     if span is None and reached == middle and y.shape[axes] == x.shape[axes] and min(x.shape[axes]) > 1:
         remarks.append(
             "Note: each output pixel seems to depend only on the same pixel of x; if so, let input_span return span."

@@ -200,7 +200,7 @@ def _diagnosed(attempt: Attempt, first: Trial, second: Trial) -> Trial | None:
         return _with_finding(first, "state", f"{message} ({_describe_numbers(wrong)})", wrong)
     while attempt.calls < CALLS and not attempt.time_is_up:
         attempt.again(first)
-    message = f"it was wrong in {attempt.failures} of {attempt.calls} calls, and right in others with the same input"
+    message = f"the result is wrong in {attempt.failures} of {attempt.calls} calls, and right in others with the same input"
     return _with_finding(first, "chance", f"{message} ({_describe_numbers(wrong)})", wrong)
 
 
