@@ -208,12 +208,12 @@ def test_markdown_and_csv_contain_the_same_rows():
 
 
 def test_numbers_are_near_their_points_and_overlap_nothing():
-    spots = [(100 + 3 * (k % 4), 50 + 2 * (k // 4)) for k in range(20)]
-    taken = [roofline.Box(x, y, 6, 6) for x, y in spots]
-    boxes = roofline.numbers_beside(spots, [(10, 9)] * 20, taken)
+    points = [(100 + 3 * (k % 4), 50 + 2 * (k // 4)) for k in range(20)]
+    taken = [roofline.Box(x, y, 6, 6) for x, y in points]
+    boxes = roofline.numbers_beside(points, [(10, 9)] * 20, taken)
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     assert not any(a.overlaps(b) for a in boxes for b in taken)
-    assert all(math.dist((box.x, box.y), spot) < 9 * roofline.REACH for box, spot in zip(boxes, spots, strict=True))
+    assert all(math.dist((box.x, box.y), point) < 9 * roofline.REACH for box, point in zip(boxes, points, strict=True))
 
 
 class Doubled(Problem):
@@ -256,9 +256,9 @@ def test_a_side_with_a_different_result_is_named_and_not_timed(monkeypatch, caps
     assert (
         "✗ doubled, forward: the result of PyTorch NHWC differs by 5.0e-01 of the largest number, so it is not timed" in text
     )
-    words = text.splitlines()[-2].split()
-    assert words[6:9] == ["–"] * 3  # PyTorch NHWC, JAX, ONNX Runtime
-    assert words[-1] == "✓"
+    cells = text.splitlines()[-2].split()
+    assert cells[6:9] == ["–"] * 3  # PyTorch NHWC, JAX, ONNX Runtime
+    assert cells[-1] == "✓"
 
 
 @needs_kernels

@@ -1,4 +1,4 @@
-"""Tests that docstrings begin with one short sentence and that no text contains old phrases."""
+"""Tests that docstrings begin with a short sentence and texts contain no unclear phrases."""
 
 import ast
 import bisect
@@ -66,10 +66,7 @@ def name_of(path):
 
 
 def phrases_in(text, allowed=()):
-    """Return (line number, phrase, advice) for each phrase in the text.
-
-    A line break may divide a phrase.
-    """
+    """Return (line number, phrase, advice) for each phrase, also across line breaks."""
     lines = [re.sub(r"^\s*(?:#:?|//|\*|>)?\s*", "", line) for line in text.splitlines()]
     starts = [0]
     for line in lines:

@@ -1,4 +1,4 @@
-"""Tests, by reading the sources, that imports have one direction and loops have kernels."""
+"""Tests that the imports in the sources have one direction and each loop has its kernel."""
 
 import ast
 import re

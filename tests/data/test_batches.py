@@ -14,7 +14,7 @@ LABELS = np.arange(7) % 3
 
 def test_each_epoch_contains_every_image_once_with_its_label_in_a_new_order():
     batches = Batches(IMAGES, LABELS, 3, rng=1)
-    passes = []
+    epochs = []
     for _ in range(2):
         epoch = list(batches)
         assert [len(x) for x, _ in epoch] == [3, 3, 1]
@@ -22,8 +22,8 @@ def test_each_epoch_contains_every_image_once_with_its_label_in_a_new_order():
         firsts = np.concatenate([x[:, 0, 0] for x, _ in epoch])
         assert sorted(firsts) == IMAGES[:, 0, 0].tolist()
         assert (np.concatenate([y for _, y in epoch]) == LABELS[firsts // 4]).all()
-        passes.append(firsts.tolist())
-    assert passes[0] != passes[1]
+        epochs.append(firsts.tolist())
+    assert epochs[0] != epochs[1]
 
 
 def order(**options):
@@ -129,23 +129,23 @@ def noisy(images, rng):
     return images + rng.integers(0, 100, images.shape).astype(np.uint8)
 
 
-def passes(batches, count):
+def epochs(batches, count):
     return [[(x.tolist(), y.tolist()) for x, y in batches] for _ in range(count)]
 
 
-def made(**options):
+def augmented_batches(**options):
     return Batches(IMAGES, LABELS, 3, augment=noisy, rng=4, **options)
 
 
 @pytest.mark.parametrize("done", [0, 1, 3])
 def test_a_resumed_epoch_yields_its_remaining_batches_and_later_epochs_are_the_same(done):
-    expected = passes(made(), 3)
-    batches = made()
-    next(iter(passes(batches, 1)))
+    expected = epochs(augmented_batches(), 3)
+    batches = augmented_batches()
+    next(iter(epochs(batches, 1)))
     state = batches.state()
-    again = made()
+    again = augmented_batches()
     again.resume(state, done)
-    assert passes(again, 2) == [expected[1][done:], expected[2]]
+    assert epochs(again, 2) == [expected[1][done:], expected[2]]
 
 
 def test_each_epoch_and_each_batch_is_augmented_differently():
@@ -155,8 +155,8 @@ def test_each_epoch_and_each_batch_is_augmented_differently():
 
 
 def test_prefetch_yields_the_same_batches():
-    assert passes(Prefetch(made(), ahead=2), 3) == passes(made(), 3)
-    assert len(Prefetch(made())) == 3
+    assert epochs(Prefetch(augmented_batches(), ahead=2), 3) == epochs(augmented_batches(), 3)
+    assert len(Prefetch(augmented_batches())) == 3
 
 
 def test_prefetch_prepares_batches_with_the_settings_of_its_caller():
@@ -176,7 +176,7 @@ def test_prefetch_prepares_batches_with_the_settings_of_its_caller():
 
 def test_prefetch_ends_its_thread_on_break_and_raises_its_errors():
     before = threading.active_count()
-    for _ in Prefetch(made(), ahead=1):
+    for _ in Prefetch(augmented_batches(), ahead=1):
         break
     assert threading.active_count() == before
 

@@ -96,7 +96,7 @@ def test_files_of_another_split_are_refused(tiny, tmp_path):
 
 
 def test_files_that_are_not_mnist_are_refused(tmp_path):
-    """Check files of the same names, which Fashion-MNIST and KMNIST have, too."""
+    """Check files of the same names, which Fashion-MNIST and KMNIST also have."""
     for file in MNIST.files("test"):
         write_idx(tmp_path / f"{file.name}.gz", np.zeros((10000, 28, 28), np.uint8))
     with pytest.raises(BadDataFile, match=r"t10k-images-idx3-ubyte\.gz has another content: 7840016 bytes"):

@@ -69,8 +69,8 @@ def png(width, bits, colour_type, transparent, pixels):
 @pytest.mark.parametrize(
     ("bits", "transparent", "pixels", "expected"),
     [
-        (1, 0, "50", [255, 255, 255, 255]),  # 0 1 0 1
-        (2, 1, "1b", [0, 255, 170, 255]),  # 0 1 2 3
+        (1, 0, "50", [255, 255, 255, 255]),  # the pixels are 0, 1, 0, 1
+        (2, 1, "1b", [0, 255, 170, 255]),  # the pixels are 0, 1, 2, 3
         (2, 0, "1b", [255, 85, 170, 255]),
         (4, 5, "5f01", [255, 255, 0, 17]),
         (4, 1, "5f01", [85, 255, 0, 255]),

@@ -19,10 +19,10 @@ LABELS = np.arange(60) % 10
 
 def draw(predictions, epochs=3, tested=True):
     test = {"test_loss": 0.75, "test_accuracy": 0.5} if tested else {}
-    lines = [
+    records = [
         Epoch(k, 60, 1.0, 0.1, {"train_loss": 1 / k, "train_accuracy": 1 - 1 / (k + 1), **test}) for k in range(1, epochs + 1)
     ]
-    content = training_picture(History(lines), IMAGES, LABELS, predictions, "a run")
+    content = training_picture(History(records), IMAGES, LABELS, predictions, "a run")
     with pillow.open(io.BytesIO(content)) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("L"))
@@ -54,8 +54,8 @@ def test_the_plot_of_a_run_without_a_test_has_only_curves():
 def test_non_finite_numbers_leave_gaps():
     names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
     measured = (2.3, 0.1, np.nan, 0.1), (1e30, 0.1, np.inf, 0.1)
-    lines = [Epoch(k, 60, 1.0, 0.1, dict(zip(names, values, strict=True))) for k, values in enumerate(measured, 1)]
-    assert training_picture(History(lines), IMAGES, LABELS, LABELS, "a run")[1:4] == b"PNG"
+    records = [Epoch(k, 60, 1.0, 0.1, dict(zip(names, values, strict=True))) for k, values in enumerate(measured, 1)]
+    assert training_picture(History(records), IMAGES, LABELS, LABELS, "a run")[1:4] == b"PNG"
 
 
 @pytest.mark.parametrize(

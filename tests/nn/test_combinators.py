@@ -58,9 +58,9 @@ def test_stochastic_depth_drops_whole_batches_with_its_probability_and_scales_in
     layer = built(nn.StochasticDepth(nn.Identity(), survival=0.7), (3,))
     x = random_input((3,))
     outcomes = [layer.forward(x) for _ in range(400)]
-    kept = [bool(y.any()) for y, _ in outcomes]
-    assert 0.6 < np.mean(kept) < 0.8  # the bounds are more than four standard errors from 0.7
-    for (y, backward), survives in zip(outcomes[:20], kept[:20], strict=True):
+    survived = [bool(y.any()) for y, _ in outcomes]
+    assert 0.6 < np.mean(survived) < 0.8  # the bounds are more than four standard errors from 0.7
+    for (y, backward), survives in zip(outcomes[:20], survived[:20], strict=True):
         assert (y == (x if survives else 0)).all()
         assert (backward(np.ones_like(x)) == (1 if survives else 0)).all()
     y, backward = layer.forward(x, train=False)

@@ -39,8 +39,8 @@ def network(seed=0, dtype=np.float64):
 @pytest.mark.parametrize("name", MAKERS)
 def test_each_group_is_updated_like_a_separate_optimizer(name, dtype):
     """Check also that a schedule, which changes the common rate, scales the rates of all groups."""
-    together, alone = network(dtype=dtype).named_parameters(), network(dtype=dtype).named_parameters()
-    common = MAKERS[name](together, lr=0.25, weight_decay=0.0625, groups=GROUPS)
+    grouped, separate = network(dtype=dtype).named_parameters(), network(dtype=dtype).named_parameters()
+    common = MAKERS[name](grouped, lr=0.25, weight_decay=0.0625, groups=GROUPS)
     hyperparameters = {  # the first matching pattern applies, so scores.b is in the group of the biases
         "conv1.w": (0.125, 0.0625),
         "conv1.b": (0.25, 0.0),
@@ -49,7 +49,7 @@ def test_each_group_is_updated_like_a_separate_optimizer(name, dtype):
         "scores.w": (0.5, 0.25),
         "scores.b": (0.25, 0.0),
     }
-    own = {n: MAKERS[name]({n: alone[n]}, lr=lr, weight_decay=decay) for n, (lr, decay) in hyperparameters.items()}
+    own = {n: MAKERS[name]({n: separate[n]}, lr=lr, weight_decay=decay) for n, (lr, decay) in hyperparameters.items()}
     for factor in (1.0, 0.5, 0.125):
         common.lr = 0.25 * factor
         common.step()
@@ -57,7 +57,7 @@ def test_each_group_is_updated_like_a_separate_optimizer(name, dtype):
             optimizer.lr = hyperparameters[n][0] * factor
             optimizer.step()
     for n in hyperparameters:
-        np.testing.assert_array_equal(together[n].value, alone[n].value, err_msg=n)
+        np.testing.assert_array_equal(grouped[n].value, separate[n].value, err_msg=n)
 
 
 def test_consecutive_parameters_of_one_group_are_updated_together(monkeypatch):

@@ -259,27 +259,27 @@ def small_network(seed=0):
 
 
 def test_all_parameters_of_a_network_are_updated_in_one_call_like_separate_parameters(monkeypatch):
-    together, alone = small_network(), small_network()
-    for parameter in alone.values():
+    consecutive, separate = small_network(), small_network()
+    for parameter in separate.values():
         move_out(parameter)
-    ours, theirs, calls = SGD(together, 0.1, momentum=0.5), SGD(alone, 0.1, momentum=0.5), Calls(monkeypatch)
+    ours, theirs, calls = SGD(consecutive, 0.1, momentum=0.5), SGD(separate, 0.1, momentum=0.5), Calls(monkeypatch)
     for _ in range(2):
         assert calls.of(ours) == [25]
         assert calls.of(theirs) == [4, 2, 2, 2, 12, 3]
-    for name, parameter in together.items():
-        assert parameter.value.tolist() == alone[name].value.tolist(), name
+    for name, parameter in consecutive.items():
+        assert parameter.value.tolist() == separate[name].value.tolist(), name
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_optimizer_updates_consecutive_parameters_like_separate_ones(name):
-    together, alone = small_network(), small_network()
-    for parameter in alone.values():
+    consecutive, separate = small_network(), small_network()
+    for parameter in separate.values():
         move_out(parameter)
-    ours, theirs = OTHERS[name][0](together), OTHERS[name][0](alone)
+    ours, theirs = OTHERS[name][0](consecutive), OTHERS[name][0](separate)
     for _ in range(3):
         ours.step()
         theirs.step()
-    for parameter, other in zip(together.values(), alone.values(), strict=True):
+    for parameter, other in zip(consecutive.values(), separate.values(), strict=True):
         assert parameter.value.tolist() == other.value.tolist()
 
 
@@ -336,8 +336,8 @@ def test_only_consecutive_parameters_of_one_flat_array_are_updated_in_one_call(m
     assert calls.of(SGD({"w": parameters["conv.w"], "b": others["conv.b"]}, 0.1)) == [4, 2]
     backwards = dict(reversed([(name, p) for name, p in parameters.items() if p.trainable]))
     assert calls.of(SGD(backwards, 0.1)) == [3, 12, 2, 2, 2, 4]
-    alone = {"empty": Parameter(np.zeros(0)), "x": Parameter(np.zeros(3))}
-    assert calls.of(SGD(alone, 0.1)) == [0, 3]
+    separate = {"empty": Parameter(np.zeros(0)), "x": Parameter(np.zeros(3))}
+    assert calls.of(SGD(separate, 0.1)) == [0, 3]
 
 
 @pytest.mark.parametrize("name", OTHERS)

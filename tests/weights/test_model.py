@@ -24,9 +24,9 @@ def saved_and_loaded(model, folder, **options):
     return refconv.load(folder / "m.safetensors", **options)
 
 
-def assert_same_inference(model, again, shape, dtype=np.float32):
+def assert_same_inference(model, loaded, shape, dtype=np.float32):
     x = np.random.default_rng(0).standard_normal((2, *shape)).astype(dtype)
-    assert again(x).tobytes() == model(x).tobytes()
+    assert loaded(x).tobytes() == model(x).tobytes()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -35,20 +35,20 @@ def test_a_loaded_model_computes_the_same_bits(tmp_path, style, dtype):
     model = built(models.lenet(style, classes=7), (32, 32, 1), dtype)
     path = tmp_path / "deeper" / "model.safetensors"
     model.save(path, notes={"data": "none", "errors": np.array([3, 5])})
-    again = refconv.load(path)
-    assert (again.input_shape, again.notes) == ((32, 32, 1), {"data": "none", "errors": [3, 5]})
-    assert repr(again) == repr(model)
-    assert_same_inference(model, again, (32, 32, 1), dtype)
-    assert_consecutive(again)
+    loaded = refconv.load(path)
+    assert (loaded.input_shape, loaded.notes) == ((32, 32, 1), {"data": "none", "errors": [3, 5]})
+    assert repr(loaded) == repr(model)
+    assert_same_inference(model, loaded, (32, 32, 1), dtype)
+    assert_consecutive(loaded)
 
 
 def test_notes_of_a_loaded_model_are_saved_again(tmp_path):
     model = built(nn.Sequential(nn.Dense(3)), (2,))
     assert dict(model.notes) == {}
     model.save(tmp_path / "m", notes={"epoch": 7})
-    again = refconv.load(tmp_path / "m")
-    assert saved_and_loaded(again, tmp_path).notes == {"epoch": 7}
-    again.save(tmp_path / "m", notes={})
+    loaded = refconv.load(tmp_path / "m")
+    assert saved_and_loaded(loaded, tmp_path).notes == {"epoch": 7}
+    loaded.save(tmp_path / "m", notes={})
     assert refconv.load(tmp_path / "m").notes == {}
 
 
@@ -118,9 +118,9 @@ def with_slow_ones_marked(names):
 def test_a_network_for_another_input_shape_is_saved_and_loaded(tmp_path, case, dtype):
     name, arguments, shape = SIZES[case]
     model = built(models.create(name, **arguments), shape, dtype)
-    again = saved_and_loaded(model, tmp_path)
-    assert again.input_shape == shape
-    assert_same_inference(model, again, shape, dtype)
+    loaded = saved_and_loaded(model, tmp_path)
+    assert loaded.input_shape == shape
+    assert_same_inference(model, loaded, shape, dtype)
 
 
 @needs_kernels
@@ -130,9 +130,9 @@ def test_every_small_architecture_is_saved_and_loaded(tmp_path, name):
     model = built(models.create(f"{name}-small"), shape)
     for k, parameter in enumerate(model.named_parameters().values()):
         parameter.frozen = k % 3 == 0
-    again = saved_and_loaded(model, tmp_path)
-    assert_same_inference(model, again, shape)
-    frozen = [[name for name, p in network.named_parameters().items() if p.frozen] for network in (model, again)]
+    loaded = saved_and_loaded(model, tmp_path)
+    assert_same_inference(model, loaded, shape)
+    frozen = [[name for name, p in network.named_parameters().items() if p.frozen] for network in (model, loaded)]
     assert frozen[0] == frozen[1]
 
 
@@ -141,10 +141,10 @@ def test_every_architecture_is_described_by_data_and_restored_from_them(name):
     model, shape = models.create(name), models.input_shape(name)
     description, arrays = describe(model)
     assert not arrays
-    again = Architecture(json.loads(json.dumps(description)), {}, Known()).model
-    assert repr(again) == repr(model)
-    assert again.count_parameters(shape) == model.count_parameters(shape)
-    assert describe(again) == (description, {})
+    loaded = Architecture(json.loads(json.dumps(description)), {}, Known()).model
+    assert repr(loaded) == repr(model)
+    assert loaded.count_parameters(shape) == model.count_parameters(shape)
+    assert describe(loaded) == (description, {})
 
 
 # ------------------------------------------------------------------------- users' networks
@@ -190,20 +190,20 @@ def test_a_sequence_of_any_layers_is_saved_and_loaded(tmp_path):
         up=nn.ConvTranspose2D(2, (2, 3), stride=2, output_padding=(1, 0)),
     )
     built(model, (9, 8, 4))
-    again = saved_and_loaded(model, tmp_path)
-    assert repr(again) == repr(model)
-    assert_same_inference(model, again, (9, 8, 4))
+    loaded = saved_and_loaded(model, tmp_path)
+    assert repr(loaded) == repr(model)
+    assert_same_inference(model, loaded, (9, 8, 4))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_users_layers_and_networks_are_saved_and_loaded_without_extra_code(tmp_path, dtype):
     model = built(nn.Sequential(scale=Scale(2, first=halves), net=Net(5, activation=nn.Tanh)), (4,), dtype)
     model.named_parameters()["scale.s"].value[...] = [2, 3, 5, 7]
-    again = saved_and_loaded(model, tmp_path, layers=[halves])
-    assert isinstance(again.layers["net"], Net)
-    assert isinstance(again.layers["net"].layers["activation"], nn.Tanh)
-    assert again.layers["scale"].first is halves
-    assert_same_inference(model, again, (4,), dtype)
+    loaded = saved_and_loaded(model, tmp_path, layers=[halves])
+    assert isinstance(loaded.layers["net"], Net)
+    assert isinstance(loaded.layers["net"].layers["activation"], nn.Tanh)
+    assert loaded.layers["scale"].first is halves
+    assert_same_inference(model, loaded, (4,), dtype)
 
 
 def test_a_class_that_the_program_does_not_define_must_be_passed(tmp_path):
@@ -215,9 +215,9 @@ def test_a_class_that_the_program_does_not_define_must_be_passed(tmp_path):
     Undefined.__module__ = "another_program"  # the name in the file then refers to no class
     with pytest.raises(ValueError, match=r"layer class .*Undefined is not defined in this program; .*=\[Undefined\]"):
         refconv.load(tmp_path / "m")
-    again = refconv.load(tmp_path / "m", layers=[Undefined])
-    assert type(again.layers["0"]) is Undefined
-    assert_same_inference(model, again, (4,))
+    loaded = refconv.load(tmp_path / "m", layers=[Undefined])
+    assert type(loaded.layers["0"]) is Undefined
+    assert_same_inference(model, loaded, (4,))
 
 
 def test_a_function_of_another_module_must_be_passed(tmp_path):
@@ -251,25 +251,25 @@ def test_shared_layers_are_shared_in_the_loaded_model(tmp_path):
     shared, block = nn.Dense(4), nn.Sequential(Scale())
     model = nn.Sequential(shared, block, both=nn.Sum(shared, nn.Sequential(inner=block)), heads=nn.Sequential([shared, block]))
     built(model, (4,))
-    again = saved_and_loaded(model, tmp_path)
-    assert list(again.named_parameters()) == ["0.w", "0.b", "1.0.s"]
-    layers = again.layers
+    loaded = saved_and_loaded(model, tmp_path)
+    assert list(loaded.named_parameters()) == ["0.w", "0.b", "1.0.s"]
+    layers = loaded.layers
     assert layers["0"] is layers["both"].layers["0"] is layers["heads"].layers["0"]
     assert layers["1"] is layers["both"].layers["1"].layers["inner"] is layers["heads"].layers["1"]
-    assert_same_inference(model, again, (4,))
+    assert_same_inference(model, loaded, (4,))
 
 
 def test_frozen_layers_are_frozen_in_the_loaded_model(tmp_path):
     model = nn.Sequential(features=nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dropout(0.5)), scores=nn.Dense(3))
     built(model, (2,))
     model.layers["features"].freeze()
-    again = saved_and_loaded(model, tmp_path)
-    assert [layer.frozen for layer in all_layers(again)] == [False, True, True, True, True, False]
-    assert [name for name, p in again.named_parameters().items() if p.trainable] == ["scores.w", "scores.b"]
+    loaded = saved_and_loaded(model, tmp_path)
+    assert [layer.frozen for layer in all_layers(loaded)] == [False, True, True, True, True, False]
+    assert [name for name, p in loaded.named_parameters().items() if p.trainable] == ["scores.w", "scores.b"]
     x = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
-    np.testing.assert_array_equal(again.forward(x)[0], model(x))
-    again.unfreeze()
-    assert not [layer for layer in all_layers(saved_and_loaded(again, tmp_path)) if layer.frozen]
+    np.testing.assert_array_equal(loaded.forward(x)[0], model(x))
+    loaded.unfreeze()
+    assert not [layer for layer in all_layers(saved_and_loaded(loaded, tmp_path)) if layer.frozen]
     _, description = weights.read_tensors(tmp_path / "m.safetensors", "refconv")
     assert description["architecture"]["settings"] == {}
 
@@ -291,9 +291,9 @@ def test_a_network_of_built_layers_is_saved_with_the_input_shape_of_its_first_la
         model[:3],
         nn.Sum(model[:2], nn.Sequential([model[:2]])),
     ):
-        again = saved_and_loaded(network, tmp_path)
-        assert again.input_shape == (28, 32, 1)
-        assert_same_inference(network, again, (28, 32, 1))
+        loaded = saved_and_loaded(network, tmp_path)
+        assert loaded.input_shape == (28, 32, 1)
+        assert_same_inference(network, loaded, (28, 32, 1))
 
 
 def test_the_input_shape_can_be_given(tmp_path):
@@ -308,15 +308,15 @@ def test_the_input_shape_can_be_given(tmp_path):
         part.save(tmp_path / "m", input_shape=(5,))
     assert not list(tmp_path.iterdir())
     part.save(tmp_path / "m", input_shape=(4,))
-    again = refconv.load(tmp_path / "m")
-    assert again.input_shape == (4,)
-    assert_same_inference(part, again, (4,))
+    loaded = refconv.load(tmp_path / "m")
+    assert loaded.input_shape == (4,)
+    assert_same_inference(part, loaded, (4,))
 
 
 def test_a_fully_convolutional_network_can_be_loaded_for_another_size(tmp_path):
     built(nn.Sequential(nn.Conv2D(3, (2, 3))), (7, 8, 2)).save(tmp_path / "m")
-    again = refconv.load(tmp_path / "m", input_shape=(9, 6, 2))
-    assert again.input_shape == (9, 6, 2)
+    loaded = refconv.load(tmp_path / "m", input_shape=(9, 6, 2))
+    assert loaded.input_shape == (9, 6, 2)
     with pytest.raises(ValueError, match=r"must fit inputs of shape \(9, 6, 5\)"):
         refconv.load(tmp_path / "m", input_shape=(9, 6, 5))
 
@@ -338,9 +338,9 @@ def test_a_layer_that_makes_its_own_parameters_and_state_is_saved_and_loaded(tmp
 
     model = built(Tied(), (3,))
     model.w[...], model.steps = [2, 3, 5], 7
-    again = saved_and_loaded(model, tmp_path)
-    assert again.parameters["a"].value is again.parameters["b"].value is again.w
-    assert (again.w.tolist(), again.steps) == ([2, 3, 5], 7)
+    loaded = saved_and_loaded(model, tmp_path)
+    assert loaded.parameters["a"].value is loaded.parameters["b"].value is loaded.w
+    assert (loaded.w.tolist(), loaded.steps) == ([2, 3, 5], 7)
 
 
 def test_the_file_contains_the_architecture_as_data(tmp_path):

@@ -20,9 +20,10 @@ FIRST: dict[str, Any] = {"data_format": "channels_first"}
 
 
 def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=(), family="combinators"):
-    """Return the row of one layer class; ``drawn`` are further cases for numeric and parity.
+    """Return the row of one layer class.
 
-    ``ids`` are the statements that the layer itself implements, without statements that need a network with this layer.
+    ``drawn`` are further cases, used only for numeric evidence and parity. ``ids`` are the statements that the layer itself
+    implements, without statements that need a network with this layer.
     """
     return Operator(
         name=name,
@@ -277,7 +278,7 @@ CELL_LAYERS = (
         without=(
             "symbolic",
             "adjoint",
-        ),  # it calls numpy.sqrt, which does not accept symbols or objects such as Python's floats
+        ),  # numpy.sqrt accepts neither symbols nor Python floats in object arrays
     ),
     row(
         "models.CCells",
@@ -287,7 +288,7 @@ CELL_LAYERS = (
         case(lambda: models.CCells(2, saturation=0.7), (3, 4, 2), positive=("x",)),
         nature="smooth",
         family="cells",
-        without=("symbolic",),  # it calls numpy.maximum, which does not accept sums of symbols
+        without=("symbolic",),  # numpy.maximum does not accept sums of symbols
     ),
 )
 

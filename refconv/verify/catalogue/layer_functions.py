@@ -99,7 +99,8 @@ def _check_inference(layer, x):
 
     Both execute the same operations in the same order, so they must round in the same way.
     """
-    called, (expected, _) = layer(x.copy()), layer.forward(x.copy(), train=False)
+    called = layer(x.copy())
+    expected, _ = layer.forward(x.copy(), train=False)
     if called.dtype != expected.dtype or not np.array_equal(called, expected):
         raise Refuted(f"{layer!r}(x) is {called.tolist()}, and forward(x, train=False) returns {expected.tolist()}")
 

@@ -42,7 +42,9 @@ def averages(average, a):
     ``average(old, batch, momentum, t)`` returns an average after its t-th update. Mean and variance of a batch are computed as
     sums.
     """
-    mean, var, momentum = a.mean, a.var, scalar("momentum", a.given.get("momentum", 0.99), a.x)
+    mean = a.mean
+    var = a.var
+    momentum = scalar("momentum", a.given.get("momentum", 0.99), a.x)
     for t, batch in enumerate((a.x, a.next), 1 + a.given.get("updates", 0)):
         x = rows(batch, a.options.get("data_format"))
         mu = sum(x) / len(x)

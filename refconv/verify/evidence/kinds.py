@@ -113,7 +113,9 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: E
     -------
     Outcome
     """
-    start, refuted, case = time.perf_counter(), None, None
+    start = time.perf_counter()
+    refuted = None
+    case = None
     entries: list[Any] = []
     with config(engine=engine_name or get_config().engine):
         try:

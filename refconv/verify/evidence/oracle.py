@@ -66,7 +66,8 @@ def oracle(operator: Operator, case, libraries=None) -> float | None:
 
 def accepting(operator: Operator, case, libraries=LIBRARIES) -> list[str]:
     """Return the installed libraries that return an output in a case that refconv refuses."""
-    a, names = fill(case, spread), []
+    a = fill(case, spread)
+    names = []
     for library in [name for name in installed(libraries) if name != CONVENTIONS]:
         try:
             with np.errstate(all="ignore"):

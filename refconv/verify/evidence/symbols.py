@@ -115,7 +115,8 @@ def _without_roots(expression):
                 named_symbol(("exp", term), None, 1) ** coefficient
                 for coefficient, term in (part.as_coeff_Mul() for part in sympy.Add.make_args(sympy.expand(exponent)))
             )
-        base, degree = sympy.factor(base), exponent.q
+        base = sympy.factor(base)
+        degree = exponent.q
         return named_symbol((base, degree), base, degree) ** exponent.p
 
     def is_root_or_exponential(part):

@@ -177,7 +177,8 @@ def _slides_first(loops_of_statement):
 
 
 def _loop(module, family, name):
-    function, operator = getattr(module, name), _operator(name, family)
+    function = getattr(module, name)
+    operator = _operator(name, family)
     has_own_row = name in CATALOGUE  # the catalogue has an entry for this function itself
     cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if has_own_row else ())]
     return Loop(
@@ -259,7 +260,8 @@ def _source(docstring):
 @functools.cache
 def _elsewhere():
     """Return public code without a loop as pairs ((dotted name, path, line), cited ids)."""
-    entries_by_place, names_of_loops = [], [loop.name for loop in loops()]
+    entries_by_place = []
+    names_of_loops = [loop.name for loop in loops()]
     for path in _files(PACKAGE, "*.py"):
         package = path.relative_to(PACKAGE).with_suffix("").parts[0]
         if package not in STATED_IN:

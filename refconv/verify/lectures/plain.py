@@ -152,7 +152,8 @@ def _parenthesised(text):
 
 def _with_dots(text):
     """Replace each space between two factors by ·; inside brackets without spaces around it."""
-    text_with_dots, depth = "", 0
+    text_with_dots = ""
+    depth = 0
     for position, character in enumerate(text):
         depth += (character in "[{") - (character in "]}")
         before, after = text[position - 1 : position], text[position + 1 : position + 2]

@@ -122,7 +122,8 @@ def _covers_padded_image(case: Case, name: str) -> bool:
 
     Then the size of the input follows from the size of the output.
     """
-    options, size = case.options, _size(case)
+    options = case.options
+    size = _size(case)
     window = Window(_kernel(case), _stride(case, name), options.get("padding", "valid"), options.get("dilation", 1))
     try:
         return window.transposed_output_size(window.output_size(size)) == size
@@ -136,7 +137,9 @@ def _edge_effects(case: Case, name: str) -> tuple[Any, ...]:
         return ()
     if "x" not in case.shapes or not _kernel(case):
         return ()
-    options, size, kernel = case.options, _size(case), _kernel(case)
+    options = case.options
+    size = _size(case)
+    kernel = _kernel(case)
     window_options = (_stride(case, name), options.get("padding", "valid"), options.get("dilation", 1))
     try:
         rounded_down, rounded_up = (
@@ -241,7 +244,8 @@ def _enlarged(operator: Operator, name: str, case: Case) -> Case | None:
     for _ in range(12):
         if arguments(operator, name, case, counting) is not None:
             return case
-        x, channels_first = case.shapes.get("x", ()), case.options.get("data_format") == "channels_first"
+        x = case.shapes.get("x", ())
+        channels_first = case.options.get("data_format") == "channels_first"
         if len(x) < 3:
             return None
         size = [n + 1 for n in (x[2:] if channels_first else x[1:-1])]

@@ -113,7 +113,9 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
     Source: lecture row A12 (SOURCES.md).
     """
     layer, shape, x, rng = _arguments(layer, shape, rng, batch, x)
-    name, mode, wrong = short_repr(layer), "", None
+    name = short_repr(layer)
+    mode = ""
+    wrong = None
     compared: list[list[Comparison]] = []
     remarks: list[str] = []
     try:

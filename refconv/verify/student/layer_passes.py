@@ -285,7 +285,8 @@ def check_float32(layer: Layer, x: Array) -> None:
 def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
     """Check that the middle output pixel depends on no input pixel outside ``input_span``."""
     subject = Subject(layer, x, train=False)
-    shape, y = x.shape[1:], subject.output()
+    shape = x.shape[1:]
+    y = subject.output()
     if len(shape) < 2 or isinstance(y, tuple) or y.ndim != x.ndim:
         return
     axes = slice(2, None) if is_channels_first(layer) else slice(1, -1)

@@ -218,7 +218,7 @@ def _is_wrong(trial: Trial) -> bool:
 
 
 def _called_after(attempt: Attempt, previous: Trial, trial: Trial) -> Trial:
-    """Call the function with the arguments of ``previous``, then with those in ``trial``."""
+    """Call the function with the arguments of ``previous``, then of ``trial``."""
     attempt.again(previous)
     return attempt.again(trial)
 

@@ -67,7 +67,7 @@ class Signature:
 
     @property
     def takes(self) -> set[str]:
-        """Names in refconv of all arguments that the function accepts."""
+        """Names, as in refconv, of all arguments that the function accepts."""
         return {*self.order, *self.names}
 
     def call(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

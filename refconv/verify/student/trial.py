@@ -128,7 +128,8 @@ def _with_outcome(
     function: Callable[..., Any], signature: Signature, name: str, trial: Trial, passed: dict[str, Any], seconds: float
 ) -> Trial:
     """Call the function once with the arguments ``passed``; return the trial with the outcome."""
-    start, error = time.perf_counter(), None
+    start = time.perf_counter()
+    error = None
     try:
         with time_limit(seconds), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -144,7 +145,8 @@ def _with_outcome(
     else:
         timed_out = isinstance(error, TimeUp)
         message = f"it does not return within {elapsed:.1f} s" if timed_out else _describe_error(function, error)
-        results, finding = None, Finding("time" if timed_out else "raises", message)
+        results = None
+        finding = Finding("time" if timed_out else "raises", message)
     return replace(
         trial,
         found=None if results is None else tuple(one.copy() for one in results),
@@ -226,10 +228,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TimeUp
 
     # The signal repeats every 0.1 s: a bare "except:" in the function would swallow a single one.
-    previous_handler, (remaining, interval) = (
-        signal.signal(signal.SIGALRM, stop),
-        signal.setitimer(signal.ITIMER_REAL, seconds, 0.1),
-    )
+    previous_handler = signal.signal(signal.SIGALRM, stop)
+    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
     try:
         yield
     finally:
@@ -311,13 +311,15 @@ def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: st
     def plainest(case: Case, makes: Sequence[Make]) -> Trial | None:
         return next((similar for make in makes if (similar := fails_alike(case, make))), None)
 
-    best, improved = trial, True
+    best = trial
+    improved = True
     while improved:
         improved = False
         for case in smaller(best.case, name):
             if time.perf_counter() > deadline:
                 return best
             if measure(case) < measure(best.case) and (found := plainest(case, (counting, equal, trial.make))):
-                best, improved = found, True
+                best = found
+                improved = True
                 break
     return plainest(best.case, () if best.make is counting else (counting, equal)) or best

@@ -95,14 +95,16 @@ class Trace:
         first = [k - 1 - before if flipped else -before for k, (before, _) in zip(kernel, pads, strict=True)]
         if not any(first):
             return []
-        zero, letters = ", ".join("0" for _ in first), "t" if len(first) == 1 else "i, j"
+        zero = ", ".join("0" for _ in first)
+        letters = "t" if len(first) == 1 else "i, j"
         return [f"Output {zero} of mode {mode!r} is the formula's {letters} = {', '.join(map(str, first))}."]
 
     def _window_positions(self):
         """Return lines about the positions of a pooling window outside the input."""
         if "pool" not in self.function or self.function.endswith("_dx"):
             return []
-        inputs_inside, window = len(self.steps), self.case.given["kernel_size"]
+        inputs_inside = len(self.steps)
+        window = self.case.given["kernel_size"]
         window_size = np.prod(window if isinstance(window, tuple) else (window,))
         lines = (
             [f"{window_size - inputs_inside} of the {window_size} positions of the window are outside the input."]
@@ -303,12 +305,15 @@ def _traced(loop, case, output):
     left_side, _, right_side = loop.formula.partition(" = ")
     letters = {name: indices.split(",") for name, indices in INDEXED.findall(right_side)}
     output_letters = INDEXED.findall(left_side.rpartition(" ")[2])[0][1].split(",")
-    number, divisor, winner = outputs[output], None, None
+    number = outputs[output]
+    divisor = None
+    winner = None
     if isinstance(number, Recorded) and number.operation == "÷":
         number, divisor = number.operands
     terms_with_totals = terms(number)
     if "max" in right_side.partition("_")[0]:
-        winner, x = outputs[output].name, loop.called("x")
+        winner = outputs[output].name
+        x = loop.called("x")
         terms_with_totals = [
             (Recorded(loop.a.x[position].item(), name_of(x, position)), None) for position in loop.dependencies(output)
         ]

@@ -209,9 +209,9 @@ def test_the_default_learning_rate_of_adam_is_that_of_the_paper():
 
 
 def test_a_layer_is_built_from_the_same_seed_each_time():
-    made = case(lambda: nn.StochasticDepth(nn.Dense(4), 0.5), (3,))
-    dropped = row("nn.StochasticDepth", "", "", made)
-    a = fill(made, spread)
+    stochastic = case(lambda: nn.StochasticDepth(nn.Dense(4), 0.5), (3,))
+    dropped = row("nn.StochasticDepth", "", "", stochastic)
+    a = fill(stochastic, spread)
     assert np.array_equal(dropped(a), dropped(a))
 
 

@@ -29,7 +29,8 @@ def evaluate(name, a, decided=None):
     """
     if name not in FUNCTIONS:
         return None
-    o, arrays = options(name, a), dict(a.arrays)
+    o = options(name, a)
+    arrays = dict(a.arrays)
     dy = arrays.pop("dy", None)
     results = FUNCTIONS[name](o, Arguments(arrays, a.options, a.given), None, decided)
     if dy is None or np.shape(dy) != np.shape(results["y"]):
@@ -105,7 +106,8 @@ def outputs_of(axes):
 
 def conv(o, a, dy, axes):
     kernel, (C_g, O) = a.w.shape[:-2], a.w.shape[-2:]
-    axes, x = axes or window_of(o, a.size, kernel), channels_last(o, a.x)
+    axes = axes or window_of(o, a.size, kernel)
+    x = channels_last(o, a.x)
     i, m, u, G = letters_of(axes)
     arrays = {"x": x.reshape(*x.shape[:-1], o.groups, C_g), "w": a.w.reshape(*kernel, C_g, o.groups, -1)}
     y_shape = (len(x), *outputs_of(axes), O)
@@ -116,7 +118,8 @@ def conv(o, a, dy, axes):
 
 def conv_transpose(o, a, dy, axes):
     kernel, O_g = a.w.shape[:-2], a.w.shape[-2]
-    axes, x = axes or transposed_axes(a.size, kernel, o.stride, o.padding, o.dilation, o.output_padding), channels_last(o, a.x)
+    axes = axes or transposed_axes(a.size, kernel, o.stride, o.padding, o.dilation, o.output_padding)
+    x = channels_last(o, a.x)
     i, m, u, G = letters_of(axes)
     arrays = {"x": x.reshape(*x.shape[:-1], o.groups, -1), "w": a.w.reshape(*kernel, O_g, o.groups, -1)}
     y_shape = (len(x), *(axis.size for axis in axes), O_g * o.groups)
@@ -126,9 +129,12 @@ def conv_transpose(o, a, dy, axes):
 
 
 def depthwise_conv(o, a, dy, axes):
-    axes, x = axes or window_of(o, a.size, a.w.shape[:2]), channels_last(o, a.x)
-    y_shape, channels = (len(x), *outputs_of(axes)), a.w.shape[2:]
-    arrays, dy_by_channel = {"x": x, "w": a.w}, gradient(o, dy, *y_shape, *channels)
+    axes = axes or window_of(o, a.size, a.w.shape[:2])
+    x = channels_last(o, a.x)
+    y_shape = (len(x), *outputs_of(axes))
+    channels = a.w.shape[2:]
+    arrays = {"x": x, "w": a.w}
+    dy_by_channel = gradient(o, dy, *y_shape, *channels)
     results = multilinear("imu,jnv,buvc,mncq->bijcq", selections(axes), arrays, dy_by_channel)
     return with_bias(o, a, reshaped(results, y=(*y_shape, -1)), dy)
 
@@ -142,7 +148,8 @@ def separable_conv(o, a, dy, axes):
 
 
 def im2col(o, a, dy, axes):
-    axes, x = axes or window_of(o, a.size, o.kernel_size), channels_last(o, a.x)
+    axes = axes or window_of(o, a.size, o.kernel_size)
+    x = channels_last(o, a.x)
     shape = (*(axis.kernel for axis in axes), x.shape[-1], len(x), *outputs_of(axes))
     results = multilinear("imu,jnv,buvc->mncbij", selections(axes), {"x": x}, None if dy is None else dy.reshape(shape))
     return in_data_format(o, reshaped(results, y=(np.prod(shape[:3]), -1)), "x")
@@ -161,7 +168,8 @@ def toeplitz(o, a, dy, axes):
     size = (o.input_size,) * ndim if isinstance(o.input_size, int) else o.input_size
     axes = axes or window_of(o, size, kernel)
     i, m, u, G = letters_of(axes)
-    w, same_group = a.w.reshape(*kernel, C_g, o.groups, -1), np.eye(o.groups)
+    w = a.w.reshape(*kernel, C_g, o.groups, -1)
+    same_group = np.eye(o.groups)
     y_shape = (*outputs_of(axes), o.groups, w.shape[-1], *(axis.size for axis in axes), o.groups, C_g)
     dy = None if dy is None else dy.reshape(y_shape)
     results = multilinear(f"{G},gh,{m}cgo->{i}go{u}hc", [*selections(axes), same_group], {"w": w}, dy)
@@ -196,8 +204,10 @@ def mean(o, a, dy, axes, divisors):
 
 def max_pool(o, a, dy, axes):
     """Pass all of ∂e/∂y to the first maximum in row-major order, whose position is u·W + v."""
-    axes, x = axes or window_of(o, a.size, o.kernel_size), channels_last(o, a.x)
-    y_shape, x_shape = (len(x), *outputs_of(axes), x.shape[-1]), x.shape
+    axes = axes or window_of(o, a.size, o.kernel_size)
+    x = channels_last(o, a.x)
+    y_shape = (len(x), *outputs_of(axes), x.shape[-1])
+    x_shape = x.shape
     rows, columns = axes if len(axes) == 2 else (SINGLE_PIXEL_AXIS, *axes)
     (N, *_, C), H, W = x_shape, rows.size, columns.size
     u, v = rows.taps[:, None, :, None], columns.taps[None, :, None, :]
@@ -293,7 +303,8 @@ def local_response_norm(o, a, _, neighbours):
 def batch_norm(o, a, *_):
     """Compute the output with the biased variance, divided by the number of elements."""
     x = channels_last(o, a.x)
-    given, axes = "mean" in a.arrays, tuple(range(x.ndim - 1))
+    given = "mean" in a.arrays
+    axes = tuple(range(x.ndim - 1))
     mu, var = (a.mean, a.var) if given else (x.mean(axes), x.var(axes))
     return in_data_format(o, {"y": a.gamma * (x - mu) / np.sqrt(var + o.eps) + a.beta}, "y")
 

@@ -177,7 +177,7 @@ def global_avg_pool(jax, o, x):
 
 
 def batch_norm(jax, o, x, gamma, beta, mean=None, var=None):
-    """Normalise by the given mean and variance; by default, use the statistics of the batch."""
+    """Normalise by the given mean and variance, or else by the statistics of the batch."""
     channel = 1 if o.data_format == FIRST else x.ndim - 1
 
     def vector(v):

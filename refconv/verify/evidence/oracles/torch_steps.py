@@ -99,7 +99,8 @@ def corrected_average(torch, o, x, mean, var, dy=None, **batches):
 def updated_averages(torch, o, batch, mean, var):
     """Return the running averages after a batch; PyTorch's unbiased variance is converted."""
     batch = batch if o.data_format == FIRST else batch.movedim(-1, 1)
-    M, old = batch.numel() // len(mean), var.clone()
+    M = batch.numel() // len(mean)
+    old = var.clone()
     torch.nn.functional.batch_norm(batch, mean, var, training=True, momentum=1 - o.momentum)
     return mean, o.momentum * old + (var - o.momentum * old) * (M - 1) / M
 

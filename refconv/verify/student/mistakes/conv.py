@@ -157,7 +157,7 @@ def of_groups():
             "groups are interleaved: output channel o belongs to group o // (outputs / groups), not to o % groups",
             interleaved_outputs,
         ),
-        Mistake("groups are interleaved: the input channels of a group are consecutive", interleaved_inputs),
+        Mistake("groups are interleaved: the input channels of a group should be consecutive", interleaved_inputs),
     )
 
 
@@ -181,8 +181,8 @@ def of_the_sum(ndim):
             lambda a: last_product(a) + (0 if a.b is None else a.b),
         ),
         Mistake("each tap of the kernel overwrites the sum: use += instead of =", last_tap, lambda a: last_tap(a, b=None)),
-        Mistake("only the first input channel counts; the sum runs over all of them", lambda a: a(w=only(a.w, 0, -2))),
-        Mistake("only the last input channel counts; the sum runs over all of them", lambda a: a(w=only(a.w, -1, -2))),
+        Mistake("only the first input channel counts; the sum should run over all of them", lambda a: a(w=only(a.w, 0, -2))),
+        Mistake("only the last input channel counts; the sum should run over all of them", lambda a: a(w=only(a.w, -1, -2))),
         Mistake(
             "the sum is divided by the number of its terms",
             lambda a: a(w=a.w / np.prod(a.w.shape[:-1])),

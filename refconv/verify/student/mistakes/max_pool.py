@@ -31,7 +31,8 @@ def share_of_ties(function):
     """
 
     def way(a):
-        x, g = padded(a, -np.inf), a.geometry
+        x = padded(a, -np.inf)
+        g = a.geometry
         dx = np.zeros_like(x)
         axes = tuple(range(1, 1 + a.ndim))
         for index, place in places(a):

@@ -80,7 +80,8 @@ def gradient(function):
 
     def way(a):
         _, dgamma, dbeta = a()
-        axes, root = tuple(range(a.x.ndim - 1)), np.sqrt(a.var + a.eps)
+        axes = tuple(range(a.x.ndim - 1))
+        root = np.sqrt(a.var + a.eps)
         return function(a.gamma * a.dy / root, (a.x - a.mean) / root, axes, a), dgamma, dbeta
 
     return way
@@ -102,7 +103,7 @@ def examples(a):
 
 BACK = (
     Mistake(
-        "∂e/∂γ and ∂e/∂β are averaged over the batch; they are sums",
+        "∂e/∂γ and ∂e/∂β are averaged over the batch; they should be sums",
         sums(lambda dg, db, a: (dg / examples(a), db / examples(a))),
     ),
     Mistake(

@@ -45,7 +45,7 @@ MISTAKES = {
         ),
         Mistake("the neighbourhood begins one channel too late", lambda a: normalised(a, before=reach(a) // 2 - 1)),
         Mistake(
-            "for an even size the extra channel comes after channel c; it belongs before it",
+            "for an even size the extra channel comes after channel c; it should come before it",
             lambda a: normalised(a, before=(reach(a) - 1) // 2, after=reach(a) // 2),
         ),
         Mistake(
