@@ -45,7 +45,7 @@ def model_name(text: str) -> str:
         return models.canonical_name(text)
     except ValueError as error:
         _, got, advice = str(error).partition(f"got {text!r}")
-        raise argparse.ArgumentTypeError(f"must be a network that --help lists, {got}{advice}") from None
+        raise argparse.ArgumentTypeError(f"must be one of the networks listed by --help, {got}{advice}") from None
 
 
 def variant(model: str, small: bool) -> str:

@@ -18,6 +18,9 @@ def implementation(family: str) -> ModuleType:
 
 
 def kernels() -> SimpleNamespace:
-    """Return the kernel modules with the current settings, even if the engine is "reference"."""
+    """Pass the current settings to the kernels and return their modules.
+
+    The engine setting is ignored.
+    """
     activate()
     return _core.kernels

@@ -26,7 +26,7 @@ class Wrong(AssertionError):  # noqa: N818 a verdict, as Refuted
 
 
 class Comparison(NamedTuple):
-    """A gradient that agrees with differences: elements, largest error and error allowed there."""
+    """Gradient that agrees with differences: its elements, largest error and tolerance there."""
 
     name: str
     elements: int
@@ -117,7 +117,7 @@ def _slope(e: Callable[[Array], float], at: Array, index: tuple[int, ...], step_
 
 
 def _truncation(e: Callable[[Array], float], at: Array, index: tuple[int, ...], expected: float) -> float:
-    """Return a bound of the truncation error where the curvature of e is large.
+    """Return a bound on the truncation error where the curvature of e is large.
 
     The error is proportional to the square of the step, so half the step removes three quarters of the error.
     """
