@@ -201,5 +201,5 @@ def _angles(directions: int) -> list[float]:
 
 def _several(wavelengths: float | Sequence[float]) -> Sequence[float]:
     if not np.iterable(wavelengths) or not len(wavelengths):
-        raise ArgumentValueError(f"wavelengths must be at least one number in a sequence, got {wavelengths!r}")
+        raise ArgumentValueError(f"wavelengths must be a sequence of at least one number, got {wavelengths!r}")
     return wavelengths

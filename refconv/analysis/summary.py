@@ -48,7 +48,7 @@ def rows(model: Layer, input_shape: Shape) -> list[Row]:
 
 
 def stages(model: Layer, input_shape: Shape, depth: int = 1) -> list[Row]:
-    """Return one row for each layer at a depth, 1 being the layers directly inside the network.
+    """Return one row for each layer at a depth; depth 1 is directly inside the network.
 
     The levels of an encoder-decoder such as U-Net are always expanded, so that each of their parts has a row.
     :class:`refconv.nn.Heads` with its trunk and :class:`refconv.nn.DropPath` are also always expanded.

@@ -12,14 +12,13 @@ from refconv.cli.parser import Parser
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Compare the figures that papers, lectures and other libraries give for the architectures with our counts.
+Compare the numbers that papers, lectures and other libraries print for the architectures with our counts.
 
-        print("\n".join(form(table.title, [head, *rows])), end="\n\n")
-    equal, unexplained, once = (verdicts.count(verdict) for verdict in ("equal", "DIFFERS", "printed once"))
-    reasons = len(verdicts) - equal - unexplained - once
-    print(
-        f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the given reason, {unexplained} differ without a reason"
-        + (f", {once} printed once" if once else "")
+The family "accuracy" lists the error rates on the slides, each beside the same measurement in other tables and papers.
+
+A number is equal if it matches the count to the last printed digit, rounded or truncated. If it differs, the reason is
+printed: an error in the paper, or a difference between the paper's network and the one in common use. The exit status is 1 if
+a number differs for an unknown reason.
 """
 
 
@@ -65,4 +64,4 @@ def _markdown(title: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-COMMAND = Command("tables", "compare the papers' figures with our counts", DESCRIPTION, add_arguments, run)
+COMMAND = Command("tables", "compare the numbers in the papers with our counts", DESCRIPTION, add_arguments, run)

@@ -125,7 +125,7 @@ def _find(model: Layer, shape: Shape, name: str) -> tuple[Layer, Shape]:
     if name not in known:
         near = [dotted for dotted in known if dotted.startswith(name.partition(".")[0])][:6]
         hint = f", such as {', '.join(near)}" if near else ""
-        raise ArgumentValueError(f"block must be a layer of the network by its dotted name{hint}, got {name!r}")
+        raise ArgumentValueError(f"block must be the dotted name of a layer of the network{hint}, got {name!r}")
     return known[name]
 
 

@@ -264,7 +264,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
             elif sizes != seen[id(layer)][1]:
                 first, before = seen[id(layer)]
                 raise ArgumentValueError(
-                    f"{short_repr(layer)} is used as {first} and as {name}, and must have parameters of one shape, "
+                    f"{short_repr(layer)} is used as {first} and {name}: its parameters must have the same shapes in both, "
                     f"got {before} and {sizes}"
                 )
 

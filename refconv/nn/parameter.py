@@ -22,7 +22,8 @@ from refconv.typing import Array, ArrayLike, Shape
 
 __all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten", "is_trained"]
 
-MANY = 2.0**24  # value of a counter that is missing in a file of weights, as after a long run; float32's limit for counting
+# Value of a counter that is missing in a file of weights, as if after a long run: the largest number to which float32 counts.
+MANY = 2.0**24
 
 
 class FlatArrays:

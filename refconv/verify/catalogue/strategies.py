@@ -57,7 +57,10 @@ FORMATS = ("channels_last", "channels_first")
 
 
 def unlike(taken, low, high):
-    """Return a strategy for integers from low to high, or the next larger one, not in taken."""
+    """Return a strategy for integers from low to high that are not in ``taken``.
+
+    If all of them are taken, it draws the next larger number.
+    """
     available = sorted(set(range(low, high + 1)) - set(taken))
     return st.sampled_from(available) if available else st.just(max(high, *taken) + 1)
 
@@ -106,7 +109,7 @@ def input_sizes(draw, window, *, unlike_these=(), extra=4):
 
 
 def channels(most):
-    """Return a strategy for numbers of channels: mostly few, sometimes about a vector register."""
+    """Return a strategy for numbers of channels: mostly few, sometimes around a vector's length."""
     small = st.integers(1, most)
     return st.one_of(small, small, small, st.sampled_from([8, 15, 16, 17, 33]))
 
@@ -282,7 +285,7 @@ def dense_cases(draw, most=6):
 
 @st.composite
 def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, refused=False):
-    """Draw a case of pooling whose window always contains a pixel; not always if ``refused``."""
+    """Draw a case of pooling whose windows all contain a pixel, unless ``refused``."""
     window = draw(windows(ndim, most_dilation=1 if average else 2))
     C = draw(channels(most_channels))
     N = draw(unlike({C}, 1, most_batch))

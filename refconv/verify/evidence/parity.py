@@ -26,7 +26,7 @@ from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["GARBAGE", "assert_parity", "assert_within", "garbage", "parity", "rounding", "several"]
 
-GARBAGE = (0xFF, 0x7E)  # bytes; as float32 and float64: NaN, and 8e37 or 1e301; as integers: −1, and a huge number
+GARBAGE = (0xFF, 0x7E)  # bytes: 0xFF reads as NaN or −1; 0x7E as 8e37, 1e301 or a huge integer
 
 
 def parity(operator: Operator, case) -> float:
@@ -44,7 +44,7 @@ def parity(operator: Operator, case) -> float:
                 arrays = a.arrays.values()
                 call = watched.setdefault(
                     number, Watched()
-                )  # by number, since one function may compute an output and a derivative
+                )  # tolerances by position, since one function may compute an output and a derivative
                 call.function = function
                 try:
                     tolerance = 0.0 if exact else _tolerance(operator, call, arrays)

@@ -35,7 +35,7 @@ TEST_FOLDERS = ("reference", "_core", "ops", "nn", "models")
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop, or an operator, layer or optimiser without a loop.
+    """Loop, or an operator, layer or optimiser without a loop.
 
     Locations are pairs (path relative to the parent folder of the package, line).
     """
@@ -52,7 +52,10 @@ class Loop:
 
 @dataclass(frozen=True)
 class Entry:
-    """A statement with its loops, (dotted name, path, line) of other code, and property tests."""
+    """Statement of the lectures with its loops, other code and property tests.
+
+    Other code is a list of (dotted name, path, line).
+    """
 
     id: str
     statement: str

@@ -137,7 +137,7 @@ def _changed(attempt: Attempt, first: Trial, second: Trial) -> dict[str, Any]:
 
 
 def _unchanged(attempt: Attempt, first: Trial, second: Trial, key: str) -> Trial | None:
-    """Return a failed trial if other numbers give the first result again, else None."""
+    """Return a failed trial if other numbers lead to the same result as before, else None."""
     if not _same_outcome(first, second):
         return None
     if state := _diagnosed(attempt, first, attempt.again(first)):
@@ -200,7 +200,7 @@ def _diagnosed(attempt: Attempt, first: Trial, second: Trial) -> Trial | None:
         return _with_finding(first, "state", f"{message} ({_describe_numbers(wrong)})", wrong)
     while attempt.calls < CALLS and not attempt.time_is_up:
         attempt.again(first)
-    message = f"it was wrong in {attempt.failures} of {attempt.calls} calls, and right in others with the same input"
+    message = f"the result is wrong in {attempt.failures} of {attempt.calls} calls, and right in others with the same input"
     return _with_finding(first, "chance", f"{message} ({_describe_numbers(wrong)})", wrong)
 
 
@@ -243,7 +243,7 @@ def _uninitialised(attempt: Attempt, first: Trial) -> Trial | None:
 
 
 def _same_outcome(one: Trial, other: Trial) -> bool:
-    """Return True if two calls had the same outcome except for rounding."""
+    """Return True if two calls have the same outcome except for rounding."""
     if one.found is None or other.found is None:
         return one.found is other.found and one.fault.sort == other.fault.sort
     return len(one.found) == len(other.found) and all(

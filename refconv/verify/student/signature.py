@@ -139,7 +139,7 @@ def _own_parameters(function: Callable[..., Any], required: Sequence[str]) -> li
 def _differing_defaults(
     own: Sequence[inspect.Parameter], names: Mapping[str, str], known: Mapping[str, inspect.Parameter]
 ) -> dict[str, tuple[Any, Any]]:
-    """Return the pair of the function's and refconv's default where they differ, by option."""
+    """Return the options with another default than in refconv, each with both defaults."""
     pairs = {names[p.name]: (p.default, known[names[p.name]].default) for p in own if p.default is not p.empty}
     return {name: (theirs, ours) for name, (theirs, ours) in pairs.items() if str(theirs) != str(ours)}
 

@@ -36,10 +36,10 @@ class TimeUp(BaseException):  # not an Exception, so that a student's "except Ex
 
 @dataclass(frozen=True)
 class Finding:
-    """Description of what is wrong with one result.
+    """Error found in one result of a student's function.
 
     ``kind`` is "signature", "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies", or
-    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which are found only in repeated calls. Where known, ``part`` is
+    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which occur only in repeated calls. Where known, ``part`` is
     the number of the wrong result, ``index`` the first wrong element, and ``wrong`` the number of wrong elements. ``then``
     contains the arguments that a second call changed.
     """
@@ -159,7 +159,7 @@ def _with_outcome(
 
 
 class Attempt:
-    """A student's function with a time limit and counts of its calls and its wrong calls."""
+    """Student's function with a time limit and counters of its calls and its wrong calls."""
 
     end, calls, failures = 0.0, 0, 0
     last: Trial | None = None
@@ -299,7 +299,7 @@ def close(found: Any, expected: Any) -> Any:
 
 
 def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: str, deadline: float) -> Trial:
-    """Return the smallest trial found that is wrong in the same way.
+    """Search for smaller trials that are wrong in the same way and return the smallest.
 
     ``attempt(case, make)`` tries a case.
     """

@@ -1,4 +1,4 @@
-"""Outputs and derivatives in NumPy, with paddings, sizes and divisors not from refconv.
+"""Outputs and derivatives in NumPy; paddings, sizes and divisors do not come from refconv.
 
 Along each axis, a window is a 0-1 array G (outputs, kernel, inputs), which is 1 where entry m of output i reads input u. With
 it, every operator with a window is a sum of products, and so is each of its derivatives: the same sum, with ∂e/∂y in place of

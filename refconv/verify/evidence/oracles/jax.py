@@ -23,7 +23,10 @@ NAMES = {"same": "SAME", "same_lower": "SAME_LOWER", "valid": "VALID"}
 
 
 def evaluate(name, a):
-    """Return the output and the derivatives of ⟨dy, y⟩, except for max pooling with dilation."""
+    """Return the output and the derivatives of ⟨dy, y⟩.
+
+    Max pooling with dilation has no derivatives here.
+    """
     if name not in FUNCTIONS:
         return None
     import jax

@@ -17,7 +17,7 @@ __all__ = ["Given", "Mistake", "Way", "layout"]
 
 
 class Mistake:
-    """A common mistake: a description and one or several functions that make it.
+    """Common mistake: a description and one or several functions that make it.
 
     Parameters
     ----------
@@ -35,7 +35,9 @@ class Mistake:
 
 
 class Given:
-    """Arguments of a call by refconv's names, channels last; call it for the right result.
+    """Arguments of a call by refconv's names, channels last.
+
+    Calling this object returns the right result.
 
     >>> a = Given("conv2d", {"x": np.ones((1, 3, 4, 1)), "w": np.ones((2, 2, 1, 1)), "stride": 2})
     >>> a.stride, a.groups, a.geometry.stride, a().shape, a(stride=1).shape
@@ -54,7 +56,7 @@ class Given:
     def argument(self, name: str) -> Any:
         """Return one argument or its default.
 
-        Needed for an argument with the same name as a property, such as size.
+        This method is needed for an argument that has the same name as a property, such as size.
         """
         if name in self.arguments:
             return self.arguments[name]
