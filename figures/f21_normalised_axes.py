@@ -21,7 +21,7 @@ DEPTH = np.array([0.45, 0.35])  # of one example, in the drawing; y points up
 
 
 def influences(name, **options):
-    """Return a Boolean array (N, M, C): True where an element of the input changes the output at AT."""
+    """Return where elements of the input change the output at AT: a Boolean array (N, M, C)."""
     x, gamma, beta = np.random.default_rng(0).normal(size=(N, M, C)), np.ones(C), np.zeros(C)
     _, mean, var = getattr(refconv, name)(x, gamma, beta, **options)
     dy = np.zeros_like(x)

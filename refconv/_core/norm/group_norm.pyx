@@ -172,7 +172,7 @@ cdef void merge_chunks(Py_ssize_t chunks, Py_ssize_t size, const double *sums, d
 
 cdef void group_coefficients(Py_ssize_t M, Py_ssize_t C, Py_ssize_t groups, const double *sums, const real *gamma,
                              const real *var, double eps, double *terms, real *coefficients, double *example) noexcept nogil:
-    """Compute scale, slope and offset of rows_dx for one example, and its part of ∂e/∂γ and ∂e/∂β.
+    """Compute the coefficients of rows_dx for one example, and its part of ∂e/∂γ and ∂e/∂β.
 
     IN sums (2, C): Σ dy·(x − mean) and Σ dy; gamma (C,), var (groups,); scratch terms (2, K); OUT coefficients[1:4] (4, C),
     example (2, C).

@@ -48,7 +48,7 @@ def unbiased(a):
 
 
 FORWARD = (
-    Mistake("mean and variance are taken over the batch as well; each example has its own", over((0, 1, 3))),
+    Mistake("mean and variance are also taken over the batch; each example has its own", over((0, 1, 3))),
     Mistake("mean and variance are taken for each position, over the channels of a group", over(3)),
     Mistake("the variance is unbiased, divided by n − 1; the layer divides by n", unbiased),
     Mistake("γ is ignored", scaled(lambda xhat, a: xhat + a.beta)),
