@@ -40,7 +40,7 @@ NORMS = {
 
 
 def corner(c, m, n):
-    """Return the position of a corner of an element in the drawing: channels to the right, examples to the back."""
+    """Return the position of a corner: channels go to the right, examples to the back."""
     return np.array([c, M - m]) + n * DEPTH
 
 

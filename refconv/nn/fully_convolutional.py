@@ -20,7 +20,7 @@ ELEMENTWISE = (Dropout, ELU, Identity, LeakyReLU, ReLU, Sigmoid, Tanh)  # the sa
 
 
 def fully_convolutional(model: Sequential, *, average: bool = True) -> Sequential:
-    r"""Return the network with its dense layers as convolutions, for images larger than the training images.
+    r"""Return the network with its dense layers as convolutions, for larger images.
 
     The first dense layer after ``Flatten`` becomes a convolution whose kernel covers the feature maps it was built for,
     H × W. Each later dense layer becomes a 1 × 1 convolution:

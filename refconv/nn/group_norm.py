@@ -115,7 +115,7 @@ class GroupNorm(_ExampleNorm):
 
 
 class LayerNorm(_ExampleNorm):
-    r"""Layer normalisation: each example has mean 0 and variance 1 over all positions and channels.
+    r"""Layer normalisation: each example has mean 0 and variance 1.
 
     .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_n}{\sqrt{\sigma^2_n + \varepsilon}} + \beta_c
 
@@ -154,7 +154,7 @@ class LayerNorm(_ExampleNorm):
 
 
 class InstanceNorm(_ExampleNorm):
-    r"""Instance normalisation: each channel of each example has mean 0 and variance 1 over its positions.
+    r"""Instance normalisation: each channel of each example has mean 0 and variance 1.
 
     .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_{n,c}}{\sqrt{\sigma^2_{n,c} + \varepsilon}} + \beta_c
 

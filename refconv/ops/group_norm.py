@@ -235,7 +235,7 @@ def group_norm_grads(
 
 
 def _checked(x: Array, eps: Any, **vectors: Array) -> Any:
-    """Check that examples are not empty and that there is a number for each channel, and return eps."""
+    """Check x and the vectors, which must have one number for each channel, and return eps."""
     if 0 in x.shape[1:]:
         raise ArgumentValueError(f"x must have at least one position and one channel, got shape {x.shape} (channels_last)")
     for name, vector in vectors.items():

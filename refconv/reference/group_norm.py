@@ -1,4 +1,4 @@
-r"""Group, layer and instance normalisation: the formula of batch normalisation over other axes, as loops.
+r"""Loops of group, layer and instance normalisation: batch normalisation over other axes.
 
 An array has N examples with M positions (the pixels of an image) and C channels. Batch normalisation computes a mean and a
 variance for each channel, over the examples and positions. Group normalisation computes them for each example n and each group

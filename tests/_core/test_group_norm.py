@@ -1,4 +1,4 @@
-"""Tests of the group normalisation kernels against the loops, on many chunks and beside large means."""
+"""Tests of the group normalisation kernels against the loops and NumPy."""
 
 import numpy as np
 import pytest

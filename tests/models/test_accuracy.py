@@ -1,4 +1,4 @@
-"""The error rates on the slides: what is printed more than once agrees, or the difference has a reason."""
+"""Tests of the error rates on the slides: repeated figures agree, or differ for a reason."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_every_reason_explains_a_difference():
 
 
 def test_the_differences_between_the_slides():
-    """D6: the decks disagree in four errors; all other repeated figures agree to the last digit of the shorter one."""
+    """D6: the decks disagree in four errors; all other repeated figures agree."""
     differing = {
         (figure.printed, *(other for _, other in figure.elsewhere)) for figure in FIGURES if "differs" in figure.verdict()
     }

@@ -1,4 +1,4 @@
-"""Dense layers as convolutions give the scores of the network on each window of a larger image."""
+"""Tests of dense layers as convolutions: scores of each window of a larger image."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tests of public group, layer and instance normalisation: axes, layouts, derivatives and errors."""
+"""Tests of public group, layer and instance normalisation."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tests of the loops of group, layer and instance normalisation: by hand, and beside batch normalisation."""
+"""Tests of the group normalisation loops: by hand, and beside batch normalisation."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_two_groups_computed_by_hand():
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])
 def test_a_group_is_a_channel_of_batch_norm(groups):
-    """D4: the same formula over other axes, so batch_norm of rearranged elements gives the same result."""
+    """D4: the formula is the same, so batch_norm of rearranged elements gives the same result."""
     K = C // groups
     columns = X.reshape(N, M, groups, K).transpose(1, 3, 0, 2).reshape(M * K, N * groups)
     xhat, mean, var = batch_norm(columns, np.ones(N * groups), np.zeros(N * groups), 0.1)

@@ -1,6 +1,6 @@
-"""Group normalisation and its derivatives, on arrays (N, M, C): N examples with M positions and C channels.
+"""Group normalisation and its derivatives, on arrays (N, M, C).
 
-Layer and instance normalisation are group normalisation with one group and with C groups. Memory bandwidth limits the speed,
+x has N examples with M positions and C channels. Layer and instance normalisation are group normalisation with one group and with C groups. Memory bandwidth limits the speed,
 as in batch normalisation, and the same functions read the rows (moments.pxi): a task is a chunk of the rows of one example.
 
 First the moments μ_c and σ²_c of each channel of an example are computed, as if the example were a batch. A group g of K
@@ -74,9 +74,10 @@ def instance_norm(x, gamma, beta, double eps):
 
 cdef void group_moments(Py_ssize_t C, Py_ssize_t groups, const double *means, const double *variances, const real *gamma,
                         const real *beta, double eps, real *mean, real *var, real *affine) noexcept nogil:
-    """Compute the moments of the groups of one example, and y = (x − centre)·scale + shift for each channel.
+    """Compute the moments of the groups of one example, and the coefficients of the output.
 
-    IN moments of the channels, gamma, beta (C,); OUT mean, var (groups,), affine (3, C): centre, scale and shift.
+    IN moments of the channels, gamma, beta (C,); OUT mean, var (groups,), affine (3, C): centre, scale and shift of
+    y = (x − centre)·scale + shift.
     """
     cdef Py_ssize_t K = C // groups, g, c
     cdef double exact_mean, scale
@@ -162,7 +163,10 @@ def group_norm_grads(const real[:, :, ::1] dy, *, const real[:, :, ::1] x, const
 
 
 cdef void merge_chunks(Py_ssize_t chunks, Py_ssize_t size, const double *sums, double *total) noexcept nogil:
-    """Add the sums of all chunks (chunks, size); IN zeros in total (3, size); OUT the sums in total[2]."""
+    """Add the sums of all chunks.
+
+    IN sums (chunks, size), zeros in total (3, size); OUT the sums in total[2].
+    """
     cdef Py_ssize_t t, c
     for t in range(chunks):
         for c in range(size):

@@ -147,9 +147,9 @@ cdef void merge_moments(Py_ssize_t M, Py_ssize_t C, const double *means, const d
 
 
 cdef void end_chunk(Py_ssize_t t, Py_ssize_t chunks, Py_ssize_t size, double *sums) noexcept nogil:
-    """Carry the block sums[0] to the group sums[1] and the group to the total sums[2], in sums (3, size).
+    """Carry the block sums[0] to the group sums[1] and the group to the total sums[2].
 
-    Call this function after chunk t has been added to sums[0]. A block is carried after SUM_BLOCK chunks, a group after
+    IN and OUT sums (3, size). Call this function after chunk t has been added to sums[0]. A block is carried after SUM_BLOCK chunks, a group after
     SUM_BLOCK blocks (sums.h). After the last chunk, sums[2] is the sum of all chunks.
     """
     if (t + 1) % SUM_BLOCK == 0 or t + 1 == chunks:

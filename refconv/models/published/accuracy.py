@@ -1,4 +1,4 @@
-"""Error rates that the lectures print, as data, and which of them are printed more than once.
+"""Error rates that the lectures print, compared where they are printed more than once.
 
 Nothing here is measured by refconv: training the networks takes weeks. But many figures appear in several tables, in another
 paper or on another slide, and then they can be compared.
@@ -43,7 +43,10 @@ class Results(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A printed figure, the figures printed elsewhere for the same measurement, and the reason if they differ."""
+    """A printed figure and the figures printed elsewhere for the same measurement.
+
+    ``reason`` explains why they differ.
+    """
 
     what: str
     printed: str
@@ -300,12 +303,12 @@ COSTS = (
 
 
 def tables() -> list[Table]:
-    """Return the tables of results, and the table of GoogLeNet's costs, computed from its models and crops."""
+    """Return the tables of results, and the table of GoogLeNet's costs."""
     return [*(Table(results.title, _figures(results), beside="elsewhere") for results in RESULTS), _costs()]
 
 
 def _figures(results: Results) -> list[Figure]:
-    """Return the figures of a table, each with the figures printed elsewhere for the same measurement."""
+    """Return the figures of a table, each with the repetitions in other tables."""
     return [
         Figure(
             f"{row.what}, {column}",
@@ -321,7 +324,7 @@ def _figures(results: Results) -> list[Figure]:
 
 @functools.cache
 def _repeated() -> dict[tuple[str, str], list[tuple[str, str]]]:
-    """Return the source and the figure of every line about one measurement, by its name and column."""
+    """Return (source, figure) of all lines about a measurement, by its name and column."""
     lines: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for results in RESULTS:
         for row in results.rows:
@@ -346,7 +349,7 @@ def _views(models: int, crops: int) -> str:
 
 
 def _costs() -> Table:
-    """Return the products of models and crops, and the gains over the first error, in percentage points."""
+    """Return the costs, models × crops, and the gains over the first error in percentage points."""
     base = float(COSTS[0][3])
     costs = [Claim(f"{_views(m, c)}, cost", printed, m * c) for m, c, printed, _, _ in COSTS]
     gains = [

@@ -117,7 +117,7 @@ def stages(model: Layer, shape: Shape) -> dict[str, Stage]:
 
 
 def depth(layer: Layer, shape: Shape) -> int:
-    """Return the number of convolutions and dense layers on the longest path from the input to the output.
+    """Return the number of convolutions and dense layers on the longest path.
 
     >>> from refconv.models import vgg
     >>> depth(vgg("D"), (224, 224, 3))

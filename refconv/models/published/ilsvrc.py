@@ -1,4 +1,4 @@
-"""The networks of the ImageNet challenge: their numbers of layers on the slides, and the longest paths of our networks."""
+"""Numbers of layers of networks in the ImageNet challenge, and the longest paths of ours."""
 
 from refconv.models.alexnet import alexnet
 from refconv.models.blocks import IMAGENET
@@ -15,7 +15,7 @@ GOOGLENET = "the paper and lecture A's Table 1 have 22 layers with parameters"
 
 
 def tables() -> list[Table]:
-    """Return the numbers of layers that the slides print, each beside the longest path of the network."""
+    """Return the printed numbers of layers, each beside the longest path of the network."""
     path = {
         "AlexNet": depth(alexnet(), IMAGENET),
         "Clarifai": depth(zfnet(), IMAGENET),

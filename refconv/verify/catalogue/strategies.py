@@ -333,7 +333,7 @@ def norm_cases(draw, *, given=False):
 
 @st.composite
 def group_norm_cases(draw, *, groups=False):
-    """Draw batches of rows, signals or images and a vector for each channel, with a number of groups if asked."""
+    """Draw the cases of norm_cases, with a number of groups if ``groups`` is True."""
     case = draw(norm_cases())
     if not groups:
         return case

@@ -310,7 +310,7 @@ def batch_norm(o, a, *_):
 
 
 def example_norm(groups):
-    """Return the function of a normalisation of each example, with ``groups(o, channels)`` groups.
+    """Return a normalisation of each example with ``groups(o, channels)`` groups.
 
     Groups have consecutive channels, and the variance is biased.
     """

@@ -16,7 +16,7 @@ def in_groups(x, groups):
 
 
 def over(axes, groups=None):
-    """Return a mistake: mean and variance are computed over other axes of (N, M, groups, channels of a group)."""
+    """Return a mistake: mean and variance over other axes of (N, M, groups, channels of a group)."""
 
     def wrong(a):
         count = groups(a) if groups else a()[1].shape[1]
@@ -59,7 +59,7 @@ FORWARD = (
 
 
 def gradient(function):
-    """Return a mistake in ∂e/∂x: ``function(g, xhat, a)`` with g = γ · ∂e/∂y in groups, and the result without 1 / σ."""
+    """Return a mistake in ∂e/∂x: ``function(g, xhat) / σ`` with g = γ · ∂e/∂y in groups."""
 
     def wrong(a):
         _, dgamma, dbeta = a()
