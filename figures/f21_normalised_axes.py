@@ -53,7 +53,7 @@ def block(axes, blue):
         colour = canvas.SKY if blue[n, m, c] else "white"
         axes.add_patch(Polygon([corner(*at) for at in corners], facecolor=colour, edgecolor=canvas.GREY, linewidth=0.9))
     n, m, c = AT
-    axes.plot(*(corner(c, m, n) + (0.5, -0.5)), "o", color=canvas.ORANGE, markersize=9)
+    axes.plot(*corner(c + 0.5, m + 0.5, n), "o", color=canvas.ORANGE, markersize=9)
 
 
 def draw():
@@ -67,7 +67,7 @@ def draw():
         text = {"ha": "center", "va": "center", "color": canvas.INK, "fontsize": 13}
         axes.text(C / 2, -0.6, "channels c", **text)
         axes.text(-0.55, M / 2, "positions m", rotation=90, **text)
-        axes.text(*(corner(C, M, N / 2) + (0.45, -0.55)), "examples n", rotation=38, **{**text, "fontsize": 11})
+        axes.text(*corner(C + 0.45, M + 0.55, N / 2), "examples n", rotation=38, **{**text, "fontsize": 11})
     return figure
 
 

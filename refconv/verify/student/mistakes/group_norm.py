@@ -16,7 +16,7 @@ def in_groups(x, groups):
 
 
 def over(axes, groups=None):
-    """Return a mistake: mean and variance over other axes of (N, M, groups, channels of a group)."""
+    """Return a mistake: mean and variance over other axes of (N, M, groups, C / groups)."""
 
     def wrong(a):
         count = groups(a) if groups else a()[1].shape[1]
