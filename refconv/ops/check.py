@@ -1,5 +1,7 @@
 """Checks and conversions of the arrays that operators get as arguments."""
 
+from __future__ import annotations
+
 from typing import Any, TypeVar
 
 import numpy as np

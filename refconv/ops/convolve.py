@@ -3,6 +3,8 @@
 There is no batch axis, no channel axis and no stride.
 """
 
+from __future__ import annotations
+
 from refconv._errors import ArgumentTypeError
 from refconv.geometry import mode_window
 from refconv.ops.check import axes, floats

@@ -1,5 +1,7 @@
 """Access to the implementations: the loops of ``reference`` or the kernels of ``_core``."""
 
+from __future__ import annotations
+
 from types import ModuleType, SimpleNamespace
 
 from refconv import _core, reference

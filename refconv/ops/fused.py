@@ -4,6 +4,8 @@ Fused and in-place operators have no loops, so layers use them only with the eng
 outputs of branches and run on both engines.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Padding of images and signals, and upsampling of images."""
 
+from __future__ import annotations
+
 from refconv._arguments import LARGEST, choice, known_format, per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window

@@ -110,7 +110,7 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
     >>> bool(verdict), verdict.kind
     (False, 'derivative')
 
-    Source: lecture row A12 (SOURCES.md).
+    Source: lecture rows B3 and B4 (SOURCES.md).
     """
     layer, shape, x, rng = _arguments(layer, shape, rng, batch, x)
     name = short_repr(layer)

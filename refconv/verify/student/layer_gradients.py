@@ -138,7 +138,7 @@ def _is_between_slopes(e: Callable[[Array], float], at: Array, index: tuple[int,
 def _guess_mistake(actual: Array, expected: Array, allowed: float) -> str:
     """Return a guess at the mistake: a zero gradient, a factor such as −1, or an empty text."""
     if not np.any(actual):
-        return "the gradient is zero everywhere: does backward add to it?"
+        return "the gradient is zero everywhere: backward must add to it"
     large = np.abs(expected) > 1e3 * allowed
     if not large.any():
         return ""
