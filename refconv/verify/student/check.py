@@ -42,7 +42,7 @@ class Verdict:
         that is wrong only in a second call must be called twice; ``finding.then`` contains the arguments that the second
         call changes.
     hint : str or None
-        A common mistake that explains every result, right ones included; or, if the hint says so, every result with all
+        A common mistake that explains every result, including right results; or, if the hint says so, every result with all
         options at their defaults.
     report : str
         The report that was printed.

@@ -63,7 +63,7 @@ def compare(
     scale : float
         Sum of the absolute values of the terms of e, to which rounding is proportional.
     rng : numpy.random.Generator
-        Chooses the elements of a large array.
+        Generator that selects the compared elements of a large array.
     """
     if np.shape(claimed) != at.shape:
         raise Wrong("shape", f"∂e/∂{name} must have the shape of {name}, {at.shape}, got {np.shape(claimed)}")
