@@ -137,7 +137,7 @@ class Window:
         pads = self._pads(size)
         padded = [n + before + after for n, (before, after) in zip(size, pads, strict=True)]
         if math.prod(padded) > LARGEST:
-            raise ArgumentValueError(f"padding must leave the input at most {LARGEST} pixels, got {tuple(padded)} with it")
+            raise ArgumentValueError(f"the padded input must have at most {LARGEST} pixels, got size {tuple(padded)}")
         return tuple(self._output_count(n, *pads[axis], axis) for axis, n in enumerate(size))
 
     def pooled_size(self, input_size: Sequence[int]) -> Shape:

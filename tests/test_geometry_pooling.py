@@ -102,8 +102,8 @@ BILLION = 2**30
         (Window((2**19 + 1,), 1, ((2**29, 2**29),), 1024), 1023, f"at {1023 - 2**29} on"),
         # If the stride is also 1024, the taps hit the first element at each position.
         (Window((2**19 + 1,), 1024, ((2**29, 2**29 - 1),), 1024), 1, 2**19),
-        # With a stride of 1025 they hit the next element at each position, and none after 900 positions. With a stride
-        # of 1023 they miss the input at the second position.
+        # With a stride of 1025 the taps hit the next element at each position, and they miss the input after 900 positions.
+        # With a stride of 1023 they miss it at the second position.
         (Window((2**19 + 1,), 1025, ((2**29, 2**29),), 1024), 900, f"at {1025 * 900 - 2**29} on"),
         (Window((2**19 + 1,), 1023, ((2**29, 2**29),), 1024), 900, f"at {1023 - 2**29} on"),
     ],

@@ -194,7 +194,7 @@ def kernels(family):
 
 
 def _parameters(inside):
-    flat = re.sub(r"\[[^\]]*\]", "", inside)  # the commas of a memoryview's axes
+    flat = re.sub(r"\[[^\]]*\]", "", inside)  # a memoryview's axes contain commas
     return [part.partition("=")[0].split()[-1] for part in flat.split(",") if part.strip()]
 
 

@@ -118,9 +118,9 @@ def figure_6(conv: Block, inner: int) -> Concat:
 
 
 def figure_7(conv: Block) -> Concat:
-    """Create a block with four branches, two of which end in a 1 × 3 beside a 3 × 1 convolution.
+    """Create a block with four branches, with parallel 1 × 3 and 3 × 1 convolutions in two.
 
-    The branches are: 1 × 1; 1 × 3 beside 3 × 1; the same after a 3 × 3; a pooling.
+    The branches are: 1 × 1; 1 × 3 parallel to 3 × 1; the same after a 3 × 3; a pooling.
     """
     return Concat(
         one=conv(320),

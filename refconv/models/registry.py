@@ -74,8 +74,8 @@ MODELS = {
     "wrn-28-10": Model(wide_resnet, {"depth": 28, "factor": 10}, CIFAR, {"depth": 10, "factor": 2}),
     "wrn-50-2": Model(wide_resnet50, {}, IMAGENET, SHRUNK),
     "stochastic-depth110": Model(cifar_resnet, {"depth": 110, "survival": 0.5}, CIFAR, {"depth": 14}),
-    # No drop-path in the small variants: it needs long training. In a short one the columns stay different, and their mean is
-    # not what any single column has learnt.
+    # The small variants have no drop-path, because it needs long training. After short training, the columns compute
+    # different functions, and their mean differs from all of them.
     "fractalnet20": Model(fractalnet, {"columns": 3}, CIFAR, {"width": 0.25, "drop": 0.0, "share": 0.0}),
     "fractalnet40": Model(fractalnet, {"columns": 4, "width": 0.25}, CIFAR, {"columns": 2, "drop": 0.0, "share": 0.0}),
     **{f"densenet{depth}": Model(densenet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (121, 169, 201, 264)},

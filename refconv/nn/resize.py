@@ -115,7 +115,8 @@ class Upsample2D(Layer):
     def input_span(self, shape: Shape, span: Span) -> Span | None:
         """Return the input pixels that affect a rectangle of output pixels.
 
-        An output pixel i depends on the nearest input pixel, or on the two around (2i + 1 − S) / 2S.
+        Along each axis, output pixel i depends on the nearest input pixel. With mode "bilinear" it depends on the two input
+        pixels next to position (2i + 1 − S) / 2S.
         """
         if self.mode == "nearest":
             return tuple((low // S, high // S) for (low, high), S in zip(span, self.scale, strict=True))

@@ -5,6 +5,8 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 Padding does not count in an average, unless ``count_include_pad`` is True.
 """
 
+from __future__ import annotations
+
 from refconv._arguments import flag, known_format, per_axis
 from refconv.geometry import Window, pooling_window
 from refconv.ops.check import as_float, axes, channels_last, restore, same_shape

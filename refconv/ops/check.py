@@ -1,5 +1,7 @@
 """Checks and conversions of the arrays that operators get as arguments."""
 
+from __future__ import annotations
+
 from typing import Any, TypeVar
 
 import numpy as np
@@ -51,9 +53,9 @@ def _given_type(value: Any) -> str:
 
 
 def as_float(name: str, value: Any) -> Array:
-    """Return an argument as a C-contiguous array of float32, float64 or exact numbers.
+    """Return an argument as a C-contiguous array of float32, float64 or objects.
 
-    :func:`floats` describes the conversions.
+    Objects are fractions or symbols. :func:`floats` describes the conversions.
     """
     if _is_ready(value):
         return value

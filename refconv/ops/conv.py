@@ -4,6 +4,8 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 are (kh, kw, channels / groups, outputs) in both.
 """
 
+from __future__ import annotations
+
 from refconv.ops.check import as_float, channels_last, restore
 from refconv.ops.conv_checks import checked, checked_dw, checked_dx
 from refconv.ops.dispatch import implementation

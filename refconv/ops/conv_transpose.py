@@ -4,6 +4,8 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 layouts, the kernels have the shape that they have in the convolution that is transposed: (kh, kw, outputs / groups, inputs).
 """
 
+from __future__ import annotations
+
 from refconv.ops.check import as_float, channels_last, restore
 from refconv.ops.conv_transpose_checks import checked, checked_dw, checked_dx
 from refconv.ops.dispatch import implementation

@@ -3,6 +3,8 @@
 There is no batch axis, no channel axis and no stride.
 """
 
+from __future__ import annotations
+
 from refconv._errors import ArgumentTypeError
 from refconv.geometry import mode_window
 from refconv.ops.check import axes, floats
@@ -246,5 +248,7 @@ def _with_roots_of_unity(x: ArrayLike, w: ArrayLike) -> tuple[Array, Array]:
     """
     x, w = floats(x=x, w=w)
     if x.dtype == object and not all(map(is_symbolic, [*x.flat, *w.flat])):
-        raise ArgumentTypeError("x and w must be arrays of floats or sympy symbols, got numbers without roots of unity")
+        raise ArgumentTypeError(
+            "x and w must be arrays of floats or sympy symbols, got numbers that cannot represent roots of unity"
+        )
     return x, w

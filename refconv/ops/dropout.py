@@ -1,5 +1,7 @@
 """Dropout and its derivative, on arrays of any shape."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

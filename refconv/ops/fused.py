@@ -4,6 +4,8 @@ Fused and in-place operators have no loops, so layers use them only with the eng
 outputs of branches and run on both engines.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,7 +75,7 @@ def conv2d_relu_pool_grads(
 ) -> tuple[Array | None, Array, Array]:
     """Compute ∂e/∂x, ∂e/∂w and ∂e/∂b of :func:`conv2d_relu_pool`.
 
-    ``winners`` is the one that the forward pass returned. ∂e/∂x is None if ``want_dx`` is False.
+    ``winners`` is the array that the forward pass returned. ∂e/∂x is None if ``want_dx`` is False.
     """
     x, w, dy = floats(x=x, w=w, dy=dy)
     size = window.output_size(x.shape[1:3])
@@ -86,7 +88,7 @@ def conv2d_relu_pool_grads(
 def _unfused_grads(
     x: Array, w: Array, dy: Array, winners: Array, window: Window, want_dx: bool
 ) -> tuple[Array | None, Array, Array]:
-    """Compute the same derivatives with the separate operators, for non-finite numbers.
+    """Compute the derivatives with separate operators, for arrays with non-finite elements.
 
     The fused kernel skips products with zeros, but 0 · ∞ must be NaN.
     """

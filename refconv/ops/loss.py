@@ -1,5 +1,7 @@
 """Softmax and the losses, with their derivatives."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The convolution layer as a matrix product: im2col, Toeplitz matrices and zero stuffing."""
 
+from __future__ import annotations
+
 from math import prod
 
 from refconv._arguments import divisor, known_format, per_axis

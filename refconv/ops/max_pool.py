@@ -6,6 +6,8 @@ The padding is never the maximum. The positions of the maxima (``argmax``) are t
 u·W + v within one channel of the input without its padding.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Padding of images and signals, and upsampling of images."""
 
+from __future__ import annotations
+
 from refconv._arguments import LARGEST, choice, known_format, per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window
@@ -228,7 +230,7 @@ def upsampled_size(size: Shape, scale: Shape) -> Shape:
     """Return the size of an upsampled image; raise ValueError if it has too many pixels."""
     H, W = (n * S for n, S in zip(size, scale, strict=True))
     if H * W > LARGEST:
-        raise ArgumentValueError(f"scale must leave the output at most {LARGEST} pixels, got {(H, W)}")
+        raise ArgumentValueError(f"scale must give an output of at most {LARGEST} pixels, got size {(H, W)}")
     return H, W
 
 

@@ -4,6 +4,8 @@ The functions accept rows (N, C), signals (N, n, C) and images (N, H, W, C), or 
 with ``data_format="channels_first"``. Each position of each example is normalised separately, by its neighbouring channels.
 """
 
+from __future__ import annotations
+
 from fractions import Fraction
 from typing import Any
 

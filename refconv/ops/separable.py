@@ -1,5 +1,7 @@
 """Depthwise and depthwise separable convolutions, and the separation of rank-one kernels."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from refconv._arguments import per_axis

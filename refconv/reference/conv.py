@@ -120,7 +120,7 @@ def conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \; w_{m,n,c,o}
 
-    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
+    u and v count from the edge of the padding. The derivatives with respect to the padding are dropped.
 
     ``dy`` (N, rows, columns, O), ``w`` (kh, kw, C / groups, O), ``input_size`` (H, W); returns (N, H, W, C).
 
@@ -237,7 +237,7 @@ def conv1d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
               \frac{\partial e}{\partial y_{b,i,o}} \; w_{m,c,o}
 
-    u counts from the edge of the padding. The derivatives of the padding itself are dropped.
+    u counts from the edge of the padding. The derivatives with respect to the padding are dropped.
 
     ``dy`` (N, outputs, O), ``w`` (k, C / groups, O), ``input_size`` (n,); returns (N, n, C).
 

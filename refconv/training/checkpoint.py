@@ -198,7 +198,9 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
     if own.keys() != states.keys():
         raise ArgumentValueError(f"{path} must be a checkpoint of this network, got other random generators")
     if changes := differences(settings, json.loads(json.dumps(_settings(run)))):
-        raise ArgumentValueError(f"{path} must be a checkpoint of this run, got other settings; {'; '.join(changes)}")
+        raise ArgumentValueError(
+            f"{path} must be a checkpoint of a run with the same settings, got differences: {'; '.join(changes)}"
+        )
     run.optimizer.restore(_group(tensors, "optimizer"))
     _put(run.model, values)
     for name, rng in own.items():

@@ -26,7 +26,7 @@ class Epoch:
     """
 
     epoch: int
-    images: int  # used in this epoch; fewer than the data set has if the run was stopped
+    images: int  # number of images used; smaller than the size of the data set if the run was stopped in this epoch
     seconds: float  # duration of training, without validation and test
     lr: float  # learning rate of the last step
     metrics: dict[str, float] = field(default_factory=dict)

@@ -119,7 +119,7 @@ class CrossEntropy(Loss):
             weights_of_classes(self.class_weights, labels, scores_shape[-1], np.dtype(np.float64))
 
     def weight_of_batch(self, targets: Array) -> float:
-        """Return the sum of the class weights of all labels, or the number of examples without them.
+        """Return the sum of the class weights of all labels; without weights, the number of labels.
 
         The loss of a batch is Σ w e / Σ w, and the mean over several batches is the same for all their examples.
         """

@@ -1,4 +1,4 @@
-"""Test cases of operators, and functions that fill them with different kinds of numbers."""
+"""Test cases of operators, and functions that fill their arrays with various numbers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Case:
 
     @property
     def elements(self) -> int:
-        """Total number of elements in all arrays, by which cases are sorted."""
+        """Total number of elements in all arrays; cases are sorted by it."""
         return sum(map(math.prod, self.shapes.values()))
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class Arguments:
         for values_by_name in (self.__dict__.get("arrays", {}), self.__dict__.get("given", {})):
             if name in values_by_name:
                 return values_by_name[name]
-        raise AttributeError(f"this case has no {name!r}")
+        raise AttributeError(f"the case has no array or argument {name!r}")
 
     def with_arrays(self, **arrays: Any) -> Arguments:
         """Return the same arguments with some arrays replaced or added."""
@@ -102,7 +102,7 @@ def floats(name: str, shape: Shape, rng: np.random.Generator, positive: bool) ->
 
 
 def spread(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
-    """Return distinct numbers, so far from zero and each other that small steps cross no kink."""
+    """Return distinct numbers, further apart and further from 0 than a finite-difference step."""
     count = int(np.prod(shape))
     low = 0.5 if positive else -2
     return rng.permutation(np.linspace(low, 2, count) + 0.37 / max(count, 1)).reshape(shape)

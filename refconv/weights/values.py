@@ -155,7 +155,10 @@ class _WithoutLayers(Encoder):
 
 
 def _exactly(kind: type, encode: Callable[[Encoder, Any], Json]) -> tuple[type, Callable[[Encoder, Any], Json]]:
-    """Return an encoder for a class that rejects subclasses, whose additions would be lost."""
+    """Return a class and its encoder, which rejects instances of subclasses.
+
+    The file would not contain the attributes that a subclass adds.
+    """
 
     def checked(encoder: Encoder, value: Any) -> Json:
         if type(value) is not kind:

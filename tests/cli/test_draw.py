@@ -21,7 +21,7 @@ def test_draw_writes_png_by_default_and_svg_on_request(tmp_path, monkeypatch, ca
     ("arguments", "message"),
     [
         (["lenet", "--out", "lenet.pdf"], "--out must end in .png or .svg, got lenet.pdf"),
-        (["lenet", "--block", "conv9"], "block must be a layer of the network by its dotted name"),
+        (["lenet", "--block", "conv9"], "block must be the dotted name of a layer of the network"),
     ],
 )
 def test_draw_leaves_no_file_after_an_error(tmp_path, monkeypatch, capsys, arguments, message):

@@ -33,7 +33,11 @@ def test_every_command_has_a_help(tmp_path, command):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("train", "lenet6"), 2, "argument MODEL: must be a network that --help lists, got 'lenet6'; did you mean lenet?"),
+        (
+            ("train", "lenet6"),
+            2,
+            "argument MODEL: must be one of the networks listed by --help, got 'lenet6'; did you mean lenet?",
+        ),
         (
             ("train", "resnet-18"),
             2,

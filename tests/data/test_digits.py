@@ -109,7 +109,7 @@ def test_the_pen_passes_each_station_of_a_style_at_constant_speed(strokes):
     steps = np.linalg.norm(np.diff(pen, axis=0), axis=1)
     assert (steps > 1.5 * step_length).sum() == strokes.count("/")  # the path jumps only if the pen is lifted
     assert steps.max() < 1.5 * step_length or "/" in strokes
-    assert path.sum(axis=0) == pytest.approx(1)  # moving all stations moves the path
+    assert path.sum(axis=0) == pytest.approx(1)  # if all stations move by a vector, the path moves by the same vector
 
 
 def test_a_curve_is_smooth_except_at_its_corners():

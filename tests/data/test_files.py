@@ -182,7 +182,7 @@ def test_the_error_about_a_missing_file_lists_the_folders_if_download_is_off(tmp
         f"  {tmp_path / 'named'}",
         f"  {tmp_path / 'cache' / 'tiny'}",
         f"  {tmp_path / 'cache'}",
-        "Downloading is off (download=False).",
+        "Downloads are disabled (download=False).",
         "By hand: download the files from https://mirror.example/digits/, put them into a folder,",
         "and pass that folder as root=, or set REFCONV_DATA_DIR to it.",
         "Without a network: use the drawn digits of refconv.data.draw_digits.",
@@ -398,7 +398,7 @@ def test_the_error_names_a_bad_file_in_the_cache_that_no_mirror_replaces(tmp_pat
 
 def test_the_error_about_a_folder_that_cannot_be_written_does_not_mention_mirrors(tmp_path, mirrored, server):
     blocked = put(tmp_path / "a-file")
-    with pytest.raises(DataNotFound, match=r"It cannot be downloaded into .*a-file.tiny: ") as error:
+    with pytest.raises(DataNotFound, match=r"The file cannot be downloaded into .*a-file.tiny: ") as error:
         read_data_file(mirrored("good"), FILE, blocked)
     assert "mirror" not in str(error.value)
     assert server.requests == []

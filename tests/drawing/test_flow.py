@@ -12,7 +12,7 @@ patches = pytest.importorskip("matplotlib.patches")
 
 
 def drawn(layer):
-    """Draw the layer; return the axes and the piece."""
+    """Draw a layer and return the axes and the drawn node."""
     axes, piece = figures.Figure().add_subplot(), flow.node(layer)
     end = flow.draw(axes, piece, 5.0, 0.0)
     assert end == pytest.approx(-piece.height)

@@ -85,7 +85,7 @@ def test_stems_have_the_layers_of_the_paper(name, expected):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("googlenet", [0.4, 0.7, 0.7]),  # at the end, and in the two heads
+        ("googlenet", [0.4, 0.7, 0.7]),  # first the trunk, then the two auxiliary heads
         ("alexnet", [0.5, 0.5]),
         ("fractalnet20", [0.1, 0.2, 0.3, 0.4]),
         ("unet", [0.5]),  # at the bottom

@@ -81,7 +81,7 @@ def test_stochastic_depth_is_seeded_by_build():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: nn.Sequential(), ValueError, "Sequential needs at least one layer"),
+        (lambda: nn.Sequential(), ValueError, "Sequential must have at least one layer, got none"),
         (lambda: nn.Sum(nn.ReLU(), np.tanh), TypeError, "layer 1 of Sum must be a layer, got <ufunc"),
         (lambda: nn.Sequential(act=nn.ReLU), TypeError, "layer act of Sequential must be a layer, got the class: write ReLU"),
         (lambda: nn.Sum(nn.Dense(2), nn.Dense(3)).output_shape((4,)), ValueError, "outputs of one shape"),

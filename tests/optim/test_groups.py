@@ -147,8 +147,12 @@ W = {"conv.w": Parameter(np.ones((2, 3))), "conv.b": Parameter(np.ones(3))}
 @pytest.mark.parametrize(
     ("groups", "error", "message"),
     [
-        ({"*.bias": {"lr": 1.0}}, ValueError, r"groups must have only patterns .* got '\*.bias' for the names conv.w, conv.b"),
-        ({"*": {"lr": 1.0}, "*.b": {"lr": 2.0}}, ValueError, r"not matched by an earlier pattern, got '\*.b'"),
+        (
+            {"*.bias": {"lr": 1.0}},
+            ValueError,
+            r"each pattern in groups must match .* got '\*.bias' for the names conv.w, conv.b",
+        ),
+        ({"*": {"lr": 1.0}, "*.b": {"lr": 2.0}}, ValueError, r"that no earlier pattern matches, got '\*.b'"),
         ({"CONV.w": {"lr": 1.0}}, ValueError, "got 'CONV.w'"),
         ({"*.b": {"rate": 1.0}}, ValueError, r"groups\['\*.b'\] must set lr or weight_decay, got {'rate': 1.0}"),
         ({"*.b": {}}, ValueError, r"groups\['\*.b'\] must set lr or weight_decay, got {}"),

@@ -189,7 +189,9 @@ def test_an_array_in_an_attribute_is_saved_if_it_was_changed(tmp_path):
 def test_a_function_that_was_replaced_after_construction_is_refused(tmp_path):
     model = built(nn.Sequential(first=nn.Dense(3)))
     model.layers["first"].forward = lambda x, train=True: (x, None)
-    with pytest.raises(TypeError, match=r"forward of Dense first must be as the constructor sets it, got <function .*lambda"):
+    with pytest.raises(
+        TypeError, match=r"forward of Dense first must be the function set by the constructor, got <function .*lambda"
+    ):
         model.save(tmp_path / "m")
 
 

@@ -16,7 +16,10 @@ FILES = Path(__file__).parent / "files"  # README.md in this folder describes th
 
 
 def counted(model):
-    """Return the values of the parameters in the files: eighths, which are exact in every dtype."""
+    """Return the parameter values that the files contain.
+
+    They are multiples of 1/8, which every dtype represents exactly.
+    """
     return {name: (np.arange(p.value.size).reshape(p.value.shape) % 7 + 1) / 8 for name, p in model.named_parameters().items()}
 
 

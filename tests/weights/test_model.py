@@ -317,7 +317,7 @@ def test_a_fully_convolutional_network_can_be_loaded_for_another_size(tmp_path):
     built(nn.Sequential(nn.Conv2D(3, (2, 3))), (7, 8, 2)).save(tmp_path / "m")
     loaded = refconv.load(tmp_path / "m", input_shape=(9, 6, 2))
     assert loaded.input_shape == (9, 6, 2)
-    with pytest.raises(ValueError, match=r"do not fit inputs of shape \(9, 6, 5\)"):
+    with pytest.raises(ValueError, match=r"must fit inputs of shape \(9, 6, 5\)"):
         refconv.load(tmp_path / "m", input_shape=(9, 6, 5))
 
 

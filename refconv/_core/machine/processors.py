@@ -13,7 +13,7 @@ ROOT_GROUPS = ("0::/", "1:cpu:/")  # the root groups of versions 2 and 1, as lin
 
 
 class Default(NamedTuple):
-    """A number of threads, and the reason for it."""
+    """Number of threads, and the reason for it."""
 
     threads: int
     reason: str

@@ -185,7 +185,7 @@ cdef inline void add_rows(const real *a, Py_ssize_t a_step, const real *b, Py_ss
 
 
 cdef struct Part:
-    # The part of out that one call computes: one panel of columns of some rows, from one group of products.
+    # Work of one call: some rows and one panel of columns of `out`, for one group of products.
     Py_ssize_t column               # the first column of the panel
     Py_ssize_t row, end_row         # rows row … end_row − 1
     Py_ssize_t k, end               # products k … end − 1

@@ -38,7 +38,7 @@ cdef enum:
     BLOCK_CHANNELS = 64                 # channels whose sums are computed together
     SHORT_SUM_ROWS = 8                  # rows whose sums are computed in the type of x
     MOST_CHUNK_ROWS = SHORT_SUM_ROWS * SUM_BLOCK
-    CANCELLATION_LIMIT = 16             # largest ratio of Σd² to q_t; above it, cancellation loses too many digits
+    CANCELLATION_LIMIT = 16             # largest Σd² / q_t (see above); above it, cancellation loses too many digits
     STEPS_PER_ELEMENT = 2               # steps (threads.h) of one pass, on average
 
 

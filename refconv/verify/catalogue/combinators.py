@@ -1,4 +1,4 @@
-"""Rows of layers that are not one operator: combinators, cells, layers that move elements.
+"""Rows of layers that do not compute one operator, such as combinators and cells.
 
 The cases are listed here. Each output is defined by a formula of operators.
 """
@@ -90,7 +90,7 @@ def used_four_times():
 
 
 def four_draws(a):
-    """Compute the four uses; each draws the next number from the generator of the built layer."""
+    """Compute four uses; each draws the next random number from the built layer's generator."""
     rng = np.random.default_rng(np.random.default_rng(SEED).integers(2**63))
     return np.concatenate([dense(a, "0.0.") * int(rng.random() < 0.5) for _ in range(4)], -1)
 

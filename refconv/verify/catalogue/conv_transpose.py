@@ -85,7 +85,7 @@ OPERATORS = (
 
 
 def stuffed(loop, a):
-    """Call the loop, which requires channels-last images, a window and the output size."""
+    """Compute the transposed convolution by the loop with zero stuffing, in any data format."""
     channels_first = "data_format" in a.options and a.options["data_format"] == "channels_first"
     window = refconv.Window(a.w.shape[:2], **a.only("stride", "padding", "dilation"))
     size = window.transposed_output_size(a.size, a.options.get("output_padding", 0))

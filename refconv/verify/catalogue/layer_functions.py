@@ -22,7 +22,7 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Make:
-    """A function that creates a layer, and the definition of the layer by operators, or None.
+    """Function that creates a layer, and the definition of the layer by operators, or None.
 
     ``definition(a)`` returns the output for the arguments a. ``trained`` is True if the function returns a layer that
     is already built and must not be built again.
@@ -106,7 +106,7 @@ def _check_inference(layer, x):
 
 
 def prepare(layer: Layer, a: Arguments, trained: bool = False) -> None:
-    """Build the layer and set the parameters of a, with zero gradients, in the dtype of x."""
+    """Build the layer in the dtype of x, set its parameters to arrays of a, and zero gradients."""
     if not trained:
         layer.build(a.x.shape[1:], SEED, np.float64 if a.x.dtype == object else a.x.dtype)
     for name, parameter in layer.named_parameters().items():
@@ -114,7 +114,7 @@ def prepare(layer: Layer, a: Arguments, trained: bool = False) -> None:
 
 
 def _parts(dy, y):
-    """Return ``dy`` as the layer expects it: a tuple if its output is a tuple."""
+    """Return ``dy``, split into a tuple if the output of the layer is a tuple."""
     if not isinstance(y, tuple):
         return dy
     ends = np.cumsum([part.shape[-1] for part in y])[:-1]

@@ -88,7 +88,7 @@ def dropout_twice(cls, a):
 
 
 def dropout_cases():
-    """Return the cases of dropout with two or more axes, whose outputs can be concatenated."""
+    """Return the cases of dropout whose arrays have at least two axes, to concatenate outputs."""
     return OPERATORS["dropout"].cases().filter(lambda case: len(case.shapes["x"]) > 1)
 
 

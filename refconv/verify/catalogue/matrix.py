@@ -18,7 +18,7 @@ FIRST = {"data_format": "channels_first"}
 
 def toeplitz(ndim, formula, fixed):
     def dw(function, a):
-        """Sum ∂e/∂w over the unit inputs; column k of T is the output for the k-th unit input."""
+        """Compute ∂e/∂w as a sum over unit inputs: column k of T is the output for unit input k."""
         size = per_axis("input_size", a.input_size, ndim)
         inputs = a.w.shape[-2] * a.options.get("groups", 1)
         units = np.eye(a.dy.shape[1], dtype=a.dy.dtype).reshape(-1, *size, inputs)

@@ -95,7 +95,7 @@ CORRECTED = [[3 + 2 / 3 * (5 - 3), 3], [4 + 2 / 3 * (9 - 4), 1 + 2 / 3 * (9 - 1)
 
 
 def slide(description, shape, momentum=True, **options):
-    """Return the example with batches of this shape, in the data format of the options."""
+    """Return the worked example with batches of this shape and the options' data format."""
     x, following = (batch.T if options else batch for batch in BATCHES)
     return Pin(
         description,

@@ -57,9 +57,10 @@ def convert(value, kind):
 
 
 def trained(cls, a):
-    """Return all parameters, flattened, after a step of the optimiser for each learning rate.
+    """Return all parameters, flattened, after one step for each learning rate.
 
-    Raises :class:`Refuted` if two optimisers that alternate, each restoring the state of the other, give a different result.
+    Raises :class:`Refuted` if the result is different with two optimisers that take turns, each restoring the state of the
+    other.
     """
     y, resumed = after_steps(cls, a, 1), after_steps(cls, a, 2)
     if not np.array_equal(y, resumed):
@@ -70,7 +71,7 @@ def trained(cls, a):
 
 
 def after_steps(cls, a, count):
-    """Return all parameters, flattened, after the steps of ``count`` alternating optimisers.
+    """Return all parameters, flattened, after steps in which ``count`` optimisers take turns.
 
     Raises :class:`Refuted` if a step changes a gradient.
     """
@@ -96,7 +97,7 @@ def after_steps(cls, a, count):
 
 
 def freeze(theta, frozen):
-    """Set the parameter of this name frozen, and all others not frozen."""
+    """Freeze the parameter of this name and unfreeze all others."""
     for name, parameter in theta.items():
         parameter.frozen = name == frozen
 

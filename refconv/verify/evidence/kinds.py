@@ -185,7 +185,7 @@ def _drawn(name, strategy, most, use) -> list[Any]:
 def _on_refused_cases(operator: Operator, max_cases: int, libraries: tuple[str, ...] = LIBRARIES) -> Iterator[LeftOut]:
     """Check that an operator refuses invalid cases; yield an entry for each reason.
 
-    Each entry names the libraries that accept its first case.
+    Each entry names the libraries that accept the first case with this reason.
     """
     if operator.refused_cases is None:
         return
@@ -203,7 +203,7 @@ def _on_refused_cases(operator: Operator, max_cases: int, libraries: tuple[str, 
 
 
 def _refusal(operator, case):
-    """Return the error message of an operator for a case that it must refuse."""
+    """Return the message of the error that an operator raises for a case that it must refuse."""
     try:
         operator(fill(case, spread))
     except (TypeError, ValueError) as error:
@@ -263,7 +263,7 @@ def _oracle(operator, quick):
 
 
 def _check_case(check, operator, case):
-    """Run a check and add the case to its refutation; refute an operator that raises."""
+    """Run a check on a case; raise :class:`Refuted` with the case if it fails or raises."""
     try:
         return check(operator, case)
     except Refuted as refutation:

@@ -26,7 +26,7 @@ from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["GARBAGE", "assert_parity", "assert_within", "garbage", "parity", "rounding", "several"]
 
-GARBAGE = (0xFF, 0x7E)  # bytes; as float32 and float64: NaN, and 8e37 or 1e301; as integers: −1, and a huge number
+GARBAGE = (0xFF, 0x7E)  # bytes: 0xFF reads as NaN or −1; 0x7E as 8e37, 1e301 or a huge integer
 
 
 def parity(operator: Operator, case) -> float:
@@ -44,7 +44,7 @@ def parity(operator: Operator, case) -> float:
                 arrays = a.arrays.values()
                 call = watched.setdefault(
                     number, Watched()
-                )  # by number, since one function may compute an output and a derivative
+                )  # tolerances by position, since one function may compute an output and a derivative
                 call.function = function
                 try:
                     tolerance = 0.0 if exact else _tolerance(operator, call, arrays)
@@ -194,7 +194,7 @@ def _assert_as_in_double(call, arrays, tolerance):
         )
 
 
-def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "loops give")) -> float:
+def assert_within(actual, expected, tolerance, rtol=0.0, who=("kernels give", "loops give")) -> float:
     """Assert that two arrays have the same dtype and shape and differ by at most a tolerance.
 
     The tolerance is ``tolerance + rtol * |expected|``; ``tolerance`` broadcasts against the arrays. Equal infinities and pairs
@@ -202,20 +202,20 @@ def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "lo
     element.
     """
     left_label, right_label = who
-    assert found.dtype == expected.dtype, f"{left_label} {found.dtype}, {right_label} {expected.dtype}"
-    assert found.shape == expected.shape, f"{left_label} shape {found.shape}, {right_label} {expected.shape}"
+    assert actual.dtype == expected.dtype, f"{left_label} {actual.dtype}, {right_label} {expected.dtype}"
+    assert actual.shape == expected.shape, f"{left_label} shape {actual.shape}, {right_label} {expected.shape}"
     relative = rtol * np.abs(expected) if rtol else 0.0  # 0 · ∞ would be NaN
     allowed = np.broadcast_to(tolerance + relative, expected.shape)
     # Equal elements are found first, since ∞ − ∞ is NaN.
-    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
-        error = np.where(same, 0, np.abs(found.astype(np.result_type(found, np.float64)) - expected))
+        error = np.where(same, 0, np.abs(actual.astype(np.result_type(actual, np.float64)) - expected))
     wrong = ~same & ~(error <= allowed)
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise AssertionError(
-            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {index}: {left_label} {found[index]!r}, "
-            f"{right_label} {expected[index]!r}, allowed ±{allowed[index]:.3g}"
+            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {index}: "
+            f"{left_label} {actual[index]!r}, {right_label} {expected[index]!r}, allowed ±{allowed[index]:.3g}"
         )
     largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
     return float(np.max(error, initial=0.0) / max(1.0, largest))

@@ -51,7 +51,7 @@ def symbolic(operator: Operator, case) -> float | None:
 def _terms_by_symbol(dy, y):
     """Return the terms of ⟨dy, y⟩ that contain each symbol.
 
-    Only these are differentiated: sympy is slow to find out that the other terms are constants.
+    Only these terms are differentiated, because sympy needs long to find that the other terms are constants.
     """
     terms = {}
     for index in np.ndindex(y.shape):

@@ -62,9 +62,10 @@ def symbols(name, shape, rng, positive):
 def vanishes(expression) -> bool:
     """Return True if an expression is zero for all values of its symbols.
 
-    A polynomial is expanded. Other expressions are first evaluated at one point, where most that are not zero differ from
-    zero. Then each root and each exponential is replaced by a new symbol. The result is a fraction of polynomials. It is zero
-    if its numerator is zero after the powers of each root have been reduced by the definition of the root.
+    A polynomial is expanded. Other expressions are first evaluated at one point: if the result is clearly not 0, the
+    expression is not zero. Otherwise, each root and each exponential is replaced by a new symbol. The result is a fraction of
+    polynomials. It is zero if its numerator is zero after the powers of each root have been reduced by the definition of the
+    root.
 
     >>> x = sympy.Symbol("x", positive=True)
     >>> vanishes((x + 1) ** 2 - x**2 - 2 * x - 1), vanishes(sympy.sqrt(x + 1) ** 3 / (x + 1) - sympy.sqrt(x + 1))
@@ -97,7 +98,7 @@ def _differs_from_zero(expression):
 
 
 def _without_roots(expression):
-    """Replace each root b^(1/q) and each e^x by a symbol; also return (b, q) by symbol of root."""
+    """Replace each root b^(1/q) and each e^x by a symbol; also return b and q of each root."""
     roots, known_symbols = {}, {}
 
     def named_symbol(key, base, degree):

@@ -39,7 +39,8 @@ STATEMENTS = {
     "B4": "∂e/∂x_kl = Σ_{i,j} ∂e/∂z_{k+i, l+j} w_{−i,−j}: the filter flipped",
     "B5": "max pooling passes the gradient only to the unit with the maximum",
     "B6": "ReLU, leaky ReLU, ELU, sigmoid, tanh",
-    "B7": "three 3×3 layers have the receptive field of one 7×7 layer, with 27 K² weights instead of 49 K²",
+    "B7": "three 3×3 layers have the receptive field of one 7×7 layer, with 27 K² weights instead of 49 K²; "
+    "a bottleneck needs 70K operations instead of 600K",
     "B8": "stochastic depth: layers are dropped at random in training",
     "B9": "a residual network is a collection of 2ⁿ paths",
     "B10": "the features of a trained network are used for another task",

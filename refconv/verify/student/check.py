@@ -42,7 +42,7 @@ class Verdict:
         that is wrong only in a second call must be called twice; ``finding.then`` contains the arguments that the second
         call changes.
     hint : str or None
-        A common mistake that explains every result, right ones included; or, if the hint says so, every result with all
+        A common mistake that explains every result, including right results; or, if the hint says so, every result with all
         options at their defaults.
     report : str
         The report that was printed.
@@ -181,7 +181,7 @@ def _verdict(
     if wrong and not unsteady:
         attempt.allow(seconds / 2)
         smallest = wrong[0] if wrong[0].late else shrink(wrong[0], attempt, name, attempt.end)
-        hint = _hint(name, [smallest, *counted], {n: theirs for n, (theirs, _) in signature.differing.items()})
+        hint = _hint(name, [smallest, *counted], {n: own_default for n, (own_default, _) in signature.differing.items()})
     remarks = [
         *first_remarks,
         *([] if unsteady else common_options(counted, signature)),
@@ -215,7 +215,7 @@ def _called_again(attempt: Attempt, trials: list[Trial], seconds: float) -> tupl
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Run kernels on one thread; a second one would only add waiting time in such small cases."""
+    """Run kernels on one thread; in such small cases, a second one would only wait."""
     with config(threads=1):
         yield
 
@@ -223,7 +223,7 @@ def _one_thread() -> Iterator[None]:
 def _all_trials(attempt: Attempt, cases: Sequence[Case], seconds: float) -> tuple[list[Trial], bool]:
     """Return the trials of the cases that fit in the time limit, and True if some cases did not.
 
-    A call that was stopped counts only if it had most of the time, or if it is the only one.
+    A call that was stopped counts only if it ran for at least half of the time limit, or if it is the only one.
     """
     trials: list[Trial] = []
     for number, case in enumerate(cases):
@@ -263,7 +263,7 @@ def _without_refused(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
 
 
 def _without_pixels(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
-    """Return only trials with one prediction per example if a loss is right in exactly these."""
+    """Leave out trials with several predictions per example if a loss is wrong in only these."""
     plain = _one_prediction_per_example(trials)
     if not plain or any(trial.finding for trial in plain) or not any(trial.finding for trial in trials):
         return trials, []

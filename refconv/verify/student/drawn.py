@@ -26,7 +26,7 @@ MOST_ELEMENTS = 300  # elements of a case; the loops then take some hundredths o
 
 
 def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
-    """Return cases with no option changed, one changed and all changed, simplest first.
+    """Return cases with none, one or all of the options changed, simplest first.
 
     Options that the function does not accept stay at their defaults. There are separate cases for each form of an option, such
     as padding='same'.
@@ -169,8 +169,8 @@ def _stride(case: Case, name: str) -> Any:
 
 def _evenly_spaced(cases: Sequence[Case], most: int) -> list[Case]:
     """Return at most this number of cases, evenly from the smallest to the largest."""
-    picked = np.unique(np.linspace(0, len(cases) - 1, min(most, len(cases))).astype(int))
-    return [cases[i] for i in picked]
+    indices = np.unique(np.linspace(0, len(cases) - 1, min(most, len(cases))).astype(int))
+    return [cases[i] for i in indices]
 
 
 def measure(case: Case) -> tuple[Any, ...]:
@@ -290,7 +290,7 @@ def counting(name: str, shape: Shape, rng: np.random.Generator, positive: bool) 
 
 
 def equal(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
-    """Return zeros for x and ones for other arrays: only ties, and x at the kink of activations."""
+    """Return zeros for x and ones for other arrays, to test ties and the kink of activations."""
     return np.zeros(shape) if name == "x" and not positive else np.ones(shape)
 
 
@@ -316,7 +316,7 @@ def forms(case: Case) -> dict[str, str]:
 def smaller(case: Case, name: str) -> Iterator[Case]:
     """Yield cases that are one step smaller: an option less, a simpler option or a shorter axis.
 
-    An axis is shortened together with all axes of the same length, and alone.
+    Each axis is shortened once alone and once together with all axes of the same length.
     """
     for option in (*case.options, *(["b"] if "b" in case.shapes else [])):
         yield _simplified(without(case, {option}), name)

@@ -110,7 +110,7 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
     >>> bool(verdict), verdict.kind
     (False, 'derivative')
 
-    Source: lecture row A12 (SOURCES.md).
+    Source: lecture rows B3 and B4 (SOURCES.md).
     """
     layer, shape, x, rng = _arguments(layer, shape, rng, batch, x)
     name = short_repr(layer)
@@ -126,8 +126,8 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
         mode = ""
         check_float32(built_layer, x)
         check_span(built_layer, x, remarks)
-    except Wrong as found:
-        wrong = found
+    except Wrong as error:
+        wrong = error
     verdict = LayerVerdict(
         name,
         wrong.kind if wrong else "",

@@ -26,7 +26,7 @@ class Wrong(AssertionError):  # noqa: N818 a verdict, as Refuted
 
 
 class Comparison(NamedTuple):
-    """A gradient that agrees with differences: elements, largest error and error allowed there."""
+    """Gradient that agrees with differences: its elements, largest error and tolerance there."""
 
     name: str
     elements: int
@@ -63,7 +63,7 @@ def compare(
     scale : float
         Sum of the absolute values of the terms of e, to which rounding is proportional.
     rng : numpy.random.Generator
-        Chooses the elements of a large array.
+        Generator that selects the compared elements of a large array.
     """
     if np.shape(claimed) != at.shape:
         raise Wrong("shape", f"∂e/∂{name} must have the shape of {name}, {at.shape}, got {np.shape(claimed)}")
@@ -117,7 +117,7 @@ def _slope(e: Callable[[Array], float], at: Array, index: tuple[int, ...], step_
 
 
 def _truncation(e: Callable[[Array], float], at: Array, index: tuple[int, ...], expected: float) -> float:
-    """Return a bound of the truncation error where the curvature of e is large.
+    """Return a bound on the truncation error where the curvature of e is large.
 
     The error is proportional to the square of the step, so half the step removes three quarters of the error.
     """
@@ -129,14 +129,16 @@ def _is_between_slopes(e: Callable[[Array], float], at: Array, index: tuple[int,
     step = STEP * max(1.0, abs(at[index]))
     e_here = e(at)
     left, right = (e_here - e(_perturbed(at, index, -step))) / step, (e(_perturbed(at, index, step)) - e_here) / step
-    slack = KINK * scale
-    return bool(abs(left - right) > slack and min(left, right) - slack <= actual <= max(left, right) + slack)
+    kink_tolerance = KINK * scale
+    return bool(
+        abs(left - right) > kink_tolerance and min(left, right) - kink_tolerance <= actual <= max(left, right) + kink_tolerance
+    )
 
 
 def _guess_mistake(actual: Array, expected: Array, allowed: float) -> str:
     """Return a guess at the mistake: a zero gradient, a factor such as −1, or an empty text."""
     if not np.any(actual):
-        return "the gradient is zero everywhere: does backward add to it?"
+        return "the gradient is zero everywhere: backward must add to it"
     large = np.abs(expected) > 1e3 * allowed
     if not large.any():
         return ""

@@ -68,7 +68,7 @@ def _perturbation(parameter: Parameter, rng: np.random.Generator) -> Array:
 
 @dataclass(frozen=True)
 class Subject:
-    """A built layer, its inputs and the mode of its passes.
+    """Built layer with its inputs and the mode of its passes.
 
     Each pass runs on a new copy, so a layer that draws random numbers draws the same numbers again.
     """
@@ -159,7 +159,7 @@ def _check_output(subject: Subject, y: Any) -> None:
 
 
 def _initial_gradients(subject: Subject, scale: float, rng: np.random.Generator) -> dict[str, Array]:
-    """Return initial gradients by name of parameter, so large that overwriting them is detected."""
+    """Return an initial gradient for each parameter, large enough that overwriting is detected."""
     trainable = {name: p for name, p in subject.layer.named_parameters().items() if p.trainable}
     unit = max(1.0, 100 * tolerance(scale))
     return {name: unit * rng.integers(1, 6, p.value.shape) for name, p in trainable.items()}
@@ -207,7 +207,7 @@ def _one_backward(
 
 
 def _check_added(name: str, gradient: Array, e: Callable[[Array], float], at: Array, scale: float) -> None:
-    """Raise if the gradient is right without its initial value: backward has overwritten it."""
+    """Raise :class:`Wrong` if backward overwrites the gradient instead of adding to it."""
     try:
         compare(name, gradient, e, at, scale, np.random.default_rng(0))
     except Wrong:
@@ -255,10 +255,10 @@ def _check_call(subject: Subject, y: Any) -> None:
 
 def _check_examples(subject: Subject, y: Any) -> None:
     """Check that in inference the output for an example does not depend on other examples."""
-    alone = subject.output("x", subject.x[:1])
+    single_output = subject.output("x", subject.x[:1])
     if not all(
         np.allclose(a, b[:1], rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
-        for a, b in zip(_parts(alone), _parts(y), strict=True)
+        for a, b in zip(_parts(single_output), _parts(y), strict=True)
     ):
         message = "the output of the first example changes if it is the only one in the batch"
         raise Wrong("inference", message, "in inference, do not compute sums or means over the first axis, the batch")
@@ -303,7 +303,7 @@ def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
     reached = tuple((int(k.min()), int(k.max())) for k in affected) if len(affected[0]) else ()
     outside = [r for r, s in zip(reached, span or reached, strict=True) if r[0] < s[0] or r[1] > s[1]]
     if outside:
-        raise Wrong("span", f"input_span(…, {middle}) returns {span}, and pixels {reached} have an effect")
+        raise Wrong("span", f"input_span(…, {middle}) returns {span}, but the output depends on pixels {reached}")
     if span is None and reached == middle and y.shape[axes] == x.shape[axes] and min(x.shape[axes]) > 1:
         remarks.append(
             "Note: each output pixel seems to depend only on the same pixel of x; if so, let input_span return span."

@@ -36,10 +36,10 @@ class TimeUp(BaseException):  # not an Exception, so that a student's "except Ex
 
 @dataclass(frozen=True)
 class Finding:
-    """Description of what is wrong with one result.
+    """Error found in one result of a student's function.
 
     ``kind`` is "signature", "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies", or
-    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which are found only in repeated calls. Where known, ``part`` is
+    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which occur only in repeated calls. Where known, ``part`` is
     the number of the wrong result, ``index`` the first wrong element, and ``wrong`` the number of wrong elements. ``then``
     contains the arguments that a second call changed.
     """
@@ -159,7 +159,7 @@ def _with_outcome(
 
 
 class Attempt:
-    """A student's function with a time limit and counts of its calls and its wrong calls."""
+    """Student's function with a time limit and counters of its calls and its wrong calls."""
 
     end, calls, failures = 0.0, 0, 0
     last: Trial | None = None
@@ -271,35 +271,37 @@ def _with_article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
-def _wrong(part: int, found: Array, expected: Array) -> Finding | None:
-    if found.shape != expected.shape:
-        message = f"the result has shape {found.shape}, and {expected.shape} is expected"
-        return Finding("shape", message, part, expected=expected.shape, got=found.shape)
-    if found.dtype.kind != "f":
-        return Finding("dtype", f"the result has dtype {found.dtype}, and float64 is expected", part)
-    differs = ~close(found, expected)
+def _wrong(part: int, actual: Array, expected: Array) -> Finding | None:
+    if actual.shape != expected.shape:
+        message = f"the result has shape {actual.shape}, and {expected.shape} is expected"
+        return Finding("shape", message, part, expected=expected.shape, got=actual.shape)
+    if actual.dtype.kind != "f":
+        return Finding("dtype", f"the result has dtype {actual.dtype}, and float64 is expected", part)
+    differs = ~close(actual, expected)
     if differs.any():
         # NaN is reported first: it is easier to trace than a wrong number.
-        not_a_number = differs & np.isnan(found)
+        not_a_number = differs & np.isnan(actual)
         index = tuple(int(i) for i in np.argwhere(not_a_number if not_a_number.any() else differs)[0])
         kind, message = ("nan", "the result is NaN") if not_a_number.any() else ("numbers", "the numbers are wrong")
-        return Finding(kind, message, part, index, float(expected[index]), float(found[index]), int(differs.sum()))
-    if found.dtype != np.float64:
-        return Finding("dtype", f"the result has dtype {found.dtype} for float64 arguments: half of the digits are lost", part)
+        return Finding(kind, message, part, index, float(expected[index]), float(actual[index]), int(differs.sum()))
+    if actual.dtype != np.float64:
+        return Finding(
+            "dtype", f"the result has dtype {actual.dtype} for float64 arguments: half of the digits are lost", part
+        )
     return None
 
 
-def close(found: Any, expected: Any) -> Any:
+def close(actual: Any, expected: Any) -> Any:
     """Return a mask of the elements that are equal except for rounding in any order of sums."""
-    relative = 1e-9 if np.asarray(found).dtype.itemsize >= 8 else 1e-4
+    relative = 1e-9 if np.asarray(actual).dtype.itemsize >= 8 else 1e-4
     with np.errstate(all="ignore"):
         size = np.max(np.abs(expected), initial=1.0, where=np.isfinite(expected))
-        same = np.abs(found - expected) <= relative * size
-    return same | (found == expected) | (np.isnan(found) & np.isnan(expected))
+        same = np.abs(actual - expected) <= relative * size
+    return same | (actual == expected) | (np.isnan(actual) & np.isnan(expected))
 
 
 def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: str, deadline: float) -> Trial:
-    """Return the smallest trial found that is wrong in the same way.
+    """Search for smaller trials that are wrong in the same way and return the smallest.
 
     ``attempt(case, make)`` tries a case.
     """
@@ -318,8 +320,8 @@ def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: st
         for case in smaller(best.case, name):
             if time.perf_counter() > deadline:
                 return best
-            if measure(case) < measure(best.case) and (found := plainest(case, (counting, equal, trial.make))):
-                best = found
+            if measure(case) < measure(best.case) and (smaller_trial := plainest(case, (counting, equal, trial.make))):
+                best = smaller_trial
                 improved = True
                 break
     return plainest(best.case, () if best.make is counting else (counting, equal)) or best

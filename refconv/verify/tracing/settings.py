@@ -74,7 +74,10 @@ def _kernel(wishes, ndim, default=KERNEL):
 
 
 def layer(ndim, transposed=False):
-    """Return the setting of a convolution layer or a transposed convolution."""
+    """Return small sizes and default options for traces of a convolution layer.
+
+    The layer may be a transposed convolution.
+    """
 
     def make(wishes):
         x, kernel, groups = _batch(wishes, ndim), _kernel(wishes, ndim), _groups(wishes)
@@ -90,7 +93,7 @@ def layer(ndim, transposed=False):
 
 
 def pool(ndim):
-    """Return the setting of pooling; the kernel is the window."""
+    """Return small sizes and default options for traces of pooling; the kernel is the window."""
 
     def make(wishes):
         return Case({"x": _batch(wishes, ndim)}, wishes.options, {"kernel_size": _kernel(wishes, ndim, WINDOW)})
@@ -99,7 +102,7 @@ def pool(ndim):
 
 
 def sliding(ndim, mode):
-    """Return the setting of a plain convolution or correlation, without batch and channels."""
+    """Return small sizes and default options for traces of a plain convolution or correlation."""
 
     def make(wishes):
         x = IMAGE[2 - ndim :] if wishes.input is None else per_axis("input", wishes.input, ndim)

@@ -221,7 +221,7 @@ def _operator_and_setting(name):
 
 
 def _check(operator, name, setting, sizes, arrays, options):
-    """Raise for an option, array or size that the operator does not have or an array determines."""
+    """Raise an error for unknown options, arrays or sizes, and for a size that an array fixes."""
     parameters = inspect.signature(getattr(refconv, operator.name)).parameters
     known = [option for option in parameters if option not in ("x", "w", "b", "kernel_size", "data_format")]
     for option in options:
@@ -282,7 +282,10 @@ class _Loop:
         return {"b": "bias", "dy": "∂e/∂y", **letters}.get(array, array)
 
     def dependencies(self, output):
-        """Return the positions in x that this output depends on: made largest, they are the output."""
+        """Return the positions in x that this output depends on.
+
+        These are the elements that become the maximum if they are made the largest.
+        """
 
         def dependencies_among(positions):
             x = np.zeros(self.a.x.shape, int)

@@ -49,7 +49,7 @@ def column(axes, name):
 
 
 def layout(number, *shape):
-    """Return a shape (batch, *size, channels); odd numbers give channels first, with its option."""
+    """Return a shape (batch, *size, channels); for odd numbers, channels first and its option."""
     N, *size, C = shape
     return ((N, C, *size), {"data_format": FIRST}) if number % 2 else ((N, *size, C), {})
 

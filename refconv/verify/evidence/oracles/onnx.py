@@ -67,7 +67,7 @@ def cases(name, left_out=None):
 
 
 def survey():
-    """Return which operators ran each test, and why other tests were skipped.
+    """Return the operators that ran each test, and the reasons why other tests were skipped.
 
     Returns
     -------

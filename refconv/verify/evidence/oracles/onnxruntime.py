@@ -18,7 +18,10 @@ IR_VERSION, OPSET = 8, 17  # versions of the models that older runtimes also sup
 
 
 def evaluate(name, a):
-    """Return the output; None for other operators, numeric padding, ``ceil_mode`` and dilation."""
+    """Return the output, or None if this module cannot compute it.
+
+    It computes only operators with a window, without numeric padding, ``ceil_mode`` or dilation.
+    """
     if name not in FUNCTIONS:
         return None
     o = options(name, a)

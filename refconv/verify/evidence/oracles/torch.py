@@ -179,7 +179,10 @@ def local_response_norm(F, o, x):
 
 
 def softmax_cross_entropy(F, o, logits):
-    """Return the loss; PyTorch smooths after weighting, so with both the sum is computed here."""
+    """Return the loss, computed here if there are both class weights and label smoothing.
+
+    PyTorch smooths the labels after weighting them.
+    """
     labels = logits.new_tensor(o.labels).long().flatten()
     rows = logits.reshape(-1, logits.shape[-1])
     if o.class_weights is None:

@@ -88,7 +88,7 @@ def running_average(torch, o, x, mean, var, dy=None, **batches):
 
 
 def corrected_average(torch, o, x, mean, var, dy=None, **batches):
-    """Compute running averages corrected as in Adam; the given ones are from earlier updates."""
+    """Compute running averages with Adam's bias correction, continuing from the given averages."""
     earlier = getattr(o, "updates", 0)
     if o.momentum == 1:
         return None  # the correction is 0/0

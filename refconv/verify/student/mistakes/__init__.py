@@ -1,8 +1,9 @@
 """Common mistakes and the functions that make them, used to find hints for wrong results.
 
-A mistake is a description and one or several ways to make it. A way takes the arguments of a call, :class:`Given`, and
-returns the wrong result, mostly by calling the right function with a changed argument. If a student's results equal the
-results of one way in every case, in the wrong cases and in those that happen to be right, the description is the hint.
+A mistake is a description and one or several functions that make it. Such a function takes the arguments of a call,
+:class:`Given`, and returns the wrong result, mostly by calling the right function with a changed argument. The description is
+the hint if the student's results equal the results of one of these functions in all cases: in those where the student's
+function is wrong, and in those where it happens to be right.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _explains(way: Way, name: str, trial: Trial, defaults: Mapping[str, Any]) ->
     """Return True if the mistake leads to the same results or error as the student's function."""
     if trial.finding is not None and trial.finding.kind not in (*COMPARED, "raises"):
         return False
-    has_no_elements = trial.found is None or any(not found.size for found in trial.found)
+    has_no_elements = trial.found is None or any(not actual.size for actual in trial.found)
     given = {**defaults, **trial.given}
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -63,9 +64,9 @@ def _explains(way: Way, name: str, trial: Trial, defaults: Mapping[str, Any]) ->
     if trial.found is None or len(results) < len(trial.found):
         return False
     return all(
-        _same(layout(name, given, np.asarray(result)), found) for result, found in zip(results, trial.found, strict=False)
+        _agree(layout(name, given, np.asarray(result)), actual) for result, actual in zip(results, trial.found, strict=False)
     )
 
 
-def _same(result: Array, found: Array) -> bool:
-    return result.shape == found.shape and bool(np.all(close(found, result)))
+def _agree(result: Array, actual: Array) -> bool:
+    return result.shape == actual.shape and bool(np.all(close(actual, result)))

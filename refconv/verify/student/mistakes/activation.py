@@ -10,7 +10,7 @@ __all__ = ["MISTAKES"]
 
 
 def backward(*mistakes):
-    """Return the given mistakes of one derivative, then those common to all."""
+    """Return the given mistakes of one derivative, followed by the mistakes common to all."""
     return (
         *mistakes,
         Mistake("the factor ∂e/∂y is missing: the derivative must be multiplied by it", lambda a: a(dy=np.ones_like(a.dy))),
@@ -24,7 +24,7 @@ def sigmoid(x):
 
 
 def at_zero(value):
-    """Return a mistake: the derivative has another value where x is 0."""
+    """Return the mistake of another derivative where x is 0."""
     return lambda a: np.where(a.x == 0, value(a) * a.dy, a())
 
 

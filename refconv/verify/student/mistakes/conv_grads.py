@@ -63,7 +63,7 @@ def with_padding(a):
 
 
 def cropped_at(start):
-    """Return a mistake: too much or too little padding is cut off before the image."""
+    """Return the mistake of cutting off too much or too little padding before the image."""
     return lambda a: crop(with_padding(a), a.size, [start(*pair) for pair in a.pads])
 
 

@@ -35,7 +35,7 @@ def in_front(a):
 
 
 def overwritten(a):
-    """Compute the result with = instead of +=: each stamp overwrites earlier ones."""
+    """Compute the result with = instead of +=: each copy of the kernel overwrites earlier ones."""
     y, w = np.zeros_like(a(b=None)), np.ones_like(a.w)
     for index in np.ndindex(a.x.shape[SPACE]):
         unit = np.zeros_like(a.x)
@@ -46,7 +46,7 @@ def overwritten(a):
 
 
 def cropped_at(start):
-    """Return a mistake: too much or too little padding is cut off at the beginning."""
+    """Return the mistake of cutting off too much or too little padding at the beginning."""
 
     def way(a):
         pads = Window(a.geometry.kernel, a.stride, a.padding, a.dilation).pads(output_size(a))

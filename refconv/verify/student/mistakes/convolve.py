@@ -11,7 +11,7 @@ __all__ = ["MISTAKES"]
 
 
 def part_of_full(start):
-    """Return a mistake: the result is cut out of the full one at another position."""
+    """Return the mistake of taking the result from another position of the full convolution."""
 
     def way(a):
         starts = tuple(start(k, length, n) for k, length, n in zip(a.w.shape, a(mode="full").shape, a().shape, strict=True))

@@ -11,7 +11,7 @@ __all__ = ["MISTAKES"]
 
 
 def over(axis, function):
-    """Return a mistake: the function is applied along this axis instead of the last."""
+    """Return the mistake of applying the function along this axis instead of the last."""
 
     def way(a):
         return np.moveaxis(function(np.moveaxis(a.x, axis, -1)), -1, axis)

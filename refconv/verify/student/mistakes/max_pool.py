@@ -25,7 +25,10 @@ def maximum(ndim):
 
 
 def share_of_ties(function):
-    """Return a mistake: ``function(ties, axes)`` is the share of ∂e/∂y of each equal maximum."""
+    """Return the mistake of giving each of several equal maxima a share of ∂e/∂y.
+
+    ``function(ties, axes)`` returns the shares.
+    """
 
     def way(a):
         x = padded(a, -np.inf)
@@ -33,8 +36,8 @@ def share_of_ties(function):
         dx = np.zeros_like(x)
         axes = tuple(range(1, 1 + a.ndim))
         for index, place in places(a):
-            under = x[(slice(None), *place)]
-            ties = (under == under.max(axes, keepdims=True)).astype(float)
+            window_values = x[(slice(None), *place)]
+            ties = (window_values == window_values.max(axes, keepdims=True)).astype(float)
             dy = np.expand_dims(a.dy[(slice(None), *index)], axes)
             dx[(slice(None), *place)] += function(ties, axes) * dy
         return crop(dx, a.size, [before for before, _ in g.pads(a.size)])
@@ -49,7 +52,7 @@ def last_of_ties(ties, axes):
 
 
 def overwritten(a):
-    """Compute ∂e/∂x with = instead of +=: a pixel keeps only ∂e/∂y of the last window it wins."""
+    """Compute ∂e/∂x with = instead of +=: a maximum of several windows keeps only the last."""
     dx = np.zeros((len(a.dy), int(np.prod(a.size)), a.dy.shape[-1]))
     for index in np.ndindex(a.dy.shape):
         dx[index[0], a.argmax[index], index[-1]] = a.dy[index]

@@ -19,7 +19,7 @@ def pairs(a, image):
 
 
 def framed(change):
-    """Return a mistake: ``change(pairs)`` is used as padding instead of the pairs."""
+    """Return the mistake of padding by ``change(pairs)`` instead of the pairs."""
     return lambda a: a(padding=tuple(tuple(int(p) for p in pair) for pair in change(pairs(a, a.x))))
 
 
