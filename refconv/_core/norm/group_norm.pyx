@@ -1,7 +1,8 @@
 """Group normalisation and its derivatives, on arrays (N, M, C).
 
-x has N examples with M positions and C channels. Layer and instance normalisation are group normalisation with one group and with C groups. Memory bandwidth limits the speed,
-as in batch normalisation, and the same functions read the rows (moments.pxi): a task is a chunk of the rows of one example.
+x has N examples with M positions and C channels. Layer and instance normalisation are group normalisation with one group and
+with C groups. Memory bandwidth limits the speed, as in batch normalisation, and the same functions read the rows
+(moments.pxi): a task is a chunk of the rows of one example.
 
 First the moments μ_c and σ²_c of each channel of an example are computed, as if the example were a batch. A group g of K
 channels then has
@@ -41,13 +42,14 @@ def group_norm(const real[:, :, ::1] x, const real[::1] gamma, const real[::1] b
         chunk_moments(&x[t // chunks, first, 0], min(step, M - first), C, &means[t, 0], &squares[t, 0])
 
     cdef real[:, ::1] affine = np.empty((N, 3 * C), dtype), group_mean = mean, group_var = var
+    cdef real[:, ::1] weights = np.stack([gamma, beta])
     cdef double[:, ::1] scratch = np.empty((threads, 6 * C))
     for n in prange(N, nogil=True, num_threads=threads):
         memset(&scratch[threadid(), 0], 0, 6 * C * sizeof(double))
         merge_moments(M, C, &means[n * chunks, 0], &squares[n * chunks, 0], &scratch[threadid(), 0],
                       &scratch[threadid(), 3 * C])
-        group_moments(C, groups, &scratch[threadid(), 2 * C], &scratch[threadid(), 5 * C], &gamma[0], &beta[0], eps,
-                      &group_mean[n, 0], &group_var[n, 0], &affine[n, 0])
+        group_moments(C, groups, &scratch[threadid(), 0], &weights[0, 0], eps, &group_mean[n, 0], &group_var[n, 0],
+                      &affine[n, 0])
 
     cdef real[:, :, ::1] out = y
     for t in prange(N * chunks, nogil=True, num_threads=threads):
@@ -72,13 +74,15 @@ def instance_norm(x, gamma, beta, double eps):
     return group_norm(x, gamma, beta, x.shape[2], eps)
 
 
-cdef void group_moments(Py_ssize_t C, Py_ssize_t groups, const double *means, const double *variances, const real *gamma,
-                        const real *beta, double eps, real *mean, real *var, real *affine) noexcept nogil:
+cdef void group_moments(Py_ssize_t C, Py_ssize_t groups, const double *moments, const real *weights, double eps, real *mean,
+                        real *var, real *affine) noexcept nogil:
     """Compute the moments of the groups of one example, and the coefficients of the output.
 
-    IN moments of the channels, gamma, beta (C,); OUT mean, var (groups,), affine (3, C): centre, scale and shift of
-    y = (x − centre)·scale + shift.
+    IN moments (6, C) of the channels, means in moments[2] and variances in moments[5], weights (2, C): gamma and beta; OUT
+    mean, var (groups,), affine (3, C): centre, scale and shift of y = (x − centre)·scale + shift.
     """
+    cdef const double *means = moments + 2 * C
+    cdef const double *variances = moments + 5 * C
     cdef Py_ssize_t K = C // groups, g, c
     cdef double exact_mean, scale
     for g in range(groups):
@@ -88,9 +92,9 @@ cdef void group_moments(Py_ssize_t C, Py_ssize_t groups, const double *means, co
         mean[g] = <real>exact_mean
         var[g] = <real>((long_sum(variances + g * K, K) + sum_of_squares(means + g * K, K, exact_mean)) / K)
         for c in range(g * K, (g + 1) * K):
-            scale = gamma[c] / sqrt(var[g] + eps)
+            scale = weights[c] / sqrt(var[g] + eps)
             affine[c], affine[C + c] = mean[g], <real>scale
-            affine[2 * C + c] = <real>(beta[c] - (exact_mean - mean[g]) * scale)
+            affine[2 * C + c] = <real>(weights[C + c] - (exact_mean - mean[g]) * scale)
 
 
 cdef double long_sum(const double *terms, Py_ssize_t count) noexcept nogil:
@@ -124,16 +128,14 @@ def group_norm_grads(const real[:, :, ::1] dy, *, const real[:, :, ::1] x, const
     γ·dy·x̂ over the group.
     """
     cdef Py_ssize_t N = x.shape[0], M = x.shape[1], C = x.shape[2], groups = mean.shape[1]
-    cdef Py_ssize_t step = chunk_rows(C), chunks = chunk_count(M, C), t, n, first, c
+    cdef Py_ssize_t step = chunk_rows(C), chunks = chunk_count(M, C), t, n, first
     cdef int threads = threads_for(STEPS_PER_ELEMENT * N * M * C)
-    cdef bint streamed = C <= PIECE_ELEMENTS and exceeds_caches(N * M * C * sizeof(real))
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((N, M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
 
     cdef real[:, ::1] coefficients = np.empty((N, 4 * C), dtype)   # mean, scale, slope and offset: see rows_dx
-    for n in range(N):
-        for c in range(C):
-            coefficients[n, c] = mean[n, c // (C // groups)]
+    np.asarray(coefficients)[:, :C] = np.repeat(mean, C // groups, axis=1)
+    cdef double[:, ::1] sigma = np.sqrt(np.asarray(var, np.float64) + eps)
     cdef double[:, ::1] sums = np.empty((N * chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
     for t in prange(N * chunks, nogil=True, num_threads=threads):
         n = t // chunks
@@ -145,21 +147,28 @@ def group_norm_grads(const real[:, :, ::1] dy, *, const real[:, :, ::1] x, const
     for n in prange(N, nogil=True, num_threads=threads):
         memset(&scratch[threadid(), 0], 0, 6 * C * sizeof(double))
         merge_chunks(chunks, 2 * C, &sums[n * chunks, 0], &scratch[threadid(), 0])
-        group_coefficients(M, C, groups, &scratch[threadid(), 4 * C], &gamma[0], &var[n, 0], eps, &scratch[threadid(), 0],
-                           &coefficients[n, 0], &examples[n, 0])
+        group_coefficients(M, C, groups, &gamma[0], &sigma[n, 0], &scratch[threadid(), 0], &coefficients[n, 0],
+                           &examples[n, 0])
     cdef double[:, ::1] total = np.zeros((3, 2 * C))
     merge_chunks(N, 2 * C, &examples[0, 0], &total[0, 0])
     dgamma[:], dbeta[:] = np.split(np.asarray(total)[2], 2)
 
-    cdef real[:, :, ::1] out = dx
-    for t in prange(N * chunks, nogil=True, num_threads=threads):
+    write_dx[real](dy, x, coefficients, dx)
+    return dx, dgamma, dbeta
+
+
+cdef write_dx(const real[:, :, ::1] dy, const real[:, :, ::1] x, const real[:, ::1] coefficients, real[:, :, ::1] dx):
+    """Compute dx from the coefficients (N, 4·C) of each example."""
+    cdef Py_ssize_t N = x.shape[0], M = x.shape[1], C = x.shape[2]
+    cdef Py_ssize_t step = chunk_rows(C), chunks = chunk_count(M, C), t, n, first
+    cdef bint streamed = C <= PIECE_ELEMENTS and exceeds_caches(N * M * C * sizeof(real))
+    for t in prange(N * chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * N * M * C)):
         n = t // chunks
         first = t % chunks * step
         if streamed:
-            stream_dx(&dy[n, first, 0], &x[n, first, 0], min(step, M - first), C, &coefficients[n, 0], &out[n, first, 0])
+            stream_dx(&dy[n, first, 0], &x[n, first, 0], min(step, M - first), C, &coefficients[n, 0], &dx[n, first, 0])
         else:
-            rows_dx(&dy[n, first, 0], &x[n, first, 0], min(step, M - first), C, &coefficients[n, 0], &out[n, first, 0])
-    return dx, dgamma, dbeta
+            rows_dx(&dy[n, first, 0], &x[n, first, 0], min(step, M - first), C, &coefficients[n, 0], &dx[n, first, 0])
 
 
 cdef void merge_chunks(Py_ssize_t chunks, Py_ssize_t size, const double *sums, double *total) noexcept nogil:
@@ -174,23 +183,23 @@ cdef void merge_chunks(Py_ssize_t chunks, Py_ssize_t size, const double *sums, d
         end_chunk(t, chunks, size, total)
 
 
-cdef void group_coefficients(Py_ssize_t M, Py_ssize_t C, Py_ssize_t groups, const double *sums, const real *gamma,
-                             const real *var, double eps, double *terms, real *coefficients, double *example) noexcept nogil:
+cdef void group_coefficients(Py_ssize_t M, Py_ssize_t C, Py_ssize_t groups, const real *gamma, const double *sigma,
+                             double *scratch, real *coefficients, double *example) noexcept nogil:
     """Compute the coefficients of rows_dx for one example, and its part of ∂e/∂γ and ∂e/∂β.
 
-    IN sums (2, C): Σ dy·(x − mean) and Σ dy; gamma (C,), var (groups,); scratch terms (2, K); OUT coefficients[1:4] (4, C),
-    example (2, C).
+    IN gamma (C,), sigma (groups,), scratch (6, C) with Σ dy·(x − mean) in scratch[4] and Σ dy in scratch[5]; OUT
+    coefficients[1:4] (4, C), example (2, C).
     """
+    cdef const double *sums = scratch + 4 * C
     cdef Py_ssize_t K = C // groups, g, c, k
-    cdef double sigma, slope, offset
+    cdef double slope, offset
     for g in range(groups):
-        sigma = sqrt(var[g] + eps)
         for k in range(K):
             c = g * K + k
-            example[c], example[C + c] = sums[c] / sigma, sums[C + c]
-            terms[k], terms[K + k] = gamma[c] * example[c], gamma[c] * example[C + c]
-        slope = long_sum(terms, K) / (sigma * sigma * M * K)
-        offset = long_sum(terms + K, K) / (sigma * M * K)
+            example[c], example[C + c] = sums[c] / sigma[g], sums[C + c]
+            scratch[k], scratch[K + k] = gamma[c] * example[c], gamma[c] * example[C + c]
+        slope = long_sum(scratch, K) / (sigma[g] * sigma[g] * M * K)
+        offset = long_sum(scratch + K, K) / (sigma[g] * M * K)
         for c in range(g * K, (g + 1) * K):
-            coefficients[C + c] = <real>(gamma[c] / sigma)
+            coefficients[C + c] = <real>(gamma[c] / sigma[g])
             coefficients[2 * C + c], coefficients[3 * C + c] = <real>slope, <real>offset

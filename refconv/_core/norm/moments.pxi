@@ -1,17 +1,17 @@
 # Moments and sums over rows (M, C), for batch and group normalisation; included by both modules.
 #
-# The M rows are divided into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over the chunk
-# sums the deviations d = x − a. From these sums follow the mean μ_t of the chunk and the sum q_t of its squared deviations from
-# that mean. The moments of the batch are computed from μ_t and q_t of all chunks:
+# The M rows are divided into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over the
+# chunk sums the deviations d = x − a. From these sums follow the mean μ_t of the chunk and the sum q_t of its squared
+# deviations from that mean. The moments of the batch are computed from μ_t and q_t of all chunks:
 #
 #     μ_t = a + Σd / n_t           q_t = Σd² − (Σd)² / n_t
 #     μ   = Σ_t n_t·μ_t / M        σ²  = Σ_t (q_t + n_t·(μ_t − μ)²) / M
 #
 # Without centring (a = 0), q_t would lose all digits if the mean is much larger than the deviations. With centring, deviations
-# are small unless the first rows differ from the others, as in images with a black border. Deviations and sums of SHORT_SUM_ROWS
-# rows are rounded to the type of x. All other sums are computed in double precision, in chunks of at most MOST_CHUNK_ROWS rows
-# (sums.h). If Σd² > CANCELLATION_LIMIT·q_t, or if a sum is non-finite, the chunk is read again in double precision: once for its
-# mean, and once for the deviations from the mean.
+# are small unless the first rows differ from the others, as in images with a black border. Deviations and sums of
+# SHORT_SUM_ROWS rows are rounded to the type of x. All other sums are computed in double precision, in chunks of at most
+# MOST_CHUNK_ROWS rows (sums.h). If Σd² > CANCELLATION_LIMIT·q_t, or if a sum is non-finite, the chunk is read again in double
+# precision: once for its mean, and once for the deviations from the mean.
 #
 # The number of chunks depends only on shapes, and chunks are added in order, in blocks of SUM_BLOCK chunks (sums.h). So the
 # result has the same bits at any thread count. Channels are innermost, so the compiler vectorises the loops over c.
@@ -149,8 +149,8 @@ cdef void merge_moments(Py_ssize_t M, Py_ssize_t C, const double *means, const d
 cdef void end_chunk(Py_ssize_t t, Py_ssize_t chunks, Py_ssize_t size, double *sums) noexcept nogil:
     """Carry the block sums[0] to the group sums[1] and the group to the total sums[2].
 
-    IN and OUT sums (3, size). Call this function after chunk t has been added to sums[0]. A block is carried after SUM_BLOCK chunks, a group after
-    SUM_BLOCK blocks (sums.h). After the last chunk, sums[2] is the sum of all chunks.
+    IN and OUT sums (3, size). Call this function after chunk t has been added to sums[0]. A block is carried after SUM_BLOCK
+    chunks, a group after SUM_BLOCK blocks (sums.h). After the last chunk, sums[2] is the sum of all chunks.
     """
     if (t + 1) % SUM_BLOCK == 0 or t + 1 == chunks:
         carry_block(t // SUM_BLOCK, size, sums, sums + size, sums + 2 * size)
