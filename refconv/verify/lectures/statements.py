@@ -56,6 +56,8 @@ STATEMENTS = {
     "C9": "a 4×4 image pooled by 2×2 windows, with numbers",
     "C10": "pooling ignores the order of pixels inside its window, and small shifts",
     "C11": "scaling and rotation change the output; augmentation helps",
+    "D7": "Inception v2 and v3 as printed: Table 1 and the costs of Table 3",
+    "D8": "the settings with which the papers train their networks",
     "M1": "Neocognitron",
     "M2": "LeNet-5",
     "M3": "AlexNet",
@@ -77,7 +79,7 @@ STATEMENTS = {
     "M19": "the features of a network for a task with text",
 }
 
-ID = re.compile(r"\b([ABCM])(\d+)(?:–[ABCM]?(\d+))?\b")
+ID = re.compile(r"\b([ABCDM])(\d+)(?:–[ABCDM]?(\d+))?\b")
 
 
 def ids(text: str) -> list[str]:
