@@ -59,6 +59,8 @@ STATEMENTS = {
     "D1": "dense evaluation: a classifier's dense layers as convolutions, averaged over positions, at several scales",
     "D4": "layer, instance and group normalisation: the formula of batch normalisation over other axes",
     "D6": "error rates on ImageNet, printed in several tables",
+    "D7": "Inception v2 and v3 as printed: Table 1 and the costs of Table 3",
+    "D8": "the settings with which the papers train their networks",
     "M1": "Neocognitron",
     "M2": "LeNet-5",
     "M3": "AlexNet",
