@@ -31,11 +31,13 @@ SKIPPED = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser):
+    """Add the option ``--all``."""
     parser.addoption("--all", action="store_true", help="run the slow tests too, and draw more cases (takes minutes)")
 
 
 @pytest.hookimpl(tryfirst=True)  # before Hypothesis loads the profile that --hypothesis-profile names
 def pytest_configure(config):
+    """Register the marker ``slow`` and choose the number of cases that Hypothesis generates."""
     config.addinivalue_line("markers", "slow: not run by plain pytest; run by pytest --all, by -m and by node id")
     settings.load_profile("full" if config.getoption("all") else "fast")
 
@@ -54,6 +56,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # the outermost wrapper, so that the table is printed last
 def pytest_terminal_summary(terminalreporter, config):
+    """Print the table of evidence and the number of skipped slow tests."""
     result = yield
     outcomes = [
         outcome

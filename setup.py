@@ -60,6 +60,7 @@ DIRECTIVES = {
 
 
 def on_x86():
+    """Return True if the kernels are compiled for x86-64."""
     target = os.environ.get("ARCHFLAGS", "") + platform.machine().lower()
     return ("x86_64" in target or "amd64" in target) and "arm64" not in target
 
@@ -70,11 +71,11 @@ def extensions():
     The module ``cpu``, which detects the processor's instruction sets, is built for the baseline only.
     """
     sets = MSVC_FLAGS if sys.platform == "win32" else GCC_FLAGS
-    own = {isa: flags(sets[isa]) for isa in (sets if on_x86() else ["baseline"])}
+    flags_of = {isa: flags(sets[isa]) for isa in (sets if on_x86() else ["baseline"])}
     *kernels, shared = translate(sorted(CORE.glob("*/*.pyx")))
-    return [module(SHARED, shared, *own["baseline"])] + [
-        module(f"refconv._core.isa.{isa}.{kernel.name.rpartition('.')[2]}", kernel, *own[isa])
-        for isa in own
+    return [module(SHARED, shared, *flags_of["baseline"])] + [
+        module(f"refconv._core.isa.{isa}.{kernel.name.rpartition('.')[2]}", kernel, *flags_of[isa])
+        for isa in flags_of
         for kernel in kernels
         if isa == "baseline" or not kernel.name.endswith(".cpu")
     ]
@@ -121,13 +122,13 @@ def module(name, translated, compile_args, link_args):
     Its C file is copied, because the object file is named after the C file: a shared one would be overwritten.
     """
     (c_file,) = map(Path, translated.sources)
-    own = Path("build/cython", *name.split(".")[2:]).with_suffix(".c")
-    own.parent.mkdir(parents=True, exist_ok=True)
-    if not own.exists() or own.read_bytes() != c_file.read_bytes():
-        shutil.copyfile(c_file, own)
+    copy = Path("build/cython", *name.split(".")[2:]).with_suffix(".c")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    if not copy.exists() or copy.read_bytes() != c_file.read_bytes():
+        shutil.copyfile(c_file, copy)
     return Extension(
         name,
-        [own.as_posix()],
+        [copy.as_posix()],
         include_dirs=[CORE.as_posix()],
         depends=translated.depends,
         extra_compile_args=compile_args,
@@ -135,13 +136,13 @@ def module(name, translated, compile_args, link_args):
     )
 
 
-def flags(own):
+def flags(isa_flags):
     """Return the compiler flags and the linker flags for one instruction set."""
     openmp = openmp_flags()
     if sys.platform == "win32":
-        return [*MSVC_ALWAYS, *own, *openmp.extra_compile_args], openmp.extra_link_args
+        return [*MSVC_ALWAYS, *isa_flags, *openmp.extra_compile_args], openmp.extra_link_args
     native = ["-march=native"] if os.environ.get("REFCONV_NATIVE") else []
-    return [*GCC_ALWAYS, *own, *native, *openmp.extra_compile_args], openmp.extra_link_args
+    return [*GCC_ALWAYS, *isa_flags, *native, *openmp.extra_compile_args], openmp.extra_link_args
 
 
 @functools.cache
@@ -171,7 +172,7 @@ def headers(source):
 def report(text):
     """Print a line of progress, also when pip hides the output of the build.
 
-    Under pip, the line is written to the terminal, too.
+    Under pip, the line is also written to the terminal.
     """
     print(text, flush=True)
     if "PIP_BUILD_TRACKER" in os.environ:

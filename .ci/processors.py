@@ -44,6 +44,7 @@ def environment(name, isa):
 
 
 def main():
+    """Print the processors to imitate, one for each line."""
     flags = cpu_flags()
     possible = [(name, isa) for name, isa, needed in PROCESSORS if needed <= flags]
     if "--older" in sys.argv[1:]:

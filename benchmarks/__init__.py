@@ -1,1 +1,1 @@
-"""Measurements of refconv's speed against other libraries, on the same cores in the same run."""
+"""Benchmarks of refconv against other libraries, on the same cores in the same run."""

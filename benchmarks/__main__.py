@@ -1,11 +1,13 @@
-"""refconv against PyTorch, JAX and ONNX Runtime, row by row, on the same threads in the same run, in turns.
+"""Comparison of refconv's speed with PyTorch, JAX and ONNX Runtime.
 
     python -m benchmarks --threads 2 --rows conv1 "batch norm"
 
-Times are in milliseconds: the best, over the rounds, of the medians of blocks. "limit" is how much of the machine's limit
-refconv reaches: the larger of operations ÷ peak and bytes ÷ bandwidth, both measured in this run. Operations are those of the
-definition, so a method with fewer may pass 100 %. "ratio" is PyTorch in its better memory format ÷ refconv, "bar" what it
-shall be. Before a side is timed, its result is compared with refconv's.
+All libraries run each row of the table on the same number of threads, in turns. Times are in milliseconds: in each round, the
+median of a block of calls is computed, and the smallest median counts. "limit" is the percentage of the machine's limit that
+refconv reaches. The shortest possible time is the larger of operations ÷ peak and bytes ÷ bandwidth, both measured in this
+run. Operations are counted by the definition, so a method with fewer operations may exceed 100 %. "ratio" is the time of
+PyTorch in its faster memory format ÷ the time of refconv, and "bar" is the target for this ratio. Before a library is timed,
+its result is compared with refconv's.
 """
 
 import argparse
@@ -22,16 +24,16 @@ from refconv._ascii import use_ascii_forms
 
 
 def main(arguments=None):
-    """The command; returns its exit status: 1 if a library's result is not refconv's."""
+    """Run the command; return 1 if the result of a library differs from refconv's, else 0."""
     use_ascii_forms()
     parser = make_parser()
     options = parser.parse_args(arguments)
     try:
-        rows, libraries = chosen(options.rows), wanted_peers(options.peers)
+        rows, libraries = chosen(options.rows), selected_peers(options.peers)
     except ValueError as error:
         parser.error(str(error))
     if not _core.ISA:
-        parser.error("refconv was built without its kernels (REFCONV_PURE=1): there is nothing to time")
+        parser.error("the benchmarks need kernels, but refconv was built without them (REFCONV_PURE=1)")
     rounds = options.rounds or (3 if options.quick else 9)
     prepare(options.threads, libraries)
     machine = limits.measure(options.threads)
@@ -54,63 +56,68 @@ def make_parser():
     parser.add_argument("--rows", nargs="+", default=[], metavar="TEXT", help="only rows whose names contain one of these")
     parser.add_argument("--threads", type=positive, default=2, metavar="N")
     parser.add_argument(
-        "--peers", metavar="NAMES", help=f"some of {','.join(peers.PEERS)}; all that are installed if not given"
+        "--peers", metavar="NAMES", help=f"one or more of {','.join(peers.PEERS)} (default: all that are installed)"
     )
-    parser.add_argument("--rounds", type=positive, metavar="N", help="how often the sides take turns (9)")
-    parser.add_argument("--quick", action="store_true", help="three rounds")
+    parser.add_argument("--rounds", type=positive, metavar="N", help="number of rounds (default: 9)")
+    parser.add_argument("--quick", action="store_true", help="run three rounds only")
     parser.add_argument("--csv", type=Path, metavar="FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
-    parser.add_argument("--png", type=Path, metavar="FILE", help="the roofline; needs matplotlib")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="also draw the roofline; needs matplotlib")
     return parser
 
 
 def positive(text):
-    """A whole number from one on."""
+    """Return the positive integer in a command-line argument."""
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, but is {number}")
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
     return number
 
 
-def wanted_peers(text):
-    """The libraries that are asked for by name, or else all that are installed."""
+def selected_peers(text):
+    """Return the libraries named in ``text``, or all installed ones if it is None."""
     if text is None:
         return [name for name in peers.PEERS if peers.installed(name)]
     names = [name for name in text.split(",") if name]
     for name in names:
         if name not in peers.PEERS:
-            raise ValueError(f"--peers must be of {', '.join(peers.PEERS)}, but names {name!r}")
+            raise ValueError(f"--peers must be one or more of {', '.join(peers.PEERS)}, got {name!r}")
         if not peers.installed(name):
-            raise ValueError(f"--peers names {name}, which is not installed: pip install {' '.join(peers.NEEDS[name])}")
+            raise ValueError(
+                f"--peers must be installed libraries, got {name!r}. Run: pip install {' '.join(peers.NEEDS[name])}"
+            )
     return names
 
 
 def prepare(threads, libraries):
-    """The same threads for all, and memory that stays with the process, which all share."""
+    """Set the number of threads of all libraries, and keep freed memory in the process.
+
+    The memory setting affects all libraries, because they share the process.
+    """
     peers.set_num_threads(threads, libraries)
     refconv.set_config(threads=threads)
     refconv.keep_freed_memory()
 
 
 def headline(threads, libraries, machine):
-    """What was compared, where, and the machine's limits."""
-    versions = ", ".join(f"{name} {version(name)}" for name in libraries) or "nobody"
+    """Return the heading: the compared versions and the machine's limits."""
+    versions = ", ".join(f"{name} {version(name)}" for name in libraries) or "no other library"
     peaks = ", ".join(f"{peak / 1e9:.0f} GFLOP/s in {dtype}" for dtype, peak in machine.peak.items())
     return (
         f"refconv {refconv.__version__} ({_core.ISA}) against {versions}; "
         f"Python {platform.python_version()}, {threads} threads\n"
-        f"this machine, now: {peaks}; {machine.bandwidth() / 1e9:.1f} GB/s from memory\n"
+        f"limits of this machine, just measured: {peaks}; {machine.bandwidth() / 1e9:.1f} GB/s from memory\n"
     )
 
 
 def measure_row(row, names, rounds, machine):
-    """The row, measured, and a sentence for each library whose result is another."""
+    """Return the measured row and a message for each library whose result differs."""
     sides = row.problem.sides(row.work, names)
     first = {name: side.read(side.run()) for name, side in sides.items()}
     tolerance = 1e-3 if row.problem.dtype == "float32" else 1e-9
     far = {name: measure.differences(first["refconv"], result) for name, result in first.items()}
     wrong = [
-        f"✗ {row.name}: the result of {name} is {distance:.1e} of the largest number away, and not timed"
+        f"✗ {row.name}: the result of {name} differs by {distance:.1e} of the largest number, so it is not timed"
         for name, distance in far.items()
         if not distance <= tolerance
     ]
@@ -122,7 +129,7 @@ def measure_row(row, names, rounds, machine):
 
 
 def write(options, done, machine):
-    """The files that were asked for."""
+    """Write the files that the options name."""
     if options.csv:
         options.csv.write_text(table.to_csv(done), encoding="utf-8")
     if options.markdown:

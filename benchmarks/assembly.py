@@ -1,11 +1,12 @@
-"""What the compiler made of the innermost loops: multiply-adds, loads, and whether sums left their registers.
+"""Machine code of the innermost loops: multiply-adds, loads and spilled registers.
 
     python -m benchmarks.assembly
 
-Of each function below, the loop with the most multiply-adds and no loop inside. A vector that is read from the stack or
-written to it in the loop was spilled: there should be none. Nor around it, where sums that have a place in memory are carried
-there before the loop and back behind it; a short sum spends much of its time so. A pointer that waits on the stack costs a
-load, which has room beside the multiply-adds. Needs objdump, and an x86 processor with FMA.
+For each function below, the table shows the innermost loop with the most multiply-adds. A vector that the loop reads from the
+stack or writes to the stack was spilled; there should be none. There should also be none around the loop: if the sums are kept
+in memory, they are stored before the loop and loaded after it, and for a short sum this takes much of the time. A pointer that
+is kept on the stack costs a load, which can run in parallel with the multiply-adds. Needs objdump, and an x86 processor with
+FMA.
 """
 
 import argparse
@@ -24,8 +25,8 @@ HOT = (
     ("direct", "narrow_tile_float", "1 vector of outputs"),
     ("direct", "wide_tile_double", "float64"),
     ("conv_relu_pool", "windows_float", "one channel, 2×2 pooled"),
-    ("conv_relu_pool_grads", "patches_6x5_float", "the way back through a pool, to the inputs"),
-    ("conv_relu_pool_grads", "patches_5x4_float", "and to the weights"),
+    ("conv_relu_pool_grads", "patches_6x5_float", "gradient of the inputs through a pool"),
+    ("conv_relu_pool_grads", "patches_5x4_float", "gradient of the weights through a pool"),
     ("depthwise", "sweep_float_16_1", "depthwise"),
 )
 COLUMNS = (
@@ -35,7 +36,7 @@ COLUMNS = (
     "registers",
     "vector loads",
     "broadcasts",
-    "pointers waiting",
+    "pointer loads",
     "spills",
     "spills around",
 )
@@ -55,7 +56,7 @@ class Instruction:
 
     @property
     def stack(self):
-        """Whether it touches the stack."""
+        """True if the instruction reads from or writes to the stack."""
         return bool(re.search(r"\(%r[sb]p", self.operands))
 
     @property
@@ -64,7 +65,10 @@ class Instruction:
 
 
 def disassembled(module, function):
-    """The instructions of a function, also of a copy that the compiler made of it; none if it is not there."""
+    """Return the instructions of a function, or an empty list if the module does not contain it.
+
+    The function may also be a copy that the compiler has made of it.
+    """
     (library,) = Path(_core.__file__).parent.glob(f"isa/{_core.ISA}/{module}.*.so")
     text = subprocess.run(
         ["objdump", "-d", "--no-show-raw-insn", library], check=True, capture_output=True, encoding="utf-8"
@@ -75,7 +79,7 @@ def disassembled(module, function):
 
 
 def hot_loop(instructions):
-    """The instructions of the loop with the most multiply-adds and no loop inside."""
+    """Return the instructions of the innermost loop with the most multiply-adds."""
     loops = []
     for end, jump in enumerate(instructions):
         target = re.match(r"([0-9a-f]+) <", jump.operands) if jump.name.startswith("j") else None
@@ -87,7 +91,7 @@ def hot_loop(instructions):
 
 
 def described(function, loop):
-    """The cells of the table for a function and its loop."""
+    """Return the cells of the table for a function and its loop."""
     loads = [i for i in loop if "(" in i.operands and i.vectors and not i.stack]
     registers = set().union(*(i.vectors for i in loop)) if loop else set()
     broadcasts = [i for i in loads if i.name.startswith("vbroadcast") or "{1to" in i.operands]
@@ -108,14 +112,14 @@ def _spills(instructions):
 
 
 def main(arguments=None):
-    """The command."""
+    """Run the command."""
     use_ascii_forms()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.assembly", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.parse_args(arguments)
     if _core.ISA not in ("v3", "v4") or not shutil.which("objdump"):
-        parser.error(f"needs kernels for v3 or v4 (here: {_core.ISA}) and objdump")
+        parser.error(f"the benchmark needs objdump and kernels for v3 or v4, got kernels for {_core.ISA}")
     print("The kernels of", _core.ISA)
     print(f"{COLUMNS[0]:24}" + "".join(f"{name:>17}" for name in COLUMNS[1:]))
     for module, function, what in HOT:

@@ -1,10 +1,10 @@
-"""LeNet-5's training beside busy processes: how much longer an epoch takes while other programs use the processor.
+"""Training time of LeNet-5 while other processes use the processor.
 
     python -m benchmarks.busy --busy 0 1 2 --against /path/to/another/checkout
 
-An epoch of 12,000 images is trained alone and beside 1 and 2 processes that loop forever, from `import refconv` and from the
-command `refconv train`. Checkouts and numbers of busy processes take turns; printed are medians in seconds and their ratios
-to the time alone. Another checkout needs its own compiled kernels.
+An epoch of 12,000 images is trained alone, and while one or two processes loop forever. It is trained with `import refconv`
+and with the command `refconv train`. Checkouts and numbers of busy processes take turns. The benchmark prints medians in
+seconds and their ratios to the time without busy processes. Another checkout needs its own compiled kernels.
 """
 
 import argparse
@@ -38,16 +38,16 @@ for _ in sys.stdin:
 
 
 class Importer:
-    """A process that imports refconv from one checkout and trains an epoch when asked to."""
+    """Process that imports refconv from one checkout and trains epochs on request."""
 
     def __init__(self, root, images):
         command = [sys.executable, "-c", TRAINER, str(images)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
         self.process = subprocess.Popen(command, cwd=root, env=environment(root), **pipes)
-        self.seconds()  # the first epoch also draws the images and touches memory for the first time
+        self.seconds()  # warm-up: the first epoch also draws the images and touches memory for the first time
 
     def seconds(self):
-        """Train an epoch; its seconds."""
+        """Train an epoch; return its time in seconds."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
@@ -57,7 +57,7 @@ class Importer:
 
 
 class Command:
-    """The command ``refconv train`` of one checkout."""
+    """Command ``refconv train`` of one checkout."""
 
     def __init__(self, root, images):
         self.root = root
@@ -65,7 +65,7 @@ class Command:
         self.arguments = [sys.executable, "-m", "refconv", "train", "lenet", *options.split()]
 
     def seconds(self):
-        """Train two epochs; seconds of the second."""
+        """Train two epochs; return the time of the second one in seconds."""
         with tempfile.TemporaryDirectory() as folder:
             command = [*self.arguments, f"{folder}/run"]
             subprocess.run(command, cwd=folder, env=environment(self.root), capture_output=True, check=True)
@@ -82,7 +82,7 @@ def environment(root):
 
 @contextlib.contextmanager
 def busy_processes(count):
-    """Processes that compute all the time, not bound to any processor."""
+    """Run processes that compute all the time, not bound to any processor."""
     command = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
     try:
@@ -96,7 +96,7 @@ def busy_processes(count):
 
 
 def measure(sides, counts, rounds):
-    """Median seconds of an epoch of each side beside each number of busy processes."""
+    """Return the median seconds of an epoch, by side and number of busy processes."""
     seconds = {(name, count): [] for name in sides for count in counts}
     for _ in range(rounds):
         for count in counts:
@@ -107,7 +107,7 @@ def measure(sides, counts, rounds):
 
 
 def table(names, counts, seconds):
-    """Lines with the seconds, and their ratios to those beside the first number of busy processes."""
+    """Yield lines with the seconds, and their ratios to the first number of busy processes."""
     yield "seconds an epoch, beside busy processes: " + ", ".join(map(str, counts))
     for name in names:
         alone = seconds[name, counts[0]]
@@ -115,7 +115,7 @@ def table(names, counts, seconds):
 
 
 def main(arguments=None):
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.busy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,9 +1,9 @@
-"""Time two algorithms on either side of each threshold of refconv/_core/conv/choose.py.
+"""Time two algorithms on both sides of each threshold of refconv/_core/conv/choose.py.
 
     python -m benchmarks.choose --threads 2
 
-A threshold is right where the first algorithm is slower below it and faster from it on, or the other way round for the largest
-sizes that an algorithm takes. Near the threshold the two should differ little.
+A lower threshold is right if the first algorithm is slower below it and faster from it on; for an upper threshold, it is the
+other way round. Near the threshold, the two times should differ little.
 """
 
 import argparse
@@ -29,7 +29,7 @@ COLUMNS_OF_ONE_OUTPUT = 17 * 9 * 9 * 3  # products for each column of outputs: 1
 
 @dataclass(frozen=True)
 class Threshold:
-    """A constant of choose.py, the layer that has a given value of its quantity, and what is compared there."""
+    """Constant of choose.py, with a layer for each value and the two algorithms to compare."""
 
     name: str
     unit: str
@@ -39,12 +39,12 @@ class Threshold:
 
     @property
     def values(self):
-        """Values around the threshold, or those that a tuple lists."""
+        """Values around the threshold, or the values of the constant if it is a tuple."""
         limit = getattr(choose, self.name)
         return limit if isinstance(limit, tuple) else (limit // 2, limit * 3 // 4, limit, limit * 3 // 2, limit * 2)
 
     def runs(self, value):
-        """Callables of both algorithms on the layer."""
+        """Return a callable for each algorithm, which runs it on the layer."""
         layer = self.layer(value)
         arrays = drawn(layer)[self.table]
         if self.table == "tiles":
@@ -108,7 +108,7 @@ THRESHOLDS = (
 
 
 def drawn(layer):
-    """Random arrays for each table of algorithms."""
+    """Draw random arrays for each table of algorithms."""
     rng = np.random.default_rng(1)
     x = rng.standard_normal((layer.images, *layer.input_size, layer.C), np.float32)
     w = rng.standard_normal((*layer.window.kernel, layer.C // layer.groups, layer.O), np.float32)
@@ -117,12 +117,12 @@ def drawn(layer):
 
 
 def zeros_before(layer):
-    """Zeros above and to the left of an image."""
+    """Return the numbers of padding rows above and padding columns to the left of an image."""
     return tuple(before for before, _ in layer.window.pads(layer.input_size))
 
 
 def table(thresholds, rounds):
-    """Lines with the times of both algorithms around each threshold."""
+    """Yield lines with the times of both algorithms around each threshold."""
     for threshold in thresholds:
         yield f"{threshold.name} = {getattr(choose, threshold.name)} {threshold.unit}"
         for value in threshold.values:
@@ -141,17 +141,17 @@ def main(arguments=None):
     names = [threshold.name for threshold in THRESHOLDS]
     parser.add_argument("thresholds", nargs="*", metavar="THRESHOLD", help=f"one of {', '.join(names)}; default: all")
     parser.add_argument("--threads", type=int, default=1, help="default: 1")
-    parser.add_argument("--rounds", type=int, default=5, help="of which the fastest counts (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds, the fastest of which counts (default: 5)")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.thresholds if name not in names]
     if unknown:
         parser.error(f"THRESHOLD must be one of {', '.join(names)}, got {unknown[0]}")
     if not _core.ISA:
-        parser.error("needs kernels")
+        parser.error("the benchmark needs kernels, but refconv was built without them (REFCONV_PURE=1)")
     refconv.set_config(threads=options.threads)
     print(f"kernels {_core.ISA}, {options.threads} threads, float32")
-    wanted = options.thresholds or names
-    for line in table([threshold for threshold in THRESHOLDS if threshold.name in wanted], options.rounds):
+    selected = options.thresholds or names
+    for line in table([threshold for threshold in THRESHOLDS if threshold.name in selected], options.rounds):
         print(line)
 
 

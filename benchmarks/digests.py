@@ -1,11 +1,12 @@
-"""SHA-256 digests of what the kernels compute, to show that a change of the code changes no number.
+"""SHA-256 digests of the kernels' results, which show whether a change alters any bit.
 
     python -m benchmarks.digests write before.json      with the old code
     python -m benchmarks.digests compare before.json    with the new code, on the same machine with the same compiler
 
-Covers every operator and derivative of the catalogue on its fixed cases and the rows of the benchmark, in float32 and float64,
-on every instruction set that this processor runs, and the weights of LeNet-5 after one epoch. Each is computed on one, two and
-three threads, which must agree. ``compare`` lists what differs and exits with status 1.
+The digests cover all operators and derivatives of the catalogue on their fixed cases, the rows of the benchmark, and the
+weights of LeNet-5 after one epoch. They are computed in float32 and float64, for each instruction set that this processor can
+run. Each result is computed with one, two and three threads, which must agree. ``compare`` lists the differences and exits
+with status 1 if there are any.
 """
 
 import argparse
@@ -28,33 +29,42 @@ from refconv.verify.catalogue import OPERATORS
 
 THREADS = (1, 2, 3)
 DTYPES = ("float32", "float64")
-IMAGES = 6400  # of the epoch of LeNet-5
+IMAGES = 6400  # images in the epoch of LeNet-5
 
 
 def main(arguments=None):
-    """Run the command; returns 1 if ``compare`` finds a difference."""
+    """Run the command; return 1 if ``compare`` finds a difference."""
     use_ascii_forms()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.digests", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("action", choices=("write", "compare", "measure"), help="measure: print those of one instruction set")
+    parser.add_argument(
+        "action",
+        choices=("write", "compare", "measure"),
+        help="write or compare FILE; measure: print the digests of one instruction set",
+    )
     parser.add_argument("file", nargs="?", type=Path, help="JSON file")
     options = parser.parse_args(arguments)
     if options.action == "measure":
         print(json.dumps(measure()))
         return 0
     if options.file is None:
-        parser.error("FILE is required")
-    found = {f"{isa}: {name}": digest for isa in _core.instruction_sets() for name, digest in elsewhere(isa).items()}
+        parser.error(f"FILE is required for {options.action}")
+    digests = {
+        f"{isa}: {name}": digest for isa in _core.instruction_sets() for name, digest in measure_in_subprocess(isa).items()
+    }
     if options.action == "write":
-        options.file.write_text(json.dumps(found, indent=0), encoding="utf-8")
-        print(f"{len(found)} digests written to {options.file}")
+        options.file.write_text(json.dumps(digests, indent=0), encoding="utf-8")
+        print(f"{len(digests)} digests written to {options.file}")
         return 0
-    return report(json.loads(options.file.read_text(encoding="utf-8")), found)
+    return report(json.loads(options.file.read_text(encoding="utf-8")), digests)
 
 
 def report(before, now):
-    """Print what differs between two sets of digests; returns 1 if anything does."""
+    """Print the differences between two sets of digests.
+
+    Return 1 if a digest has changed or is no longer computed, else 0.
+    """
     changed = [name for name in before if name in now and now[name] != before[name]]
     for title, names in (
         ("changed", changed),
@@ -67,29 +77,29 @@ def report(before, now):
     return int(bool(changed) or not before.keys() <= now.keys())
 
 
-def elsewhere(isa):
-    """The digests of one instruction set, measured in a process that uses it."""
+def measure_in_subprocess(isa):
+    """Return the digests of one instruction set, measured in a process that uses it."""
     command = [sys.executable, "-m", "benchmarks.digests", "measure"]
     environment = {**os.environ, "REFCONV_ISA": isa, "PYTHONIOENCODING": "utf-8"}
     return json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout)
 
 
 def measure(tasks=None):
-    """Digest of each task on all numbers of threads; RuntimeError if they differ."""
-    found = {}
+    """Return the digest of each task; raise RuntimeError if it depends on the thread count."""
+    result = {}
     for name, task in tasks or all_tasks():
         digests = set()
         for threads in THREADS:
             with config(threads=threads):
                 digests.add(digest(task()))
         if len(digests) > 1:
-            raise RuntimeError(f"{name} depends on the number of threads")
-        found[name] = digests.pop()
-    return found
+            raise RuntimeError(f"the result of {name} must not depend on the number of threads")
+        result[name] = digests.pop()
+    return result
 
 
 def digest(arrays):
-    """SHA-256 of arrays with their shapes and dtypes."""
+    """Return the SHA-256 digest of arrays with their shapes and dtypes."""
     sha = hashlib.sha256()
     for array in arrays:
         array = np.ascontiguousarray(array)
@@ -99,14 +109,14 @@ def digest(arrays):
 
 
 def all_tasks():
-    """Pairs of a name and a function that computes a list of arrays."""
+    """Yield pairs of a name and a function that computes a list of arrays."""
     yield from catalogue_tasks()
     yield from row_tasks(ROWS)
     yield "LeNet-5, weights after an epoch", lenet_epoch
 
 
 def catalogue_tasks():
-    """Every operator and derivative on the fixed cases of the catalogue."""
+    """Yield a task for each operator and derivative and each fixed case of the catalogue."""
     for operator in OPERATORS.values():
         for k, case in enumerate(operator.fixed):
             for dtype in DTYPES:
@@ -120,7 +130,7 @@ def catalogue_tasks():
 
 
 def row_tasks(rows):
-    """The benchmark's rows of single layers, which are large enough for every algorithm."""
+    """Yield a task for each row of a single layer; these are large enough for all algorithms."""
     for row in rows:
         if isinstance(row.problem, (LeNetStep, Network)):
             continue
@@ -132,7 +142,7 @@ def row_tasks(rows):
 
 
 def lenet_epoch():
-    """Weights of LeNet-5 after one epoch of drawn digits, from fixed first weights."""
+    """Return the weights of LeNet-5 after one epoch of drawn digits, from fixed initial weights."""
     images, labels = data.draw_digits(IMAGES, seed=1)
     model = models.lenet()
     model.build((32, 32, 1), rng=1)

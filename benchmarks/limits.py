@@ -1,4 +1,7 @@
-"""The machine's two limits, measured with the threads that are compared: multiply-adds, and bytes from memory and back."""
+"""Limits of the machine: multiply-adds per second, and bytes per second to and from memory.
+
+They are measured with the number of threads of the comparison.
+"""
 
 import numpy as np
 
@@ -7,30 +10,36 @@ from refconv import _core
 
 __all__ = ["Limits", "measure"]
 
-LARGEST = 1 << 28  # bytes, well beyond any cache
-SMALLEST = 1 << 16
-PASSED = 1 << 24  # bytes of one call at least
+LARGEST = 1 << 28  # bytes, far larger than any cache
+SMALLEST = 1 << 16  # bytes
+PASSED = 1 << 24  # fewest bytes that one call reads and writes
 
 
 class Limits:
-    """Operations per second of each type, and bytes per second for arrays of each size; what lies in a cache comes faster."""
+    """Peak operations per second by dtype, and peak bytes per second by size of the arrays.
+
+    The bandwidth depends on the size, because arrays in a cache are read faster.
+    """
 
     def __init__(self, peak, bandwidth):
         self.peak = peak  # dtype's name -> operations per second
         self.by_size = bandwidth  # bytes of all arrays together -> bytes per second
 
     def bandwidth(self, size=LARGEST):
-        """Bytes per second where the arrays of a problem take so many bytes together; the next larger size stands for it."""
+        """Return the bytes per second for arrays of ``size`` bytes in total.
+
+        It is the bandwidth of the next larger size that was measured.
+        """
         larger = [measured for measured in sorted(self.by_size) if measured >= size]
         return self.by_size[larger[0] if larger else max(self.by_size)]
 
     def seconds(self, flops, size, dtype):
-        """The time that nobody can beat who does these operations, and moves each byte once."""
+        """Return the shortest possible time for these operations if each byte is moved once."""
         return max(flops / self.peak[dtype], size / self.bandwidth(size))
 
 
 def measure(threads, rounds=10):
-    """The limits of this machine."""
+    """Measure the limits of this machine."""
     kernels = _core.load("limits")
     peak = {name: _peak(kernels, np.dtype(name), threads, rounds) for name in ("float32", "float64")}
     sizes = [1 << power for power in range(SMALLEST.bit_length() - 1, LARGEST.bit_length())]

@@ -1,7 +1,7 @@
-"""Two things to ask of several libraries: do they compute the same, and how long do they take, taken in turns.
+"""Functions that time several callables in turns, and compare their results.
 
-A machine that others use as well is now fast, now slow. So the sides take turns: in each round each of them runs a block of
-repetitions, whose median counts, and of the rounds the best counts.
+The speed of a shared machine changes over time. So the callables take turns: in each round, each callable runs a block of
+repetitions. The median of a block counts, and over the rounds the smallest median.
 """
 
 import statistics
@@ -12,13 +12,13 @@ import numpy as np
 __all__ = ["differences", "interleaved", "median_block", "repetitions"]
 
 BLOCK = 0.03  # seconds
-LEAST, MOST = 3, 2000  # repetitions of a block
-SLOW = 0.5  # seconds: who takes longer takes one turn, of one call
-PAUSE = 0.02  # seconds before each turn: the threads of the side before may still be spinning on the cores
+LEAST, MOST = 3, 2000  # fewest and most repetitions of a block
+SLOW = 0.5  # seconds; a slower callable is called only once, in the first round
+PAUSE = 0.02  # seconds before each turn, because the threads of the previous callable may still spin on the cores
 
 
 def interleaved(runs, rounds, clock=time.perf_counter):
-    """Seconds of each callable of the dictionary: the minimum, over the rounds, of the medians of its blocks."""
+    """Return the seconds of each callable in a dictionary: the smallest median of its blocks."""
     counts = {name: repetitions(run, clock) for name, run in runs.items()}
     best = dict.fromkeys(runs, float("inf"))
     for turn in range(rounds):
@@ -30,7 +30,10 @@ def interleaved(runs, rounds, clock=time.perf_counter):
 
 
 def repetitions(run, clock=time.perf_counter):
-    """How often it is repeated to fill a block; the calls that find out also warm it up."""
+    """Return the number of repetitions that fill a block.
+
+    The calls that measure it also warm up the callable.
+    """
     if _seconds(run, clock) > SLOW:
         return 1
     seconds = min(_seconds(run, clock) for _ in range(LEAST))
@@ -38,7 +41,7 @@ def repetitions(run, clock=time.perf_counter):
 
 
 def median_block(run, count, clock=time.perf_counter):
-    """The median of so many calls."""
+    """Return the median time of ``count`` calls, in seconds."""
     return statistics.median(_seconds(run, clock) for _ in range(count))
 
 
@@ -49,7 +52,10 @@ def _seconds(run, clock):
 
 
 def differences(expected, found):
-    """How far arrays are from those expected: the largest difference, in units of the largest number; ∞ if shapes differ."""
+    """Return the largest difference from the expected arrays, relative to the largest number.
+
+    The result is ∞ if shapes differ.
+    """
     if [np.shape(array) for array in expected] != [np.shape(array) for array in found]:
         return float("inf")
     return max(_difference(np.asarray(a), np.asarray(b)) for a, b in zip(expected, found, strict=True))

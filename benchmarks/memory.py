@@ -1,10 +1,10 @@
-"""How much memory work takes at its peak, and whether each step asks the system for fresh pages; beside PyTorch.
+"""Peak memory and page faults of training and inference, compared with PyTorch.
 
     python -m benchmarks.memory --threads 2
 
-Each case runs in a process of its own. The peak is the largest resident memory, less what was resident when the network
-had been made and nothing done with it; faults are the pages that one step touched for the first time, the mean over the
-last steps, when all that is reused has been made. Both are Linux's counts, from /proc.
+Each case runs in a separate process. The peak is the largest resident memory, minus the resident memory after the network was
+created and before it was used. Faults are the pages that one step touches for the first time: the mean over the last steps,
+when all reused memory has been allocated. Both are Linux's counts, from /proc.
 """
 
 import argparse
@@ -29,18 +29,18 @@ CASES = {
     "ResNet-50, inference, batch 1": ("resnet50", 1, (224, 224, 3), False),
 }
 STEPS = 8
-COUNTED = 4  # the last of them
+COUNTED = 4  # the last steps, whose page faults are counted
 LIBRARIES = ("refconv", "PyTorch NCHW", "PyTorch NHWC")
 
 
 def main(arguments=None):
-    """The command."""
+    """Run the command."""
     use_ascii_forms()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--measure", nargs=2, metavar=("CASE", "LIBRARY"), help="only this, here; prints JSON")
+    parser.add_argument("--measure", nargs=2, metavar=("CASE", "LIBRARY"), help="measure one case in this process; print JSON")
     options = parser.parse_args(arguments)
     if options.measure:
         print(json.dumps(measure(*options.measure, options.threads)))
@@ -48,31 +48,31 @@ def main(arguments=None):
     libraries = LIBRARIES if peers.installed("torch") else LIBRARIES[:1]
     print(f"{'':32}" + "".join(f"{name:>24}" for name in libraries), flush=True)
     for case in CASES:
-        cells = [cell(**elsewhere(case, library, options.threads)) for library in libraries]
+        cells = [cell(**measure_in_subprocess(case, library, options.threads)) for library in libraries]
         print(f"{case:32}" + "".join(f"{text:>24}" for text in cells), flush=True)
 
 
 def cell(peak, faults):
-    """What the table says of one case."""
+    """Return the cell of the table for one case."""
     return f"{peak / 1e6:.0f} MB, {faults:.0f} faults"
 
 
-def elsewhere(case, library, threads):
-    """The same as :func:`measure`, in a fresh process."""
+def measure_in_subprocess(case, library, threads):
+    """Call :func:`measure` in a new process and return its result."""
     command = [sys.executable, "-m", "benchmarks.memory", "--threads", str(threads), "--measure", case, library]
     return json.loads(subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout)
 
 
 def measure(case, library, threads):
-    """Bytes at the peak beyond the network itself, and page faults a step."""
+    """Return the peak memory without the network itself, in bytes, and the page faults per step."""
     name, images, shape, training = CASES[case]
     rng = np.random.default_rng(1)
     x, labels = rng.standard_normal((images, *shape)).astype(np.float32), rng.integers(0, 10, images)
     step = (refconv_step if library == "refconv" else torch_step)(name, shape, x, labels, training, threads, library)
     gc.collect()
     with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)  # what making the network has left over would be reused, and not be seen
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew
+        ctypes.CDLL(None).malloc_trim(0)  # otherwise steps would reuse freed memory, which the counts would not contain
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # reset the peak
     before = resident("VmRSS")
     for _ in range(STEPS - COUNTED):
         step()
@@ -84,12 +84,12 @@ def measure(case, library, threads):
 
 
 def resident(which):
-    """Bytes of this process: VmRSS now, VmHWM at the peak."""
+    """Return the resident memory of this process in bytes: VmRSS now, VmHWM at the peak."""
     return 1024 * int(re.search(rf"{which}:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8")).group(1))
 
 
 def refconv_step(name, shape, x, labels, training, threads, library):
-    """A step of work on a network that has been made."""
+    """Return a function that runs one step of training or inference with refconv."""
     import refconv
     from refconv import models, optim
     from refconv.training import train_step
@@ -105,7 +105,7 @@ def refconv_step(name, shape, x, labels, training, threads, library):
 
 
 def torch_step(name, shape, x, labels, training, threads, library):
-    """The same with PyTorch."""
+    """Return a function that runs the same step with PyTorch."""
     import torch
 
     from benchmarks.problems.network import torch_module

@@ -1,4 +1,4 @@
-"""The libraries that refconv is compared with: which are installed, and how arrays get into them and out again."""
+"""Libraries that refconv is compared with, and conversion of arrays for them."""
 
 import contextlib
 import importlib.util
@@ -18,7 +18,7 @@ __all__ = [
     "set_num_threads",
 ]
 
-# The columns that each library fills.
+# The columns of the table that each library fills.
 PEERS = {"torch": ("PyTorch NCHW", "PyTorch NHWC"), "jax": ("JAX",), "onnxruntime": ("ONNX Runtime",)}
 NEEDS = {"torch": ("torch",), "jax": ("jax",), "onnxruntime": ("onnxruntime", "onnx")}
 
@@ -26,12 +26,12 @@ _threads = 1
 
 
 def installed(name):
-    """Whether a library is there with all that is needed to ask it."""
+    """Return True if a library is installed with all modules that the comparison needs."""
     return all(importlib.util.find_spec(module) for module in NEEDS[name])
 
 
 def set_num_threads(n, names):
-    """Let these libraries run on n threads; JAX has no such setting and is left as it is."""
+    """Set the number of threads of these libraries; JAX has no such setting."""
     global _threads
     _threads = n
     if "torch" in names:
@@ -41,17 +41,20 @@ def set_num_threads(n, names):
 
 
 class Layout:
-    """One of PyTorch's two memory formats for images and kernels; whatever has other than four axes stays as it is."""
+    """One of PyTorch's two memory formats for images and kernels.
+
+    Arrays that do not have four axes are not permuted.
+    """
 
     def __init__(self, name):
         self.name = name
 
     def image(self, array):
-        """A tensor (N, C, H, W) with memory of its own, from an array (N, H, W, C)."""
+        """Return an array (N, H, W, C) as a new tensor (N, C, H, W)."""
         return self._tensor(array, (0, 3, 1, 2))
 
     def kernel(self, array, order=(3, 2, 0, 1)):
-        """A tensor (O, C, kh, kw) with memory of its own, from an array (kh, kw, C, O)."""
+        """Return an array (kh, kw, C, O) as a new tensor (O, C, kh, kw)."""
         return self._tensor(array, order)
 
     def _tensor(self, array, order):
@@ -64,7 +67,10 @@ class Layout:
 
     @staticmethod
     def read(tensor, order=(0, 2, 3, 1)):
-        """The array (N, H, W, C) of a tensor (N, C, H, W); (2, 3, 1, 0) does the same for kernels."""
+        """Return a tensor (N, C, H, W) as an array (N, H, W, C).
+
+        The order (2, 3, 1, 0) does the same for kernels.
+        """
         return tensor.permute(order).numpy() if tensor.ndim == 4 else tensor.numpy()
 
 
@@ -72,17 +78,20 @@ CONTIGUOUS, CHANNELS_LAST = Layout("contiguous_format"), Layout("channels_last")
 
 
 def jax_side(function, arrays, dy=None, wanted=None):
-    """JAX's side of y = function(*arrays), compiled; or the derivatives of ⟨dy, y⟩ by the arrays at the places wanted."""
+    """Return JAX's side of y = function(*arrays), compiled, or of its derivatives.
+
+    If dy is given, they are the derivatives of ⟨dy, y⟩ by the arrays whose positions are in ``wanted``.
+    """
     import jax
 
     def back(dy, *arrays):
-        def of_wanted(*some):
-            every = list(arrays)
-            for place, array in zip(wanted, some, strict=True):
-                every[place] = array
-            return function(*every)
+        def of_variables(*variables):
+            inputs = list(arrays)
+            for place, array in zip(wanted, variables, strict=True):
+                inputs[place] = array
+            return function(*inputs)
 
-        return jax.vjp(of_wanted, *(arrays[place] for place in wanted))[1](dy)
+        return jax.vjp(of_variables, *(arrays[place] for place in wanted))[1](dy)
 
     with _precision(jax, arrays[0].dtype):
         given = [jax.numpy.asarray(array) for array in ([] if dy is None else [dy]) + list(arrays)]
@@ -96,14 +105,17 @@ def jax_side(function, arrays, dy=None, wanted=None):
 
 
 def _precision(jax, dtype):
-    """The context in which JAX keeps float64; it has moved from one place to another."""
+    """Return the context in which JAX keeps float64; its place depends on JAX's version."""
     if dtype != np.float64:
         return contextlib.nullcontext()
     return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
 
 
 def onnx_side(operator, x, constants, output_shape, read, **attributes):
-    """ONNX Runtime's side of one operator: its constants are known to the session, input and output stay where they are."""
+    """Return ONNX Runtime's side of one operator.
+
+    The constants are part of the model; the input and output buffers are bound once and reused.
+    """
     import onnx
     from onnx import helper, numpy_helper
 
@@ -121,12 +133,12 @@ def onnx_side(operator, x, constants, output_shape, read, **attributes):
 
 
 def onnx_session_side(model, x, output_shape, read):
-    """ONNX Runtime's side of a model, given as bytes, from one input to one output."""
+    """Return ONNX Runtime's side of a model with one input and one output, given as bytes."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # or it keeps the cores while others are timed
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning would slow the others
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     given = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x))
     result = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(output_shape), x.dtype.type)

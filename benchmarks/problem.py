@@ -1,4 +1,4 @@
-"""What one row of the table is about: a piece of work that each library does in its own way."""
+"""Problems and rows of the table: a computation that each library runs in its own way."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ __all__ = ["Problem", "Row", "both", "normal"]
 
 @dataclass(frozen=True)
 class Problem(ABC):
-    """A problem has a name, and for each library a method that makes its side, or returns None.
+    """Base class for problems: a name, and for each library a method that returns its side.
 
-    Whoever adds one writes ``draw``, ``refconv``, ``torch``, ``jax``, ``onnxruntime``, ``flops`` and ``small``.
+    A new problem implements ``draw``, ``refconv``, ``torch``, ``jax``, ``onnxruntime``, ``flops`` and ``small``. The method of
+    a library that cannot compute the problem returns None.
     """
 
     name: str
 
     @abstractmethod
     def draw(self, work: str) -> dict[str, np.ndarray]:
-        """The arrays that the work takes: the same numbers in every run."""
+        """Return the arrays that the work needs, with the same numbers in every run."""
 
     @abstractmethod
     def refconv(self, work, a):
-        """refconv's side of the work on these arrays."""
+        """Return refconv's side of the work on these arrays."""
 
     def torch(self, work, a, layout):
         return None
@@ -41,18 +42,21 @@ class Problem(ABC):
 
     @abstractmethod
     def flops(self, work, a, results):
-        """Floating-point operations of the definition; a method that needs fewer may pass the machine's limit."""
+        """Return the number of floating-point operations of the definition.
+
+        A method that needs fewer may exceed the machine's limit.
+        """
 
     def bytes(self, work, a, results):
-        """Each array that goes in or comes out, once."""
+        """Return the number of bytes of all inputs and outputs, each counted once."""
         return sum(array.nbytes for array in [*a.values(), *results])
 
     def small(self):
-        """The same problem in a size that takes no time: for the tests."""
+        """Return the same problem in a size that is small enough for the tests."""
         return replace(self)
 
     def sides(self, work, names) -> dict[str, Side]:
-        """refconv's side, and those of the libraries in names that can do this work."""
+        """Return refconv's side, and the sides of the named libraries that can do this work."""
         a = self.draw(work)
         makers = {
             "refconv": lambda: self.refconv(work, a),
@@ -67,7 +71,10 @@ class Problem(ABC):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; the bar is what PyTorch ÷ refconv shall reach on two threads, None where nothing is asked."""
+    """One line of the table.
+
+    ``bar`` is the target for the time of PyTorch ÷ the time of refconv on two threads, or None if there is no target.
+    """
 
     problem: Problem
     work: str
@@ -79,18 +86,18 @@ class Row:
 
 
 def both(problem, forward=None, backward=None):
-    """The rows of a problem and of its derivatives, with their bars."""
+    """Return the rows of a problem and of its derivatives, with their bars."""
     return [Row(problem, "forward", forward), Row(problem, "backward", backward)]
 
 
 def normal(dtype, **shapes):
-    """Arrays of normally distributed numbers, one for each shape."""
+    """Return arrays of normally distributed numbers, one for each shape."""
     rng = np.random.default_rng(1)
     return {name: aligned(rng.standard_normal(shape).astype(dtype)) for name, shape in shapes.items()}
 
 
 def aligned(array):
-    """The same numbers from the beginning of a cache line on, where every library puts its own arrays."""
+    """Return a copy that starts at a cache line, as the libraries' own arrays do."""
     memory = np.empty(array.nbytes + 64, np.uint8)
     first = -memory.ctypes.data % 64
     copy = memory[first : first + array.nbytes].view(array.dtype).reshape(array.shape)

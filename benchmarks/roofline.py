@@ -1,4 +1,4 @@
-"""The roofline of a run: how many operations a row does for each byte, against how many it does in a second."""
+"""Roofline plot of a run: operations per second over operations per byte, for each row."""
 
 import io
 import math
@@ -7,15 +7,19 @@ from refconv._optional import need
 
 __all__ = ["Box", "numbers_beside", "picture"]
 
-# Okabe and Ito's colours, which the colour-blind can tell apart.
+# Okabe and Ito's colours, which people with colour blindness can distinguish.
 OURS, TORCH, ROOF = "#0072B2", "#D55E00", "#444444"
-PER_COLUMN, KEY = 24, 2.6  # rows of the key, and inches of its columns
-FONT, MARKER = 8, 7  # points
-REACH = 40  # how far a number may be from its point, in its own heights
+PER_COLUMN, KEY = 24, 2.6  # rows in a column of the key, and width of a column in inches
+FONT, MARKER = 8, 7  # sizes in points
+REACH = 40  # number of circles on which a place for a number is searched
 
 
 def picture(table, machine) -> bytes:
-    """A PNG: the machine's roofs, and for each row refconv and PyTorch's better format, with numbers that a key explains."""
+    """Return the plot as a PNG.
+
+    It shows the machine's roofs, and for each row a point for refconv and one for PyTorch's faster memory format. The rows are
+    numbered; a key beside the plot lists their names.
+    """
     figures = need("matplotlib.figure", "train", "drawing a roofline")
     key = KEY * math.ceil(len(table) / PER_COLUMN)
     width = 9 + key
@@ -32,7 +36,7 @@ def picture(table, machine) -> bytes:
         axes.plot(x, y, "o", color=OURS, markersize=5, zorder=3)
     _numbers(axes, points, [(x, their) for (x, _), their in zip(points, theirs, strict=True) if their])
     axes.plot([], [], "o", color=OURS, label="refconv")
-    axes.plot([], [], "D", color=TORCH, markerfacecolor="white", label="PyTorch, the better format")
+    axes.plot([], [], "D", color=TORCH, markerfacecolor="white", label="PyTorch, the faster format")
     axes.legend(loc="lower right", fontsize=FONT)
     for k, row in enumerate(table):
         place = ((width - key + KEY * (k // PER_COLUMN)) / width, 0.93 - 0.036 * (k % PER_COLUMN))
@@ -52,7 +56,7 @@ def _frame(axes, points, theirs, machine):
 
 
 def _roofs(axes, machine, dtypes):
-    """Sloping: what memory and the fastest cache allow; level: what the registers allow."""
+    """Draw the roofs: sloping lines for memory and the fastest cache, level lines for the peak."""
     left, right = axes.get_xlim()
     peak, fastest = max(machine.peak[dtype] for dtype in dtypes), max(machine.by_size.values())
     line = dict(color=ROOF, linewidth=1.2, zorder=0)
@@ -68,7 +72,7 @@ def _roofs(axes, machine, dtypes):
 
 
 def _numbers(axes, points, others):
-    """Each point's number, beside it or at the end of a thin line."""
+    """Draw each point's number, beside the point or at the end of a thin line."""
     to_points = 72 / axes.figure.dpi
     spots = [tuple(to_points * v for v in axes.transData.transform(point)) for point in points]
     taken = [Box(x, y, MARKER, MARKER) for x, y in spots]
@@ -83,7 +87,7 @@ def _numbers(axes, points, others):
 
 
 class Box:
-    """A rectangle around its middle."""
+    """Rectangle with a centre and a size."""
 
     def __init__(self, x, y, width, height):
         self.x, self.y, self.width, self.height = x, y, width, height
@@ -93,7 +97,11 @@ class Box:
 
 
 def numbers_beside(spots, sizes, taken):
-    """A box for each spot, near it, that overlaps neither another such box nor what is taken: on circles that grow."""
+    """Return a box near each spot that overlaps no other box.
+
+    The label must not overlap the boxes in ``taken``. Candidates are on circles of increasing radius around the spot. If
+    all of them overlap, the box is placed on the spot.
+    """
     taken, placed = list(taken), []
     for (x, y), (width, height) in zip(spots, sizes, strict=True):
         candidates = (

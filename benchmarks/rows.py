@@ -1,4 +1,7 @@
-"""The table's rows. To add one, add it here; a problem of a new kind has its class in ``benchmarks/problems``."""
+"""Rows of the table.
+
+To add a row, add it to ROWS; a problem of a new kind needs a class in ``benchmarks/problems``.
+"""
 
 from benchmarks.problem import Row, both
 from benchmarks.problems.convolution import Convolution, Depthwise, Transposed
@@ -12,7 +15,7 @@ from benchmarks.problems.pooling import MaxPooling
 
 __all__ = ["ROWS", "chosen"]
 
-# name, images, pixels a side, channels in, channels out; then the bars of forward and backward
+# Name, images, pixels per side, input channels, output channels; then the bars of forward and backward.
 ROWS = (
     *both(Convolution("LeNet conv1", 64, 32, 1, 6, kernel=5, first=True), 2.5, 2.0),
     *both(Convolution("LeNet conv2", 64, 14, 6, 16, kernel=5), 1.2, 1.4),
@@ -57,12 +60,15 @@ ROWS = (
 
 
 def chosen(texts):
-    """The rows whose names contain one of the texts, in any case and with x for ×; all of them if there are no texts."""
-    found = {text: [row for row in ROWS if _plain(text) in _plain(row.name)] for text in texts}
-    for text, its_rows in found.items():
+    """Return the rows whose names contain one of the texts, or all rows if there are no texts.
+
+    Upper and lower case are not distinguished, and x stands for ×.
+    """
+    matches = {text: [row for row in ROWS if _plain(text) in _plain(row.name)] for text in texts}
+    for text, its_rows in matches.items():
         if not its_rows:
             raise ValueError(f"no row's name contains {text!r}; the rows are: {'; '.join(row.name for row in ROWS)}")
-    return [row for row in ROWS if not texts or any(row in its_rows for its_rows in found.values())]
+    return [row for row in ROWS if not texts or any(row in its_rows for its_rows in matches.values())]
 
 
 def _plain(text):

@@ -1,12 +1,12 @@
-"""How refconv's cost grows, and what else it is compared with: loops, threads, sizes, and NumPy by hand.
+"""Scaling of refconv with sizes and threads, and comparison with loops, NumPy and SciPy.
 
     python -m benchmarks.scaling --threads 2
 
-loops    what the loops of the book cost, in times of the kernels
-threads  how much faster the rows of a billion operations and more are on all threads than on one
-growth   the exponents with which time grows with batch, size and channels: those of the definition are 1, 2 and 2, and small
-         problems have less, for some of their cost is fixed
-plain    one convolution by im2col and a matrix product in NumPy, and by SciPy
+loops    time of the loops of refconv.reference, as a multiple of the kernels' time
+threads  speed-up on all threads compared with one, of the rows with at least a billion operations
+growth   exponents with which the time grows with batch size, image size and channels; by the definition they are 1, 2 and 2,
+         and they are smaller for small problems, because part of the cost is fixed
+plain    one convolution in NumPy, by im2col and a matrix product, and in SciPy
 """
 
 import argparse
@@ -36,8 +36,8 @@ PLAIN = Convolution("LeNet conv2", 64, 14, 6, 16, kernel=5)
 
 
 def loops(threads, rounds):
-    """Each small problem on both engines."""
-    yield "What the loops cost, in times of the kernels:"
+    """Yield the times of each small problem on both engines."""
+    yield "Time of the kernels, time of the loops, and their ratio:"
     for problem in SMALL:
         for work in ("forward", "backward"):
             run = problem.sides(work, [])["refconv"].run
@@ -52,8 +52,8 @@ def loops(threads, rounds):
 
 
 def threaded(threads, rounds):
-    """The large rows on one thread and on all."""
-    yield f"Times as fast on {threads} threads as on one, of the rows with a billion operations or more:"
+    """Yield the times of the large rows on one thread and on all threads."""
+    yield f"Speed-up on {threads} threads compared with one, of the rows with at least a billion operations:"
     for row in ROWS:
         a = row.problem.draw(row.work)
         if row.problem.flops(row.work, a, []) < BILLION:
@@ -69,7 +69,7 @@ def threaded(threads, rounds):
 
 
 def growth(threads, rounds):
-    """One convolution in growing sizes."""
+    """Yield the times of one convolution for increasing sizes, and their exponents."""
     yield "The exponent with which the time of a 3×3 convolution grows:"
     for what, values in GROWTH.items():
         for work in ("forward", "backward"):
@@ -81,24 +81,24 @@ def growth(threads, rounds):
 
 
 def growing(what, value):
-    """The fields of the problem that have this value."""
+    """Return the fields of the problem that have this value."""
     return dict(inputs=value, outputs=value) if what == "channels" else {what: value}
 
 
 def slope(sizes, seconds):
-    """The exponent k of seconds ≈ constant · size^k, by least squares of the logarithms."""
+    """Return the exponent k of seconds ≈ constant · size^k, by least squares of the logarithms."""
     x, y = np.log(sizes), np.log(seconds)
     return float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
 
 
 def plain(threads, rounds):
-    """One convolution as one would write it without refconv."""
+    """Yield the times of one convolution with refconv, with NumPy and with SciPy."""
     a = PLAIN.draw("forward")
     sides = {"refconv": PLAIN.refconv("forward", a), **plain_sides(a["x"], a["w"], a["b"])}
     first = {name: side.read(side.run()) for name, side in sides.items()}
     for name, result in first.items():
         if measure.differences(first["refconv"], result) > 1e-3:
-            raise SystemExit(f"not the same function: {name}")
+            raise SystemExit(f"{name} must compute the same result as refconv, got a different one")
     seconds = measure.interleaved({name: side.run for name, side in sides.items()}, rounds)
     yield f"{PLAIN.name}, forward, batch {PLAIN.images}, without refconv:"
     for name, time in seconds.items():
@@ -106,7 +106,7 @@ def plain(threads, rounds):
 
 
 def plain_sides(x, w, b):
-    """NumPy's and, where it is installed, SciPy's way to a convolution without padding and stride."""
+    """Return the sides of NumPy and, if installed, SciPy: without padding, with stride 1."""
     sides = {"NumPy: im2col by strides, and matmul": Side(lambda: im2col_convolution(x, w, b))}
     try:
         from scipy.signal import correlate
@@ -121,7 +121,10 @@ def plain_sides(x, w, b):
 
 
 def im2col_convolution(x, w, b):
-    """All windows as rows of a matrix: a view by strides, which the reshaping copies."""
+    """Return a convolution as a matrix product whose rows are the windows.
+
+    The windows are a view by strides, which the reshape copies.
+    """
     kh, kw, C, O = w.shape
     windows = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(1, 2))
     rows = np.moveaxis(windows, 3, -1).reshape(-1, kh * kw * C)
@@ -129,7 +132,7 @@ def im2col_convolution(x, w, b):
 
 
 def line(name, *cells):
-    """A name, times in milliseconds, and what follows from them."""
+    """Return a line of the output: a name, times in milliseconds, and texts."""
     return f"  {name:38}" + "".join(f"{c:>9}" if isinstance(c, str) else f"{1e3 * c:11.3f} ms" for c in cells)
 
 
@@ -137,18 +140,18 @@ PARTS = {"loops": loops, "threads": threaded, "growth": growth, "plain": plain}
 
 
 def main(arguments=None):
-    """The command."""
+    """Run the command."""
     use_ascii_forms()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all if not given")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args(arguments)
     for part in options.parts:
         if part not in PARTS:
-            parser.error(f"there is no part {part!r}; the parts are {', '.join(PARTS)}")
+            parser.error(f"PART must be one of {', '.join(PARTS)}, got {part!r}")
     refconv.keep_freed_memory()
     for part in options.parts or PARTS:
         refconv.set_config(threads=options.threads)

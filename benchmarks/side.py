@@ -1,4 +1,4 @@
-"""One library's way to do a piece of work."""
+"""One library's implementation of a problem."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ def _arrays(result):
 
 @dataclass(frozen=True)
 class Side:
-    """What is timed, and how its result is read as arrays in refconv's layout, which is not."""
+    """A library's side of a comparison: a function that is timed, and one that reads its result.
+
+    Reading converts the result to arrays in refconv's layout. It is not timed.
+    """
 
     run: Callable[[], object]
     read: Callable[[object], list[np.ndarray]] = _arrays

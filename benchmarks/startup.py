@@ -1,13 +1,13 @@
-"""Seconds until refconv can be used: importing it, building the kernels, and running the tests.
+"""Time to import refconv, to build the kernels and to run the tests.
 
-    python -m benchmarks.startup                what is not named below: import, build and tests
+    python -m benchmarks.startup                import, build and tests
     python -m benchmarks.startup import         only the import
     python -m benchmarks.startup tests --all    every test, as pytest --all
 
-Each import runs in several new processes, in which one statement of the table follows the other: `import refconv` is timed
-without NumPy's own import, and the last line is their sum. The build compiles a copy of the sources; it needs Cython and
-extension-helpers. For build and tests, processor time is printed beside elapsed time: the sum over all cores, which changes
-less when other programs run.
+The import is measured in several new processes. Each process runs the statements of the table one after the other, so the time
+of `import refconv` does not contain NumPy's own import; the last line is the sum. The build compiles a copy of the sources; it
+needs Cython and extension-helpers. For the build and the tests, the elapsed time and the processor time are printed. Processor
+time is the sum over all cores; it changes less when other programs run.
 """
 
 import argparse
@@ -36,7 +36,7 @@ for statement in sys.argv[1:]:
 """
 
 RUN = {"capture_output": True, "encoding": "utf-8"}
-LEFT_OUT = (
+EXCLUDED = (
     ".*",
     "__pycache__",
     "*.egg-info",
@@ -47,7 +47,7 @@ LEFT_OUT = (
     "rendered",
     "runs",
     "tutorials",
-)  # of the build's copy
+)  # files and folders that the copy for the build does not contain
 
 
 def main(arguments=None):
@@ -57,7 +57,7 @@ def main(arguments=None):
         prog="python -m benchmarks.startup", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="import, build or tests (default: all three)")
-    parser.add_argument("--processes", type=int, default=20, help="processes of each import (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=20, help="number of processes that import (default: %(default)s)")
     parser.add_argument("--all", action="store_true", help="run every test, not only the fast ones")
     options = parser.parse_args(arguments)
     for part in options.parts:
@@ -77,7 +77,7 @@ def main(arguments=None):
 
 
 def import_seconds(processes):
-    """Lists with the seconds of each process, by statement."""
+    """Return lists with the seconds of each process, by statement."""
     seconds = {statement: [] for statement in STATEMENTS}
     for _ in range(processes):
         printed = subprocess.run([sys.executable, "-c", SCRIPT, *STATEMENTS], **RUN, cwd=ROOT, check=True).stdout
@@ -87,22 +87,22 @@ def import_seconds(processes):
 
 
 def import_table(seconds):
-    """Lines of the table of imports, in milliseconds."""
+    """Return the lines of the table of imports, in milliseconds."""
     return [f"{'milliseconds':24}{'minimum':>8}{'median':>8}"] + [
         f"{statement:24}{1e3 * min(taken):8.1f}{1e3 * statistics.median(taken):8.1f}" for statement, taken in seconds.items()
     ]
 
 
 def build():
-    """Compile the kernels in a copy of the sources; the time it took, as text."""
+    """Compile the kernels in a copy of the sources; return the time as text."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "refconv")
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*EXCLUDED))
         return timed(["setup.py", "build_ext", "--inplace"], copy)
 
 
 def timed(command, folder):
-    """Run Python with these arguments; elapsed and processor time as text."""
+    """Run Python with these arguments; return the elapsed and the processor time as text."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     began, used = time.perf_counter(), children_seconds()
     done = subprocess.run([sys.executable, *command], **RUN, cwd=folder, env=environment)
@@ -113,7 +113,7 @@ def timed(command, folder):
 
 
 def children_seconds():
-    """Processor time of all child processes that have ended, in seconds."""
+    """Return the processor time of all child processes that have ended, in seconds."""
     times = os.times()
     return times.children_user + times.children_system
 

@@ -1,6 +1,7 @@
-"""Experiments on what the lectures say about training, and on what each architecture learns on a laptop.
+"""Experiments on the lectures' statements about training, and on small architectures.
 
-``python -m experiments --list`` lists them; ``python -m experiments NAME …`` runs some and prints a table of results.
+``python -m experiments --list`` lists the experiments, and ``python -m experiments NAME …`` runs some of them and prints a
+table of the results.
 """
 
 from experiments import (
@@ -21,7 +22,7 @@ from experiments.experiment import Experiment, Row, Settings, run, table
 
 __all__ = ["EXPERIMENTS", "Experiment", "Row", "Settings", "run", "table"]
 
-# A new experiment is one module with an `EXPERIMENT`, and one entry here.
+# To add an experiment, write a module with an `EXPERIMENT` and add it here.
 EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (

@@ -1,4 +1,4 @@
-"""``python -m experiments``: run experiments and print the table of their results."""
+"""Command ``python -m experiments``: run experiments and print a table of the results."""
 
 import contextlib
 import sys
@@ -17,7 +17,10 @@ PROGRAM = "python -m experiments"
 
 
 def main(arguments=None) -> int:
-    """Run experiments; return the exit status: 0, or 1 after an error, 130 after Ctrl-C. A wrong call exits with 2."""
+    """Run experiments and return the exit status.
+
+    It is 0 on success, 1 after an error and 130 after Ctrl-C. Invalid arguments raise ``SystemExit`` with status 2.
+    """
     use_ascii_forms()
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -38,17 +41,17 @@ def main(arguments=None) -> int:
 
 
 def _parser():
-    parser = Parser(PROGRAM, f"Run experiments and print the table of their results.\n\n{_listed()}")
+    parser = Parser(PROGRAM, f"Run experiments and print a table of the results.\n\n{_listed()}")
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="experiments to run (default: all)")
-    add("--list", action="store_true", help="print the names of the experiments and what they show")
-    add("--variants", nargs="+", metavar="TEXT", help="run only the variants whose names begin with one of these")
-    add("--quick", action="store_true", help="less data, fewer epochs and one seed: shows that they run")
+    add("--list", action="store_true", help="print the name and the statement of each experiment")
+    add("--variants", nargs="+", metavar="TEXT", help="run only the variants whose names begin with one of these texts")
+    add("--quick", action="store_true", help="use less data, fewer epochs and one seed, to check that the experiments run")
     add("--seed", type=int, default=0, metavar="N", help="first seed (default: %(default)s)")
-    add("--seeds", type=int, metavar="N", help="runs per variant, each with the next seed (default: the experiment's, 1 or 3)")
+    add("--seeds", type=int, metavar="N", help="number of runs per variant, with consecutive seeds (default: 1 or 3)")
     add("--data", **one_of(*DATA), help="digits drawn by refconv, or MNIST")
-    add("--images", type=int, metavar="N", help="training images")
-    add("--epochs", type=int, metavar="N", help="passes over the data; hundreds of steps for deep-image-prior")
+    add("--images", type=int, metavar="N", help="number of training images")
+    add("--epochs", type=int, metavar="N", help="passes over the data; for deep-image-prior, hundreds of steps")
     return parser
 
 
@@ -57,31 +60,31 @@ def _listed():
 
 
 def _plan(parser, options):
-    """Return the variants to run for each experiment; exit with status 2 if an option does not fit."""
+    """Return the variants to run for each experiment; exit with status 2 for an invalid option."""
     if unknown := set(options.names) - set(EXPERIMENTS):
         first = sorted(unknown)[0]
         parser.error(f"NAME must be one of {', '.join(EXPERIMENTS)}, got {first!r}{did_you_mean(first, EXPERIMENTS)}")
     given = [number for number in (options.images, options.epochs, options.seeds) if number is not None]
     if min(given, default=1) < 1 or options.seed < 0:
         parser.error("--images, --epochs and --seeds must be at least 1, and --seed at least 0")
-    chosen = [EXPERIMENTS[name] for name in options.names or EXPERIMENTS]
+    selected = [EXPERIMENTS[name] for name in options.names or EXPERIMENTS]
     for name in ("data", "images", "epochs"):
-        without = [experiment.name for experiment in chosen if name not in experiment.options]
-        if getattr(options, name) is not None and without:
-            parser.error(f"--{name} must be omitted for {', '.join(without)}, whose data and epochs are fixed")
+        fixed = [experiment.name for experiment in selected if name not in experiment.options]
+        if getattr(options, name) is not None and fixed:
+            parser.error(f"--{name} must be omitted for {', '.join(fixed)}, whose data and epochs are fixed")
     plan = {}
-    for experiment in chosen:
+    for experiment in selected:
         plan[experiment.name] = [
             variant for variant in experiment.variants if variant.startswith(tuple(options.variants or [""]))
         ]
     if not any(plan.values()):
-        variants = ", ".join(variant for experiment in chosen for variant in experiment.variants)
+        variants = ", ".join(variant for experiment in selected for variant in experiment.variants)
         parser.error(f"--variants must match the beginning of one of: {variants}; got {', '.join(options.variants)}")
     return plan
 
 
 def _rows(plan, options):
-    """Run the plan; print each row to standard error as soon as it is complete."""
+    """Run the plan and print each row to standard error as soon as it is complete."""
     print(f"on {get_config().threads} thread(s)", file=sys.stderr)
     given = {name: value for name in ("data", "images", "epochs") if (value := getattr(options, name)) is not None}
     settings = Settings(quick=options.quick, **given)

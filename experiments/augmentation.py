@@ -1,4 +1,7 @@
-"""The cost of augmentation: images per second while LeNet-5 trains, whose training steps are the shortest."""
+"""Experiment: the cost of augmentation, in images per second.
+
+The network is LeNet-5, because it has the shortest training steps.
+"""
 
 from experiments.experiment import Experiment
 from experiments.lenet import train_lenet
@@ -10,7 +13,7 @@ __all__ = ["EXPERIMENT"]
 def speed(augment=None, ahead=False):
     """Return a variant that measures images per second.
 
-    It reports the best of ten short epochs, since other programs slow some of them down.
+    The result is the best of ten short epochs, because other programs slow some of them down.
     """
 
     def variant(settings):

@@ -1,4 +1,7 @@
-"""Batch normalisation allows five times the learning rate, at which the same network without it learns nothing."""
+"""Experiment: batch normalisation allows five times the learning rate.
+
+The same network without batch normalisation learns nothing at this rate.
+"""
 
 from experiments.experiment import Experiment, mnist, ordered_batches
 from refconv import data, nn, optim
@@ -12,7 +15,7 @@ LR = 0.05
 def lenet(normalised):
     """Return LeNet-5, optionally with batch normalisation after each layer but the last.
 
-    Layers before a batch normalisation have no bias, since it would cancel (lecture row A17).
+    Layers before a batch normalisation have no bias, because the normalisation would cancel it (lecture row A17).
     """
 
     def block(layer):

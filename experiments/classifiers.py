@@ -1,4 +1,4 @@
-"""The small variant of each architecture learns to read digits."""
+"""Experiment: the small variant of each architecture learns to read digits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from refconv.training import evaluate, fit
 
 __all__ = ["EXPERIMENT", "SHAPE", "accuracy", "digits", "quantity", "train"]
 
-# One of each family, with its initial learning rate; batch normalisation allows larger ones.
+# At least one network of each family, with its initial learning rate. Batch normalisation allows larger rates.
 LEARNING_RATES = {
     "lenet": 0.02,
     "alexnet": 0.01,
@@ -37,7 +37,7 @@ IMAGES, TEST_IMAGES, EPOCHS = 8000, 1000, 3
 
 
 def digits(settings, images=None):
-    """Return training and test images with labels: drawn digits, or the first of MNIST."""
+    """Return training and test images with labels: drawn digits, or the first images of MNIST."""
     images = images or settings.number("images", IMAGES, quick=64)
     test_images = 100 if settings.quick else TEST_IMAGES
     if settings.data == "mnist":
@@ -57,12 +57,12 @@ def train(model, training, lr, settings):
 
 
 def accuracy(model, test):
-    """Test accuracy in percent."""
+    """Return the test accuracy in percent."""
     return 100 * evaluate(model, data.Batches(*test, 250, shuffle=False, prepare=data.lenet_input)).accuracy
 
 
 def quantity(training, settings):
-    """Name of the test accuracy, with what the network was trained on.
+    """Return the name of the test accuracy, which includes the epochs and the training data.
 
     >>> from experiments.experiment import Settings
     >>> quantity(([0] * 8000, [0] * 8000), Settings(epochs=1))
@@ -74,12 +74,15 @@ def quantity(training, settings):
 
 
 def small(name):
-    """Return the small variant of an architecture, without auxiliary heads, which do not help so small a network."""
+    """Return the small variant of an architecture, without auxiliary heads.
+
+    The heads do not help such a small network.
+    """
     return models.create(f"{name}-small", **({"heads": False} if name == "googlenet" else {}))
 
 
 def classifier(name, lr):
-    """Return a variant that trains the small variant of an architecture and measures its test accuracy."""
+    """Return a variant that trains a small architecture and measures its test accuracy."""
 
     def variant(settings):
         training, test = digits(settings)

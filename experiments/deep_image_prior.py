@@ -1,6 +1,6 @@
-"""Deep Image Prior: an untrained network removes noise from a photograph and restores missing pixels.
+"""Experiment: Deep Image Prior removes noise from a photograph and restores missing pixels.
 
-The photograph shows Grace Hopper and comes with matplotlib.
+The network is not trained before. The photograph shows Grace Hopper and is included in matplotlib.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["EXPERIMENT", "NOISE", "fit_image", "photograph", "psnr"]
 
 SIZE = 128
 NOISE = 25 / 255
-MISSING = 0.5  # share of the pixels
+MISSING = 0.5  # fraction of the pixels
 LR = 1.0
 
 
 def photograph(size=SIZE):
-    """Return the face of Grace Hopper in colours from 0 to 1.
+    """Return a photograph of the face of Grace Hopper, with values from 0 to 1.
 
     Returns
     -------
@@ -65,19 +65,20 @@ def fit_image(
     damaged : array (H, W, C)
         x₀, with values from 0 to 1; height and width must be divisible by 2^depth.
     known : array (H, W, 1), optional
-        m, 1 where the image is known; everywhere by default.
+        m, which is 1 where the image is known and 0 elsewhere. By default the whole image is known.
     steps : int
-        Number of steps; with too many, the network also reproduces the damage.
+        Number of steps. With too many steps, the network also reproduces the damage.
     seed : int
-        Seeds the weights and z.
+        Seed for the weights and z.
     smooth : float
-        The result is a running average of the network's outputs; this is the weight of the old average.
+        Weight of the previous value in the running average of the network's outputs, which is the result.
     depth, width
         Parameters of :func:`refconv.models.deep_image_prior`.
     jitter : float
         Standard deviation of the noise added to z in each step, which prevents overfitting.
     on_step : callable
-        Called in each step with its number, from 0, and the network's output (H, W, C) before the weights changed.
+        Function that is called in each step with the number of the step, from 0, and the network's output (H, W, C) before the
+        weights change.
 
     Returns
     -------
@@ -90,16 +91,16 @@ def fit_image(
     model = models.deep_image_prior(damaged.shape[2], width, depth=depth)
     model.build(z.shape[1:], rng)
     mask = 1 if known is None else known
-    target = np.where(mask == 0, np.zeros_like(damaged), damaged)[None]  # an unknown pixel may be NaN, and 0 · NaN is NaN
+    target = np.where(mask == 0, np.zeros_like(damaged), damaged)[None]  # an unknown pixel may be NaN, and 0 · NaN = NaN
     batches = ((z + jitter * rng.standard_normal(z.shape, np.float32), target) for _ in range(steps))
-    optimizer = optim.SGD(model, LR * damaged.shape[2], momentum=0.9)  # the loss is a mean over the channels too
+    optimizer = optim.SGD(model, LR * damaged.shape[2], momentum=0.9)  # because the loss is also a mean over the channels
     average = AverageOutput(smooth, on_step)
     fit(model, batches, optimizer, epochs=1, loss=MaskedSquaredError(mask), callbacks=[average])
     return average.image
 
 
 class MaskedSquaredError:
-    """Mean squared error of the known pixels; the others count as right."""
+    """Mean squared error of the known pixels; unknown pixels have the error 0."""
 
     def __init__(self, mask):
         self.mask, self.squared_error = mask, MeanSquaredError()
@@ -110,7 +111,7 @@ class MaskedSquaredError:
 
 
 class AverageOutput(Callback):
-    """Running average of the network's outputs, which starts with the first."""
+    """Callback that computes a running average of the network's outputs, from the first one on."""
 
     def __init__(self, smooth, on_step):
         self.smooth, self.on_step, self.image = smooth, on_step, None

@@ -1,4 +1,7 @@
-"""Dropout: with few images, wide dense layers memorise them unless half of the units are dropped at each step."""
+"""Experiment: dropout helps when there are few images.
+
+Without dropout, wide dense layers memorise the images.
+"""
 
 from experiments.experiment import Experiment, mnist, ordered_batches
 from refconv import data, nn, optim

@@ -1,4 +1,4 @@
-"""Experiments: their settings, their variants, and the table of results."""
+"""Experiments: their settings, their variants, and the table of their results."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ class Settings:
     Parameters
     ----------
     seed : int
-        Seeds the weights, the order of the images and the generated data.
+        Seed for the weights, the order of the images and the generated data.
     quick : bool
-        Use less data and fewer epochs: shows that the experiment runs, not what it achieves.
+        True for less data and fewer epochs. Such a run only shows that the experiment works.
     data : {"digits", "mnist"}
-        Digits that refconv draws, or MNIST. Only for experiments whose ``options`` include it, like the next two.
+        Digits drawn by refconv, or MNIST. Like ``images`` and ``epochs``, it is only for experiments whose ``options`` include
+        it.
     images, epochs : int, optional
-        Replace the experiment's own numbers.
+        Numbers that override the experiment's defaults.
 
     Raises
     ------
     TypeError, ValueError
-        If a value is not one of these.
+        If a setting is not valid.
 
     Examples
     --------
@@ -56,7 +57,7 @@ class Settings:
                 integer(name, getattr(self, name))
 
     def number(self, name, usual, quick):
-        """Return the setting `name` if it is given, else `usual`, or `quick` for a quick run."""
+        """Return the setting ``name`` if it is given, else ``usual``, or ``quick`` in a quick run."""
         given = getattr(self, name)
         if given is not None:
             return given
@@ -65,19 +66,19 @@ class Settings:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A statement of the lectures and the networks that test it.
+    """Statement of the lectures and the networks that test it.
 
     Parameters
     ----------
     name : str
         Name on the command line.
     statement : str
-        One sentence.
+        The statement in one sentence.
     source : str
-        Its ids in SOURCES.md.
+        Ids of the statement in SOURCES.md.
     variants : dict of callable
-        The networks to compare. ``variant(settings)`` trains one and returns its results, numbers by names with units; NaN
-        for a network that diverged.
+        The networks to compare. ``variant(settings)`` trains a network and returns its results as a dict. The keys are names
+        with units, and the value is NaN for a network that diverged.
     seeds : int
         Usual number of runs per variant.
     options : tuple of str
@@ -94,7 +95,7 @@ class Experiment:
 
 @dataclass
 class Row:
-    """Results of one variant: for each quantity one number per seed, and the seconds of each run."""
+    """Results of one variant: a number per seed for each quantity, and the duration of each run."""
 
     experiment: Experiment
     variant: str
@@ -102,7 +103,7 @@ class Row:
     seconds: list[float] = field(default_factory=list)
 
     def cells(self) -> Iterator[list[str]]:
-        """Yield the cells of the table, one line per quantity."""
+        """Yield the cells of the table, with one row per quantity."""
         seconds = f"{np.mean(self.seconds):.0f}"
         for quantity, values in self.results.items():
             mean = _text(np.mean(values)) if np.isfinite(values).all() else "–"
@@ -116,9 +117,11 @@ def run(experiment, seeds=(0,), settings=None, variants=None) -> Iterator[Row]:
     Parameters
     ----------
     experiment : Experiment
+        The experiment to run.
     seeds : iterable of int
-        One run per seed; the seed in `settings` is ignored.
+        Seeds of the runs; the seed in ``settings`` is ignored.
     settings : Settings, optional
+        All other settings.
     variants : iterable of str, optional
         Names of the variants to run (default: all).
     """
@@ -127,10 +130,10 @@ def run(experiment, seeds=(0,), settings=None, variants=None) -> Iterator[Row]:
     for name in experiment.variants if variants is None else variants:
         row = Row(experiment, name)
         for seed in seeds:
-            began = time.perf_counter()
+            start = time.perf_counter()
             for quantity, value in experiment.variants[name](replace(settings, seed=seed)).items():
                 row.results.setdefault(quantity, []).append(value)
-            row.seconds.append(time.perf_counter() - began)
+            row.seconds.append(time.perf_counter() - start)
         yield row
 
 
@@ -149,12 +152,12 @@ def table(rows) -> str:
 
 
 def mnist(split, quick, count):
-    """Return the images and labels of MNIST, only the first `count` for a quick run."""
+    """Return the images and labels of MNIST, but only the first ``count`` in a quick run."""
     return tuple(part[:count] if quick else part for part in data.load_mnist(split))
 
 
 def ordered_batches(images_and_labels):
-    """Return the digits in their stored order, as LeNet takes them."""
+    """Return batches of digits in their stored order, prepared for LeNet."""
     return data.Batches(*images_and_labels, 500, shuffle=False, prepare=data.lenet_input)
 
 

@@ -1,4 +1,4 @@
-"""Removing one block at a time from a trained residual network and from a trained plain network."""
+"""Experiment: remove one block at a time from trained networks with and without shortcuts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ DEPTH, WIDTH, LR = 20, 0.5, 0.05
 
 
 def remove_each_block(plain):
-    """Return a variant that trains a network and measures its test accuracy, complete and without each removable block."""
+    """Return a variant that trains a network and removes each block.
+
+    It measures the test accuracy of the complete network, and of the network without each removable block.
+    """
 
     def variant(settings):
         training, test = digits(settings)

@@ -1,4 +1,7 @@
-"""The neocognitron learns without labels; afterwards each plane is named after the digit that it responds to."""
+"""Experiment: the neocognitron learns to recognise digits without labels.
+
+After training, each plane is named after the digit to which it responds.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def retina(images):
 
 
 def self_organised(settings):
-    """Train a neocognitron without labels, and classify test digits by the plane with the strongest response."""
+    """Train a neocognitron without labels, and measure its accuracy on test digits.
+
+    A digit is classified by the plane with the strongest response.
+    """
     (images, labels), (test_images, test_labels) = digits(settings, settings.number("images", 1000, quick=64))
     x = retina(images)
     model = models.neocognitron(PLANES)

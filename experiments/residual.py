@@ -1,4 +1,4 @@
-"""Networks of 20 layers on CIFAR-10, with and without shortcuts, and with stochastic depth."""
+"""Experiment: 20 layers on CIFAR-10, with and without shortcuts, and with stochastic depth."""
 
 import warnings
 
@@ -12,9 +12,10 @@ IMAGES, TEST_IMAGES, EPOCHS = 2500, 1000, 10
 
 
 def network(units=3, shortcuts=True, last_survival=1.0):
-    """Return the CIFAR-10 network of 6·units + 2 layers: three stages of 16, 32 and 64 channels, two layers per unit.
+    """Return the CIFAR-10 network of 6·units + 2 layers.
 
-    `last_survival` is p_L in stochastic depth's rule of linear decay, p_l = 1 − l/L · (1 − p_L).
+    It has three stages of 16, 32 and 64 channels, and two layers per unit. ``last_survival`` is p_L in the linear rule of
+    stochastic depth, p_l = 1 − l/L · (1 − p_L).
 
     >>> [network(shortcuts=s).count_parameters((32, 32, 3), trainable_only=True) for s in (True, False)]
     [272474, 269722]
@@ -31,7 +32,7 @@ def network(units=3, shortcuts=True, last_survival=1.0):
 
 
 def unit(filters, stride, shortcuts, survival):
-    """Two layers, optionally with a shortcut, which is a projection where the shape changes."""
+    """Return two layers, optionally with a shortcut, which is a projection if the shape changes."""
     main = nn.Sequential(*normalised(filters, 3, stride), nn.ReLU(), *normalised(filters, 3))
     if not shortcuts:
         return nn.Sequential(main, nn.ReLU())
@@ -52,8 +53,8 @@ def errors(**options):
         (images, labels), (test_images, test_labels) = subset(settings.quick)
         statistics = data.channel_statistics(images)
 
-        def prepare(chosen):
-            return data.normalize(chosen, *statistics)
+        def prepare(batch):
+            return data.normalize(batch, *statistics)
 
         model, seed = network(**options), settings.seed
         model.build((32, 32, 3), rng=[seed, 0])
@@ -71,10 +72,10 @@ def errors(**options):
 
 
 def subset(quick):
-    """Return the first training and test images of CIFAR-10; one of its training files is enough."""
+    """Return the first training and test images of CIFAR-10, which need only one training file."""
     counts = (256, 100) if quick else (IMAGES, TEST_IMAGES)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "CIFAR-10: ")  # about missing files, which are not needed
+        warnings.filterwarnings("ignore", "CIFAR-10: ")  # warnings about missing files, which are not needed
         return [tuple(part[:n] for part in data.load_cifar10(s)) for s, n in zip(("train", "test"), counts, strict=True)]
 
 

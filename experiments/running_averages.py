@@ -1,6 +1,7 @@
-"""Running averages of batch normalisation in short runs: the lecture's, corrected ones, and those of the final weights.
+"""Experiment: running averages of batch normalisation in short runs.
 
-The averages change what inference computes, not the training, so all variants of one seed have the same weights.
+It compares the lecture's averages, corrected averages, and averages that are recomputed after training. The averages affect
+only inference, not training, so all variants with the same seed have the same weights.
 """
 
 from __future__ import annotations
@@ -23,30 +24,33 @@ BATCH, LR = 32, 0.05
 
 
 class Task(NamedTuple):
-    """A network, a function that returns training set, test set and preparation of images, and the number of steps."""
+    """Network with its data and its number of steps.
 
-    words: str
+    ``load(settings)`` returns the training set, the test set and the function that prepares images.
+    """
+
+    description: str
     network: str
     load: Callable[[Settings], tuple]
     steps: int
 
 
 def drawn_digits(settings):
-    """Return 180 drawn digits and 500 others."""
+    """Return 180 drawn digits for training and 500 for the test."""
     seed, (count, test_count) = settings.seed, (64, 50) if settings.quick else (180, 500)
     return data.draw_digits(count, seed), data.draw_digits(test_count, seed + 1), data.lenet_input
 
 
 def mnist_part(settings):
-    """Return 4,000 images of MNIST, and 1,000 for the test."""
+    """Return 4,000 images of MNIST for training and 1,000 for the test."""
     images, labels = mnist("train", settings.quick, 64)
-    chosen = np.random.default_rng([settings.seed, 2]).permutation(len(images))[:4000]
+    subset_indices = np.random.default_rng([settings.seed, 2]).permutation(len(images))[:4000]
     test = tuple(part[:1000] for part in mnist("test", settings.quick, 50))
-    return (images[chosen], labels[chosen]), test, data.lenet_input
+    return (images[subset_indices], labels[subset_indices]), test, data.lenet_input
 
 
 def cifar_part(settings):
-    """Return 2,500 images of CIFAR-10, and 1,000 for the test."""
+    """Return 2,500 images of CIFAR-10 for training and 1,000 for the test."""
     training, test = subset(settings.quick)
     mean, std = data.channel_statistics(training[0])
     return training, test, partial(data.normalize, mean=mean, std=std)
@@ -61,16 +65,19 @@ TASKS = (
 
 
 def accuracies(recompute=False, **options):
-    """Return a variant that measures the test accuracy of each task with these options of batch normalisation."""
+    """Return a variant that measures the test accuracy of each task.
+
+    The options are arguments for all batch normalisations.
+    """
 
     def variant(settings):
-        return {f"test accuracy on {task.words}, %": accuracy(task, settings, recompute, options) for task in TASKS}
+        return {f"test accuracy on {task.description}, %": accuracy(task, settings, recompute, options) for task in TASKS}
 
     return variant
 
 
 def accuracy(task, settings, recompute, options):
-    """Train one network, and return its test accuracy in percent."""
+    """Train a network and return its test accuracy in percent."""
     training, test, prepare = task.load(settings)
     model = models.create(task.network, **options)
     model.build(prepare(training[0][:1]).shape[1:], rng=[settings.seed, 0])

@@ -1,4 +1,7 @@
-"""U-Net segments generated cells: bright ellipses with dark rims that separate touching neighbours."""
+"""Experiment: U-Net finds the cells in generated microscope images.
+
+The cells are bright ellipses with dark rims, which separate touching cells.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +18,23 @@ BATCH, LR = 8, 0.02
 
 
 def draw_cells(count, seed, size=SIZE):
-    """Draw images of cells as under a microscope, and the mask of their pixels.
+    """Draw images of cells under a microscope, and masks of the pixels inside cells.
 
     Parameters
     ----------
     count : int
         Number of images.
     seed : int
-        Seeds the random numbers.
+        Seed of the random numbers.
     size : int
         Height and width in pixels.
 
     Returns
     -------
     images : array (count, size, size, 1), float32
-        Around 0, with uneven light and noise.
+        The images, with values around 0, uneven illumination and noise.
     inside : array (count, size, size), int
-        1 inside of a cell, 0 outside; the rim counts as outside.
+        The masks: 1 inside a cell, 0 outside and on the rim.
 
     Source: lecture row M16 (SOURCES.md).
     """
@@ -59,7 +62,7 @@ def _one_image(rng, size):
 
 
 def mask_overlap(predicted, truth) -> float:
-    r"""Return the overlap of two sets of pixels, from 0 to 1.
+    r"""Return the overlap (intersection over union) of two sets of pixels, from 0 to 1.
 
     .. math:: \frac{|A \cap B|}{|A \cup B|}
 
@@ -73,7 +76,7 @@ def mask_overlap(predicted, truth) -> float:
 
 
 def segment(settings, size=SIZE):
-    """Train the small padded U-Net on generated cells and measure it on others."""
+    """Train the small U-Net with padding on generated cells, and test it on other cells."""
     images, seed = settings.number("images", 240, quick=16), settings.seed
     epochs = settings.number("epochs", 16, quick=1)
     (x, inside), (test, truth) = draw_cells(images, seed, size), draw_cells(40, seed + 1, size)

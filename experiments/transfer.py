@@ -1,4 +1,4 @@
-"""A network trained on drawn digits is adapted to MNIST with a few real ones."""
+"""Experiment: a network trained on drawn digits is adapted to MNIST with a few real digits."""
 
 from experiments.experiment import Experiment, mnist, ordered_batches
 from refconv import data, models, nn, optim
@@ -56,7 +56,7 @@ def new_head(settings):
 
 
 def fine_tuned(settings):
-    """Train all layers further at a fifth of the learning rate."""
+    """Continue the training of all layers, at one fifth of the learning rate."""
     return train_on_real(pretrained(settings), 0.01, settings)
 
 

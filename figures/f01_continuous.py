@@ -2,8 +2,8 @@
 
     python figures/f01_continuous.py --show
 
-A box with itself gives a triangle: the overlap grows, is complete for a moment, and shrinks. A decaying spike with a box
-gives the voltage of a capacitor that is charged and discharged. The integral is approximated by a sum: ``convolve1d`` over
+A box convolved with itself gives a triangle: the overlap grows, is complete for a moment, and shrinks. A decaying spike with a
+box gives the voltage of a capacitor that is charged and discharged. The integral is approximated by a sum: ``convolve1d`` over
 100 samples a second, times the distance between samples. Source: lecture rows F1, A1 and A2 (SOURCES.md).
 """
 

@@ -2,11 +2,11 @@
 
     python figures/f06_backward_windows.py --show
 
-The slide's layer: one channel, a 3×3 filter whose indices go from −1 to 1, zeros around the image. A weight contributes to
-each z once, multiplied by the pixel that is (i, j) away from it: so ∂e/∂w slides all of ∂e/∂z over the image. A pixel
-contributes to the nine z around it; for the z below the pixel, the weight is in the filter's upper row. So ∂e/∂x slides the
-filter, rotated by 180°, over ∂e/∂z. ``conv2d_dw`` and ``conv2d_dx`` compute the numbers. Source: lecture rows F6, B3 and B4
-(SOURCES.md).
+The slide's layer: one channel, a 3×3 filter whose indices go from −1 to 1, zeros around the image. The weight (i, j)
+contributes to each z once, multiplied by the pixel that is (i, j) away from that z: so ∂e/∂w slides all of ∂e/∂z over the
+image. A pixel contributes to the nine z around it; for the z below the pixel, the weight is in the filter's upper row. So
+∂e/∂x slides the filter, rotated by 180°, over ∂e/∂z. ``conv2d_dw`` and ``conv2d_dx`` compute the numbers. Source: lecture rows
+F6, B3 and B4 (SOURCES.md).
 """
 
 import canvas

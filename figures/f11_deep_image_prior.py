@@ -4,9 +4,9 @@
 
 A small hourglass network with random weights and a fixed noise input is fitted to one image of 96 × 96 pixels; it never sees
 another. Above, this image is a photograph with noise (σ = 25/255), or a photograph with half of its pixels missing. The PSNR
-compares with the true photograph, which is not used for fitting. The restored image is an average over the last steps. Below
-are the errors for the photograph, for the noisy photograph and for noise alone. Seed 0; the photograph of Grace Hopper comes
-with matplotlib. Source: lecture rows F11 and M17 (SOURCES.md).
+(peak signal-to-noise ratio, higher is better) compares with the true photograph, which is not used for fitting. The restored
+image is an average over the last steps. Below are the errors for the photograph, for the noisy photograph and for noise alone.
+Seed 0; the photograph of Grace Hopper comes with matplotlib. Source: lecture rows F11 and M17 (SOURCES.md).
 """
 
 import base64

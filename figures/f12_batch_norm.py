@@ -2,10 +2,10 @@
 
     python figures/f12_batch_norm.py --measure --show
 
-Without it, LeNet-5 learns nothing at that rate. Two LeNet-5, one of them with batch normalisation after each layer but the
-last, learn 6,400 drawn digits for two epochs in batches of 32, at three constant learning rates with momentum 0.9. Lines are
-means of five runs (seeds 0 to 4); bands extend from the worst to the best run. Compare lines of the same colour on the left
-and on the right. Source: lecture rows F12 and A13 (SOURCES.md).
+Without it, LeNet-5 learns nothing at that rate. Two LeNet-5 networks, one of them with batch normalisation after each layer
+except the last, learn 6,400 drawn digits for two epochs in batches of 32, at three constant learning rates with momentum 0.9.
+Lines are means of five runs (seeds 0 to 4); bands extend from the worst to the best run. Compare lines of the same colour on
+the left and on the right. Source: lecture rows F12 and A13 (SOURCES.md).
 """
 
 import canvas

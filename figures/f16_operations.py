@@ -3,9 +3,9 @@
     python figures/f16_operations.py --show
 
 ResNet-50 also has only a sixth of the parameters. refconv counts operations and parameters of the full-size networks. The
-accuracies are printed in the papers (100 % minus the top-1 error of one network on the validation images); nothing was
-trained for this figure. Compare points on a horizontal line: equally good networks have very different costs. The pale
-networks were tested on more than one crop of each image, which adds one or two percent. Source: lecture rows F16, M3, M5,
+accuracies are printed in the papers (100 % minus the top-1 error of one network on the validation images); nothing was trained
+for this figure. Compare points on a horizontal line: equally good networks have very different costs. The networks in pale
+colours were tested on more than one crop of each image, which adds one or two percent. Source: lecture rows F16, M3, M5,
 M7–M10, M14 and M15 (SOURCES.md).
 """
 

@@ -2,11 +2,11 @@
 
     python figures/f17_moved_digits.py --measure --show
 
-Two LeNet-5, each trained for four epochs on MNIST's 60,000 digits, seed 0: one saw the digits unchanged, the other saw them
-randomly moved by up to 5 pixels, rotated by up to 45 degrees and zoomed by up to 40 % in or out. A point is the accuracy on
-the first 5,000 test digits, all changed in the same way, in a frame of 32 × 32 pixels. Convolution and pooling alone
-tolerate two pixels and a rotation by 15 degrees. Augmentation adds the rest; after the same few epochs it costs two percent
-of the accuracy on unchanged digits. Source: lecture rows F17, C11 and A21 (SOURCES.md).
+Two LeNet-5 networks, each trained for four epochs on MNIST's 60,000 digits, seed 0: one saw the digits unchanged, the other
+saw them randomly moved by up to 5 pixels, rotated by up to 45 degrees and zoomed by up to 40 % in or out. A point is the
+accuracy on the first 5,000 test digits, all changed in the same way, in a frame of 32 × 32 pixels. Convolution and pooling
+alone tolerate two pixels and a rotation by 15 degrees. Augmentation adds the rest; after the same few epochs it costs two
+percent of the accuracy on unchanged digits. Source: lecture rows F17, C11 and A21 (SOURCES.md).
 """
 
 from typing import NamedTuple

@@ -3,9 +3,9 @@
     python figures/f18_equivariance.py --show
 
 Each row compares two orders, from left to right: change the image and convolve it, or convolve it and change the result. The
-kernel responds to vertical edges: it finds other edges in the rotated letter, and narrower ones relative to the enlarged
-letter. The number is the norm of the difference, in percent of the norm of the convolution. Source: lecture rows F18, C8 and
-C11 (SOURCES.md).
+kernel responds to vertical edges. In the rotated letter it finds other edges; in the enlarged letter, the edges that it finds
+are narrower relative to the letter. The number is the norm of the difference, in percent of the norm of the convolution.
+Source: lecture rows F18, C8 and C11 (SOURCES.md).
 """
 
 import canvas

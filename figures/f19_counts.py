@@ -1,4 +1,4 @@
-"""F19: the same window and channels for a ninth of the weights and of the multiply-adds.
+"""F19: a depthwise separable layer needs a ninth of the weights and of the multiply-adds.
 
     python figures/f19_counts.py --show
 

@@ -2,11 +2,11 @@
 
     python figures/f20_accuracy.py --measure --show
 
-Each network is trained for eight epochs on all 60,000 training digits. There is one dot for each of the seeds 0, 1 and 2;
-the ensemble combines the last three networks. Diamonds are the errors that LeCun, Bottou, Bengio and Haffner printed in 1998
-for the same 10,000 test digits. Their linear classifier minimised squared errors, their networks used tanh, and their
-ensemble consisted of three LeNet-4. LeNet-5 with its shared weights beats 300 hidden units with a fifth of their weights;
-distorted training digits then help without any further weight.
+Each network is trained for eight epochs on all 60,000 training digits. There is one dot for each of the seeds 0, 1 and 2; the
+ensemble combines the last three networks. Diamonds are the errors that LeCun, Bottou, Bengio and Haffner printed in 1998 for
+the same 10,000 test digits. Their linear classifier minimised squared errors, their networks used tanh, and their ensemble
+consisted of three LeNet-4 networks. LeNet-5 with its shared weights has a lower error than a network of 300 hidden units, with
+a fifth of the weights; distorted training digits then help without any further weight.
 Source: lecture rows F20, M2 and A21 (SOURCES.md); Figure 9 of the paper.
 """
 

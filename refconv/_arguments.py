@@ -62,11 +62,11 @@ def per_axis(name: str, value: object, ndim: int, least: int = 1) -> tuple[int, 
         return (value,) * ndim
     if ndim == 2 and are_two_integers(value, least):
         return value
-    listed = entries(value)
-    values = (value,) * ndim if listed is None else listed
+    elements = entries(value)
+    values = (value,) * ndim if elements is None else elements
     if len(values) != ndim:
-        several = f"an integer or {ndim} integers, one for each axis" if ndim > 1 else "one integer"
-        raise ArgumentValueError(f"{name} must be {several}, got {value!r}")
+        expected = f"an integer or {ndim} integers, one for each axis" if ndim > 1 else "one integer"
+        raise ArgumentValueError(f"{name} must be {expected}, got {value!r}")
     return tuple(_bounded(name, v, value, least, LARGEST) for v in values)
 
 

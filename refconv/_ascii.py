@@ -33,7 +33,7 @@ FORMS = {
 def ascii_form(text: str) -> str:
     r"""Return the text with each non-ASCII character replaced by an ASCII form.
 
-    The form expresses the meaning of the character. A character without such a form is replaced by its code.
+    The form expresses the meaning of the character. A character without such a form is replaced by its escape code.
 
     >>> ascii_form("∂e/∂w = Σ x², 10⁻¹² ≤ 2ⁿ⁻¹ √σ̂; naïve 畳")
     'de/dw = sum x^2, 10^-12 <= 2^(n-1) sqrt(sigma_hat); naive \\u7573'

@@ -209,7 +209,7 @@ def activate() -> Settings:
 
 
 class _Block:
-    """Settings of a ``with config(…):`` block, including those of the blocks around it."""
+    """Settings of a ``with config(…):`` block, including the settings of enclosing blocks."""
 
     __slots__ = ("_forks", "_given", "_resolved")
 

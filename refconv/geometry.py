@@ -39,9 +39,10 @@ class Window:
     stride : int or one int for each axis
         Step S between neighbouring outputs, in input elements.
     padding : str, int, one int for each axis, or one ``(before, after)`` pair for each axis
-        Zeros around the input, in elements. ``"valid"``: none. ``"same"``: the output has ``⌈n / S⌉`` elements, and an odd
-        zero is added at the end. ``"same_lower"``: an odd zero is added at the beginning. ``"full"``: span − 1 zeros on each
-        side, so that every overlap of kernel and input is an output. Names may be in upper or lower case.
+        Zeros around the input, in elements. ``"valid"``: none. ``"same"``: the output has ``⌈n / S⌉`` elements; if the number
+        of zeros is odd, the extra one is at the end. ``"same_lower"``: as "same", but the extra zero is at the beginning.
+        ``"full"``: span − 1 zeros on each side, so that every overlap of kernel and input is an output. Names may be in upper
+        or lower case.
     dilation : int or one int for each axis
         Distance D between neighbouring taps of the kernel, in input elements.
     ceil_mode : bool
@@ -136,7 +137,7 @@ class Window:
         pads = self._pads(size)
         padded = [n + before + after for n, (before, after) in zip(size, pads, strict=True)]
         if math.prod(padded) > LARGEST:
-            raise ArgumentValueError(f"padding must leave the input at most {LARGEST} pixels, got {tuple(padded)} with it")
+            raise ArgumentValueError(f"the padded input must have at most {LARGEST} pixels, got size {tuple(padded)}")
         return tuple(self._output_count(n, *pads[axis], axis) for axis, n in enumerate(size))
 
     def pooled_size(self, input_size: Sequence[int]) -> Shape:
@@ -221,14 +222,14 @@ class Window:
     def _output_count(self, n: int, before: int, after: int, axis: int) -> int:
         span, S = self.span[axis], self.stride[axis]
         last_start = n + before + after - span
-        places = -(-last_start // S) + 1 if self.ceil_mode else last_start // S + 1
-        if places < 1:
+        positions = -(-last_start // S) + 1 if self.ceil_mode else last_start // S + 1
+        if positions < 1:
             hint = f"; with ceil_mode fewer than {S} elements, the stride, may be missing" if self.ceil_mode else ""
             raise ArgumentValueError(
                 f"the padded input must be at least as large as the kernel's span {span} on axis {axis}, got {n} elements and "
                 f"{before} + {after} of padding{hint}"
             )
-        return places - 1 if self.ceil_mode and (places - 1) * S >= n + before else places
+        return positions - 1 if self.ceil_mode and (positions - 1) * S >= n + before else positions
 
     def _transposed_size(self, n: int, extra: int, axis: int) -> int:
         S, span = self.stride[axis], self.span[axis]
@@ -246,17 +247,17 @@ class Window:
     def _checked(self, name: str, size: Sequence[int]) -> Shape:
         if len(self.kernel) == 2 and are_two_integers(size, 1):
             return size
-        listed = entries(size)
-        if listed is None or len(listed) != self.ndim:
-            got = size if listed is None else listed
+        elements = entries(size)
+        if elements is None or len(elements) != self.ndim:
+            got = size if elements is None else elements
             raise ArgumentValueError(f"{name} must have {self.ndim} axes like the kernel {self.kernel}, got {got!r}")
-        return per_axis(name, listed, self.ndim)
+        return per_axis(name, elements, self.ndim)
 
 
 def mode_window(kernel: Sequence[int], mode: str) -> Window:
     """Return the window of a plain convolution or cross-correlation with a mode.
 
-    ``mode`` is "valid", "same" or "full". With an even kernel, "same" adds the odd zero at the beginning, as NumPy and
+    ``mode`` is "valid", "same" or "full". With an even kernel, "same" adds the extra zero at the beginning, as NumPy and
     ``scipy.signal.correlate`` do. A convolution *layer* and ``scipy.signal.correlate2d`` add it at the end.
 
     >>> mode_window((4,), "same").pads((6,))
@@ -374,10 +375,10 @@ def _padding(padding: Padding, ndim: int) -> str | Pads:
         return padding.lower()
     if type(padding) is int and 0 <= padding <= LARGEST:
         return ((padding, padding),) * ndim
-    listed = entries(padding)
-    pairs = [entries(entry) for entry in listed or ()]
+    elements = entries(padding)
+    pairs = [entries(entry) for entry in elements or ()]
     if not any(pairs):
-        return tuple((p, p) for p in per_axis("padding", padding if listed is None else listed, ndim, least=0))
+        return tuple((p, p) for p in per_axis("padding", padding if elements is None else elements, ndim, least=0))
     if len(pairs) != ndim or not all(pair and len(pair) == 2 for pair in pairs):
         expected = f"a name, an integer, {ndim} integers, or {ndim} (before, after) pairs"
         raise ArgumentValueError(f"padding must be {expected}, got {padding!r}")

@@ -112,7 +112,7 @@ MUTANTS = (
     of_window("full_one_short_at_the_end", FULL, "(span - 1, max(span - 2, 0)) for span in", (*WINDOWS, *SLIDING)),
     of_window("size_rounded_up", "else last_start // S + 1", "else -(-last_start // S) + 1", (*LAYERS, *POOLS)),
     of_window("ceil_mode_ignored", "-(-last_start // S) + 1 if self.ceil_mode else ", "", POOLS),
-    of_window("ceil_mode_keeps_a_window_in_the_padding", "(places - 1) * S >= n + before", "False", POOLS),
+    of_window("ceil_mode_keeps_a_window_in_the_padding", "(positions - 1) * S >= n + before", "False", POOLS),
     of_window("ceil_mode_drops_a_window_on_the_last_element", "* S >= n + before", "* S >= n + before - 1", POOLS),
     of_window(
         "output_padding_ignored",

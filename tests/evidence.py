@@ -96,10 +96,10 @@ def assert_same_sums(actual, call, *arrays, terms):
     """Assert that ``actual`` equals ``call(*arrays)`` up to the rounding of sums.
 
     Each sum has ``terms`` products. ``call`` adds the same products in another order, for instance ``lambda x, w: x @ w``.
-    The order depends on the BLAS kernel and on the instruction set. ``call`` must be linear in each array: called with
-    magnitudes, it returns the sums of magnitudes, from which :func:`refconv.verify.evidence.parity.rounding` computes the
-    bound. A relative tolerance would fail if a sum cancels. If there are several results, ``actual`` and the result of
-    ``call`` are tuples.
+    The order depends on the BLAS kernel and on the instruction set. ``call`` must be linear in each array. If it is called
+    with absolute values, it then returns the sums of the absolute values of the products, from which
+    :func:`refconv.verify.evidence.parity.rounding` computes the bound. A relative tolerance
+    would fail if a sum cancels. If there are several results, ``actual`` and the result of ``call`` are tuples.
     """
     allowed = rounding(call, *arrays, terms=terms)
     for array, expected, within in zip(several(actual), several(call(*arrays)), allowed, strict=True):

@@ -2,7 +2,8 @@
 
 A mutant is a mistake in a line of the package: a text that occurs exactly once in its file, and the text that replaces it.
 The lists of loops and of kernels each begin with five bugs that published reference code has had; common mistakes follow.
-The evidence of :mod:`refconv.verify` has to refute each mutant; it does not prove properties whose violation it overlooks.
+The evidence of :mod:`refconv.verify` has to refute each mutant, because a property whose violation is not noticed has
+no evidence.
 """
 
 from dataclasses import dataclass

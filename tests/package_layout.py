@@ -63,7 +63,7 @@ _ROWS = [
         "_arguments _ascii _errors geometry models nn typing",
     ),
     ("drawing", "drawings of architectures and plots of training runs", "_arguments _errors _optional models nn typing"),
-    ("cli", "the commands of the command line: help, arguments and run of each in one module", "*"),
+    ("cli", "the command line, with one module for each command", "*"),
     ("__init__", "the public API", "*"),
     ("__main__", "python -m refconv", "*"),
 ]

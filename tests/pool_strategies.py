@@ -1,6 +1,6 @@
 """Strategies and helpers for the tests of max and average pooling.
 
-Each window that is drawn contains an element of the input at positions position. ``flat_patches`` is a definition of pooling
+Each window that is drawn contains an element of the input at every position. ``flat_patches`` is a definition of pooling
 windows that does not depend on the package.
 """
 

@@ -285,7 +285,9 @@ FORMS = [
         "numeric adjoint parity",
     ),
     module("higher rank accepted", "ops/separable.py", "separate_rank1", "if rank > 1:", "if rank > 2:", "oracle"),
-    module("row not scaled", "ops/separable.py", "separate_rank1", "* largest, row / one", "* largest, row", "parity oracle"),
+    module(
+        "row not scaled", "ops/separable.py", "separate_rank1", "* largest, row / leading", "* largest, row", "parity oracle"
+    ),
 ]
 
 LAYERS = [

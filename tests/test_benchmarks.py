@@ -208,12 +208,12 @@ def test_markdown_and_csv_contain_the_same_rows():
 
 
 def test_numbers_are_near_their_points_and_overlap_nothing():
-    spots = [(100 + 3 * (k % 4), 50 + 2 * (k // 4)) for k in range(20)]
-    taken = [roofline.Box(x, y, 6, 6) for x, y in spots]
-    boxes = roofline.numbers_beside(spots, [(10, 9)] * 20, taken)
+    points = [(100 + 3 * (k % 4), 50 + 2 * (k // 4)) for k in range(20)]
+    taken = [roofline.Box(x, y, 6, 6) for x, y in points]
+    boxes = roofline.numbers_beside(points, [(10, 9)] * 20, taken)
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     assert not any(a.overlaps(b) for a in boxes for b in taken)
-    assert all(math.dist((box.x, box.y), spot) < 9 * roofline.REACH for box, spot in zip(boxes, spots, strict=True))
+    assert all(math.dist((box.x, box.y), point) < 9 * roofline.REACH for box, point in zip(boxes, points, strict=True))
 
 
 class Doubled(Problem):
@@ -248,15 +248,17 @@ def run(capsys, *arguments):
 @needs_kernels
 def test_a_side_with_a_different_result_is_named_and_not_timed(monkeypatch, capsys, quick):
     monkeypatch.setattr(rows, "ROWS", [Row(Doubled("doubled"), "forward", 0.0)])
-    monkeypatch.setattr(command, "wanted_peers", lambda text: ["torch"])
+    monkeypatch.setattr(command, "selected_peers", lambda text: ["torch"])
     monkeypatch.setattr(peers, "set_num_threads", lambda n, names: None)
     monkeypatch.setattr(command, "version", lambda name: "0")
     status, text = run(capsys, "--rounds", "1")
     assert status == 1
-    assert "✗ doubled, forward: the result of PyTorch NHWC is 5.0e-01 of the largest number away, and not timed" in text
-    words = text.splitlines()[-2].split()
-    assert words[6:9] == ["–"] * 3  # PyTorch NHWC, JAX, ONNX Runtime
-    assert words[-1] == "✓"
+    assert (
+        "✗ doubled, forward: the result of PyTorch NHWC differs by 5.0e-01 of the largest number, so it is not timed" in text
+    )
+    cells = text.splitlines()[-2].split()
+    assert cells[6:9] == ["–"] * 3  # PyTorch NHWC, JAX, ONNX Runtime
+    assert cells[-1] == "✓"
 
 
 @needs_kernels
@@ -283,7 +285,7 @@ def test_without_peers_refconv_is_measured_alone(monkeypatch, capsys, quick):
     monkeypatch.setattr(peers, "installed", lambda name: False)
     status, text = run(capsys, "--rounds", "1")
     assert status == 0
-    assert "against nobody" in text
+    assert "against no other library" in text
     assert text.splitlines()[-1].startswith("ReLU")
 
 
@@ -291,9 +293,9 @@ def test_without_peers_refconv_is_measured_alone(monkeypatch, capsys, quick):
     ("arguments", "message"),
     [
         (["--rows", "conv1", "no such"], "no row's name contains 'no such'; the rows are: LeNet conv1, forward;"),
-        (["--peers", "torch,tensorflow"], "--peers must be of torch, jax, onnxruntime, but names 'tensorflow'"),
-        (["--peers", "jax"], "--peers names jax, which is not installed: pip install jax"),
-        (["--threads", "0"], "argument --threads: must be at least 1, but is 0"),
+        (["--peers", "torch,tensorflow"], "--peers must be one or more of torch, jax, onnxruntime, got 'tensorflow'"),
+        (["--peers", "jax"], "--peers must be installed libraries, got 'jax'. Run: pip install jax"),
+        (["--threads", "0"], "argument --threads: must be at least 1, got 0"),
     ],
 )
 def test_the_command_names_the_wrong_argument(arguments, message, monkeypatch, capsys):
@@ -307,7 +309,7 @@ def test_the_command_refuses_to_time_a_build_without_kernels(monkeypatch, capsys
     monkeypatch.setattr(_core, "ISA", None)
     with pytest.raises(SystemExit, match="2"):
         command.main(["--rows", "relu"])
-    assert "refconv was built without its kernels (REFCONV_PURE=1): there is nothing to time" in capsys.readouterr().err
+    assert "the benchmarks need kernels, but refconv was built without them (REFCONV_PURE=1)" in capsys.readouterr().err
 
 
 def test_rows_are_chosen_by_any_of_several_parts_of_their_names():
@@ -344,7 +346,7 @@ def test_scaling_prints_each_part(monkeypatch, capsys):
         assert part in text
     with pytest.raises(SystemExit, match="2"):
         scaling.main(["nothing"])
-    assert "there is no part 'nothing'; the parts are loops, threads, growth, plain" in capsys.readouterr().err
+    assert "PART must be one of loops, threads, growth, plain, got 'nothing'" in capsys.readouterr().err
 
 
 @needs_kernels
@@ -352,7 +354,7 @@ def test_scaling_prints_each_part(monkeypatch, capsys):
 def test_memory_is_measured_in_a_separate_process():
     from benchmarks import memory
 
-    measured = memory.elsewhere("LeNet-5, training, batch 64", "refconv", threads=2)
+    measured = memory.measure_in_subprocess("LeNet-5, training, batch 64", "refconv", threads=2)
     assert 1e5 < measured["peak"] < 100e6
     assert 0 <= measured["faults"] < 100
     assert memory.cell(**measured).endswith("faults")

@@ -19,7 +19,7 @@ CHECKS = [
     for number in re.findall(r"def check_(\d)", (FOLDER / "exercises" / f"{module}.py").read_text(encoding="utf-8"))
 ]
 
-# Exercises whose answer is a function of arrays, and of numbers alone.
+# Exercises whose answer is a function of arrays, then those whose answer is a function of numbers only.
 OF_ARRAYS = [
     *(("one_sum", 3), ("one_sum", 4), ("the_layer", 5), ("derivatives", 4), ("pooling_and_norm", 1), ("architectures", 4)),
     *(("lenet", 4), ("lenet", 5), ("more_convolutions", 4), ("pixels_out", 1), ("pixels_out", 5), ("residual", 1)),
@@ -42,7 +42,7 @@ def exercises_find_their_neighbours():
 
 
 @pytest.fixture
-def said(capsys):
+def feedback(capsys):
     """Check an answer and return what the check of an exercise printed."""
 
     def check(module, number, answer):
@@ -64,10 +64,10 @@ def test_every_notebook_has_three_to_five_exercises():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("module", "number"), CHECKS)
-def test_an_exercise_distinguishes_the_answer_from_a_mistake_and_from_no_answer(module, number, said):
-    assert said(module, number, solution("answer", module, number)).endswith("Right.\n")
-    assert said(module, number, ...) == OPEN
-    assert "Not yet: " in said(module, number, solution("mistake", module, number))
+def test_an_exercise_distinguishes_the_answer_from_a_mistake_and_from_no_answer(module, number, feedback):
+    assert feedback(module, number, solution("answer", module, number)).endswith("Right.\n")
+    assert feedback(module, number, ...) == OPEN
+    assert "Not yet: " in feedback(module, number, solution("mistake", module, number))
 
 
 def empty(*arguments): ...
@@ -89,7 +89,7 @@ def rows(*arguments):
     return [[1.0, 2.0], [3.0]]
 
 
-def words(*arguments):
+def word(*arguments):
     return "seven"
 
 
@@ -126,7 +126,7 @@ WRONG = {
     "a layer": nn.ReLU(),
     "an object": Unprintable(),
     "not a number": float("nan"),
-    **{f.__name__: f for f in (nothing, broken, scalar, rows, words, cube, leaves, without_parameters, with_too_many)},
+    **{f.__name__: f for f in (nothing, broken, scalar, rows, word, cube, leaves, without_parameters, with_too_many)},
 }
 
 
@@ -134,11 +134,11 @@ WRONG = {
     ("module", "number"),
     [pytest.param(module, number, marks=() if number == 1 else pytest.mark.slow) for module, number in CHECKS],
 )
-def test_no_answer_makes_a_check_raise(module, number, said, monkeypatch):
+def test_no_answer_makes_a_check_raise(module, number, feedback, monkeypatch):
     monkeypatch.setattr(importlib.import_module(f"exercises.{module}"), "verify", Impatient(), raising=False)
-    assert said(module, number, empty) == OPEN
+    assert feedback(module, number, empty) == OPEN
     for name, answer in WRONG.items():
-        verdict = said(module, number, answer)
+        verdict = feedback(module, number, answer)
         assert re.search(r"^Not yet: .{10}", verdict, re.M), (name, verdict)
         assert "Traceback" not in verdict, (name, verdict)
 
@@ -179,37 +179,37 @@ OPEN = "Still open: put your answer in place of the dots, and run the cell again
         ),
     ],
 )
-def test_the_verdict_names_the_expected_and_the_given_answer(module, number, answer, verdict, said):
-    assert f"Not yet: {verdict}" in said(module, number, answer)
+def test_the_verdict_names_the_expected_and_the_given_answer(module, number, answer, verdict, feedback):
+    assert f"Not yet: {verdict}" in feedback(module, number, answer)
 
 
-def test_the_verdict_on_a_function_without_parameters_names_the_missing_one(said):
-    first, last = said("the_layer", 3, without_parameters).splitlines()
+def test_the_verdict_on_a_function_without_parameters_names_the_missing_one(feedback):
+    first, last = feedback("the_layer", 3, without_parameters).splitlines()
     assert first == "conv2d: not tried: function must accept x as refconv.conv2d does, got one that accepts no argument."
     assert last == "Not yet: what is wrong is shown above"
 
 
-def test_an_endless_loop_is_stopped(said, monkeypatch):
+def test_an_endless_loop_is_stopped(feedback, monkeypatch):
     monkeypatch.setattr(importlib.import_module("checking"), "SECONDS", 0.1)
 
     def endless(a, b):
         while True:
             pass
 
-    assert said("one_sum", 3, endless) == "Not yet: the check was stopped after 0.1 s. Does a loop never end?\n"
+    assert feedback("one_sum", 3, endless) == "Not yet: the check was stopped after 0.1 s. Does a loop never end?\n"
 
 
-def test_a_changed_argument_is_named(said):
+def test_a_changed_argument_is_named(feedback):
     def both(a, b):
         b[:] = 0
         return a
 
-    assert said("one_sum", 3, both) == "Not yet: your function must not change its argument number 2; change a copy\n"
+    assert feedback("one_sum", 3, both) == "Not yet: your function must not change its argument number 2; change a copy\n"
 
 
-def test_a_lambda_that_returns_dots_is_open_and_one_that_returns_none_is_not(said):
-    assert said("one_sum", 3, lambda a, b: ...) == OPEN
-    assert "returns None" in said("one_sum", 3, lambda a, b: None)
+def test_a_lambda_that_returns_dots_is_open_and_one_that_returns_none_is_not(feedback):
+    assert feedback("one_sum", 3, lambda a, b: ...) == OPEN
+    assert "returns None" in feedback("one_sum", 3, lambda a, b: None)
 
 
 class OpenLayer(nn.Layer):
@@ -249,12 +249,12 @@ def test_an_empty_answer_is_open_and_any_other_is_not():
     assert not is_open(0)
 
 
-def adds_up(answer, kept):
+def adds_up(answer, state):
     """Return a function whose first result is the answer and whose later results are larger."""
 
     def stateful(*arguments):
-        kept["calls"] = kept.get("calls", -1) + 1
-        return moved(answer(*arguments), kept["calls"])
+        state["calls"] = state.get("calls", -1) + 1
+        return moved(answer(*arguments), state["calls"])
 
     return stateful
 
@@ -265,23 +265,23 @@ def moved(result, by):
     return tuple(part + by for part in result) if isinstance(result, tuple) else np.asarray(result) + by
 
 
-def cached(answer, kept):
+def cached(answer, state):
     """Return a function that caches the answer by the shapes of arrays and the other arguments."""
 
     def stateful(*arguments):
         key = str([a.shape if isinstance(a, np.ndarray) else a for a in arguments])
-        return kept.setdefault(key, answer(*arguments))
+        return state.setdefault(key, answer(*arguments))
 
     return stateful
 
 
-def buffered(answer, kept):
+def buffered(answer, state):
     """Return a function that gives the answer in a buffer that the next call overwrites."""
 
     def stateful(*arguments):
         results = answer(*arguments)
         parts = [np.asarray(part) for part in (results if isinstance(results, tuple) else (results,))]
-        buffers = [kept.setdefault((k, part.shape, part.dtype), part.copy()) for k, part in enumerate(parts)]
+        buffers = [state.setdefault((k, part.shape, part.dtype), part.copy()) for k, part in enumerate(parts)]
         for buffer, part in zip(buffers, parts, strict=True):
             buffer[...] = part
         return tuple(buffers) if isinstance(results, tuple) else buffers[0]

@@ -34,7 +34,7 @@ def test_ceil_mode_adds_windows_until_the_input_is_covered_or_one_would_start_in
         (6, 1, 4, 0, 2, 2),  # the cut window would start at 8, outside
         (4, 2, 3, ((0, 1),), 2, 2),
         (3, 5, 3, 0, None, 1),  # two elements are missing, fewer than the stride
-        (2, 5, 3, 0, None, None),  # three are
+        (2, 5, 3, 0, None, None),  # three elements are missing, which equals the stride
         (2, 5, 3, ((0, 1),), None, 1),
         (1, 9, 9, 0, None, 1),
     ],
@@ -100,10 +100,10 @@ BILLION = 2**30
         (Window((2**19 + 1,), 1, ((2**29, 2**29),), 1024), 1024, 2**29 + 1024),
         # … and here it is one element shorter: at one position, the taps fall just before and just after it.
         (Window((2**19 + 1,), 1, ((2**29, 2**29),), 1024), 1023, f"at {1023 - 2**29} on"),
-        # If the stride is 1024, too, then the taps hit the first element at each position.
+        # If the stride is also 1024, the taps hit the first element at each position.
         (Window((2**19 + 1,), 1024, ((2**29, 2**29 - 1),), 1024), 1, 2**19),
-        # With a stride of 1025 they hit the next element at each position, and none after 900 positions. With a stride
-        # of 1023 they miss the input at the second position.
+        # With a stride of 1025 the taps hit the next element at each position, and they miss the input after 900 positions.
+        # With a stride of 1023 they miss it at the second position.
         (Window((2**19 + 1,), 1025, ((2**29, 2**29),), 1024), 900, f"at {1025 * 900 - 2**29} on"),
         (Window((2**19 + 1,), 1023, ((2**29, 2**29),), 1024), 900, f"at {1023 - 2**29} on"),
     ],

@@ -1,4 +1,4 @@
-"""Tests, by reading the sources, that imports have one direction and loops have kernels."""
+"""Tests that the imports in the sources have one direction and each loop has its kernel."""
 
 import ast
 import re
@@ -194,7 +194,7 @@ def kernels(family):
 
 
 def _parameters(inside):
-    flat = re.sub(r"\[[^\]]*\]", "", inside)  # the commas of a memoryview's axes
+    flat = re.sub(r"\[[^\]]*\]", "", inside)  # a memoryview's axes contain commas
     return [part.partition("=")[0].split()[-1] for part in flat.split(",") if part.strip()]
 
 

@@ -66,7 +66,7 @@ def test_each_function_that_accepts_labels_refuses_invalid_ones(function, case):
 @pytest.mark.parametrize("case", WRONG)
 def test_invalid_labels_are_refused_by_split_or_when_a_part_is_evaluated(case):
     labels, error, message = WRONG[case]
-    with pytest.raises(error, match=message.split(", got")[0]):  # the index in a part differs
+    with pytest.raises(error, match=message.split(", got")[0]):  # split and parts have other indices than the whole data set
         [evaluate(lambda x: np.ones((len(x), 5)), [part]) for part in data.split(IMAGES, labels, 0.3, rng=1)]
 
 

@@ -57,7 +57,13 @@ def test_drawing_is_imported_on_use_and_the_error_about_verify_shows_its_import(
     )
 
 
-NAMED_LAYERS = {"Concat", "Heads", "Mean", "Sequential", "Sum"}  # their keyword arguments name the inner layers
+NAMED_LAYERS = {
+    "Concat",
+    "Heads",
+    "Mean",
+    "Sequential",
+    "Sum",
+}  # keyword arguments of these classes are the names of inner layers
 
 
 @pytest.mark.parametrize("name", [name for name in LAYERS if name not in NAMED_LAYERS])

@@ -77,7 +77,7 @@ class TestConvolution:
     def test_cross_correlation_is_neither_commutative_nor_associative(self):
         """A4, for ⋆: exchanging the arguments rotates the result by 180°.
 
-        The grouping of two kernels matters, too.
+        The grouping of two kernels also matters.
         """
 
         def star(a, b):
@@ -109,7 +109,7 @@ class TestLayer:
     def test_is_equivariant_to_shifts_by_whole_strides(self, seed, stride, shift):
         """C8: shifting the input by n strides shifts the output by n elements.
 
-        This holds away from the border.
+        This is true away from the border.
         """
         image, w = small_integers((3, 2, 2), seed), small_integers((3, 2, 2, 3), seed + 1)
         canvas, moved = np.zeros((1, 24, 24, 2)), np.zeros((1, 24, 24, 2))
@@ -126,7 +126,7 @@ class TestLayer:
         assert not any((np.roll(y, by, axis=1) == z).all() for by in range(y.shape[1]))
 
     def test_is_not_equivariant_to_rotation(self):
-        """C11: the output rotates with the input only if the kernel rotates, too."""
+        """C11: the output rotates with the input only if the kernel also rotates."""
         x, w = small_integers((1, 5, 5, 1), 0), small_integers((3, 3, 1, 1), 1)
         rotated = np.rot90(x, axes=(1, 2))
         assert (refconv.conv2d(rotated, w) != np.rot90(refconv.conv2d(x, w), axes=(1, 2))).any()

@@ -28,7 +28,7 @@ def test_imports_are_measured_in_new_processes(capsys):
     printed = capsys.readouterr().out.splitlines()[1:]
     assert [line[:24].rstrip() for line in printed] == [*startup.STATEMENTS, "all of these"]
     minima = [float(line.split()[-2]) for line in printed]
-    assert minima[0] > 1  # NumPy is imported anew in each process
+    assert minima[0] > 1  # NumPy is imported again in each process
     assert minima[-1] >= sum(minima[:-1]) - 0.5
 
 

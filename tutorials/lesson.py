@@ -63,7 +63,10 @@ def source(function) -> Markdown:
     cited = re.search(r"^Source: (.*)", docstring, re.MULTILINE)
     blocks = [f"$$ {' '.join(formula.split())} $$" for formula in formulas]
     blocks.append("```python\n" + "\n".join(lines) + "\n```")
-    blocks.append(f"[{path}, line {first}](../{path}#L{first})" + (f" · slide {cited[1].rstrip('.')}" if cited else ""))
+    blocks.append(
+        f"[{path}, line {first}](../{path}#L{first})"
+        + (f" · {cited[1].rstrip('.').replace(' (SOURCES.md)', '')}" if cited else "")
+    )
     return Markdown("\n\n".join(blocks))
 
 

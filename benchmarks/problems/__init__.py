@@ -1,1 +1,1 @@
-"""The problems of the table, one module for operators of a kind."""
+"""Problems of the table, with one module for each kind of operator."""

@@ -1,4 +1,4 @@
-"""Convolution layers: plain, strided, dilated, grouped, depthwise; and the transposed one."""
+"""Convolution layers: plain, strided, dilated, grouped, depthwise and transposed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from benchmarks.problem import Problem, normal
 from benchmarks.side import Side
 from refconv import Window
 
-KERNEL = (2, 3, 1, 0)  # back from (O, C, kh, kw)
+KERNEL = (2, 3, 1, 0)  # the axes that transpose (O, C, kh, kw) to (kh, kw, C, O)
 
 
 @dataclass(frozen=True)
 class Convolution(Problem):
-    """Square images and kernels, a bias, equal padding; backward is ∂x, ∂w and ∂b, of a first layer without ∂x."""
+    """Convolution of square images with square kernels, a bias and symmetric padding.
+
+    Backward computes ∂x, ∂w and ∂b; a first layer computes no ∂x.
+    """
 
     images: int
     size: int
@@ -113,7 +116,7 @@ class Convolution(Problem):
 
 @dataclass(frozen=True)
 class Transposed(Convolution):
-    """The transposed convolution, with the kernel of the convolution from its outputs to its inputs."""
+    """Transposed convolution; its kernel is the one of the convolution from outputs to inputs."""
 
     @property
     def output_shape(self):
@@ -180,9 +183,12 @@ class Transposed(Convolution):
 
 @dataclass(frozen=True)
 class Depthwise(Convolution):
-    """One kernel for each channel; for all but refconv, which has a function of its own for it, as many groups as channels."""
+    """Depthwise convolution, with one kernel for each channel.
 
-    groups: int = 0  # those of its inputs
+    refconv has a separate function for it. The other libraries compute a convolution with one group per channel.
+    """
+
+    groups: int = 0  # set to the number of input channels
 
     def __post_init__(self):
         object.__setattr__(self, "groups", self.inputs)
@@ -204,13 +210,13 @@ class Depthwise(Convolution):
 
 
 def read_grads(layout, grads, kernel):
-    """∂x, where it was asked for, ∂w and ∂b of PyTorch's convolution_backward."""
+    """Return ∂x (if computed), ∂w and ∂b of PyTorch's convolution_backward as arrays."""
     dx, dw, db = grads
     return [*([] if dx is None else [layout.read(dx)]), layout.read(dw, kernel), layout.read(db)]
 
 
 def jax_conv_side(function, work, a, kernel_shape, first):
-    """JAX's side of y = function(x, w, b), or of its derivatives."""
+    """Return JAX's side of y = function(x, w, b), or of its derivatives."""
     if work == "forward":
         return jax_side(function, [a["x"], a["w"], a["b"]])
     dtype = a["x"].dtype
@@ -219,7 +225,10 @@ def jax_conv_side(function, work, a, kernel_shape, first):
 
 
 def onnx_images(operator, x, constants, output_shape, **attributes):
-    """ONNX Runtime's side of an operator on images, which has channels first; of convolutions it knows float32 alone."""
+    """Return ONNX Runtime's side of an operator on images, or None for float64.
+
+    ONNX Runtime stores channels first, and its convolutions support float32 only.
+    """
     if x.dtype != np.float32:
         return None
     N, rows, columns, O = output_shape

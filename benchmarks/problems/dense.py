@@ -1,4 +1,4 @@
-"""What follows the images: the dense layer, and softmax with cross-entropy."""
+"""Dense layers, and softmax with cross-entropy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.side import Side
 
 @dataclass(frozen=True)
 class Dense(Problem):
-    """A matrix of weights and a bias; backward is ∂x, ∂w and ∂b. There is one memory format."""
+    """Dense layer with a bias; backward computes ∂x, ∂w and ∂b. It has one memory format."""
 
     examples: int
     inputs: int
@@ -67,7 +67,7 @@ class Dense(Problem):
 
 @dataclass(frozen=True)
 class CrossEntropy(Problem):
-    """Mean cross-entropy of the softmax of scores, and its derivative by them: both at once, as in training."""
+    """Mean cross-entropy of the softmax, and its derivative by the scores, as in training."""
 
     examples: int
     classes: int
@@ -105,4 +105,4 @@ class CrossEntropy(Problem):
         return jax_side(jax.value_and_grad(loss), [a["logits"]])
 
     def flops(self, work, a, results):
-        return 5 * a["logits"].size  # the exponential as one
+        return 5 * a["logits"].size  # an exponential counts as one operation

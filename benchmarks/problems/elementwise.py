@@ -1,4 +1,4 @@
-"""Operators that go through the images once or twice, and are bound by memory: batch normalisation and ReLU."""
+"""Operators that memory bandwidth limits: batch normalisation and ReLU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EPS = 1e-3
 
 @dataclass(frozen=True)
 class Images(Problem):
-    """A batch of square images."""
+    """Base class for operators on a batch of square images."""
 
     images: int
     size: int
@@ -31,7 +31,7 @@ class Images(Problem):
 
 
 class ReLU(Images):
-    """max(0, x)."""
+    """ReLU, max(0, x), of each element."""
 
     def draw(self, work):
         return normal(self.dtype, x=self.shape)
@@ -58,7 +58,10 @@ class ReLU(Images):
 
 
 class BatchNorm(Images):
-    """With the statistics of the batch itself. Forward also returns them; backward takes what each library keeps of them."""
+    """Batch normalisation with the statistics of the batch itself.
+
+    Forward also returns the statistics; backward uses the statistics in the form in which each library stores them.
+    """
 
     def draw(self, work):
         C = (self.channels,)
@@ -102,7 +105,7 @@ class BatchNorm(Images):
 
 
 class BatchNormInference(Images):
-    """With a mean and a variance that are given: one multiply-add an element."""
+    """Batch normalisation with a given mean and variance: one multiply-add per element."""
 
     def draw(self, work):
         C = (self.channels,)

@@ -1,4 +1,4 @@
-"""LeNet-5's training step: the same network, first weights, batches and optimiser in each library."""
+"""LeNet-5's training step, with the same weights, batches and optimiser in each library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ SGD = dict(lr=0.01, momentum=0.9, weight_decay=5e-4)
 
 @dataclass(frozen=True)
 class LeNetStep(Problem):
-    """Forward, loss, back, update, on one batch after the other; the result that is compared is the first batch's loss."""
+    """Training steps of LeNet-5 on consecutive batches; the first batch's loss is compared.
+
+    A step consists of the forward pass, the loss, the backward pass and the update.
+    """
 
     batch_size: int
     dtype: str = "float32"
@@ -74,13 +77,19 @@ class LeNetStep(Problem):
         return Side(step)
 
     def flops(self, work, a, results):
-        """y, ∂x and ∂w take as many multiply-adds each; the first layer has no ∂x."""
+        """Return the number of floating-point operations of a step.
+
+        y, ∂x and ∂w need the same number of multiply-adds; the first layer has no ∂x.
+        """
         model = models.lenet()
         first = 28 * 28 * 6 * 25
         return 2 * self.batch_size * (3 * model.multiply_adds(SHAPE) - first)
 
     def bytes(self, work, a, results):
-        """One batch; weights, gradients and velocities. What lies between the layers need not leave the cache."""
+        """Return the number of bytes of one batch, the weights, the gradients and the velocities.
+
+        Activations between layers are not counted, because they can stay in the cache.
+        """
         return a["x"][0].nbytes + 3 * sum(p.value.nbytes for p in lenet().named_parameters().values())
 
     def small(self):
@@ -88,14 +97,14 @@ class LeNetStep(Problem):
 
 
 def lenet():
-    """The network with the weights that every library starts with."""
+    """Return LeNet-5 with the initial weights that all libraries use."""
     model = models.lenet()
     model.build(SHAPE, rng=1)
     return model
 
 
 def torch_network(source):
-    """The same network in PyTorch, with the weights of a refconv model."""
+    """Return LeNet-5 in PyTorch, with the weights of a refconv model."""
     import torch
 
     nn = torch.nn
@@ -104,7 +113,7 @@ def torch_network(source):
         *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
     )
     values = [p.value for p in source.named_parameters().values()]
-    values[4] = values[4].reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)  # flattened channels first
+    values[4] = values[4].reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)  # PyTorch flattens channels first
     with torch.no_grad():
         for parameter, value in zip(net.parameters(), values, strict=True):
             order = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[value.ndim]
@@ -113,7 +122,7 @@ def torch_network(source):
 
 
 def jax_loss(values, x, labels):
-    """The same network and its mean cross-entropy in JAX."""
+    """Return the mean cross-entropy of LeNet-5, computed with JAX."""
     import jax
     from jax import lax
 

@@ -1,4 +1,4 @@
-"""Losses of elements: the squared error and the binary cross-entropy, each with its derivative, as in training."""
+"""Losses of elements with their derivatives: squared error and binary cross-entropy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from benchmarks.side import Side
 
 @dataclass(frozen=True)
 class ElementLoss(Problem):
-    """The mean over many elements of one loss: the cross-entropy of the sigmoids if ``binary``, else the squared error."""
+    """Mean of one loss over many elements, and its derivative, as in training.
+
+    The loss is the cross-entropy of the sigmoids if ``binary``, else the squared error.
+    """
 
     elements: int
     binary: bool
@@ -48,7 +51,7 @@ class ElementLoss(Problem):
         return jax_side(jax.value_and_grad(loss), [a["x"]])
 
     def flops(self, work, a, results):
-        return (8 if self.binary else 4) * self.elements  # exponential and logarithm as one each
+        return (8 if self.binary else 4) * self.elements  # an exponential or a logarithm counts as one operation
 
     def small(self):
         return replace(self, elements=1_000)

@@ -1,4 +1,7 @@
-"""Whole networks in inference: the same layers and weights in PyTorch, made from refconv's model layer by layer."""
+"""Complete networks in inference, with the same layers and weights in each library.
+
+PyTorch's network is created from refconv's model, layer by layer.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ SIDE = 224
 
 @dataclass(frozen=True)
 class Network(Problem):
-    """Scores of a batch of images."""
+    """Scores of a batch of images, computed by a network."""
 
     model: str
     images: int
@@ -47,14 +50,14 @@ class Network(Problem):
         return Side(run)
 
     def onnxruntime(self, work, a):
-        """PyTorch writes the model down for it."""
+        """Return ONNX Runtime's side of the model that PyTorch exports, or None without PyTorch."""
         if not peers.installed("torch"):
             return None
         import torch
 
         module = torch_module(built(self.model, self.side), (self.side, self.side, 3)).eval()
         x, written = peers.CONTIGUOUS.image(a["x"]), io.BytesIO()
-        with warnings.catch_warnings():  # the exporter without further packages is to be replaced some day
+        with warnings.catch_warnings():  # the exporter that needs no further packages is deprecated
             warnings.simplefilter("ignore")
             torch.onnx.export(module, (x,), written, dynamo=False)
         shape = (self.images, *module(x).shape[1:])
@@ -64,7 +67,10 @@ class Network(Problem):
         return 2 * self.images * models.create(self.model).multiply_adds((self.side, self.side, 3))
 
     def bytes(self, work, a, results):
-        """Images and weights, once; what lies between the layers need not leave the cache."""
+        """Return the number of bytes of the images and the weights, each counted once.
+
+        Activations between layers are not counted, because they can stay in the cache.
+        """
         weights = sum(p.value.nbytes for p in built(self.model, self.side).named_parameters().values())
         return a["x"].nbytes + weights
 
@@ -74,7 +80,7 @@ class Network(Problem):
 
 @cache
 def built(name, side):
-    """The network, its averages drawn so that no batch normalisation is the identity."""
+    """Return the network, with random averages so that no batch normalisation is the identity."""
     model, rng = models.create(name), np.random.default_rng(1)
     model.build((side, side, 3), rng=1)
     for parameter_name, parameter in model.named_parameters().items():
@@ -86,7 +92,7 @@ def built(name, side):
 
 
 def torch_module(layer, shape):
-    """A layer of refconv, for one input of this shape, as a module of PyTorch with the same weights."""
+    """Return a PyTorch module with the weights of a refconv layer, for inputs of this shape."""
     import torch
 
     kind = type(layer)
@@ -114,7 +120,7 @@ def torch_module(layer, shape):
 
 
 def branches(kind, inner):
-    """Sum or Concat of modules."""
+    """Return a module that computes the sum or the concatenation of modules."""
     import torch
 
     class Branches(torch.nn.Module):
@@ -130,7 +136,7 @@ def branches(kind, inner):
 
 
 def starts_in_place(module):
-    """Whether a module would change its input: a ReLU in place at its beginning."""
+    """Return True if a module begins with a ReLU in place, which would change its input."""
     import torch
 
     while isinstance(module, torch.nn.Sequential) and len(module):
@@ -139,7 +145,7 @@ def starts_in_place(module):
 
 
 def torch_convolution(layer, shape):
-    """With the padding in front where it is the same on both sides."""
+    """Return a PyTorch module with the weights of a convolution or depthwise convolution."""
     import torch
 
     window, channels = layer.window, shape[-1]
@@ -162,7 +168,10 @@ def torch_pool(layer):
 
 
 def padded_before(module, window: Window, shape):
-    """The module with its padding: its own where it is symmetric, or else a layer of zeros in front."""
+    """Return the module with the window's padding.
+
+    Symmetric padding is set in the module itself; otherwise a layer of zeros is put before the module.
+    """
     import torch
 
     (top, bottom), (left, right) = window.pads(shape[:2])
@@ -184,7 +193,7 @@ def torch_norm(layer, channels):
 
 
 def filled(module, weights, layer):
-    """The module with these weights and the layer's bias."""
+    """Copy these weights and the layer's bias into the module, and return it."""
     import torch
 
     with torch.no_grad():
@@ -195,7 +204,7 @@ def filled(module, weights, layer):
 
 
 def flatten_channels_last():
-    """Flatten in the order in which refconv's images lie in memory."""
+    """Return a module that flattens images in refconv's order, channels last."""
     import torch
 
     class Flatten(torch.nn.Module):

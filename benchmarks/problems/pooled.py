@@ -1,4 +1,7 @@
-"""A convolution, ReLU and 2×2 max pooling, one after the other, as LeNet begins twice: as layers, so fused where they are."""
+"""Convolution, ReLU and 2×2 max pooling in sequence, as LeNet contains them twice.
+
+They are layers of a network, so a library that fuses such layers runs its fused version.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from refconv import nn
 
 @dataclass(frozen=True)
 class Pooled(Convolution):
-    """Backward is ∂x, of a first layer without it, ∂w and ∂b."""
+    """Convolution, ReLU and max pooling; backward computes ∂x (not in a first layer), ∂w and ∂b."""
 
     def draw(self, work):
         images, rows, columns, outputs = self.output_shape

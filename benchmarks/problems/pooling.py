@@ -16,7 +16,10 @@ from refconv import Window
 
 @dataclass(frozen=True)
 class MaxPooling(Problem):
-    """Square images and windows; backward takes what each library keeps of the forward pass: the winners, or x."""
+    """Max pooling of square images with square windows.
+
+    Backward uses the data that each library stores in the forward pass: the winners, or x.
+    """
 
     images: int
     size: int
@@ -70,7 +73,8 @@ class MaxPooling(Problem):
         return onnx_images("MaxPool", a["x"], {}, self.output_shape, **window)
 
     def flops(self, work, a, results):
-        return int(np.prod(self.output_shape)) * (self.window**2 if work == "forward" else 1)  # comparisons, or sums
+        # Comparisons in the forward pass, additions in the backward pass.
+        return int(np.prod(self.output_shape)) * (self.window**2 if work == "forward" else 1)
 
     def small(self):
         return replace(self, images=2, size=9)

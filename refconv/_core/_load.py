@@ -63,9 +63,9 @@ def instruction_sets() -> list[str]:
     others = any(file.suffix in (".so", ".pyd") for file in CORE.glob("isa/*/*"))
     kind = "kernels for another version of Python only" if others else "no compiled kernels"
     raise ImportError(
-        f"{CORE} has {kind}. Build them with 'pip install -e .' in a clone of refconv (needs a C compiler and some minutes) "
-        "or install only the slow loops with 'REFCONV_PURE=1 pip install -e .'. If refconv is installed elsewhere, start "
-        "Python outside of this clone."
+        f"{CORE} has {kind}. Build them with 'pip install -e .' in a clone of refconv (needs a C compiler and takes a few "
+        "minutes) or install only the slow loops with 'REFCONV_PURE=1 pip install -e .'. If refconv is installed elsewhere, "
+        "start Python outside of this clone."
     )
 
 
@@ -79,10 +79,10 @@ def _choose_isa() -> str | None:
     runnable = instruction_sets()
     if not runnable:
         return None
-    wanted = os.environ.get("REFCONV_ISA") or runnable[0]
-    if wanted not in runnable:
-        raise ImportError(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, got {wanted!r}")
-    return wanted
+    requested = os.environ.get("REFCONV_ISA") or runnable[0]
+    if requested not in runnable:
+        raise ImportError(f"REFCONV_ISA must be one of {', '.join(runnable)} on this processor, got {requested!r}")
+    return requested
 
 
 def _is_compiled() -> bool:

@@ -1,4 +1,4 @@
-"""What networks contain and compute: tables, memory, receptive fields, Gabor filters, paths of residual networks."""
+"""Analysis of networks: tables, memory, receptive fields, Gabor filters and residual paths."""
 
 from refconv.analysis.gabor import gabor, gabor_bank, gabor_layer, likest_gabor
 from refconv.analysis.paths import count_paths, deletable, path_lengths, paths, without

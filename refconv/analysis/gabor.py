@@ -1,6 +1,7 @@
-r"""Gabor functions: what simple cells of the primary visual cortex answer to, and first layers of networks learn.
+r"""Gabor functions: filters that the first layers of networks learn.
 
-A wave under a bell: it looks for an edge or a line of one direction, one width and one place.
+A Gabor function is a wave with a Gaussian envelope. As a filter it detects edges or lines of one direction, width and
+position. Simple cells of the primary visual cortex respond like such filters.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ASPECT = 0.6
 
 
 def gabor(size: int, wavelength: float, direction: float, phase: float = 0.0, aspect: float = ASPECT) -> Array:
-    r"""A Gabor function on a square of pixels, with mean 0 and norm 1.
+    r"""Return a Gabor function on a square of pixels, with mean 0 and norm 1.
 
     .. math:: g(x, y) = \exp\!\left(-\frac{x'^2 + \gamma^2 y'^2}{2 \sigma^2}\right)
               \cos\!\left(\frac{2 \pi x'}{\lambda} + \phi\right), \qquad \begin{pmatrix} x' \\ y' \end{pmatrix} =
@@ -38,11 +39,12 @@ def gabor(size: int, wavelength: float, direction: float, phase: float = 0.0, as
     wavelength : float
         λ in pixels, above 0.
     direction : float
-        θ in radians, from the rows' direction downwards: that in which the wave runs. An edge stands across it.
+        θ in radians, the direction of the wave, measured from the direction of the rows downwards. Edges and lines are
+        perpendicular to it.
     phase : float
         φ in radians.
     aspect : float
-        γ: how much shorter the bell is across the wave's direction; below 1 it is longer.
+        γ, length of the envelope along the wave divided by its length across; below 1 it is longer across.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def gabor(size: int, wavelength: float, direction: float, phase: float = 0.0, as
     Raises
     ------
     TypeError, ValueError
-        If an argument is no number, size is below 2 (one pixel with mean 0 would be 0), or wavelength is not above 0.
+        If an argument is not a number, size is below 2 (one pixel with mean 0 would be 0), or wavelength is not above 0.
 
     Examples
     --------
@@ -66,34 +68,36 @@ def gabor(size: int, wavelength: float, direction: float, phase: float = 0.0, as
     theta, phi, gamma = real("direction", direction), real("phase", phase), real("aspect", aspect)
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     along, across = x * math.cos(theta) + y * math.sin(theta), y * math.cos(theta) - x * math.sin(theta)
-    bell = np.exp(-(along**2 + (gamma * across) ** 2) / (2 * (wavelength / 2) ** 2))
-    wave: Array = bell * np.cos(2 * math.pi * along / wavelength + phi)
-    wave -= bell * (wave.sum() / bell.sum())  # even light is nothing to it
+    envelope = np.exp(-(along**2 + (gamma * across) ** 2) / (2 * (wavelength / 2) ** 2))
+    wave: Array = envelope * np.cos(2 * math.pi * along / wavelength + phi)
+    wave -= envelope * (wave.sum() / envelope.sum())  # with mean 0, the response to uniform brightness is 0
     wave /= np.linalg.norm(wave)
     return wave
 
 
 def gabor_bank(size: int = 11, directions: int = 8, wavelengths: float | Sequence[float] = WAVELENGTHS) -> Array:
-    """Gabor functions of several directions and wavelengths, even and odd, as kernels of a convolution.
+    """Return Gabor functions of several directions and wavelengths as kernels of a convolution.
+
+    For each direction and wavelength there is an even and an odd function.
 
     Parameters
     ----------
     size : int
         Height and width in pixels.
     directions : int
-        How many, evenly spread over half a turn.
+        Number of directions, evenly distributed over 180°.
     wavelengths : sequence of float
-        In pixels.
+        Wavelengths in pixels.
 
     Returns
     -------
     array (size, size, 1, directions · wavelengths · 2)
-        By direction, then wavelength, then phase.
+        The kernels, ordered by direction, then wavelength, then phase.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is not valid.
 
     Examples
     --------
@@ -110,7 +114,9 @@ def gabor_bank(size: int = 11, directions: int = 8, wavelengths: float | Sequenc
 def gabor_layer(
     size: int = 11, directions: int = 8, wavelengths: float | Sequence[float] = WAVELENGTHS, **arguments: Any
 ) -> Conv2D:
-    """A convolution layer that begins as a bank of Gabor functions, the same for each colour; arguments as of Conv2D.
+    """Create a convolution layer whose initial kernels are Gabor functions.
+
+    They are the same for each input channel. Further arguments are passed to :class:`refconv.nn.Conv2D`.
 
     >>> gabor_layer(7, directions=4, wavelengths=(4,), stride=2, padding="same").output_shape((32, 30, 3))
     (16, 15, 8)
@@ -126,7 +132,10 @@ def gabor_layer(
 
 
 class Likeness(NamedTuple):
-    """Which Gabor function a filter is likest to, and how much of its energy that explains, from 0 to 1."""
+    """Gabor function that is most similar to a filter.
+
+    ``explained`` is the fraction of the filter's energy that it explains, from 0 to 1.
+    """
 
     explained: float
     wavelength: float
@@ -136,7 +145,9 @@ class Likeness(NamedTuple):
 def likest_gabor(
     kernel: Size, directions: int = 12, wavelengths: float | Sequence[float] = (2.5, 3.0, 3.5, 4.5, 5.5, 7.0, 9.0)
 ) -> Likeness:
-    r"""How much a filter looks like a Gabor function of some direction and wavelength, of whatever phase.
+    r"""Find the Gabor function that is most similar to a filter, with any phase.
+
+    The similarity is the fraction of the filter's energy that the function explains:
 
     .. math:: \frac{\langle w, g_0 \rangle^2 + \langle w, g_{\perp} \rangle^2}{\langle w, w \rangle}
 
@@ -145,9 +156,9 @@ def likest_gabor(
     Parameters
     ----------
     kernel : array (size, size)
-        One channel of one filter; its mean does not count.
+        One channel of one filter; its mean is subtracted first.
     directions, wavelengths
-        Among which to look.
+        Directions and wavelengths to search, as in :func:`gabor_bank`.
 
     Returns
     -------
@@ -156,7 +167,7 @@ def likest_gabor(
     Raises
     ------
     TypeError, ValueError
-        If the kernel is not square, or all its values are the same; if another argument does not fit.
+        If the kernel is not square, if all its elements are equal, or if another argument is not valid.
 
     Examples
     --------
@@ -168,27 +179,27 @@ def likest_gabor(
     """
     w = np.asarray(kernel, float)
     if w.ndim != 2 or w.shape[0] != w.shape[1]:
-        raise ArgumentValueError(f"kernel must be a square of numbers, got shape {w.shape}")
-    rounding = w.size * np.finfo(float).eps * np.abs(w).mean()  # how far the mean of equal values may be from them
+        raise ArgumentValueError(f"kernel must be a square array, got shape {w.shape}")
+    rounding_error = w.size * np.finfo(float).eps * np.abs(w).mean()  # bound for the mean of equal elements
     w = w - w.mean()
-    if np.abs(w).max() <= rounding:
-        raise ArgumentValueError("kernel must have different values, but all are the same")
-    found = []
+    if np.abs(w).max() <= rounding_error:
+        raise ArgumentValueError("kernel must have at least two different elements, got equal ones")
+    candidates = []
     for direction in _angles(directions):
         for wavelength in _several(wavelengths):
             waves = np.stack([gabor(len(w), wavelength, direction, phase).ravel() for phase in PHASES], 1)
             basis, _ = np.linalg.qr(waves)
-            found.append(Likeness(float(((w.ravel() @ basis) ** 2).sum() / (w**2).sum()), wavelength, direction))
-    return max(found)
+            candidates.append(Likeness(float(((w.ravel() @ basis) ** 2).sum() / (w**2).sum()), wavelength, direction))
+    return max(candidates)
 
 
 def _angles(directions: int) -> list[float]:
-    """So many directions, evenly spread over half a turn."""
+    """Return ``directions`` angles, evenly distributed over 180°."""
     directions = integer("directions", directions)
     return [math.pi * k / directions for k in range(directions)]
 
 
 def _several(wavelengths: float | Sequence[float]) -> Sequence[float]:
     if not np.iterable(wavelengths) or not len(wavelengths):
-        raise ArgumentValueError(f"wavelengths must be at least one number in a sequence, got {wavelengths!r}")
+        raise ArgumentValueError(f"wavelengths must be a sequence of at least one number, got {wavelengths!r}")
     return wavelengths

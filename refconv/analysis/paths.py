@@ -1,12 +1,14 @@
 r"""Residual networks as collections of paths.
 
-Each block passes its input on, and adds something to it: y = x + f(x). Whoever goes from input to output chooses at each block
-to go through f or past it, so n blocks hold 2ⁿ paths. If nothing in them bends, the network *is* the sum of its paths:
+Each block adds the output of its main branch f to its input: y = x + f(x). In each block, a path from input to output goes
+either through f or along the shortcut, so a network of n blocks has 2ⁿ paths. If all f are linear, the network *is* the sum of
+its paths:
 
 .. math:: (1 + f_3)(1 + f_2)(1 + f_1) = 1 + f_1 + f_2 + f_3 + f_2 f_1 + f_3 f_1 + f_3 f_2 + f_3 f_2 f_1
 
-With ReLUs and batch normalisation it is not, and yet it behaves much like one: a block that is taken out of a trained residual
-network takes half of the paths with it, and the other half still works. A plain network has one path, which breaks.
+With ReLUs and batch normalisation this is not exact, but the network behaves similarly: removing a block from a trained
+residual network removes half of the paths, and the other half still works. A network without shortcuts has a single path, so
+removing a block makes it useless.
 """
 
 from __future__ import annotations
@@ -24,19 +26,20 @@ __all__ = ["count_paths", "deletable", "path_lengths", "paths", "without"]
 
 
 def paths(network: Layer) -> Iterator[Sequential]:
-    r"""Every way through a network of chains and sums, as a chain; the layers are the network's own.
+    r"""Return an iterator over all paths through a network of chains and sums.
 
-    Paths that take the shortcut more often come later. One that passes everything is a chain of a single ``Identity``.
+    Each path is a chain of layers, which it shares with the network. Paths that use more shortcuts come later. The path along
+    all shortcuts is a chain of a single ``Identity``.
 
     Parameters
     ----------
     network : Layer
-        Chains and sums are taken apart; everything else is a step of a path, also if it is a network in itself.
+        The network. Chains and sums are expanded; any other layer is one step of a path, even if it contains layers.
 
     Returns
     -------
     iterator of Sequential
-        One path at a time: there may be more than any memory holds.
+        One path at a time, because all paths together may not fit into memory.
 
     Examples
     --------
@@ -48,25 +51,25 @@ def paths(network: Layer) -> Iterator[Sequential]:
     Source: lecture row B9 (SOURCES.md); Veit, Wilber and Belongie, "Residual networks behave like ensembles of relatively
     shallow networks", 2016.
     """
-    return (Sequential(*steps) if steps else Sequential(Identity()) for steps in _ways(network))
+    return (Sequential(*steps) if steps else Sequential(Identity()) for steps in _layer_lists(network))
 
 
-def _ways(layer: Layer) -> Iterator[Any]:
-    """Paths as lists of layers."""
+def _layer_lists(layer: Layer) -> Iterator[Any]:
+    """Yield all paths as lists of layers."""
     if isinstance(layer, Identity):
         yield []
     elif isinstance(layer, Sum):
         for branch in layer.layers.values():
-            yield from _ways(branch)
+            yield from _layer_lists(branch)
     elif isinstance(layer, Sequential):
-        for choice in product(*(list(_ways(inner)) for inner in layer.layers.values())):
+        for choice in product(*(list(_layer_lists(inner)) for inner in layer.layers.values())):
             yield [step for steps in choice for step in steps]
     else:
         yield [layer]
 
 
 def count_paths(network: Layer) -> int:
-    """How many ways there are through a network, without walking any.
+    """Return the number of paths through a network, without enumerating them.
 
     >>> from refconv import models
     >>> count_paths(models.cifar_resnet(110)) == 2**54, count_paths(models.cifar_resnet(20, plain=True))
@@ -78,17 +81,19 @@ def count_paths(network: Layer) -> int:
 
 
 def path_lengths(network: Layer) -> Counter[int]:
-    """How many paths go through how many of the blocks: a binomial distribution.
+    """Return the number of paths of each length; for n residual blocks, binomial coefficients.
+
+    The length of a path is the number of blocks whose main branch it uses.
 
     Parameters
     ----------
     network : Layer
-        As for :func:`paths`. A block is a sum; a path goes through it, and not past it, by its first branch.
+        As for :func:`paths`. Each sum is a block, and its first branch is the main branch.
 
     Returns
     -------
     Counter
-        Number of blocks gone through -> number of paths.
+        Length -> number of paths.
 
     Examples
     --------
@@ -99,8 +104,8 @@ def path_lengths(network: Layer) -> Counter[int]:
     Source: lecture row B9 (SOURCES.md).
     """
     if isinstance(network, Sum):
-        through, *past = (path_lengths(branch) for branch in network.layers.values())
-        return sum(past, Counter({length + 1: count for length, count in through.items()}))
+        main, *shortcuts = (path_lengths(branch) for branch in network.layers.values())
+        return sum(shortcuts, Counter({length + 1: count for length, count in main.items()}))
     lengths = Counter({0: 1})
     if isinstance(network, Sequential):
         for inner in network.layers.values():
@@ -109,15 +114,17 @@ def path_lengths(network: Layer) -> Counter[int]:
 
 
 def _convolved(a: Counter[int], b: Counter[int]) -> Counter[int]:
-    """Lengths of paths that follow each other."""
-    together: Counter[int] = Counter()
+    """Return the number of concatenated paths of each length."""
+    lengths: Counter[int] = Counter()
     for (m, count), (n, times) in product(a.items(), b.items()):
-        together[m + n] += count * times
-    return together
+        lengths[m + n] += count * times
+    return lengths
 
 
 def deletable(network: Sequential, shape: Shape) -> list[str]:
-    """Dotted names of the blocks that can be taken out one at a time: all that keep the shape of what they get.
+    """Return the dotted names of the blocks that can be removed, one at a time.
+
+    These are the blocks that do not change the shape.
 
     >>> from refconv import models
     >>> deletable(models.cifar_resnet(20), (32, 32, 3))[:4]
@@ -133,14 +140,16 @@ def deletable(network: Sequential, shape: Shape) -> list[str]:
 
 
 def without(network: Layer, name: str) -> Sequential:
-    """The network without one of its blocks: a residual block leaves its shortcut, a plain one nothing.
+    """Return a network without one of its blocks.
+
+    A residual block is replaced by its shortcut, and a block without shortcut by an ``Identity``.
 
     Parameters
     ----------
     network : Sequential
-        Built or not; all other layers are shared with the result.
+        The network, built or not. It shares all other layers with the result.
     name : str
-        The block's dotted name, such as ``"stage2.block3"``.
+        Dotted name of the block, such as ``"stage2.block3"``.
 
     Returns
     -------
@@ -149,7 +158,7 @@ def without(network: Layer, name: str) -> Sequential:
     Raises
     ------
     TypeError, ValueError
-        If name is no string; if there is no layer of this name in a chain of chains.
+        If name is not a string, or if the network has no layer of this name in its nested chains.
 
     Examples
     --------
@@ -165,18 +174,18 @@ def without(network: Layer, name: str) -> Sequential:
         raise ArgumentTypeError(f"name must be a block's dotted name, got {name!r}")
     head, _, rest = name.partition(".")
     if not isinstance(network, Sequential) or head not in network.layers:
-        raise ArgumentValueError(f"name must be that of a block in a chain of {type(network).__name__}, got {name!r}")
+        raise ArgumentValueError(f"name must be the dotted name of a block in {type(network).__name__}, got {name!r}")
     inner = network.layers[head]
-    instead = without(inner, rest) if rest else _past(inner)
-    return Sequential(**{key: instead if key == head else layer for key, layer in network.layers.items()})
+    replacement = without(inner, rest) if rest else _shortcut_of(inner)
+    return Sequential(**{key: replacement if key == head else layer for key, layer in network.layers.items()})
 
 
-def _past(block: Layer) -> Layer:
-    """What is left of a block whose main branch goes."""
+def _shortcut_of(block: Layer) -> Layer:
+    """Return the shortcut of a residual block, or an ``Identity`` for a block without shortcut."""
     sums = [layer for layer in (block, *(layer for _, layer in block.named_layers())) if isinstance(layer, Sum)]
     if sums:
         return sums[0].layers["shortcut"]
-    nothing = Identity()
+    identity = Identity()
     if block.is_built:
-        nothing.parameters = {}
-    return nothing
+        identity.parameters = {}
+    return identity

@@ -1,4 +1,4 @@
-"""Receptive field: the input pixels that affect an output pixel, computed from the output back to the input."""
+"""Receptive field: the input pixels that affect an output pixel."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ __all__ = ["extent", "middle", "receptive_field"]
 
 
 def receptive_field(layer: Layer, shape: Shape) -> tuple[int, ...] | None:
-    r"""Compute the size of the input rectangle that affects the middle output pixel, padding included.
+    r"""Compute the size of the input rectangle that affects the middle output pixel.
 
-    Where paths of different length lead to a pixel, the rectangle contains all that any of them reads. For a chain of
-    windows this is :func:`refconv.receptive_field`. Every layer has its own rule, :meth:`refconv.nn.Layer.input_span`.
+    The rectangle includes padding and is computed from the output back to the input. If several paths lead to the pixel, it
+    contains all pixels that any path reads. For a chain of windows the result agrees with :func:`refconv.receptive_field`.
+    Each layer defines its own rule, :meth:`refconv.nn.Layer.input_span`.
 
     Parameters
     ----------
     layer : Layer
         A layer or a network.
     shape : tuple of int
-        One input, without the batch.
+        Shape of one input, without the batch axis.
 
     Returns
     -------
     tuple of int, or None
-        Pixels along each axis; None if the output depends on the whole input, or has no pixels. So it is for a layer
-        without a rule of its own.
+        Number of pixels along each axis. None if the output depends on the whole input or has no pixels, or if the layer
+        defines no rule.
 
     Examples
     --------
@@ -48,5 +49,5 @@ def middle(layer: Layer, output: Shape) -> Span:
 
 
 def extent(span: Span | None) -> tuple[int, ...] | None:
-    """Return the size of a rectangle; None for the whole input."""
+    """Return the size of a rectangle; None means the whole input."""
     return None if span is None else tuple(last - first + 1 for first, last in span)

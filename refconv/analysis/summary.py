@@ -1,4 +1,4 @@
-"""Networks as tables: output size, receptive field, parameters and multiply-adds of each layer."""
+"""Tables of networks: output size, receptive field, parameters and multiply-adds per layer."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ Before = Callable[[Span], Span | None]
 
 
 class Row(NamedTuple):
-    """One row of the table.
+    """Row of the table, with the figures of one layer.
 
-    ``parameters`` are the trainable ones, ``untrained`` are others: frozen ones and running averages. The receptive field
-    belongs to the middle output pixel; None is the whole input. Layers with ``training_only`` are not part of inference.
+    ``parameters`` counts trainable parameters, and ``untrained`` counts frozen parameters and running averages. The receptive
+    field belongs to the middle output pixel; None means the whole input. Layers with ``training_only`` are not used in
+    inference.
     """
 
     name: str
@@ -39,18 +40,18 @@ class Row(NamedTuple):
 
 
 def rows(model: Layer, input_shape: Shape) -> list[Row]:
-    """One row for each innermost layer, in the order of the forward pass; a layer that is used twice has two rows.
+    """Return one row for each innermost layer, in the order of the forward pass.
 
-    Its parameters count where it appears first. Receptive fields are left out.
+    A layer that is used twice has two rows, and its parameters are counted in the first. Receptive fields are not computed.
     """
     return list(_rows("", model, tuple(input_shape), set()))
 
 
 def stages(model: Layer, input_shape: Shape, depth: int = 1) -> list[Row]:
-    """One row for each layer directly inside of the network; with depth 2, for each inside of those, and so on.
+    """Return one row for each layer at a depth; depth 1 is directly inside the network.
 
-    The levels of an encoder-decoder such as U-Net are opened at any depth, so that each of their parts has a row. So are
-    :class:`refconv.nn.Heads` with its trunk, and :class:`refconv.nn.DropPath`.
+    The levels of an encoder-decoder such as U-Net are always expanded, so that each of their parts has a row.
+    :class:`refconv.nn.Heads` with its trunk and :class:`refconv.nn.DropPath` are also always expanded.
     """
     depth = integer("depth", depth)
     return list(_stages("", model, tuple(input_shape), depth - 1, lambda span: span, set(), opened=True))
@@ -60,29 +61,31 @@ def _rows(name: str, layer: Layer, shape: Shape, counted: set[int]) -> Iterator[
     inside = list(layer.children(shape))
     for inner_name, inner, at in inside:
         for row in _rows(_dotted(name, inner_name), inner, at, counted):
-            yield row._replace(training_only=row.training_only or _serves_training(inner, layer))
+            yield row._replace(training_only=row.training_only or _is_training_only(inner, layer))
     if not inside:
         yield _row(name, layer, shape, counted)
 
 
-def _serves_training(inner: Layer, layer: Layer) -> bool:
-    """True for the heads of a network: inner layers beside the one that is the network in inference."""
+def _is_training_only(inner: Layer, layer: Layer) -> bool:
+    """Return True if an inner layer is not used in inference, like an auxiliary head."""
     return layer.inference_layer is not layer and layer.inference_layer is not inner
 
 
 def _stages(
     name: str, layer: Layer, shape: Shape, depth: int, before: Before, counted: set[int], opened: bool = False
 ) -> Iterator[Row]:
-    """Rows of a layer; ``before(span)`` returns the pixels of the network's input that affect a span of the layer's input.
+    """Yield the rows of a layer.
 
-    A layer that is ``opened`` is replaced by the rows of its layers, at no cost of depth.
+    ``before(span)`` returns the pixels of the network's input that affect a span of the layer's input. A layer that is
+    ``opened`` is replaced by the rows of its inner layers without reducing the depth.
     """
     opened = opened or layer.inference_layer is not layer or _is_encoder_decoder(layer, shape)
     inside = list(_inside(layer, shape, before)) if depth or opened else []
     for inner_name, inner, at, inner_before in inside:
-        dotted, whole = _dotted(name, inner_name), inner is layer.inference_layer
-        for row in _stages(dotted, inner, at, depth - (not opened), inner_before, counted, opened=whole):
-            yield row._replace(training_only=row.training_only or _serves_training(inner, layer))
+        dotted = _dotted(name, inner_name)
+        is_trunk = inner is layer.inference_layer
+        for row in _stages(dotted, inner, at, depth - (not opened), inner_before, counted, opened=is_trunk):
+            yield row._replace(training_only=row.training_only or _is_training_only(inner, layer))
     if not inside:
         row = _row(name, layer, shape, counted)
         span = _through(before, layer, shape)(middle(layer, row.output)) if row.output[:-1] else None
@@ -90,7 +93,10 @@ def _stages(
 
 
 def _inside(layer: Layer, shape: Shape, before: Before) -> Iterator[tuple[str, Layer, Shape, Before]]:
-    """The inner layers of a layer, each with what is before it; none of a fractal, which is one row."""
+    """Yield the inner layers of a layer, each with its function ``before``.
+
+    A fractal is a single row, so nothing is yielded for it.
+    """
     if layer.wiring == "columns":
         return
     for name, inner, at in layer.children(shape):
@@ -98,23 +104,26 @@ def _inside(layer: Layer, shape: Shape, before: Before) -> Iterator[tuple[str, L
 
 
 def _is_encoder_decoder(layer: Layer, shape: Shape) -> bool:
-    """True if images become smaller inside of a layer and then larger again, but not larger than its input."""
+    """Return True if a layer enlarges images but its output is not larger than its input."""
     enlarges = any(inner.category == "up" for inner in all_layers(layer))
     return enlarges and math.prod(layer.output_shape(shape)[:-1]) <= math.prod(shape[:-1])
 
 
 def _through(before: Before, layer: Description, shape: Shape) -> Before:
-    """Return the function that ``before`` is for the layer after this one."""
+    """Return the function ``before`` for the layer that follows ``layer``."""
 
-    def further(span: Span) -> Span | None:
-        inner = layer.input_span(shape, span)
-        return None if inner is None else before(inner)
+    def before_next(span: Span) -> Span | None:
+        input_span = layer.input_span(shape, span)
+        return None if input_span is None else before(input_span)
 
-    return further
+    return before_next
 
 
 def _through_all(before: Before, layers: Sequence[Description] | None, shape: Shape) -> Before:
-    """The same for layers that follow each other; if they are unknown, any pixel of the input may have an effect."""
+    """Return the function ``before`` after a chain of layers.
+
+    If the layers are unknown (None), any pixel of the input may have an effect.
+    """
     if layers is None:
         return lambda span: None
     for layer in layers:
@@ -123,7 +132,7 @@ def _through_all(before: Before, layers: Sequence[Description] | None, shape: Sh
 
 
 def _row(name: str, layer: Layer, shape: Shape, counted: set[int]) -> Row:
-    """A row; layers that were counted before add no parameters."""
+    """Return the row of a layer; layers that are in ``counted`` add no parameters."""
     new = [(inner, at) for _, inner, at in layer.distinct_layers(shape) if id(inner) not in counted]
     counted.update(id(inner) for inner, _ in new)
     specs = [(inner, name, spec) for inner, at in new for name, spec in inner.specs(at).items() if not spec.counter]
@@ -135,7 +144,7 @@ def _row(name: str, layer: Layer, shape: Shape, counted: set[int]) -> Row:
 
 
 def _innermost(layer: Layer, shape: Shape) -> int:
-    """How many layers without layers inside there are in a layer; 0 if it is one of these itself."""
+    """Return the number of innermost layers in a layer; 0 if it contains no layers."""
     return sum(_innermost(inner, at) or 1 for _, inner, at in layer.children(shape))
 
 
@@ -144,31 +153,31 @@ def _dotted(name: str, inner: str) -> str:
 
 
 def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None = None, form: str = "text") -> None:
-    """Print a table of the layers of a network: output sizes, parameters, multiply-adds and memory.
+    """Print a table of a network's layers: output sizes, parameters, multiply-adds and memory.
 
-    Parameters are the trainable ones; others, frozen ones and the running averages of batch normalisation, have a column
-    of their own. Layers that inference does not run, such as auxiliary heads, have a total of their own. Nothing is
-    allocated, so the largest network can be shown.
+    The column of parameters counts trainable parameters. Frozen parameters and the running averages of batch normalisation are
+    counted in a separate column. Layers that are not used in inference, such as auxiliary heads, have a separate total. No
+    array is allocated, so the table can be printed for a network of any size.
 
     Parameters
     ----------
     model : Layer
         The network; it need not be built.
     input_shape : tuple of int, optional
-        One input, without the batch; by default the shape that ``build`` got.
+        Shape of one input, without the batch axis; by default the argument of ``build``.
     depth : int, optional
-        A row for each layer at this depth, 1 being those directly in the network, with the receptive field of its middle
-        output pixel; the levels of an encoder-decoder such as U-Net are opened at any depth. Without, a row for each
-        innermost layer.
+        Depth of the layers with a row, 1 being the layers directly inside the network. Each row then includes the receptive
+        field of the middle output pixel. The levels of an encoder-decoder such as U-Net are expanded at any depth. By default
+        there is a row for each innermost layer.
     form : str
-        "text", "markdown" or "csv", the last with bare numbers and without totals.
+        "text", "markdown" or "csv", which has plain numbers and no totals.
 
     Raises
     ------
     RuntimeError
         If the network is not built and ``input_shape`` is not given.
     ValueError
-        If some layer cannot take the input that reaches it, or there is no such form.
+        If a layer does not accept its input, or ``form`` is unknown.
 
     Examples
     --------
@@ -191,24 +200,24 @@ def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None
     shape = built_shape(model) if input_shape is None else tuple(input_shape)
     if shape is None:
         raise RuntimeError(f"{short_repr(model)} is not built: call summary with its input_shape, or build(input_shape) first")
-    found = rows(model, shape) if depth is None else stages(model, shape, depth)
+    table = rows(model, shape) if depth is None else stages(model, shape, depth)
     fields = depth is not None
     if form == "csv":
-        echo(_csv(found, COLUMNS if fields else COLUMNS[:-1]))
+        echo(_csv(table, COLUMNS if fields else COLUMNS[:-1]))
     else:
-        untrained = any(row.untrained for row in found)
+        untrained = any(row.untrained for row in table)
         shown = [k for k, column in enumerate(COLUMNS) if (column != UNTRAINED or untrained) and (column != FIELD or fields)]
-        lines = [[line[k] for k in shown] for line in _cells(shape, found)]
-        echo("\n".join([*FORMS[form](lines), "", _memory(model, shape, found)]))
+        lines = [[line[k] for k in shown] for line in _cells(shape, table)]
+        echo("\n".join([*FORMS[form](lines), "", _memory(model, shape, table)]))
 
 
 UNTRAINED, FIELD = "not trained", "receptive field"
 COLUMNS = ("name", "layer", "output", "parameters", UNTRAINED, "multiply-adds", FIELD)
-LEFT = 3  # columns of text and sizes; numbers are aligned at their right
+LEFT = 3  # number of left-aligned columns, with text and sizes; the other columns contain right-aligned numbers
 
 
 def _text(lines: list[list[str]]) -> Iterator[str]:
-    """Aligned columns, with rules below the head and above the totals."""
+    """Yield the lines of aligned columns, with rules below the head and above the totals."""
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     rule = ["─" * width for width in widths]
     totals = next(k for k, line in enumerate(lines) if line[0] == TOTAL)
@@ -222,11 +231,11 @@ def _markdown(lines: list[list[str]]) -> Iterator[str]:
     yield from (head, f"| {' | '.join('---' if k < LEFT else '---:' for k in range(len(lines[0])))} |", *body)
 
 
-def _csv(found: list[Row], columns: Sequence[str]) -> str:
+def _csv(table: list[Row], columns: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    for row in found:
+    for row in table:
         field = by(row.receptive_field or ())
         values = (row.name, row.layer, by(row.output), row.parameters, row.untrained, row.multiply_adds, field)
         writer.writerow(values[: len(columns)])
@@ -237,27 +246,30 @@ FORMS = {"text": _text, "markdown": _markdown}
 TOTAL = "total"
 
 
-def _cells(input_shape: Shape, found: list[Row]) -> list[tuple[str, ...]]:
-    """All lines as text: the head, the input, the rows, and the totals in inference and of what only training runs."""
+def _cells(input_shape: Shape, table: list[Row]) -> list[tuple[str, ...]]:
+    """Return the head, the input, the rows and the totals as lists of text.
+
+    The first total is for inference, and the second for layers that are used only in training.
+    """
     lines: list[tuple[str, ...]] = [COLUMNS, ("input", "", _size(input_shape), "", "", "", "")]
-    for row in found:
+    for row in table:
         field = "all" if row.receptive_field is None else _size(row.receptive_field)
         lines.append((short_name(row.name), row.layer, _size(row.output), *_numbers([row]), field))
-    lines.append((TOTAL, "", "", *_numbers([row for row in found if not row.training_only]), ""))
-    if aside := [row for row in found if row.training_only]:
-        lines.append(("only in training", "", "", *_numbers(aside), ""))
+    lines.append((TOTAL, "", "", *_numbers([row for row in table if not row.training_only]), ""))
+    if only_training := [row for row in table if row.training_only]:
+        lines.append(("only in training", "", "", *_numbers(only_training), ""))
     return lines
 
 
-def _numbers(found: list[Row]) -> list[str]:
-    return [f"{sum(getattr(row, column) for row in found):,}" for column in ("parameters", "untrained", "multiply_adds")]
+def _numbers(table: list[Row]) -> list[str]:
+    return [f"{sum(getattr(row, column) for row in table):,}" for column in ("parameters", "untrained", "multiply_adds")]
 
 
-def _memory(model: Layer, input_shape: Shape, found: list[Row]) -> str:
-    """The memory in float32, which has four bytes an element; only parameters of inference are counted."""
-    weights = sum(row.parameters + row.untrained for row in found if not row.training_only)
+def _memory(model: Layer, input_shape: Shape, table: list[Row]) -> str:
+    """Return a line about the memory in float32; only the parameters for inference are counted."""
+    weights = sum(row.parameters + row.untrained for row in table if not row.training_only)
     numbers = weights, model.all_activations(input_shape), model.peak_activations(input_shape)
-    parameters, training, at_once = (storage(4 * n) for n in numbers)
+    parameters, training, at_once = (storage(4 * n) for n in numbers)  # four bytes per element
     return (
         f"memory in float32: parameters {parameters}; activations of one input {training} in training, "
         f"{at_once} at once in inference"
@@ -265,7 +277,7 @@ def _memory(model: Layer, input_shape: Shape, found: list[Row]) -> str:
 
 
 def storage(n: int) -> str:
-    """Return a number of bytes in the largest unit of which there is one.
+    """Return a number of bytes as text, in the largest suitable unit.
 
     >>> storage(624), storage(42336), storage(102228128)
     ('624 bytes', '41.3 KiB', '97.5 MiB')

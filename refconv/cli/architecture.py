@@ -21,10 +21,10 @@ def add_architecture(parser: Parser) -> None:
 
     add = parser.add_argument
     add("model", type=model_name, metavar="MODEL", help=f"one of: {', '.join(models.names())}")
-    add("--small", action="store_true", help="the small variant, which trains on a laptop")
+    add("--small", action="store_true", help="use the small variant, which trains on a laptop")
     add("--input", type=size, metavar="HxW", help="input size, or HxWxC (default: as in the paper)")
     add("--classes", type=positive, metavar="N", help="number of classes")
-    add("--width", type=real, metavar="X", help="multiply the numbers of filters by X")
+    add("--width", type=real, metavar="X", help="multiply the number of filters of each layer by X")
     add("--style", metavar="STYLE", help="variant of lenet, alexnet or googlenet: the paper's, or a later one")
 
 
@@ -45,7 +45,7 @@ def model_name(text: str) -> str:
         return models.canonical_name(text)
     except ValueError as error:
         _, got, advice = str(error).partition(f"got {text!r}")
-        raise argparse.ArgumentTypeError(f"must be a network that --help lists, {got}{advice}") from None
+        raise argparse.ArgumentTypeError(f"must be one of the networks listed by --help, {got}{advice}") from None
 
 
 def variant(model: str, small: bool) -> str:

@@ -12,7 +12,7 @@ __all__ = ["Command", "Failure"]
 
 
 class Failure(Exception):  # noqa: N818 - an outcome of a run, not a bug in the program
-    """Error of a command that ends without a result, for instance because the loss is not finite.
+    """Error of a command that ends without a result, such as a run whose loss is not finite.
 
     Its message is printed in one line.
     """

@@ -16,8 +16,8 @@ DESCRIPTION = """\
 Draw an architecture: the outputs of its stages as volumes, and one block of each kind as boxes and arrows. A U-Net is drawn in
 the shape of a U.
 
-The edges of a volume show the image size, and its thickness shows the number of channels. Both are on a root scale, so that
-the small last stages remain visible next to the first ones.
+The edges of a volume grow with the image size, and its thickness grows with the number of channels. Both grow less than
+proportionally, so that the small last stages remain visible next to the first ones.
 """
 
 

@@ -50,7 +50,7 @@ def _adjoints(names: Sequence[str], form: str) -> str:
 
 
 def text(names: Sequence[str] = ()) -> str:
-    """Return each statement with its loops, kernels, tests and evidence; paths have line numbers."""
+    """Return each statement with its loops, kernels, tests and evidence, with line numbers."""
     from refconv.verify.lectures.index import root, select
     from refconv.verify.lectures.statements import STATEMENTS
 
@@ -100,7 +100,7 @@ def _places(loop: Loop) -> list[str]:
 
 
 def _file_pattern(files: Sequence[str]) -> str:
-    """Return one pattern for files that differ in one folder: tests/{reference,ops}/test_conv.py."""
+    """Return a pattern for files that differ in one folder: tests/{reference,ops}/test_conv.py."""
     folders = [file.split("/")[1] for file in files]
     return f"tests/{{{','.join(folders)}}}/{files[0].split('/')[2]}" if len(files) > 1 else "".join(files)
 

@@ -13,7 +13,7 @@ __all__ = ["Parser", "did_you_mean"]
 
 
 class Parser(argparse.ArgumentParser):
-    """``ArgumentParser`` that prints an error and how to get help, but no summary of all options.
+    """``ArgumentParser`` that prints an error in one line, without a summary of all options.
 
     Options must be written in full, because an abbreviation would become ambiguous when an option with the same beginning is
     added.

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-Compare the figures that papers, lectures and other libraries give for the architectures with our counts.
+Compare the numbers that papers, lectures and other libraries print for the architectures with our counts.
 
-A figure is equal if it matches the count to the last printed digit, rounded or truncated. If it differs, the reason is
+A number is equal if it matches the count to the last printed digit, rounded or truncated. If it differs, the reason is
 printed: an error in the paper, or a difference between the paper's network and the one in common use. The exit status is 1 if
-a figure differs for an unknown reason.
+a number differs for an unknown reason.
 """
 
 HEAD = ("", "printed", "counted", "verdict")
@@ -76,4 +76,4 @@ def _markdown(title: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-COMMAND = Command("tables", "compare the papers' figures with our counts", DESCRIPTION, add_arguments, run)
+COMMAND = Command("tables", "compare the numbers in the papers with our counts", DESCRIPTION, add_arguments, run)

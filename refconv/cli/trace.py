@@ -44,9 +44,9 @@ def add_arguments(parser: Parser) -> None:
         help="same, valid, …; N; NxN; or before:after for each axis, N:NxN:N",
     )
     add("--groups", type=positive, metavar="N", help="number of groups")
-    add("--mode", **one_of("valid", "same", "full"), help="mode of a plain convolution")
-    for name in ("ceil-mode", "count-include-pad"):
-        add(f"--{name}", action="store_true", default=None, help="option of pooling operators")
+    add("--mode", **one_of("valid", "same", "full"), help="output size of convolve2d and similar operators")
+    add("--ceil-mode", action="store_true", default=None, help="round the output size up (pooling)")
+    add("--count-include-pad", action="store_true", default=None, help="count padding in the mean (average pooling)")
     add("--seed", type=seed, default=0, metavar="N", help="seed of the random integers (default: %(default)s)")
     for name in ARRAYS:
         add(f"--{name}", metavar="FILE", help=f"your own array {name}, written by numpy.save; channels last")

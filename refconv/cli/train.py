@@ -68,9 +68,17 @@ def _add_data(add: Callable[..., Any]) -> None:
     )
     add("--epochs", type=positive, default=3, metavar="N", help="passes over the data (default: %(default)s)")
     add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
-    add("--seed", type=seed, default=0, metavar="N", help="seed for weights, order and drawn digits (default: %(default)s)")
-    add("--images", type=positive, metavar="N", help="training images (default: 30000 digits, or all of MNIST)")
-    add("--test-images", type=positive, metavar="N", help="test images (default: 5000 digits, or all 10000 of MNIST)")
+    add(
+        "--seed",
+        type=seed,
+        default=0,
+        metavar="N",
+        help="seed for weights, image order and drawn digits (default: %(default)s)",
+    )
+    add("--images", type=positive, metavar="N", help="number of training images (default: 30000 digits, or all of MNIST)")
+    add(
+        "--test-images", type=positive, metavar="N", help="number of test images (default: 5000 digits, or all 10000 of MNIST)"
+    )
     add("--validation", type=fraction, metavar="X", help="fraction of the training images kept for validation")
     add(
         "--augment",

@@ -38,7 +38,7 @@ def load(options: Namespace) -> tuple[Examples, Examples | None, Examples]:
             warnings.simplefilter("always")
             training = _first(options.images, load_set("train"), "--images", options)
             test = _first(options.test_images, load_set("test"), "--test-images", options)
-        for warning in caught:  # each is about a file whose checksum is unknown
+        for warning in caught:  # warnings about files whose checksum is unknown
             say(f"{warning.message}")
     if not options.validation:
         return training, None, test

@@ -149,7 +149,7 @@ def _save(folder: Path, options: Namespace, model: Layer, history: History, test
 
 
 def _save_diverged(folder: Path, options: Namespace, error: Diverged, test: data.Batches) -> str:
-    """Save the history and the plot of a diverged run, and return a description of the saved files.
+    """Save the history and the plot of a diverged run, and describe the saved files in a phrase.
 
     The model is not saved, because its weights are useless.
     """

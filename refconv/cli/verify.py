@@ -15,10 +15,10 @@ if any case is refuted.
 
   symbolic  the derivative that sympy computes from the forward loop equals the derivative loop
   numeric   central differences agree with the derivative
-  adjoint   the forward function and its derivative are adjoint, in exact fractions
+  adjoint   the backward function is the transpose of the forward function, exactly in fractions
   parity    loops and compiled kernels agree on cases drawn by hypothesis
-  oracle    results agree with literal tables of paddings, sizes and divisors; worked examples; SciPy; and, if installed,
-            PyTorch, JAX, ONNX Runtime and the ONNX operator tests
+  oracle    results agree with hand-written tables of paddings, sizes and divisors; worked examples; SciPy; and, if
+            installed, PyTorch, JAX, ONNX Runtime and the ONNX operator tests
 
 Each ✓ is followed by the number of cases and the largest error. Cases that were not compared are counted below the table,
 with the reason.

@@ -363,19 +363,19 @@ def _sources(
 
     Returns the source position of each pixel, rows and columns, in an array (2, groups, H, W).
     """
-    turn, slant = rng.uniform(-1, 1, (2, groups)) * np.array([[angle], [shear]])
-    tall, wide = rng.uniform(1 - zoom, 1 + zoom, (2, groups))
-    cos, sin = np.cos(turn), np.sin(turn)
-    matrix = np.stack([[tall * cos, -wide * sin], [tall * sin + slant, wide * cos]]).astype(np.float32)
+    rotation, slant = rng.uniform(-1, 1, (2, groups)) * np.array([[angle], [shear]])
+    y_scale, x_scale = rng.uniform(1 - zoom, 1 + zoom, (2, groups))
+    cos, sin = np.cos(rotation), np.sin(rotation)
+    matrix = np.stack([[y_scale * cos, -x_scale * sin], [y_scale * sin + slant, x_scale * cos]]).astype(np.float32)
     centre = np.array([(n - 1) / 2 for n in size])
     y, x = (np.arange(n, dtype=np.float32) - np.float32(c) for n, c in zip(size, centre, strict=True))
     offset = (centre[:, None] + rng.uniform(-move, move, (2, groups))).astype(np.float32)
     across, down, offset = (part[..., None, None] for part in (matrix[:, 1], matrix[:, 0], offset))
     field = (down * y[:, None] + offset) + across * x
     if elastic:
-        bumps = [gaussians(n, sigma) for n in size]
-        noise = rng.standard_normal((2, groups, *(b.shape[1] for b in bumps)), np.float32)
-        field += np.float32(elastic) * (bumps[0] @ noise @ bumps[1].T)
+        curves = [gaussians(n, sigma) for n in size]
+        noise = rng.standard_normal((2, groups, *(c.shape[1] for c in curves)), np.float32)
+        field += np.float32(elastic) * (curves[0] @ noise @ curves[1].T)
     return field
 
 
@@ -386,16 +386,18 @@ def _gather(images: Array, field: Array, share: int) -> Array:
     large as float32; positions are rounded to 1/128 of a pixel.
     """
     _, groups, height, width = field.shape
-    count, tall, pitch = len(images), height + 3, width + 3
-    framed = np.zeros((groups * share, tall, pitch, images[0, 0, 0].size), np.int16)  # with a margin of background
-    framed[:count, 1:-2, 1:-2] = images.reshape(count, height, width, -1)
-    grouped = np.moveaxis(framed.reshape(groups, share, -1, framed.shape[-1]), 1, 2)
-    pixels = np.ascontiguousarray(grouped).reshape(groups * tall * pitch, -1)
-    places = np.rint(128 * field).astype(np.intp) + 128
-    places = np.clip(places, 0, 128 * np.array([height + 1, width + 1]).reshape(2, 1, 1, 1))
-    (top, left), parts = places >> 7, (places & 127).astype(np.int16)
-    down, right = (t.reshape(-1, 1).repeat(pixels.shape[1], 1) for t in parts)
-    first = ((np.arange(groups)[:, None, None] * tall + top) * pitch + left).reshape(-1)
+    count = len(images)
+    padded_height, pitch = height + 3, width + 3
+    padded = np.zeros((groups * share, padded_height, pitch, images[0, 0, 0].size), np.int16)  # with a margin of background
+    padded[:count, 1:-2, 1:-2] = images.reshape(count, height, width, -1)
+    grouped = np.moveaxis(padded.reshape(groups, share, -1, padded.shape[-1]), 1, 2)
+    pixels = np.ascontiguousarray(grouped).reshape(groups * padded_height * pitch, -1)
+    positions = np.rint(128 * field).astype(np.intp) + 128
+    positions = np.clip(positions, 0, 128 * np.array([height + 1, width + 1]).reshape(2, 1, 1, 1))
+    top, left = positions >> 7
+    fractions = (positions & 127).astype(np.int16)
+    down, right = (t.reshape(-1, 1).repeat(pixels.shape[1], 1) for t in fractions)
+    first = ((np.arange(groups)[:, None, None] * padded_height + top) * pitch + left).reshape(-1)
 
     def row(start: Array) -> Array:
         return _between(pixels.take(start, 0), pixels.take(start + 1, 0), right)

@@ -145,7 +145,9 @@ class Batches:
         return f"Batches({len(self.images)} examples of {example}, batch_size={self.batch_size})"
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        count, first, self._done = len(self.images), self._done, 0
+        count = len(self.images)
+        first = self._done
+        self._done = 0
         order = self.rng.permutation(count) if self.shuffle else np.arange(count)
         seed = int(self.rng.integers(2**63)) if self.augment is not None else 0
         for k in range(first, len(self)):

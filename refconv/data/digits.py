@@ -108,9 +108,9 @@ _BEND = 0.013  # coefficients of the quadratic map of the plane, per unit of the
 _WIDTH = 0.2  # logarithm of width over height
 _TURN = 0.2  # rotation, in radians
 _SLANT_MEAN, _SLANT = 0.15, 0.22  # slant to the right, x per y; the mean is about 9 degrees
-_RADIUS_MEDIAN, _RADIUS = 1.25, 0.33  # median radius of a pen, in pixels; logarithm of a pen's ratio to the median
+_RADIUS_MEDIAN, _RADIUS = 1.25, 0.33  # radius of a pen: median in pixels, and variation of its logarithm
 _EDGE_WIDTH = 0.6, 1.2  # width across which an edge fades, in pixels
-_PRESSURE = 0.2  # logarithm of the ratio of the radius along the path to the pen's own radius
+_PRESSURE = 0.2  # variation of the logarithm of the radius along the path
 _MIN_RADIUS, _MAX_RADIUS = 0.4, 2.6  # pixels
 
 _CHUNK = 200  # digits drawn together, always this number, so that no digit depends on n
@@ -283,7 +283,7 @@ def _centre(boxes: Array) -> Array:
 
 
 class _Alphabet(NamedTuple):
-    """The table of styles as arrays, with a row for each style."""
+    """Table of styles as arrays, with a row for each style."""
 
     cumulative: Array  # (styles,): digit + cumulative frequency of its styles up to this one, at most digit + 1
     stations: Array  # (styles, 2, stations), padded with zeros

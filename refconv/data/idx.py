@@ -126,7 +126,7 @@ def _decode_header(content: bytes, source: str | os.PathLike[str]) -> tuple[np.d
 
 
 def write_idx(path: str | os.PathLike[str], array: Array) -> None:
-    """Write an array as an idx file, compressed with gzip if the name ends in ``.gz``.
+    r"""Write an array as an idx file, compressed with gzip if the name ends in ``.gz``.
 
     The same array always gives the same bytes, because the gzip header contains no date.
 
@@ -150,7 +150,7 @@ def write_idx(path: str | os.PathLike[str], array: Array) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_idx(f"{folder}/labels", np.array([7, 2, 1], np.uint8))
     ...     Path(folder, "labels").read_bytes()
-    b'\\x00\\x00\\x08\\x01\\x00\\x00\\x00\\x03\\x07\\x02\\x01'
+    b'\x00\x00\x08\x01\x00\x00\x00\x03\x07\x02\x01'
     """
     array = np.asarray(array)
     codes = {dtype.newbyteorder("="): code for code, dtype in _DTYPES.items()}

@@ -171,7 +171,7 @@ def load_mnist(split: str = "train", root: str | os.PathLike[str] | None = None,
         If a file is missing, and `download` is False or every mirror failed. The message explains what to do.
     BadDataFile
         If a file is not MNIST's file of this name, and no correct copy is found or downloaded. The message describes the
-        wrong file, which is never changed.
+        wrong file. Only a wrong file in refconv's own cache is replaced by a download.
     ValueError
         If the split does not exist.
 

@@ -126,7 +126,7 @@ def _download_missing(
     target = folder / f"{file.name}.gz"
     try:
         if not download:
-            raise DataNotFound("Downloading is off (download=False).")
+            raise DataNotFound("Downloads are disabled (download=False).")
         if target.exists() and not _is_in_cache(target):
             raise DataNotFound(f"{target} exists and is not overwritten.")
         return _download(data_set, file, folder)
@@ -170,7 +170,7 @@ def _download(data_set: DataSet, file: DataFile, folder: Path) -> bytes:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (ImportError, OSError) as error:
-        raise DataNotFound(f"It cannot be downloaded into {folder}: {error}") from error
+        raise DataNotFound(f"The file cannot be downloaded into {folder}: {error}") from error
     failures = []
     for mirror in data_set.mirrors:
         url = f"{mirror.rstrip('/')}/{file.name}.gz"

@@ -1,5 +1,7 @@
 """Mean and standard deviation of each channel, and normalisation of images."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import Any

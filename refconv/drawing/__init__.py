@@ -1,4 +1,4 @@
-"""Diagrams of architectures and plots of training runs, as the bytes of PNG or SVG files."""
+"""Diagrams of architectures and plots of training runs, as bytes of PNG or SVG files."""
 
 from refconv.drawing.picture import architecture_picture
 from refconv.drawing.training import confusion_picture, lr_range_picture, training_picture

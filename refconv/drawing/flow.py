@@ -14,17 +14,20 @@ from refconv.nn.layer import Layer
 
 __all__ = ["Node", "beside", "draw", "node"]
 
-LINE = 0.27  # height of a line of text; all sizes here are in inches
-LETTER = 0.092
-GAP = 0.3  # between boxes that follow each other
-BESIDE = 0.28  # between branches
+# All lengths are in inches.
+LINE = 0.27  # height of a line of text
+LETTER = 0.092  # width of a letter
+GAP = 0.3  # distance between consecutive boxes
+BESIDE = 0.28  # distance between parallel branches
 JOIN = 0.18  # half the height of a join
-MOST_LINES = 7  # in the box of a layer whose inner layers are listed
+MOST_LINES = 7  # number of lines in the box of a layer whose inner layers are listed
 
 
 @dataclass
 class Node:
-    """A piece of a diagram; ``parts`` follow each other in a chain and are side by side in branches.
+    """Piece of a diagram, which may consist of smaller pieces.
+
+    Its ``parts`` are below each other in a chain, and side by side in branches.
 
     Its input and output are on a vertical axis; ``left`` and ``right`` are the distances from the axis to its sides.
     """
@@ -35,9 +38,9 @@ class Node:
     text: list[str] = field(default_factory=list)
     category: str = ""
     parts: list[Node] = field(default_factory=list)
-    join: str = ""  # text where branches are joined
-    dashed: str = ""  # text of a frame around it
-    columns: Fractal | None = None  # a fractal; its only part is the box of one layer
+    join: str = ""  # text at the join of branches
+    dashed: str = ""  # text of a dashed frame around the piece
+    columns: Fractal | None = None  # a fractal, whose only part is the box of one layer
 
     @property
     def width(self) -> float:
@@ -45,12 +48,12 @@ class Node:
 
     @property
     def parts_at_once(self) -> bool:
-        """True if it begins with a fork."""
+        """Flag that is True if the piece starts with a fork."""
         return bool(self.join or self.columns) or (bool(self.parts) and not self.dashed and self.parts[0].parts_at_once)
 
 
 def node(layer: Layer) -> Node:
-    """Return the piece for a layer and its inner layers, drawn as its ``wiring`` says."""
+    """Return the piece for a layer and its inner layers, according to its ``wiring``."""
     choice(f"wiring of {type(layer).__name__}", layer.wiring, tuple(WIRINGS))
     return WIRINGS[layer.wiring](layer)
 
@@ -60,7 +63,10 @@ def _inside(layer: Layer) -> list[Layer]:
 
 
 def _of_box(layer: Layer) -> Node:
-    """A box with the caption; how its inner layers are connected is not known, so they are listed below it."""
+    """Return a box with the caption of a layer.
+
+    The connections of its inner layers are unknown, so the inner layers are listed below the caption.
+    """
     lines = [layer.caption(), *(inner.caption() for inner in _inside(layer))]
     return _box(lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], "…"], layer.category)
 
@@ -70,7 +76,7 @@ def _of_line(layer: Layer) -> Node:
 
 
 def _of_chain(layer: Layer) -> Node:
-    return _chain(_merged(_flat(layer))) if _inside(layer) else _of_line(layer)
+    return _chain(_merged(_flattened(layer))) if _inside(layer) else _of_line(layer)
 
 
 def _of_branches(layer: Layer) -> Node:
@@ -82,13 +88,16 @@ def _of_frame(layer: Layer) -> Node:
     return Node(inside.left + 0.2, inside.right + 0.2, inside.height + 0.5, parts=[inside], dashed=layer.caption())
 
 
-def _flat(layer: Layer) -> list[Layer]:
-    """The layers of chains in chains as one chain."""
-    return [inner for part in _inside(layer) for inner in _flat(part)] if layer.wiring == "chain" else [layer]
+def _flattened(layer: Layer) -> list[Layer]:
+    """Return the layers of nested chains as one list."""
+    return [inner for part in _inside(layer) for inner in _flattened(part)] if layer.wiring == "chain" else [layer]
 
 
 def _merged(layers: list[Layer]) -> list[Node]:
-    """Boxes for layers. A layer that is a part of the one before it is written in its box, as a second line."""
+    """Return boxes for layers.
+
+    A layer that is drawn as part of the previous one is written as a second line in its box.
+    """
     boxes: list[Node] = []
     for layer in layers:
         if follows(layer) and boxes and boxes[-1].text:
@@ -131,7 +140,10 @@ def _chain(parts: list[Node]) -> Node:
 
 
 def _branches(parts: list[Node], join: str) -> Node:
-    """The axis of a sum goes through its first branch, so that the shortcut is beside it; other axes are in the middle."""
+    """Return parallel branches with a join.
+
+    The axis of a sum goes through its first branch, so that the shortcut is at its side. Other axes are in the middle.
+    """
     width = sum(part.width for part in parts) + BESIDE * (len(parts) - 1)
     left = parts[0].left if join == "+" else width / 2
     return Node(left, width - left, max(part.height for part in parts) + 2 * (GAP + JOIN), parts=parts, join=join)
@@ -158,7 +170,7 @@ def draw(axes: Axes, piece: Node, x: float, top: float) -> float:
 
 
 def connect(axes: Axes, following: Node, start: Point, end: Point) -> None:
-    """Draw an arrow to the next piece, or a line if it begins with a fork, whose branches have arrows."""
+    """Draw an arrow to the next piece, or a line if the next piece starts with a fork."""
     if following.parts_at_once:
         line(axes, [start, end])
     else:
@@ -189,7 +201,7 @@ def _draw_dashed(axes: Axes, piece: Node, x: float, top: float) -> float:
 
 
 def _draw_branches(axes: Axes, piece: Node, x: float, top: float) -> float:
-    """Draw lines from a fork to all branches, the branches, and lines from their ends to the join."""
+    """Draw branches, with lines from a fork to the branches and from their ends to the join."""
     fork, at = top - GAP / 2, x - piece.left
     bottom = top - piece.height
     centre = bottom + JOIN
@@ -235,7 +247,10 @@ def arrow(axes: Axes, start: Point, end: Point) -> None:
 
 
 def _of_columns(layer: Fractal) -> Node:
-    """The columns of a fractal block, the deepest at the right, with a bar wherever several end together."""
+    """Return the columns of a fractal block, the deepest one at the right.
+
+    A bar is drawn wherever several columns end together.
+    """
     box = node(next(iter(layer.layers.values())))
     half = (layer.columns * box.width + (layer.columns - 1) * BESIDE) / 2
     return Node(half, half, layer.rows * (box.height + 2 * (GAP + JOIN)), parts=[box], columns=layer)

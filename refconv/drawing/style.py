@@ -9,9 +9,9 @@ from refconv.typing import Shape
 
 __all__ = ["COLOURS", "INK", "PALETTE", "Axes", "Block", "Point", "colour", "follows"]
 
-Axes = Any  # of matplotlib, which is optional and has no types of its own
+Axes = Any  # a matplotlib.axes.Axes; matplotlib is optional and has no type annotations
 Point = tuple[float, float]
-Block = tuple[str, Layer, Shape]  # name, layer, shape of its input
+Block = tuple[str, Layer, Shape]  # name, layer, input shape
 
 INK = "#222222"
 
@@ -19,7 +19,8 @@ INK = "#222222"
 # and yellow.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
-# Fill by category of a layer: light, for dark text. Blue and orange are distinguishable with colour blindness.
+# Fill colours by category of the layer. They are light, because the text is dark. Blue and orange are distinguishable with
+# colour blindness.
 COLOURS = {
     "input": "#DDDDDD",
     "conv": "#A6CEE3",
@@ -33,10 +34,13 @@ FOLLOWERS = ("norm", "activation", "dropout")
 
 
 def colour(category: str) -> str:
-    """Return the fill of a layer of this category; "other" if it has no colour of its own."""
+    """Return the fill colour for a category of layers, by default the colour of "other"."""
     return COLOURS.get(category, COLOURS["other"])
 
 
 def follows(layer: Layer) -> bool:
-    """True if a layer is drawn as a part of the layer before it: a normalisation, an activation or dropout."""
+    """Return True if a layer is drawn as part of the layer before it.
+
+    This applies to normalisations, activations and dropout.
+    """
     return layer.category in FOLLOWERS

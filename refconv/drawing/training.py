@@ -1,4 +1,4 @@
-"""Plots of training: curves with the misclassified images, the confusion matrix, and the learning-rate range test."""
+"""Plots of training: curves, misclassified images, confusion matrix and learning-rate test."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ def training_picture(
     predictions: Array | None = None,
     title: str = "",
 ) -> bytes:
-    """Plot the curves of loss and first metric, and below them the first misclassified test images, as a PNG.
+    """Plot the training curves and the first misclassified test images as a PNG.
+
+    There is a curve of the loss and a curve of the first metric.
 
     Parameters
     ----------
     history : History
-        The result of :func:`refconv.training.fit`. Validation and test have curves of their own if they were measured.
+        Result of :func:`refconv.training.fit`. Validation and test have separate curves if they were measured.
     images : array (N, H, W), uint8, optional
-        The test images; without them there are curves alone.
+        The test images; without them, only the curves are plotted.
     labels, predictions : integer arrays (N,), optional
         The classes and the predicted classes; predictions are None if the run ended before its first test.
     title : str
@@ -57,7 +59,7 @@ def training_picture(
 
     Source: lecture rows M2 and F20 (SOURCES.md).
     """
-    # Without pyplot, which needs a display and keeps global state.
+    # pyplot is not used, because it needs a display and has global state.
     figures = need("matplotlib.figure", "train", "drawing a picture")
     if images is None or labels is None:
         figure = figures.Figure(figsize=(10, 3.8), dpi=120, layout="constrained")
@@ -75,13 +77,13 @@ def training_picture(
 def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, title: str = "") -> bytes:
     """Plot a confusion matrix, the number of images of each class by predicted class, as a PNG.
 
-    The shade is the fraction of the class's images. Correct predictions, on the diagonal, are blue; mistakes are orange, on a
-    scale that shows single ones among thousands of correct predictions.
+    The shade shows the fraction of all images of the class. Correct predictions, on the diagonal, are blue. Mistakes are
+    orange, on a scale that makes a single mistake visible among thousands of correct predictions.
 
     Parameters
     ----------
     confusion : integer array (classes, classes)
-        Rows are classes, columns predicted classes: :meth:`refconv.training.Evaluation.confusion`.
+        Result of :meth:`refconv.training.Evaluation.confusion`: rows are true classes, columns are predicted classes.
     classes : sequence of str, optional
         Names of the classes (default: numbers).
     title : str
@@ -95,7 +97,7 @@ def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, ti
     Raises
     ------
     ValueError
-        If the matrix is not square or `classes` has another length.
+        If the matrix is not square, or ``classes`` has a different length.
     ImportError
         If matplotlib is not installed.
 
@@ -131,7 +133,7 @@ def lr_range_picture(rates: Any, title: str = "") -> bytes:
     Parameters
     ----------
     rates : LearningRates
-        The result of :func:`refconv.training.lr_range_test`.
+        Result of :func:`refconv.training.lr_range_test`.
     title : str
         Title of the figure.
 
@@ -160,17 +162,20 @@ def lr_range_picture(rates: Any, title: str = "") -> bytes:
 
 
 def _shades(confusion: Array) -> Array:
-    """Colours (classes, classes, 3): white for none; mistakes by the root of their fraction, so that one is visible."""
+    """Return the colours of the cells (classes, classes, 3), which are white for 0 images.
+
+    The colour of mistakes depends on the root of their fraction, so that a single mistake is visible.
+    """
     totals = confusion.sum(1)
     colours = need("matplotlib.colors", "train", "drawing a picture")
     picture = []
     for row, counts in enumerate(confusion):
-        line = []
+        colours_of_row = []
         for column, number in enumerate(counts):
             share = (number / max(totals[row], 1)) ** (0.5 if row != column else 1)
             full = colours.to_rgb(TRAIN if row == column else TEST)
-            line.append([1 - share * (1 - part) for part in full])
-        picture.append(line)
+            colours_of_row.append([1 - share * (1 - part) for part in full])
+        picture.append(colours_of_row)
     return np.array(picture)
 
 
@@ -181,7 +186,7 @@ def _png(figure: Any) -> bytes:
 
 
 def _draw_curves(figure: Any, history: Any) -> None:
-    """The loss, and the first metric of a run that has one."""
+    """Draw the curves of the loss, and of the first metric if the run has one."""
     epochs = [epoch.epoch for epoch in history.epochs]
     measured = [name.removeprefix("train_") for epoch in history.epochs for name in epoch.metrics if name.startswith("train_")]
     quantities = [*dict.fromkeys(measured)][:2] or ["loss", "accuracy"]
@@ -195,7 +200,7 @@ def _draw_curves(figure: Any, history: Any) -> None:
         unit = " (%)" if is_share else " (nats)" if "accuracy" in quantities else ""
         axes.set(xlabel="epoch", ylabel=f"{quantity.replace('_', ' ')}{unit}", xticks=_ticks(epochs))
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right" if is_share else "upper right")  # where curves that learn do not come
+        axes.legend(loc="lower right" if is_share else "upper right")  # corner without curves if the network learns
 
 
 def _ticks(epochs: list[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Diagrams of encoder-decoder networks as a U: the encoder at the left, the decoder at the right."""
+"""Diagrams of encoder-decoder networks as a U, with the encoder at the left."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from refconv.typing import Shape
 
 __all__ = ["Level", "draw", "levels"]
 
-STEP = 1.75  # from a level to the next; all sizes here are in inches
-HIGHEST, THICKEST = 1.2, 0.5
-PITCH = 0.42  # between bars
-LEAST = 0.9  # shift of a level to the right of the one above, at least
+# All lengths are in inches.
+STEP = 1.75  # distance from one level to the next
+HIGHEST, THICKEST = 1.2, 0.5  # largest height and thickness of a bar
+PITCH = 0.42  # distance between bars
+LEAST_SHIFT = 0.9  # smallest horizontal shift of a level from the level above
 ACROSS, DOWN, UP = "#888888", "#D55E00", "#0072B2"
 
 
 class Level(NamedTuple):
-    """One size of the U: shapes in the encoder, shapes in the decoder, and the connection between them."""
+    """Level of the U: shapes in the encoder, shapes in the decoder, and their connection."""
 
     down: tuple[tuple[int, ...], ...]
     up: tuple[tuple[int, ...], ...]
@@ -32,7 +33,10 @@ class Level(NamedTuple):
 
 
 def levels(model: Layer, shape: Shape) -> list[Level]:
-    """Return the levels from top to bottom; none if the network is not a U-Net or hourglass of :mod:`refconv.models`."""
+    """Return the levels from top to bottom.
+
+    The list is empty if the network is not a U-Net or an hourglass of :mod:`refconv.models`.
+    """
     if not isinstance(model, SizedSequential) or next(iter(model.layers)) not in ("u", "hourglass"):
         return []
     (name, inner, at), *rest = model.children(shape)
@@ -42,28 +46,32 @@ def levels(model: Layer, shape: Shape) -> list[Level]:
 
 
 def _of_unet(u: Layer, shape: Shape) -> list[Level]:
-    """Return the levels of a U-Net, which contains a smaller one between its pooling and its transposed convolution."""
+    """Return the levels of a U-Net.
+
+    It contains a smaller U-Net between its pooling and its transposed convolution.
+    """
     parts = {name: (layer, at) for name, layer, at in u.children(shape)}
     if "join" not in parts:
         convs, at = parts["convs"]
-        return [Level((shape, *_made(convs, at)), (), "")]
+        return [Level((shape, *_output_shapes(convs, at)), (), "")]
     (down, at), (join, joined), (up, up_at) = parts["down"], parts["join"], parts["up"]
     branches = dict(join.named_layers())
     across, below = branches["across"], dict(branches["below"].named_layers())
     pooled = below["pool"].output_shape(joined)
     how = "crop and copy" if isinstance(across, nn.Crop2D) else "copy"
-    return [Level((shape, *_made(down, at)), (up_at, *_made(up, up_at)), how), *_of_unet(below["u"], pooled)]
+    level = Level((shape, *_output_shapes(down, at)), (up_at, *_output_shapes(up, up_at)), how)
+    return [level, *_of_unet(below["u"], pooled)]
 
 
 def _of_hourglass(glass: Layer, shape: Shape) -> list[Level]:
-    """Return the levels of an hourglass, which halves the size by the stride of a convolution."""
+    """Return the levels of an hourglass, whose convolutions halve the size by their stride."""
     (_, join, at), *rest = glass.children(shape)
     branches = dict(join.named_layers()) if isinstance(join, nn.Concat) else {}
     through = branches.get("through", join)
     how = f"1×1 conv, {branches['across'].output_shape(at)[-1]}" if branches else ""
     inside = {name: (layer, where) for name, layer, where in through.children(at)}
-    made = tuple(layer.output_shape(where) for name, layer, where in rest if name != "norm")
-    level = Level((shape,), (join.output_shape(at), *made), how)
+    shapes = tuple(layer.output_shape(where) for name, layer, where in rest if name != "norm")
+    level = Level((shape,), (join.output_shape(at), *shapes), how)
     if "inner" in inside:
         inner, where = inside["inner"]
         return [level, *_of_hourglass(inner, where)]
@@ -71,12 +79,12 @@ def _of_hourglass(glass: Layer, shape: Shape) -> list[Level]:
     return [level, Level((where, conv.output_shape(where)), (), "")]
 
 
-def _made(chain: Layer, shape: Shape) -> tuple[Shape, ...]:
+def _output_shapes(chain: Layer, shape: Shape) -> tuple[Shape, ...]:
     return tuple(layer.output_shape(at) for _, layer, at in chain.children(shape))
 
 
 def draw(axes: Axes, found: list[Level]) -> None:
-    """Draw the levels below each other, each between the encoder and the decoder of the one above."""
+    """Draw the levels below each other, each between the encoder and decoder of the level above."""
     largest = max(n for level in found for shape in level.down for n in shape[:2])
     most = max(shape[-1] for level in found for shape in (*level.down, *level.up))
     downs = _places([level.down for level in found], most)
@@ -108,10 +116,13 @@ def draw(axes: Axes, found: list[Level]) -> None:
 
 
 def _places(rows: Sequence[Sequence[Shape]], most: int, first: float | None = None) -> list[list[float]]:
-    """Return the middles of all bars; a row begins below the last bar of the row above, or further to the right."""
+    """Return the middles of all bars.
+
+    A row starts below the last bar of the row above, or further to the right.
+    """
     places: list[list[float]] = []
     for shapes in rows:
-        x = (first or 0.0) if not places else max(places[-1][-1], places[-1][0] + (LEAST if len(shapes) == 1 else 0))
+        x = (first or 0.0) if not places else max(places[-1][-1], places[-1][0] + (LEAST_SHIFT if len(shapes) == 1 else 0))
         row = [x]
         for before, shape in pairwise(shapes):
             row.append(row[-1] + (_width(before, most) + _width(shape, most)) / 2 + PITCH)

@@ -1,4 +1,7 @@
-"""Diagrams of chains of layers: the output of each as a volume, as high as the image and as thick as its channels."""
+"""Diagrams of chains of layers, in which volumes represent the outputs.
+
+The height of a volume shows the image size, and its thickness shows the number of channels.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from refconv.typing import Shape
 
 __all__ = ["Volume", "draw", "volumes"]
 
-LEAN = 0.3  # slant of edges in depth, to the right and up, as a fraction of their length
-HIGHEST, THICKEST = 2.2, 0.75  # of all volumes; all sizes here are in inches
-LETTER = 0.074
+LEAN = 0.3  # slant of the edges in depth, to the right and up, as a fraction of their length
+HIGHEST, THICKEST = 2.2, 0.75  # largest height and thickness of a volume, in inches
+LETTER = 0.074  # width of a letter in inches
 
 
 class Volume(NamedTuple):
-    """The output of a stage: its shape, the category of its layer, and the text below it."""
+    """Output of a stage: its shape, the category of its layer, and the text below it."""
 
     shape: tuple[int, ...]
     category: str
@@ -38,10 +41,10 @@ class Volume(NamedTuple):
 def volumes(model: Layer, shape: Shape) -> list[Volume]:
     """Return the input, and the output of each layer or block directly in the network.
 
-    Layers without a box of their own, such as an activation, are left out.
+    Layers that are drawn as part of another layer, such as an activation, are left out.
     """
-    first, heads = is_channels_first(model), getattr(model, "heads", ())
-    found = [Volume(tuple(shape), "input", "input", first)]
+    channels_first, heads = is_channels_first(model), getattr(model, "heads", ())
+    result = [Volume(tuple(shape), "input", "input", channels_first)]
     for name, layer, at in stages(model, shape):
         if follows(layer) or layer.wiring == "line":
             continue
@@ -49,12 +52,15 @@ def volumes(model: Layer, shape: Shape) -> list[Volume]:
         category = block_category(layer, at) if inside else layer.category
         text = _block_text(name, inside) if inside else layer.caption()
         text = f"{text}, with a head" if name in heads else text
-        found.append(Volume(tuple(layer.output_shape(at)), category, text, first))
-    return found
+        result.append(Volume(tuple(layer.output_shape(at)), category, text, channels_first))
+    return result
 
 
 def stages(model: Layer, shape: Shape) -> list[Block]:
-    """Return names, layers and input shapes of the layers directly in a network; a single layer is its own stage."""
+    """Return names, layers and input shapes of the layers directly in a network.
+
+    If the network is a single layer, it is the only stage.
+    """
     if model.inference_layer is not model:
         return stages(model.inference_layer, shape)
     return list(model.children(shape)) or [(type(model).__name__, model, tuple(shape))]
@@ -62,11 +68,11 @@ def stages(model: Layer, shape: Shape) -> list[Block]:
 
 def block_category(layer: Layer, shape: Shape) -> str:
     """Return the category of the inner layers with the most multiply-adds."""
-    products: dict[str, int] = {}
+    multiply_adds: dict[str, int] = {}
     for _, inner, at in layer.distinct_layers(shape):
         if not [*inner.named_layers()]:
-            products[inner.category] = products.get(inner.category, 0) + inner.multiply_adds(at)
-    return max(products, key=lambda category: products[category])
+            multiply_adds[inner.category] = multiply_adds.get(inner.category, 0) + inner.multiply_adds(at)
+    return max(multiply_adds, key=lambda category: multiply_adds[category])
 
 
 def _block_text(name: str, inside: list[tuple[str, Layer]]) -> str:
@@ -100,7 +106,7 @@ def _upright(vertical: str) -> dict[str, Any]:
 
 
 def _extent(volume: Volume, largest: int, most: int, longest: int) -> tuple[float, float, float]:
-    """Return height, depth and thickness: roots of the true ones, so that small volumes remain visible."""
+    """Return height, depth and thickness on a root scale, so that small volumes remain visible."""
     if not volume.size:
         return 0.5 + 1.5 * math.log(volume.channels + 1) / math.log(longest + 1), 0.12, 0.12
     high, wide = (HIGHEST * (n / largest) ** 0.55 for n in (*volume.size, 1)[:2])  # a signal is one pixel deep
@@ -108,7 +114,7 @@ def _extent(volume: Volume, largest: int, most: int, longest: int) -> tuple[floa
 
 
 def _cuboid(axes: Axes, x: float, height: float, thick: float, lean: float, fill: str) -> None:
-    """Draw front, top and side: the front in the full colour, the others lighter and darker."""
+    """Draw the front in the full colour, the top lighter and the side darker."""
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Polygon
 

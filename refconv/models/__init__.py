@@ -1,4 +1,4 @@
-"""Architectures of the lectures, one module for each family, written like their papers' tables."""
+"""Architectures of the lectures, with one module for each family."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ __all__ = [
 if not TYPE_CHECKING:  # with __getattr__, a type checker would not report missing names
 
     def __getattr__(name: str) -> Any:
-        """Raise ``AttributeError``, which explains how to create a network such as ``models.resnet50``."""
+        """Raise ``AttributeError`` with a hint how to create a network such as ``resnet50``."""
         hint = ""
         if not name.startswith("_"):
             try:

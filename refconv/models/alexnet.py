@@ -1,4 +1,6 @@
-"""AlexNet, winner of the ImageNet competition of 2012: five convolutions, three dense layers.
+"""AlexNet, winner of the ImageNet competition of 2012.
+
+It has five convolutions and three dense layers.
 
 The paper's figure shows two towers, one for each graphics card. Except in the third layer, a convolution in a tower sees only
 this tower's half of the maps, so the layer is a convolution in two groups (C5). The single-tower variant was published two
@@ -68,7 +70,7 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
     width : float
         Factor for the numbers of filters and units of all layers but the last.
     small_images : bool
-        True for a first layer for 32 × 32 pixels; the other layers do not change.
+        True for a first layer that suits images of 32 × 32 pixels; the other layers do not change.
 
     Returns
     -------
@@ -93,12 +95,15 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
 
 
 def for_small_images(table: Sequence[Convolution]) -> tuple[Convolution, ...]:
-    """Return the table for images of 32 × 32 pixels: 5 × 5 kernels with stride 1 replace strides."""
+    """Return the table for images of 32 × 32 pixels.
+
+    Convolutions with a stride are replaced by 5 × 5 convolutions with stride 1.
+    """
     return tuple(row._replace(kernel=5, stride=1, padding=2) if row.stride > 1 else row for row in table)
 
 
 def convolutions(table: Sequence[Convolution], width: float) -> dict[str, Layer]:
-    """Return the layers of a table by name: conv1, relu1, the layers that follow, conv2 and so on."""
+    """Return the layers of a table by name: conv1, relu1, the layers after it, conv2 and so on."""
     layers: dict[str, Layer] = {}
     towers = max(row.groups for row in table)
     for k, row in enumerate(table, 1):

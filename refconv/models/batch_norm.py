@@ -24,7 +24,7 @@ Network = TypeVar("Network", bound=Layer)
 
 
 def batch_norm() -> BatchNorm:
-    """Create a batch normalisation with the options that the builder was called with."""
+    """Create a batch normalisation layer with the options of the builder that is running."""
     return BatchNorm(**_options.get())
 
 

@@ -1,9 +1,9 @@
-"""BN-Inception: GoogLeNet with batch normalisation; two 3 × 3 convolutions replace each 5 × 5.
+"""BN-Inception: GoogLeNet with batch normalisation and without 5 × 5 convolutions.
 
-The module contains the table of the paper's appendix, with one error corrected: the table gives 128 filters for the
-projections of 4c and 4d, but their outputs have 576 channels only with 96 filters. The table determines which poolings in the
-blocks compute the mean. The two blocks that halve the size concatenate the pooled input without a projection. The first
-convolution is depthwise separable.
+Two 3 × 3 convolutions replace each 5 × 5 convolution. The module contains the table of the paper's appendix, with one error
+corrected: the table gives 128 filters for the projections of 4c and 4d, but their outputs have 576 channels only with 96
+filters. The table determines which poolings in the blocks compute the mean. The two blocks that halve the size concatenate the
+pooled input without a projection. The first convolution is depthwise separable.
 """
 
 from collections.abc import Callable, Sequence

@@ -75,7 +75,10 @@ class SCells(Layer):
         return math.prod(self.window.output_size(size)) * math.prod(self.window.kernel) * channels * (self.planes + 1)
 
     def strength(self, x: Array) -> tuple[Array, Array]:
-        """Return v and γ, the weights in the sum for v, which fall with the distance and add up to 1."""
+        """Return v, the root mean square of each cell's inputs, and the weights γ of this mean.
+
+        γ falls with the distance from the middle of the window and adds up to 1.
+        """
         gamma = np.repeat(_gaussian_window(self.window.kernel)[:, :, None, None], x.shape[-1], 2) / x.shape[-1]
         gamma = gamma.astype(x.dtype)
         return np.sqrt(conv2d(x * x, gamma, padding=self.window.padding)), gamma
@@ -115,9 +118,9 @@ class SCells(Layer):
 
         .. math:: \Delta a_{m,n,c,k} = q \, \gamma_{m,n} \, x_{i+m,j+n,c}, \qquad \Delta b_k = \tfrac{q}{2} v_{i,j}
 
-        The cell with the strongest response represents its plane, and the plane learns what this cell sees. Then the strongest
-        cell in the other planes follows, except cells near it, and so on. Planes that have learnt nothing respond a little to
-        every input, so a new pattern is learnt by a new plane.
+        The cell with the strongest response represents its plane, and the plane learns the inputs of this cell. Next is the
+        cell with the strongest response in the remaining planes, except cells near the first one, and so on. Planes that have
+        learnt nothing respond a little to every input, so a new pattern is learnt by a new plane.
 
         Parameters
         ----------
@@ -227,7 +230,7 @@ def _gaussian_window(kernel: Shape) -> Array:
 
 
 def _small_random(rng: np.random.Generator, shape: Shape) -> Array:
-    """Return initial excitations: small positive numbers, so that each plane has a weak preference."""
+    """Return small positive initial excitations, so that each plane has a weak preference."""
     return rng.uniform(0, 1e-2, shape)
 
 

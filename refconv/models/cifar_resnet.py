@@ -1,7 +1,7 @@
 """Residual networks for CIFAR with 6n + 2 layers, and the same networks without shortcuts.
 
 They have three stages of n blocks for images of 32 × 32 pixels. The networks without shortcuts are called plain networks. A
-plain network learns with 20 layers, but it becomes worse with 56 layers, while a residual network becomes better.
+plain network with 20 layers learns, but with 56 layers it is worse, while a residual network is better with 56 layers.
 """
 
 from refconv._arguments import integer
@@ -20,7 +20,7 @@ FILTERS = (16, 32, 64)  # in the stages with 32 × 32, 16 × 16 and 8 × 8 pixel
 def cifar_resnet(
     depth: int = 20, classes: int = 10, width: float = 1, *, shortcut: str = "A", plain: bool = False, survival: float = 1
 ) -> Sequential:
-    """Create a residual network for images of 32 × 32 pixels, or the same network without shortcuts.
+    """Create a residual network for 32 × 32 pixels, or the same network without shortcuts.
 
     Parameters
     ----------

@@ -57,9 +57,9 @@ def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, ski
 
 
 def hourglass(depth: int, filters: int, skip: int) -> Sequential:
-    """Create an hourglass: it halves the size, contains a smaller hourglass, and doubles the size.
+    """Create an hourglass, which contains a smaller hourglass at half the size.
 
-    With ``skip`` channels, a skip connection runs in parallel.
+    With ``skip`` channels, a skip connection is parallel to it.
     """
     inside = {"inner": hourglass(depth - 1, filters, skip)} if depth > 1 else {}
     through = Sequential(

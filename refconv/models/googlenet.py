@@ -1,4 +1,4 @@
-"""GoogLeNet: nine Inception blocks, each with four parallel branches of different window sizes.
+"""GoogLeNet: nine Inception blocks, each with four branches of different window sizes.
 
 The module contains Table 1 of the paper as printed. Two auxiliary heads, after blocks 4a and 4d, help to train the network;
 inference does not use them.

@@ -3,10 +3,10 @@
 Two 3 × 3 convolutions replace a 5 × 5, and a 1 × 7 and a 7 × 1 convolution replace a 7 × 7.
 
 The network that the authors released differs from the paper's Table 1. All published weights belong to the released network,
-so it is implemented here. There are three differences, which do not change the sizes. In the stem, the paper has three 3 × 3
-convolutions (the last with stride 2 at 71 → 35), and the released network a 1 × 1, a 3 × 3 and a max pooling. The paper's
-Figure 5 replaces all 5 × 5 convolutions, while each released block keeps one. Of the paper's five blocks like Figure 6, the
-first one is the block that halves the size.
+so it is implemented here. In the stem, the paper has three 3 × 3 convolutions (the last with stride 2 at 71 → 35). The
+released network has a 1 × 1, a 3 × 3 and a max pooling, with the same sizes. The paper's Figure 5 replaces all 5 × 5
+convolutions, while each released block keeps one. Of the paper's five blocks like Figure 6, the first is the block that halves
+the size.
 """
 
 from typing import Any
@@ -118,7 +118,10 @@ def figure_6(conv: Block, inner: int) -> Concat:
 
 
 def figure_7(conv: Block) -> Concat:
-    """Create a block with four branches: 1 × 1; 1 × 3 and 3 × 1 in parallel; the same after a 3 × 3; a pooling."""
+    """Create a block with four branches, with parallel 1 × 3 and 3 × 1 convolutions in two.
+
+    The branches are: 1 × 1; 1 × 3 parallel to 3 × 1; the same after a 3 × 3; a pooling.
+    """
     return Concat(
         one=conv(320),
         three=Sequential(conv(384), Concat(conv(384, (1, 3)), conv(384, (3, 1)))),

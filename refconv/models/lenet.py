@@ -1,8 +1,8 @@
 r"""LeNet-5, which read digits on cheques: 32 → 28 → 14 → 10 → 5, then 120, 84 and 10 units.
 
-There are two styles of the same architecture. The *paper* style of 1998 has tanh, a sub-sampling that averages four pixels,
-scales them by a trained coefficient and adds a trained bias, and a third layer whose maps see only some of the maps before
-them. The *modern* style has ReLU, max pooling and full connections between the maps.
+There are two styles of the same architecture. The *paper* style of 1998 has tanh and a trained sub-sampling, which averages
+four pixels, scales the mean by a coefficient and adds a bias. Each map of the third layer sees only some of the previous maps.
+The *modern* style has ReLU, max pooling and full connections between the maps.
 
 The output layer in the paper measured distances to ten fixed drawings. Both styles here end in ten scores for a softmax, as
 is usual today. The activation in the paper was 1.7159 tanh(2x / 3); here it is tanh(x).
@@ -116,10 +116,11 @@ def paper(classes: int, width: float) -> Sequential:
 
 
 def subsampling(maps: int) -> Sequential:
-    """Create an S layer of the paper: average pooling, a coefficient and a bias for each map, tanh.
+    """Create a sub-sampling layer of the paper (S2 and S4).
 
-    A 1 × 1 convolution with one group per map multiplies each map by a coefficient. The paper adds the four pixels and this
-    function computes their mean, so the coefficient here is four times the paper's.
+    It consists of average pooling, a coefficient and a bias for each map, and tanh. A 1 × 1 convolution with one group per map
+    multiplies each map by a coefficient. The paper adds the four pixels and this function computes their mean, so the
+    coefficient here is four times the paper's.
 
     >>> subsampling(6).count_parameters((28, 28, 6))
     12

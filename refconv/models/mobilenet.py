@@ -66,7 +66,7 @@ def mobilenet(classes: int = 1000, width: float = 1, *, small_images: bool = Fal
 
 
 def separable(filters: int, stride: Size = 1) -> Sequential:
-    """Create a depthwise and a 1 × 1 convolution, each with normalisation and ReLU (Figure 3, right).
+    """Create a depthwise and a 1 × 1 convolution, each with BN and ReLU (Figure 3, right).
 
     >>> separable(64).multiply_adds((112, 112, 32)) == 112 * 112 * (9 * 32 + 32 * 64)
     True

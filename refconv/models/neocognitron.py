@@ -30,7 +30,7 @@ STAGES = (
 
 
 def neocognitron(planes: Size = 24, width: float = 1, *, selectivity: Sequence[float] = (1.0, 2.0, 10.0)) -> Sequential:
-    """Create a neocognitron for bright patterns on a dark background of 16 × 16 pixels.
+    """Create a neocognitron for patterns of 16 × 16 pixels, bright on a dark background.
 
     It has one output for each plane of its last layer.
 

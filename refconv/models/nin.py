@@ -1,8 +1,8 @@
-"""Network in Network: 1 × 1 convolutions apply a small network at each pixel; no dense layers.
+"""Network in Network: 1 × 1 convolutions apply a small network at each pixel.
 
-The last layer has one map for each class, and the score of the class is the mean of its map. The paper shows three such
-blocks without their sizes, which are taken from the configurations that the authors published. The positions of dropout are
-given in the paper.
+There are no dense layers. The last layer has one map for each class, and the score of the class is the mean of its map. The
+paper shows three such blocks without their sizes, which are taken from the configurations that the authors published. The
+positions of dropout are given in the paper.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Registry of all architectures by name, with their builders, input shapes and small variants."""
+"""Registry of all architectures: names, builders, input shapes and small variants."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ MODELS = {
     "wrn-28-10": Model(wide_resnet, {"depth": 28, "factor": 10}, CIFAR, {"depth": 10, "factor": 2}),
     "wrn-50-2": Model(wide_resnet50, {}, IMAGENET, SHRUNK),
     "stochastic-depth110": Model(cifar_resnet, {"depth": 110, "survival": 0.5}, CIFAR, {"depth": 14}),
-    # No drop-path in the small variants: it needs long training. In a short one the columns stay different, and their mean is
-    # not what any single column has learnt.
+    # The small variants have no drop-path, because it needs long training. After short training, the columns compute
+    # different functions, and their mean differs from all of them.
     "fractalnet20": Model(fractalnet, {"columns": 3}, CIFAR, {"width": 0.25, "drop": 0.0, "share": 0.0}),
     "fractalnet40": Model(fractalnet, {"columns": 4, "width": 0.25}, CIFAR, {"columns": 2, "drop": 0.0, "share": 0.0}),
     **{f"densenet{depth}": Model(densenet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (121, 169, 201, 264)},
@@ -136,7 +136,7 @@ def create(name: str, **arguments: Any) -> Layer:
 
 
 def input_shape(name: str) -> tuple[int, ...]:
-    """Return the shape of one input, without the batch axis, of an architecture or its small variant.
+    """Return the shape of one input, without the batch axis, of the network with this name.
 
     >>> input_shape("lenet"), input_shape("resnet50-small")
     ((32, 32, 1), (32, 32, 3))
@@ -146,7 +146,7 @@ def input_shape(name: str) -> tuple[int, ...]:
 
 
 def canonical_name(name: str) -> str:
-    """Return the name in :func:`names` for a name in any spelling, or for an alias; keep "-small".
+    """Return the name in :func:`names` for an alias or another spelling; keep "-small".
 
     ``ValueError`` is raised if there is none; its message suggests similar names.
 
@@ -158,7 +158,7 @@ def canonical_name(name: str) -> str:
 
 
 def _find(name: str) -> tuple[Model, bool]:
-    """Return the entry for a name, and True if the name is that of the small variant."""
+    """Return the entry for a name, and True if the name ends with "-small"."""
     base, small = _split(name)
     return MODELS[find_name(base, MODELS)], small
 

@@ -1,4 +1,4 @@
-"""Residual networks for ImageNet: each block adds its output to its input.
+"""Residual networks for ImageNet: each block adds the output of its layers to its input.
 
 Therefore 152 layers are no harder to train than 18. The module contains the paper's Table 1.
 

@@ -60,7 +60,7 @@ def unet(classes: int = 2, width: float = 1, *, padding: Padding = "valid", dept
 
 
 def size_rule(padding: Padding, depth: int) -> SizeRule:
-    """Return the sizes that are even at each of the depth − 1 halvings and leave an output.
+    """Return the rule for image sizes that can be halved depth − 1 times and leave an output.
 
     >>> size_rule("same", 5), size_rule("valid", 5)
     (SizeRule(step=16, remainder=0, least=16), SizeRule(step=16, remainder=12, least=188))
@@ -74,9 +74,10 @@ def size_rule(padding: Padding, depth: int) -> SizeRule:
 
 
 def u(padding: Padding, filters: int, *deeper: int) -> Sequential:
-    """Create a U-Net with these numbers of filters: two convolutions, an inner U-Net, two convolutions.
+    """Create a U-Net with these numbers of filters.
 
-    The inner U-Net works at half the size. The last two convolutions combine its output with the skip connection.
+    It consists of two convolutions, an inner U-Net at half the size, and two convolutions that combine the output of the inner
+    U-Net with the skip connection.
     """
     if not deeper:
         return Sequential(convs=double_conv(padding, filters), dropout=Dropout(0.5))
@@ -99,9 +100,9 @@ def double_conv(padding: Padding, filters: int) -> Sequential:
 
 
 def lost(depth: int) -> int:
-    """Return the number of pixels that a side loses in an inner U-Net, at the size of the outer one.
+    """Return the number of pixels that a side loses in an inner U-Net.
 
-    ``depth`` is the number of sizes of the inner U-Net.
+    The pixels are counted at the size of the outer U-Net. ``depth`` is the number of sizes of the inner U-Net.
 
     >>> [lost(depth) for depth in (1, 2, 3, 4)]  # 64 → 56, 136 → 104, 280 → 200 and 568 → 392 in Figure 1
     [4, 16, 40, 88]

@@ -1,4 +1,4 @@
-"""Wide residual networks, which have fewer layers and more filters than other residual networks.
+"""Wide residual networks: residual networks with fewer layers and more filters.
 
 WRN-d-k has d layers and k times the filters of the CIFAR residual network. Normalisation and ReLU come before each
 convolution. If a block changes the shape, its main branch and its shortcut share the first normalisation and ReLU.

@@ -28,7 +28,7 @@ def zfnet(classes: int = 1000, width: float = 1, *, small_images: bool = False) 
     classes, width
         As in :func:`alexnet`.
     small_images : bool
-        True for two first layers for 32 × 32 pixels; the other layers do not change.
+        True for two first layers that suit images of 32 × 32 pixels; the other layers do not change.
 
     Returns
     -------

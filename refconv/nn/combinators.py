@@ -107,7 +107,8 @@ class Sequential(Container):
 
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        steps, backwards = self.steps(train), []
+        steps = self.steps(train)
+        backwards = []
         for step in steps:
             x, back = step.forward(x, train)
             backwards.append(back)
@@ -226,7 +227,8 @@ class StochasticDepth(Wrapper, RandomContainer):
 
     def __init__(self, layer: Layer, survival: float) -> None:
         super().__init__(layer)
-        self.layer, self.survival = layer, real("survival", survival, above=0, most=1)
+        self.layer = layer
+        self.survival = real("survival", survival, above=0, most=1)
 
     @names_failing_layer
     def output_shape(self, shape: Shape) -> Shape:

@@ -48,7 +48,7 @@ class Container(Layer):
             if not name or "." in name:  # dots separate the names of nested layers
                 raise ArgumentValueError(f"the name of a layer must be a string without dots, got {name!r}")
         if not self.layers:
-            raise ArgumentValueError(f"{type(self).__name__} needs at least one layer")
+            raise ArgumentValueError(f"{type(self).__name__} must have at least one layer, got none")
         if has_no_other_arguments:  # record the dict itself, because its layers may be replaced later
             self._arguments = Arguments((self.layers,))
 

@@ -43,7 +43,8 @@ class _Conv(Layer):
         self.filters = integer("filters", filters)
         self.window = Window(per_axis("kernel_size", kernel_size, self.ndim), stride, padding, dilation)
         self.groups = divisor("groups", groups, filters=self.filters)
-        self.bias, self.initializer = flag("bias", bias), initializer_or_none(initializer)
+        self.bias = flag("bias", bias)
+        self.initializer = initializer_or_none(initializer)
         self.data_format = known_format(data_format)
         self.arguments: dict[str, Any] = {
             "stride": self.window.stride,

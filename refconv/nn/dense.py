@@ -44,7 +44,8 @@ class Dense(Layer):
 
     def __init__(self, units: int, *, bias: bool = True, initializer: Initializer | None = he_normal) -> None:
         self.units = integer("units", units)
-        self.bias, self.initializer = flag("bias", bias), initializer_or_none(initializer)
+        self.bias = flag("bias", bias)
+        self.initializer = initializer_or_none(initializer)
 
     def output_shape(self, shape: Shape) -> Shape:
         self._inputs(shape)

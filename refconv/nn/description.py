@@ -248,7 +248,8 @@ def short_name(name: str) -> str:
     >>> short_name("u.join.below.u.join.below.u.join.below.u.down")
     '(u.join.below)×3.u.down'
     """
-    parts, k = name.split("."), 0
+    parts = name.split(".")
+    k = 0
     while len(name) > MAX_NAME_LENGTH and k < len(parts):
         runs = [(n, _repetitions(parts[k:], n)) for n in range(1, len(parts) // 2 + 1)]
         length, times = max(runs, key=lambda run: run[0] * (run[1] - 1), default=(1, 1))

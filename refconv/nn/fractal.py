@@ -110,45 +110,46 @@ class Fractal(RandomContainer):
 
     def _infer(self, x: Array, until: str | None = None) -> Array:
         """Return the output in inference, or the input of the layer named ``until``."""
-        starts = [x] * self.columns
+        inputs = [x] * self.columns
         for row in self.every_row():
-            read = {self.name(c, row): starts[c] for c in self.ending(row)}
+            read = {self.name(c, row): inputs[c] for c in self.ending(row)}
             if until in read:
                 return read[until]
             y = mean_of([self.layers[name](start) for name, start in read.items()])
             for c in self.ending(row):
-                starts[c] = y
+                inputs[c] = y
         return y
 
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        starts: list[Any] = [x] * self.columns  # input of each column's next layer; None after a join without inputs
+        inputs: list[Any] = [x] * self.columns  # input of each column's next layer; None after a join without inputs
         backs: list[dict[int, Backward]] = []
         for row in self.every_row():
             ending = self.ending(row)
-            alive = self._alive(ending) if train and not self.frozen else ending
-            passes = {c: self.layers[self.name(c, row)].forward(starts[c], train) for c in alive}
-            y: Any = mean_of([value for value, _ in passes.values()]) if alive else None
+            kept = self._kept_columns(ending) if train and not self.frozen else ending
+            passes = {c: self.layers[self.name(c, row)].forward(inputs[c], train) for c in kept}
+            y: Any = mean_of([value for value, _ in passes.values()]) if kept else None
             for c in ending:
-                starts[c] = y
+                inputs[c] = y
             backs.append({c: back for c, (_, back) in passes.items()})
 
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
-            dstarts: list[Any] = [dy] * self.columns  # ∂e/∂ input of each column's next layer
+            dinputs: list[Any] = [dy] * self.columns  # ∂e/∂ input of each column's next layer
             for row in reversed(self.every_row()):
-                ending, back = self.ending(row), backs[row - 1]
-                arriving = [dstarts[c] for c in ending if dstarts[c] is not None]
+                ending = self.ending(row)
+                back = backs[row - 1]
+                arriving = [dinputs[c] for c in ending if dinputs[c] is not None]
                 djoin = dy if row == self.rows else sum_of(arriving) if arriving else None
                 for c in ending:
-                    dstarts[c] = None
+                    dinputs[c] = None
                     if c in back and djoin is not None:  # None if all later joins dropped this column
                         dx_needed = want_dx or row > self.spans[c]
-                        dstarts[c] = call_backward(back[c], djoin * (1 / len(back)), dx_needed)
-            return sum_of([d for d in dstarts if d is not None] or [None])
+                        dinputs[c] = call_backward(back[c], djoin * (1 / len(back)), dx_needed)
+            return sum_of([d for d in dinputs if d is not None] or [None])
 
         return y, backward
 
-    def _alive(self, ending: list[int]) -> list[int]:
+    def _kept_columns(self, ending: list[int]) -> list[int]:
         """Return the columns that a join keeps.
 
         These are all columns, a random subset, or the single column of a global mini-batch.
@@ -158,8 +159,8 @@ class Fractal(RandomContainer):
         if not self.drop:
             return ending
         rng = self.generator()
-        alive = [c for c in ending if rng.random() >= self.drop]
-        return alive or [ending[rng.integers(len(ending))]]
+        kept = [c for c in ending if rng.random() >= self.drop]
+        return kept or [ending[rng.integers(len(ending))]]
 
     def input_span(self, shape: Shape, span: Span) -> Span | None:
         at = {name: inner for name, _, inner in self.children(shape)}
@@ -181,7 +182,8 @@ class Fractal(RandomContainer):
         The output of a join stays in memory until the last column that reads it has run.
         """
         at = {name: inner for name, _, inner in self.children(shape)}
-        size, peak = math.prod(self.output_shape(shape)), 0
+        size = math.prod(self.output_shape(shape))
+        peak = 0
         read = dict.fromkeys(range(self.columns), 0)  # the row whose join each column reads next; 0 is the input
         kept = {0} if keep_input else set()
 
@@ -191,7 +193,8 @@ class Fractal(RandomContainer):
         for row in self.every_row():
             ending = self.ending(row)
             for done, c in enumerate(ending):
-                name, source = self.name(c, row), read.pop(c)
+                name = self.name(c, row)
+                source = read.pop(c)
                 read_again = source in kept or source in read.values()
                 others = live({*read.values(), *kept} - {source}) + done * size
                 peak = max(peak, others + self.layers[name].peak_activations(at[name], read_again))
@@ -227,7 +230,8 @@ class DropPath(Wrapper, RandomContainer):
 
     def __init__(self, network: Layer, share: float = 0.5) -> None:
         super().__init__(network=network)
-        self.network, self.share = network, real("share", share, least=0, most=1)
+        self.network = network
+        self.share = real("share", share, least=0, most=1)
         self.fractals = [layer for layer in all_layers(network) if isinstance(layer, Fractal)]
         if len({fractal.columns for fractal in self.fractals}) != 1:
             columns = [fractal.columns for fractal in self.fractals]

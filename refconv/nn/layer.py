@@ -45,7 +45,7 @@ def call_backward(backward: Backward, dy: Any, want_dx: bool = True) -> Any:
 
 def _accepts_want_dx(backward: Backward) -> bool:
     code = getattr(backward, "__code__", None)
-    if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # faster: inspect.signature takes 10 µs
+    if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:  # faster: inspect.signature takes 10 microseconds
         return "want_dx" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     parameters = inspect.signature(backward).parameters
     return "want_dx" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -264,7 +264,7 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
             elif sizes != seen[id(layer)][1]:
                 first, before = seen[id(layer)]
                 raise ArgumentValueError(
-                    f"{short_repr(layer)} is used as {first} and as {name}, and must have parameters of one shape, "
+                    f"{short_repr(layer)} is used as {first} and {name}: its parameters must have the same shapes in both, "
                     f"got {before} and {sizes}"
                 )
 

@@ -22,7 +22,8 @@ from refconv.typing import Array, ArrayLike, Shape
 
 __all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten", "is_trained"]
 
-MANY = 2.0**24  # value of a counter that is missing in a file of weights, as after a long run; float32's limit for counting
+# Value of a counter that is missing in a file of weights, as if after a long run: the largest number to which float32 counts.
+MANY = 2.0**24
 
 
 class FlatArrays:
@@ -277,7 +278,8 @@ def _layout(sizes: Sequence[tuple[int, bool]], dtype: DTypeLike) -> tuple[FlatAr
     Trainable parameters come first.
     """
     trained, total = (sum(size for size, trainable in sizes if trainable or everything) for everything in (False, True))
-    ends, offsets = {True: 0, False: trained}, []
+    ends = {True: 0, False: trained}
+    offsets = []
     for size, trainable in sizes:
         offsets.append(ends[trainable])
         ends[trainable] += size

@@ -15,6 +15,8 @@ ELEMENTS = {1: "sample", 2: "pixel"}
 
 
 class Pool(Layer):
+    """Base class of max and average pooling layers."""
+
     category = "pool"
     statistic: str  # name in diagrams
     ndim: int
@@ -61,6 +63,8 @@ class Pool(Layer):
 
 
 class GlobalPool(Layer):
+    """Base class of layers that pool all positions of each channel."""
+
     category = "pool"
     statistic: str
     ndim: int

@@ -58,7 +58,7 @@ class Recorded:
 
 
 def _without(refused: Callable[[Any], bool], positional: tuple[Any, ...], named: dict[str, Any]) -> Arguments:
-    """Return the arguments; replace refused ones by their text."""
+    """Return the arguments, with each refused one replaced by a text."""
     if any(map(refused, positional)):
         positional = tuple(NotData(repr(value)) if refused(value) else value for value in positional)
     if any(map(refused, named.values())):

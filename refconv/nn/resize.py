@@ -43,7 +43,8 @@ class Pad2D(Layer):
     def __init__(self, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> None:
         self.window = frame(padding, self.ndim, mode)
         self.margin = self.window.pads((1,) * self.ndim)  # the same for images of every size
-        self.mode, self.data_format = mode, known_format(data_format)
+        self.mode = mode
+        self.data_format = known_format(data_format)
         self.arguments: dict[str, Any] = {"mode": mode, "data_format": data_format}
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -99,7 +100,8 @@ class Upsample2D(Layer):
 
     def __init__(self, scale: Size, *, mode: str = "nearest", data_format: DataFormat = "channels_last") -> None:
         self.scale = per_axis("scale", scale, self.ndim)
-        self.mode, self.data_format = upsample_mode(mode), known_format(data_format)
+        self.mode = upsample_mode(mode)
+        self.data_format = known_format(data_format)
         self.arguments: dict[str, Any] = {"mode": mode, "data_format": data_format}
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -113,7 +115,8 @@ class Upsample2D(Layer):
     def input_span(self, shape: Shape, span: Span) -> Span | None:
         """Return the input pixels that affect a rectangle of output pixels.
 
-        An output pixel i depends on the nearest input pixel, or on the two around (2i + 1 − S) / 2S.
+        Along each axis, output pixel i depends on the nearest input pixel. With mode "bilinear" it depends on the two input
+        pixels next to position (2i + 1 − S) / 2S.
         """
         if self.mode == "nearest":
             return tuple((low // S, high // S) for (low, high), S in zip(span, self.scale, strict=True))

@@ -52,7 +52,8 @@ class LocalResponseNorm(Layer):
         self.size = integer("size", size)
         self.alpha, self.beta = real_or_exact("alpha", alpha, least=0), real_or_exact("beta", beta)
         self.k = real_or_exact("k", k, above=0)
-        self.divide_by_size, self.data_format = flag("divide_by_size", divide_by_size), known_format(data_format)
+        self.divide_by_size = flag("divide_by_size", divide_by_size)
+        self.data_format = known_format(data_format)
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         numbers = self.size, self.alpha, self.beta, self.k

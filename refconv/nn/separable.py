@@ -229,7 +229,8 @@ class DepthwiseConv2D(Conv2D):
 
 
 def _depthwise_spec(layer: SeparableConv2D | DepthwiseConv2D, shape: Shape) -> Spec:
-    kernel, channels = layer.window.kernel, split_shape(layer, shape)[1]
+    kernel = layer.window.kernel
+    _, channels = split_shape(layer, shape)
     initializer = layer.initializer or partial(he_normal, fan_in=math.prod(kernel))
     return Spec((*kernel, channels, layer.multiplier), initializer)
 

@@ -4,6 +4,8 @@ The derivatives of sigmoid and tanh are computed from the output y, since they a
 computed from the input x. At the kink x = 0 they use the branch for x ≤ 0.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from refconv.ops.check import as_float, floats, same_shape, scalar

@@ -5,6 +5,8 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 Padding does not count in an average, unless ``count_include_pad`` is True.
 """
 
+from __future__ import annotations
+
 from refconv._arguments import flag, known_format, per_axis
 from refconv.geometry import Window, pooling_window
 from refconv.ops.check import as_float, axes, channels_last, restore, same_shape
@@ -93,7 +95,8 @@ def avg_pool2d_dx(
     kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
         As in the forward pass.
     input_size : (int, int)
-        Height and width of x in pixels: with a stride, inputs of several sizes have outputs of the same size.
+        Height and width of x in pixels. They are required since, with a stride, inputs of several sizes have outputs of the
+        same size.
 
     Returns
     -------

@@ -1,5 +1,7 @@
 """Checks and conversions of the arrays that operators get as arguments."""
 
+from __future__ import annotations
+
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,7 +37,7 @@ def floats(**arrays: Any) -> list[Array]:
     kinds = {name: a.dtype for name, a in converted.items() if a is not None}
     if len(set(kinds.values())) > 1:
         got = ", ".join(f"{_given_type(arrays[name])} for {name}" for name in kinds)
-        raise ArgumentTypeError(f"{' and '.join(kinds)} must have one float type, got {got}; convert with .astype")
+        raise ArgumentTypeError(f"{' and '.join(kinds)} must have the same float type, got {got}; convert with .astype")
     return list(converted.values())
 
 
@@ -51,9 +53,9 @@ def _given_type(value: Any) -> str:
 
 
 def as_float(name: str, value: Any) -> Array:
-    """Return an argument as a C-contiguous array of float32, float64 or exact numbers.
+    """Return an argument as a C-contiguous array of float32, float64 or objects.
 
-    :func:`floats` describes the conversions.
+    Objects are fractions or symbols. :func:`floats` describes the conversions.
     """
     if _is_ready(value):
         return value
@@ -64,7 +66,7 @@ def as_float(name: str, value: Any) -> Array:
     try:
         a = np.asarray(value)
     except ValueError:
-        raise ArgumentValueError(f"{name} must have rows of one length, got rows of different lengths") from None
+        raise ArgumentValueError(f"{name} must have rows of equal length, got rows of different lengths") from None
     if a.dtype.kind in "iub":
         return np.ascontiguousarray(a, np.float64)
     if a.dtype == object:
@@ -145,7 +147,7 @@ def input_channels(x: Array, count: int, name: str, w: Array, data_format: DataF
     if other == count and space:
         expected = ("N", *space, str(count)) if last else ("N", str(count), *space)
         hint = f"; {'channels last' if last else 'channels first'}? expected ({', '.join(expected)})"
-    raise ArgumentValueError(f"x must have {count} channels, as {weights}{hint}, got {'' if hint else 'shape '}{got}")
+    raise ArgumentValueError(f"x must have {count} channels for {weights}{hint}, got {'' if hint else 'shape '}{got}")
 
 
 def restore(array: Array, data_format: DataFormat) -> Array:

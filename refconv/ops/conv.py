@@ -4,6 +4,8 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 are (kh, kw, channels / groups, outputs) in both.
 """
 
+from __future__ import annotations
+
 from refconv.ops.check import as_float, channels_last, restore
 from refconv.ops.conv_checks import checked, checked_dw, checked_dx
 from refconv.ops.dispatch import implementation
@@ -23,7 +25,7 @@ def conv2d(
     groups: int = 1,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Compute a convolution layer on images: each output is the bias plus window times kernel.
+    r"""Compute a convolution layer on images: the bias plus a weighted sum over each window.
 
     .. math:: y_{i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
 
@@ -41,8 +43,9 @@ def conv2d(
     stride, dilation : int or (int, int)
         S and D of the formula, in pixels, for height and width.
     padding : str, int, (int, int) or ((top, bottom), (left, right))
-        Zeros around the image: "valid" (none), "same" (the output has ⌈H / S⌉ × ⌈W / S⌉ pixels; an odd zero is added at the
-        end), "same_lower" (an odd zero is added at the beginning), "full" (every overlap), or numbers of pixels.
+        Zeros around the image: "valid" (none), "same" (the output has ⌈H / S⌉ × ⌈W / S⌉ pixels; if the number of zeros is odd,
+        the extra one is at the end), "same_lower" (the extra zero is at the beginning), "full" (every overlap of kernel and
+        image is an output), or numbers of pixels.
     groups : int
         Number of groups of channels. The output channels of a group read only the C / groups input channels of this group
         (lecture row C5).
@@ -101,7 +104,8 @@ def conv2d_dx(
     w : array (kh, kw, C / groups, O), of dy's type
         The kernels of the forward pass.
     input_size : (int, int)
-        Height and width of x in pixels: with a stride, inputs of several sizes have outputs of the same size.
+        Height and width of x in pixels. They are required since, with a stride, inputs of several sizes have outputs of the
+        same size.
     stride, padding, dilation, groups, data_format
         As in the forward pass.
 
@@ -152,7 +156,7 @@ def conv2d_dw(
     dy : array (N, rows, columns, O), of x's type
         ∂e/∂y.
     kernel_size : (int, int)
-        kh and kw: with a stride, kernels of several sizes have outputs of the same size.
+        kh and kw. They are required since, with a stride, kernels of several sizes have outputs of the same size.
     stride, padding, dilation, groups, data_format
         As in the forward pass.
 

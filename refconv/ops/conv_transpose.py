@@ -4,6 +4,8 @@ Layouts: ``channels_last`` is (batch, height, width, channels), ``channels_first
 layouts, the kernels have the shape that they have in the convolution that is transposed: (kh, kw, outputs / groups, inputs).
 """
 
+from __future__ import annotations
+
 from refconv.ops.check import as_float, channels_last, restore
 from refconv.ops.conv_transpose_checks import checked, checked_dw, checked_dx
 from refconv.ops.dispatch import implementation
@@ -54,8 +56,8 @@ def conv_transpose2d(
         As in :func:`refconv.conv2d`, for the convolution that is transposed. The stamps of neighbouring pixels are S pixels
         apart, and the padding is cut off y.
     output_padding : int or (int, int)
-        Pixels to add at the end of the output, from 0 to S − 1. With stride S, the convolution maps images of S different
-        sizes to the size of x. The default 0 selects the smallest of them (lecture row C3).
+        Additional pixels at the end of the output, from 0 to S − 1. With stride S, the convolution maps images of S different
+        sizes to the size of x. The default 0 selects the smallest of these sizes (lecture row C3).
     groups : int
         Number of groups of channels. The input channels of a group add only to the O / groups output channels of this group
         (lecture row C5).
@@ -65,8 +67,8 @@ def conv_transpose2d(
     Returns
     -------
     array (N, H, W, O), of x's type
-        Or (N, O, H, W) with ``channels_first``. H = (rows − 1)·S + (kh − 1)·D + 1 − padding + output_padding, and the same
-        formula holds for W. With "same" padding H = (rows − 1)·S + 1 + output_padding.
+        Or (N, O, H, W) with ``channels_first``. H = (rows − 1)·S + (kh − 1)·D + 1 − padding + output_padding; W is similar.
+        With "same" padding H = (rows − 1)·S + 1 + output_padding.
 
     Raises
     ------

@@ -1,5 +1,7 @@
 """Checks of the arguments of transposed convolutions, made before a loop or a kernel runs."""
 
+from __future__ import annotations
+
 from refconv._arguments import divisor, per_axis
 from refconv._errors import ArgumentValueError
 from refconv.geometry import Window

@@ -3,6 +3,8 @@
 There is no batch axis, no channel axis and no stride.
 """
 
+from __future__ import annotations
+
 from refconv._errors import ArgumentTypeError
 from refconv.geometry import mode_window
 from refconv.ops.check import axes, floats
@@ -155,7 +157,7 @@ def cross_correlate2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Compute the convolution of a signal with a kernel by Fourier transforms.
+    r"""Compute the convolution of a signal by Fourier transforms (convolution theorem).
 
     .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad
               (w * x)_t = \frac{1}{n} \sum_k X_k W_k \, e^{+2\pi \mathrm{i}\, k t / n}
@@ -195,7 +197,7 @@ def fft_convolve1d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
 
 
 def fft_convolve2d(x: ArrayLike, w: ArrayLike, mode: str) -> Array:
-    r"""Compute the convolution of an image with a kernel by Fourier transforms.
+    r"""Compute the convolution of an image by Fourier transforms (convolution theorem).
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
               (w * x)_{i,j} = \frac{1}{H W} \sum_{k,l} X_{k,l} W_{k,l} \, e^{+2\pi \mathrm{i}\, (k i / H + l j / W)}
@@ -246,5 +248,7 @@ def _with_roots_of_unity(x: ArrayLike, w: ArrayLike) -> tuple[Array, Array]:
     """
     x, w = floats(x=x, w=w)
     if x.dtype == object and not all(map(is_symbolic, [*x.flat, *w.flat])):
-        raise ArgumentTypeError("x and w must be arrays of floats or sympy symbols, got numbers without roots of unity")
+        raise ArgumentTypeError(
+            "x and w must be arrays of floats or sympy symbols, got numbers that cannot represent roots of unity"
+        )
     return x, w

@@ -1,5 +1,7 @@
 """The dense (fully connected) layer and its derivatives."""
 
+from __future__ import annotations
+
 from refconv.ops.check import as_float, axes, floats, same_shape
 from refconv.ops.dispatch import implementation
 from refconv.typing import Array, ArrayLike

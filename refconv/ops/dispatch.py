@@ -1,5 +1,7 @@
 """Access to the implementations: the loops of ``reference`` or the kernels of ``_core``."""
 
+from __future__ import annotations
+
 from types import ModuleType, SimpleNamespace
 
 from refconv import _core, reference
@@ -16,6 +18,9 @@ def implementation(family: str) -> ModuleType:
 
 
 def kernels() -> SimpleNamespace:
-    """Return the kernel modules with the current settings, even if the engine is "reference"."""
+    """Pass the current settings to the kernels and return their modules.
+
+    The engine setting is ignored.
+    """
     activate()
     return _core.kernels

@@ -1,5 +1,7 @@
 """Dropout and its derivative, on arrays of any shape."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -54,8 +56,8 @@ def dropout(x: ArrayLike, rate: float, rng: Generator) -> tuple[Array, Array]:
     overfitting", 2014.
     """
     # The kernels need at least one axis, so as_float() gives a single number one. It is removed at the end.
-    single, x = x, as_float("x", x)
-    shape = np.shape(single)
+    given, x = x, as_float("x", x)
+    shape = np.shape(given)
     u = generator("rng", rng).random(x.shape)
     y, mask = implementation("dropout").dropout(x, u, dropout_rate(rate, x))
     return y.reshape(shape), mask.reshape(shape)
@@ -91,9 +93,9 @@ def dropout_dx(dy: ArrayLike, *, mask: ArrayLike) -> Array:
 
     Source: lecture row A18 (SOURCES.md).
     """
-    single = mask
+    given = mask
     dy, mask = floats(dy=dy, mask=mask)
-    shape = np.shape(single)
+    shape = np.shape(given)
     same_shape("dy", dy, mask.shape, "the shape of mask")
     return implementation("dropout").dropout_dx(dy, mask=mask).reshape(shape)
 

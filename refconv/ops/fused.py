@@ -4,6 +4,8 @@ Fused and in-place operators have no loops, so layers use them only with the eng
 outputs of branches and run on both engines.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,7 +75,7 @@ def conv2d_relu_pool_grads(
 ) -> tuple[Array | None, Array, Array]:
     """Compute ∂e/∂x, ∂e/∂w and ∂e/∂b of :func:`conv2d_relu_pool`.
 
-    ``winners`` is the one that the forward pass returned. ∂e/∂x is None if ``want_dx`` is False.
+    ``winners`` is the array that the forward pass returned. ∂e/∂x is None if ``want_dx`` is False.
     """
     x, w, dy = floats(x=x, w=w, dy=dy)
     size = window.output_size(x.shape[1:3])
@@ -86,7 +88,7 @@ def conv2d_relu_pool_grads(
 def _unfused_grads(
     x: Array, w: Array, dy: Array, winners: Array, window: Window, want_dx: bool
 ) -> tuple[Array | None, Array, Array]:
-    """Compute the same derivatives with the separate operators, for non-finite numbers.
+    """Compute the derivatives with separate operators, for arrays with non-finite elements.
 
     The fused kernel skips products with zeros, but 0 · ∞ must be NaN.
     """
@@ -104,7 +106,7 @@ def _unfused_grads(
 def relu_in_place(y: ArrayLike) -> Array:
     """Return relu of y, computed in place if y is a C-contiguous array of floats.
 
-    The caller must own y, since no other code may still need its old elements.
+    No other code may still need the elements of y, since they are overwritten.
     """
     y = as_float("y", y)
     kernels().activation.relu_in_place(y.reshape(-1))
@@ -116,7 +118,7 @@ def batch_norm_inference_in_place(
 ) -> Array:
     """Return batch_norm_inference of y (…, C), computed in place, and a ReLU of it if requested.
 
-    The caller must own y, since no other code may still need its old elements.
+    No other code may still need the elements of y, since they are overwritten.
     """
     y, gamma, beta, mean, var = floats(y=y, gamma=gamma, beta=beta, mean=mean, var=var)
     eps = checked(eps, y.shape[-1], gamma=gamma, beta=beta, mean=mean, var=var)

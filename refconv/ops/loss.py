@@ -1,5 +1,7 @@
 """Softmax and the losses, with their derivatives."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -165,8 +167,8 @@ def softmax_cross_entropy(
               e = -\sum_{b,k} u_b \; t_{b,k} \log p_{b,k}, \quad
               \frac{\partial e}{\partial \mathrm{logits}_{b,k}} = u_b \; (p_{b,k} - t_{b,k})
 
-    with p the softmax of the logits. u is the weight of an example in the mean; without class weights it is 1/N for each of
-    the N examples. An example is an image, or a pixel if the logits have more axes. Loss and derivative use the same
+    Here p is the softmax of the logits, and u is the weight of an example in the mean. Without class weights u is 1/N for each
+    of the N examples. An example is an image, or a pixel if the logits have more axes. Loss and derivative use the same
     exponentials, so they are computed together.
 
     Parameters

@@ -1,5 +1,7 @@
 """The convolution layer as a matrix product: im2col, Toeplitz matrices and zero stuffing."""
 
+from __future__ import annotations
+
 from math import prod
 
 from refconv._arguments import divisor, known_format, per_axis
@@ -129,12 +131,12 @@ def col2im(
         raise ArgumentValueError(f"columns must have 2 axes (kernel entries, pixels), got shape {columns.shape}")
     if not len(columns) or len(columns) % prod(window.kernel):
         raise ArgumentValueError(
-            f"columns must have rows for each of {' × '.join(map(str, window.kernel))} kernel entries and C channels, got "
+            f"columns must have a multiple of {' × '.join(map(str, window.kernel))} rows (kernel entries times channels), got "
             f"shape {columns.shape}"
         )
     if columns.shape[1] % prod(size):
         raise ArgumentValueError(
-            f"columns must have one column for each of {' × '.join(map(str, size))} outputs of N images of size {input_size}, "
+            f"columns must have a multiple of {' × '.join(map(str, size))} columns (outputs of images of size {input_size}), "
             f"got shape {columns.shape}"
         )
     return restore(implementation("matrix").col2im(columns, input_size, window), data_format)
@@ -272,7 +274,7 @@ def zero_stuff(x: ArrayLike, stride: Size, *, data_format: DataFormat = "channel
     """
     x = as_float("x", x)
     if x.ndim not in (3, 4):
-        raise ArgumentValueError(f"x must have 3 axes, a batch of signals, or 4, a batch of images, got shape {x.shape}")
+        raise ArgumentValueError(f"x must have 3 axes (signals) or 4 axes (images), got shape {x.shape}")
     ndim = x.ndim - 2
     x = channels_last("x", x, ndim, data_format)
     stride = per_axis("stride", stride, ndim)

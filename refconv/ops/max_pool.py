@@ -6,6 +6,8 @@ The padding is never the maximum. The positions of the maxima (``argmax``) are t
 u·W + v within one channel of the input without its padding.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -340,7 +342,7 @@ def _checked_dx(
 
 
 def _in_bounds(dx: Array | None, argmax: Array, input_size: Shape) -> Array:
-    """Return dx, which is None if an index of argmax is out of bounds."""
+    """Return dx, or raise an error if it is None because an index of argmax is out of bounds."""
     if dx is None:
         raise ArgumentValueError(
             f"argmax must be from 0 to {math.prod(input_size) - 1} in an input of size {input_size}, "

@@ -4,6 +4,8 @@ The functions accept rows (N, C), signals (N, n, C) and images (N, H, W, C), or 
 with ``data_format="channels_first"``. Each channel is normalised separately, over all other axes.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Padding of images and signals, and upsampling of images."""
 
+from __future__ import annotations
+
 from refconv._arguments import LARGEST, choice, known_format, per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window
@@ -228,14 +230,14 @@ def upsampled_size(size: Shape, scale: Shape) -> Shape:
     """Return the size of an upsampled image; raise ValueError if it has too many pixels."""
     H, W = (n * S for n, S in zip(size, scale, strict=True))
     if H * W > LARGEST:
-        raise ArgumentValueError(f"scale must leave the output at most {LARGEST} pixels, got {(H, W)}")
+        raise ArgumentValueError(f"scale must give an output of at most {LARGEST} pixels, got size {(H, W)}")
     return H, W
 
 
 def _images_or_signals(name: str, array: Array, data_format: DataFormat) -> Array:
     known_format(data_format)
     if array.ndim not in (3, 4):
-        raise ArgumentValueError(f"{name} must have 4 axes, a batch of images, or 3, one of signals, got shape {array.shape}")
+        raise ArgumentValueError(f"{name} must have 4 axes (images) or 3 axes (signals), got shape {array.shape}")
     return channels_last(name, array, array.ndim - 2, data_format)
 
 

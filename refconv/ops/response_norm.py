@@ -4,6 +4,8 @@ The functions accept rows (N, C), signals (N, n, C) and images (N, H, W, C), or 
 with ``data_format="channels_first"``. Each position of each example is normalised separately, by its neighbouring channels.
 """
 
+from __future__ import annotations
+
 from fractions import Fraction
 from typing import Any
 
@@ -26,7 +28,7 @@ def local_response_norm(
     divide_by_size: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
-    r"""Divide each element by a power of the squares of its own and the neighbouring channels.
+    r"""Divide each element by a power of a sum of squares over neighbouring channels.
 
     .. math:: y_c = \frac{x_c}{d_c^{\,\beta}}, \quad d_c = k + \alpha \sum_{j = \max(0,\; c - \lfloor size / 2 \rfloor)}^
               {\min(C - 1,\; c + \lfloor (size - 1) / 2 \rfloor)} x_j^2

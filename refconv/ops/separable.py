@@ -1,5 +1,7 @@
 """Depthwise and depthwise separable convolutions, and the separation of rank-one kernels."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from refconv._arguments import per_axis
@@ -242,8 +244,8 @@ def separable_conv2d(
     .. math:: z_{i,j,\,c Q + q} = \sum_{m,n} x_{i S + m D,\; j S + n D,\; c} \; \mathrm{depthwise}_{m,n,c,q}, \qquad
               y_{i,j,o} = \mathrm{bias}_o + \sum_p z_{i,j,p} \; \mathrm{pointwise}_{0,0,p,o}
 
-    The depthwise convolution sums over space, the pointwise convolution over channels. With Q = 1, weights and products are
-    1/O + 1/(kh·kw) of those in a convolution layer of the same size.
+    The depthwise convolution sums over space, the pointwise convolution over channels. With Q = 1, it needs 1/O + 1/(kh·kw) of
+    the weights and products of a convolution layer of the same size.
 
     Parameters
     ----------
@@ -357,9 +359,9 @@ def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
 
     .. math:: K_{m,n} = \mathrm{column}_m \cdot \mathrm{row}_n
 
-    Two short convolutions then replace one convolution with the kernel. The factorisation is unique up to a factor. Here the
-    first non-negligible element of the row is 1, so the column equals the first non-negligible column of the kernel. The
-    equation holds up to rounding. The zero kernel is separated into a column and a row of zeros.
+    A convolution with the kernel can then be replaced by two short convolutions. The column and the row are unique up to a
+    factor. Here the first non-negligible element of the row is 1, so the column equals the first non-negligible column of the
+    kernel. The equation is satisfied up to rounding. The zero kernel is separated into a column and a row of zeros.
 
     The factors are the first pair of singular vectors. NumPy computes them with both engines, because a singular value
     decomposition is not a plain sum that a loop could show.
@@ -408,8 +410,8 @@ def separate_rank1(kernel: ArrayLike) -> tuple[Array, Array]:
             f"kernel must be of rank 1, got numerical rank {rank}: its singular values are {values * largest}"
         )
     row = np.where(np.abs(rows[0]) > negligible, rows[0], 0)  # a singular vector has length 1
-    one = row[np.flatnonzero(row)[0]]
-    return np.ascontiguousarray(columns[:, 0] * (values[0] * one)) * largest, row / one
+    leading = row[np.flatnonzero(row)[0]]
+    return np.ascontiguousarray(columns[:, 0] * (values[0] * leading)) * largest, row / leading
 
 
 def _kernel(name: str, w: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Gradient clipping."""
+"""Gradient clipping by the global norm."""
 
 import math
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float 
     .. math:: \lVert g \rVert = \sqrt{\sum_{\theta} \sum_i g_{\theta,i}^2}, \qquad
               g \leftarrow g \cdot \min \left( 1, \frac{\mathrm{max\_norm}}{\lVert g \rVert} \right)
 
-    The sum runs over all parameters. The direction of the gradient does not change. The elements are scaled by the largest one
-    before they are squared, so very large gradients do not overflow and very small ones do not underflow. If an element is
-    infinite or NaN, the gradients do not change.
+    The sum runs over all parameters. The direction of the gradient does not change. Before they are squared, the elements are
+    divided by a power of two close to the largest one, so very large gradients do not overflow and very small ones do not
+    underflow. If an element is infinite or NaN, the gradients do not change.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def assigned(groups: Mapping[str, Group], names: Iterable[str]) -> dict[str, Gro
     unused = [pattern for pattern in groups if pattern not in first.values()]
     if unused:
         raise ArgumentValueError(
-            "groups must have patterns that each match a trainable parameter which no earlier pattern matches, "
+            "each pattern in groups must match a trainable parameter that no earlier pattern matches, "
             f"got {unused[0]!r} for the names {', '.join(names)}"
         )
     return {name: groups[pattern] for name, pattern in first.items() if pattern is not None}

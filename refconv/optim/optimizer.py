@@ -141,7 +141,7 @@ class Optimizer(metaclass=CheckedCall):
         own = {id(parameter) for layer in all_layers(model) for parameter in layer.parameters.values()}
         if not own.issuperset(map(id, self.parameters.values())):
             raise ArgumentValueError(
-                "optimizer must be made for the parameters of model, got those of another model or an earlier build: "
+                "optimizer must be made for the parameters of model, got parameters of another model or an earlier build: "
                 "make a new optimizer"
             )
         unfrozen = [name for name, p in self._initially_frozen.items() if p.trainable and id(p) in own]

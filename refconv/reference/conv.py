@@ -1,8 +1,8 @@
 r"""The convolution layer: forward pass and derivatives as loops.
 
 The forward pass and both derivatives run the same loops over the same index set: image b, output pixel (i, j), output
-channel o, kernel entry (m, n), input channel c. Only the innermost line differs. To get a derivative from the forward line,
-exchange y with one of the factors and write d before both::
+channel o, kernel entry (m, n), input channel c. Only the innermost line differs. To get ∂e/∂w, exchange y and w in the forward
+line and write d before both; to get ∂e/∂x, do the same with y and x::
 
     y [b, i, j, o]  +=  x[…] · w[m, n, c, o]
     dw[m, n, c, o]  +=  x[…] · dy[b, i, j, o]
@@ -48,7 +48,7 @@ __all__ = [
 
 
 def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
-    r"""Compute a convolution layer: each output is the bias plus the sum of window times kernel.
+    r"""Compute a convolution layer: the bias plus a weighted sum over each window.
 
     .. math:: y_{b,i,j,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{b,\; i S + m D,\; j S + n D,\; c} \; w_{m,n,c,o}
 
@@ -120,7 +120,7 @@ def conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \sum_o \frac{\partial e}{\partial y_{b,i,j,o}} \; w_{m,n,c,o}
 
-    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
+    u and v count from the edge of the padding. The derivatives with respect to the padding are dropped.
 
     ``dy`` (N, rows, columns, O), ``w`` (kh, kw, C / groups, O), ``input_size`` (H, W); returns (N, H, W, C).
 
@@ -237,7 +237,7 @@ def conv1d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: in
     .. math:: \frac{\partial e}{\partial x_{b,u,c}} = \sum_{i,m:\, i S + m D = u} \sum_o
               \frac{\partial e}{\partial y_{b,i,o}} \; w_{m,c,o}
 
-    u counts from the edge of the padding. The derivatives of the padding itself are dropped.
+    u counts from the edge of the padding. The derivatives with respect to the padding are dropped.
 
     ``dy`` (N, outputs, O), ``w`` (k, C / groups, O), ``input_size`` (n,); returns (N, n, C).
 
@@ -284,9 +284,9 @@ def conv1d_db(dy: Array) -> Array:
 
 
 def centred_correlation(x: Array, w: Array) -> Array:
-    r"""Compute the forward formula of the slide: one channel, filter indices from −f to f.
+    r"""Compute the cross-correlation as on the slide: one channel, filter indices from −f to f.
 
-    x is 0 outside the image.
+    x counts as 0 outside the image.
 
     .. math:: z_{kl} = \sum_{i,j=-f}^{f} w_{ij} \; x_{k+i,\, l+j}
 

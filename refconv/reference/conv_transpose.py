@@ -1,10 +1,10 @@
 r"""The transposed convolution: forward pass and derivatives as loops.
 
 A convolution of an image is a matrix product, y = T x. This layer is the product with the transposed matrix, y = Tᵀ x. It is
-the same computation as ∂e/∂x of a convolution, and goes from the small size to the large one. Each input pixel (i, j) adds a
-copy of the kernel, multiplied by its value, to the output; we say that it stamps the kernel. The stamps of neighbouring input
-pixels are S output pixels apart, and where stamps overlap they are added. The layer reverses the change of shape of the
-convolution, but not the change of the values.
+the same computation as ∂e/∂x of a convolution, so its output has the size of that convolution's input. Each input pixel (i, j)
+adds a copy of the kernel, multiplied by the value of the pixel, to the output. We call such a copy a stamp. The stamps of
+neighbouring input pixels are S output pixels apart, and where stamps overlap they are added. The layer reverses the change of
+shape of the convolution, but not the change of the values.
 
 The forward pass and both derivatives run the same loops, over the index set of the convolution that is transposed::
 

@@ -2,13 +2,13 @@ r"""Convolution and cross-correlation of one signal or one image with one kernel
 
 Both slide the kernel over the input and sum products. Convolution reads the kernel and the input in opposite directions,
 cross-correlation reads both in the same direction. So ``convolve(x, w) == cross_correlate(x, flip(w))``. The input counts as 0
-outside its range. The mode selects the outputs. "valid": outputs that need no zeros; "same": one output for each input;
-"full": every output whose window overlaps the input. With an even kernel, "same" pads one more zero at the beginning than at
-the end, as SciPy does; a convolution layer pads it at the end.
+outside its range. The mode selects the outputs: "valid" selects the outputs that need no zeros, "same" one output for each
+input, and "full" every output whose window overlaps the input. With an even kernel, "same" pads one more zero at the beginning
+than at the end, as SciPy does; a convolution layer pads it at the end.
 
 The convolution theorem: the Fourier transform turns a convolution into an elementwise product. The functions ``fft_…`` compute
-convolutions in this way, with the sums of the discrete Fourier transform written out. The fast Fourier transform computes
-the same sums in a faster order.
+convolutions in this way, with the sums of the discrete Fourier transform written out. The fast Fourier transform rearranges
+these sums so that it needs fewer operations.
 """
 
 import numpy as np
@@ -25,7 +25,8 @@ def cross_correlate1d(x: Array, w: Array, mode: str) -> Array:
 
     .. math:: (w \star x)_t = \sum_i x_{t+i} \, w_i
 
-    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the output at t = −``before``.
+    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the output at t = −``before``, where ``before`` is
+    the number of zeros before the signal.
 
     >>> cross_correlate1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid")
     array([14., 20., 26., 32.])
@@ -48,7 +49,8 @@ def convolve1d(x: Array, w: Array, mode: str) -> Array:
 
     .. math:: (w * x)_t = \sum_i x_{t-i} \, w_i
 
-    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the output at t = ``first``.
+    ``x`` (n,), ``w`` (k,), ``mode`` "valid", "same" or "full"; ``y[0]`` is the output at t = ``first``: 0 for "full", k − 1
+    for "valid".
 
     >>> convolve1d(np.array([1.0, 2, 3, 4, 5, 6]), np.array([1.0, 2, 3]), "valid")
     array([10., 16., 22., 28.])
@@ -73,7 +75,8 @@ def cross_correlate2d(x: Array, w: Array, mode: str) -> Array:
     .. math:: (K \star I)_{i,j} = \sum_{m,n} I_{i+m,\,j+n} \, K_{m,n}
 
     ``x`` is I (H, W), ``w`` is K (kh, kw), ``mode`` "valid", "same" or "full".
-    ``y[0, 0]`` is the output at i, j = −``top``, −``left``.
+    ``y[0, 0]`` is the output at i, j = −``top``, −``left``, where ``top`` and ``left`` are the numbers of zeros on these
+    sides.
 
     >>> cross_correlate2d(np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 10], [100, 1000]]), "valid")
     array([[5421., 6532.]])
@@ -121,7 +124,7 @@ def convolve2d(x: Array, w: Array, mode: str) -> Array:
 
 
 def fft_convolve1d(x: Array, w: Array, mode: str) -> Array:
-    r"""Compute a convolution of a signal by transforming, multiplying and transforming back.
+    r"""Compute the convolution of a signal by Fourier transforms (convolution theorem).
 
     .. math:: X_k = \sum_t x_t \, e^{-2\pi \mathrm{i}\, k t / n}, \qquad Y_k = X_k W_k, \qquad
               y_t = \frac{1}{n} \sum_k Y_k \, e^{+2\pi \mathrm{i}\, k t / n}
@@ -142,7 +145,7 @@ def fft_convolve1d(x: Array, w: Array, mode: str) -> Array:
 
 
 def fft_convolve2d(x: Array, w: Array, mode: str) -> Array:
-    r"""Compute a convolution of an image by transforming, multiplying and transforming back.
+    r"""Compute the convolution of an image by Fourier transforms (convolution theorem).
 
     .. math:: X_{k,l} = \sum_{i,j} x_{i,j} \, e^{-2\pi \mathrm{i}\, (k i / H + l j / W)}, \qquad
               Y_{k,l} = X_{k,l} W_{k,l}, \qquad

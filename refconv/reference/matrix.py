@@ -1,9 +1,9 @@
 r"""The convolution layer as a matrix product, in two ways, and zero stuffing.
 
-*im2col* makes each neighbourhood a column of a matrix. The layer is then the product of the kernels, one in each row, and this
-matrix. *Toeplitz* writes the layer itself as one matrix T, with a row for each output and a column for each input, so that
-y = T x; the matrix of the transposed layer is Tᵀ. Both need much memory: the first repeats the input, the second stores zeros.
-They explain the layer and are used to check it. The derivative of im2col is col2im::
+*im2col* makes each neighbourhood a column of a matrix. A matrix with one kernel in each row, multiplied by this matrix, is the
+output of the layer. *Toeplitz* writes the layer itself as one matrix T, with a row for each output and a column for each
+input, so that y = T x; the matrix of the transposed layer is Tᵀ. Both need much memory: the first repeats the input, the
+second stores zeros. They explain the layer and are used to check it. The derivative of im2col is col2im::
 
     im2col    matrix[(m, n, c), (b, i, j)]   =  x[…]
     col2im    x[…]                          +=  matrix[(m, n, c), (b, i, j)]          with […] = [b, i·S + m·D, j·S + n·D, c]

@@ -8,7 +8,7 @@ Index letters: image b, output pixel (i, j), entry (m, n) of the window, channel
 with stride S, dilation D and padding (top, left) of the ``window``, a :class:`refconv.geometry.Window`. The loops do not pad
 x: they test whether (u, v) is inside the image, and skip it if it is not. So the padding is never the maximum.
 
-The derivative runs over the outputs, and argmax gives the pixel (u, v) of each maximum::
+The loops of the derivative run over the outputs, and argmax gives the pixel (u, v) of each maximum::
 
     y [b, i, j, c]   =  x [b, u, v, c]          the maximum, at (u, v) = argmax
     dx[b, u, v, c]  +=  dy[b, i, j, c]          zero at all other pixels

@@ -23,7 +23,7 @@ def pad(x: Array, window: Window, mode: str) -> Array:
 
     .. math:: y_{b,i,j,c} = x_{b,\; s(i - \mathrm{top}),\; s(j - \mathrm{left}),\; c}
 
-    s maps a position, also one outside the image, to the input pixel that is copied there: see :func:`source_index`.
+    s maps a position, inside or outside the image, to the input pixel that is copied there: see :func:`source_index`.
     ``x`` (N, H, W, C), ``window`` is a 1×1 window with the padding to add; returns (N, rows, columns, C).
 
     >>> from refconv.geometry import Window

@@ -21,7 +21,7 @@ __all__ = ["denominators", "local_response_norm", "local_response_norm_dx"]
 
 
 def local_response_norm(x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
-    r"""Divide each element by a power of the squares of the neighbouring channels.
+    r"""Divide each element by a power of a sum of squares over neighbouring channels.
 
     .. math:: y_{m,c} = \frac{x_{m,c}}{d_{m,c}^{\,\beta}}
 
@@ -43,7 +43,7 @@ def local_response_norm(x: Array, size: int, alpha: float, beta: float, k: float
 
 
 def denominators(x: Array, size: int, alpha: float, k: float) -> Array:
-    r"""Compute d, the base of the power: k plus α times the squares of the neighbouring channels.
+    r"""Compute d, the base of the power: k plus α times the squares of neighbouring channels.
 
     .. math:: d_{m,c} = k + \alpha \sum_{j = \max(0,\; c - \lfloor size / 2 \rfloor)}^
               {\min(C - 1,\; c + \lfloor (size - 1) / 2 \rfloor)} x_{m,j}^2

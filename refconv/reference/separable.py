@@ -4,7 +4,7 @@ A convolution layer sums over space and channels at once. A depthwise convolutio
 has Q kernels, and output channel o = c·Q + q uses the q-th of them. A pointwise convolution has a 1×1 kernel and sums over
 channels only. A depthwise convolution followed by a pointwise one is called a depthwise separable convolution.
 
-To get a derivative, exchange y with one factor of the forward line, as in :mod:`refconv.reference.conv`::
+To get a derivative, exchange y with w or x in the forward line, as in :mod:`refconv.reference.conv`::
 
     y [b, i, j, o]  +=  x[…] · w[m, n, c, q]
     dw[m, n, c, q]  +=  x[…] · dy[b, i, j, o]

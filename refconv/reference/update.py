@@ -86,7 +86,7 @@ def rmsprop(
 def adam(
     theta: Array, m: Array, s: Array, g: Array, *, lr: float, beta1: float, beta2: float, eps: float, t: int, decay: float
 ) -> None:
-    r"""Update θ by Adam: a running mean of gradients over the root of a running mean of squares.
+    r"""Update θ by Adam: a mean of gradients is divided by the root of a mean of squares.
 
     .. math:: h_i = g_i + \lambda \cdot \theta_i, \quad m'_i = \beta_1 \cdot m_i + (1 - \beta_1) \cdot h_i, \quad
               s'_i = \beta_2 \cdot s_i + (1 - \beta_2) \cdot h_i^2, \quad

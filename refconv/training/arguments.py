@@ -1,6 +1,6 @@
 """Checks of the arguments of :func:`fit`.
 
-They detect a name, a class or a factory function in place of the expected object or function.
+They detect a name, a class or a factory function where an object or a function is expected.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def check_arguments(name: str, function: Callable[..., Any], expected: str, coun
     >>> from refconv.training import top_k_accuracy
     >>> check_arguments("metric", top_k_accuracy, "scores and targets", 2)
     Traceback (most recent call last):
-    refconv.ArgumentTypeError: metric must be a function of scores and targets, got the function top_k_accuracy: does it have \
-to be called, as in top_k_accuracy(…)?
+    refconv.ArgumentTypeError: metric must be a function of scores and targets, got the function top_k_accuracy: did you mean \
+to call it, as in top_k_accuracy(…)?
     """
     try:
         signature = inspect.signature(function)
@@ -63,7 +63,7 @@ to be called, as in top_k_accuracy(…)?
         signature.bind(*range(count))
     except TypeError:
         called = getattr(function, "__name__", type(function).__name__)
-        advice = f"does it have to be called, as in {called}(…)?"
+        advice = f"did you mean to call it, as in {called}(…)?"
         raise ArgumentTypeError(f"{name} must be a function of {expected}, got {found(function)}: {advice}") from None
 
 
@@ -81,13 +81,13 @@ def check_schedule(schedule: Any) -> None:
 
 
 def lr_factor(schedule: Callable[[float], Any], progress: float) -> Any:
-    """Return the factor of the learning rate; raise an error if the schedule returns no valid one.
+    """Return the factor of the learning rate; raise an error if it is not valid.
 
     >>> from refconv import optim
     >>> lr_factor(optim.step_down, 0.0)
     Traceback (most recent call last):
     refconv.ArgumentTypeError: schedule must be a function of the progress from 0 to 1, such as optim.cosine, got the \
-function step_down: does it have to be called, as in step_down(…)?
+function step_down: did you mean to call it, as in step_down(…)?
     """
     try:
         factor = schedule(progress)
@@ -105,11 +105,11 @@ def _not_a_schedule(schedule: Any) -> str:
     if not callable(schedule):
         return f"{expected}, got {found(schedule)}"
     name = getattr(schedule, "__name__", type(schedule).__name__)
-    return f"{expected}, got {found(schedule)}: does it have to be called, as in {name}(…)?"
+    return f"{expected}, got {found(schedule)}: did you mean to call it, as in {name}(…)?"
 
 
 def found(value: Any) -> str:
-    """Describe an argument in an error message; describe arrays by their shape, also in a sequence.
+    """Describe an argument in an error message; arrays are described by their shape.
 
     >>> import numpy as np
     >>> found(np.ones((3, 5))), found(dict), found(found), found(7)

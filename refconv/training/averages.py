@@ -81,7 +81,7 @@ def recompute_averages(model: Layer, batches: Any) -> None:
 
 
 def warn_if_averages_lag(model: Layer, x: Array, scores: Array) -> None:
-    """Warn if batch normalisation makes a network's inference outputs differ from its training outputs.
+    """Warn if batch normalisation gives other outputs in inference than in training.
 
     Networks with random layers such as dropout are not checked, because their outputs in training differ for other reasons.
     Runs of fewer than ten steps are not checked, because their weights change too fast.

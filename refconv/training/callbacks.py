@@ -47,7 +47,7 @@ class Callback:
     comes_last = False  # True for a callback that must be called after all others, such as Checkpoint
 
     def restore(self, run: Run) -> None:
-        """Restore a saved state of the run; runs once, before ``on_train_begin`` of all callbacks."""
+        """Restore a saved state of the run; called once, before ``on_train_begin`` of all callbacks."""
 
     def on_train_begin(self, run: Run) -> None:
         """Override to act before the first step."""
@@ -77,7 +77,7 @@ class Callback:
 
 
 class EarlyStopping(Callback):
-    """Stop the run when the validation loss has had no new minimum for some epochs.
+    """Callback that stops the run if the validation loss has no new minimum for some epochs.
 
     The model keeps the weights of the last epoch; :class:`Checkpoint` saves the best ones.
 
@@ -119,7 +119,7 @@ class EarlyStopping(Callback):
 
 
 class CSVLogger(Callback):
-    """Write the history to a CSV file after each epoch.
+    """Callback that writes the history to a CSV file after each epoch.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class CSVLogger(Callback):
 
 
 def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
-    """Return the callbacks in the order of their calls; raise ``TypeError`` if one is not a Callback."""
+    """Return the callbacks in the order of their calls, after checking their types."""
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
         raise ArgumentTypeError(f"callbacks must be a sequence of Callback, got {callbacks!r}")
     callbacks = list(callbacks)
@@ -154,7 +154,7 @@ def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
 
 
 def _refuse_unknown_hooks(callback: Callback) -> None:
-    """Raise ``TypeError`` if a callback defines a hook that :func:`fit` never calls: ``on_batch_end``."""
+    """Raise ``TypeError`` for a hook that :func:`fit` never calls, such as ``on_batch_end``."""
     hooks = [name for name in dir(Callback) if name.startswith("on_")]
     for name in dir(type(callback)):
         if name.startswith("on_") and name not in hooks:

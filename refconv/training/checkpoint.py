@@ -37,7 +37,7 @@ KIND = "refconv-checkpoint"
 
 
 class Checkpoint(Callback):
-    """Callback that saves the run, so that it can be resumed with the same bits, and its best epoch.
+    """Callback that saves the run, so that it can be resumed bit for bit, and its best epoch.
 
     ``last.safetensors`` is written after each epoch, when the run is stopped, and every ``every`` steps.
     ``best.safetensors`` is written after each epoch with a new lowest validation loss, for :meth:`recall_best`.
@@ -96,7 +96,7 @@ class Checkpoint(Callback):
             raise ArgumentTypeError(
                 f"batches must have state() and resume(), like Batches, to be saved in a checkpoint, got {run.batches!r}"
             )
-        _settings(run)  # recorded before the first step, which may change attributes of the settings
+        _settings(run)  # recorded before the first step, because training may change attributes of these objects
         if self.resume and self.last.exists():
             for path in (self.last, self.best):
                 clear_unfinished(path)
@@ -129,9 +129,9 @@ class Checkpoint(Callback):
 
 
 def _network(model: Layer) -> tuple[dict[str, dict[str, Any]], Tensors]:
-    """Return the description of a network that lets ``refconv.load`` read a checkpoint as a model.
+    """Return the description and the other arrays of a network, as in a saved model.
 
-    It is empty if the network cannot be saved as a model.
+    They allow ``refconv.load`` to read a checkpoint as a model. They are empty if the network cannot be saved as a model.
     """
     try:
         description, arrays = weights.describe_network(model)
@@ -141,9 +141,10 @@ def _network(model: Layer) -> tuple[dict[str, dict[str, Any]], Tensors]:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """Return the settings of the run and its layers with their arguments, which determine the result.
+    """Return everything that determines the result: the settings of the run, and the layers.
 
-    They are recorded at the start of the run, because objects without ``settings()`` may change their attributes later.
+    The settings are recorded at the start of the run, because objects without ``settings()`` may change their attributes
+    later.
     """
     if run.initial_settings is None:
         network, _ = _network(run.model)
@@ -197,7 +198,9 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
     if own.keys() != states.keys():
         raise ArgumentValueError(f"{path} must be a checkpoint of this network, got other random generators")
     if changes := differences(settings, json.loads(json.dumps(_settings(run)))):
-        raise ArgumentValueError(f"{path} must be a checkpoint of this run, got other settings; {'; '.join(changes)}")
+        raise ArgumentValueError(
+            f"{path} must be a checkpoint of a run with the same settings, got differences: {'; '.join(changes)}"
+        )
     run.optimizer.restore(_group(tensors, "optimizer"))
     _put(run.model, values)
     for name, rng in own.items():
@@ -209,7 +212,7 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
 
 
 def _group(tensors: Tensors, group: str) -> Tensors:
-    """Return the tensors of a group, without the prefix that :func:`capture` adds to their names."""
+    """Return the tensors of a group, without the prefix that :func:`capture` adds."""
     return {name.removeprefix(f"{group}/"): a for name, a in tensors.items() if name.startswith(f"{group}/")}
 
 

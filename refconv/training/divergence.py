@@ -16,7 +16,7 @@ ADVICE = "; try a smaller lr"
 
 
 def cause_of_divergence(model: Layer, x: Array) -> str:
-    """Return a phrase for the error message: the origin of the non-finite scores, and what to do."""
+    """Return the end of the error message: the origin of non-finite scores, and what to do."""
     if not np.isfinite(x).all():
         return ", with a batch that contains non-finite numbers; clean the data"
     layer = first_not_finite(model, x)

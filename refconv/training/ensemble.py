@@ -154,7 +154,7 @@ def scales(*sizes: int, views: Views = lambda x: [x]) -> Views:
     recognition", 2015.
     """
     if not sizes:
-        raise ArgumentValueError("sizes must be at least one integer, got none")
+        raise ArgumentValueError("sizes must contain at least one integer, got none")
     sizes = per_axis("sizes", sizes, len(sizes))
 
     def each(x: Array) -> Iterator[Array]:

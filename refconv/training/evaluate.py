@@ -51,7 +51,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """The metric "accuracy", from 0 to 1."""
+        """Value of the metric "accuracy", from 0 to 1."""
         if "accuracy" not in self.metrics:
             raise AttributeError(f"accuracy must be one of the metrics, got {', '.join(self.metrics) or 'none'}")
         return self.metrics["accuracy"]
@@ -185,8 +185,8 @@ def predict(model: Callable[[Array], Array], x: Array, batch_size: int = 256) ->
     ------
     TypeError, ValueError
         If x is not an array or is empty, if batch_size is not a positive integer, or if the network returns a single score.
-        Such a network is a regression or a binary classifier; the class of the latter is ``model(x) > 0`` and its probability
-        ``refconv.sigmoid(model(x))``.
+        Such a network is a regression or a binary classifier. For a binary classifier, the class is ``model(x) > 0`` and its
+        probability is ``refconv.sigmoid(model(x))``.
 
     Examples
     --------

@@ -17,7 +17,8 @@ class Epoch:
     """Record of one epoch.
 
     ``metrics`` contains ``train_loss`` and, for each metric, ``train_…`` such as ``train_accuracy``: means over the steps of
-    the epoch, during which the weights change. ``validation_…`` and ``test_…`` are measured after the epoch, if at all.
+    the epoch, during which the weights change. ``validation_…`` and ``test_…`` are measured after the epoch, if there are
+    validation and test data.
 
     >>> epoch = Epoch(2, 60, seconds=1.5, lr=0.1, metrics={"train_loss": 0.75, "test_accuracy": 0.5})
     >>> epoch.train_loss, epoch.validation_loss, epoch.metrics["test_accuracy"], epoch.images_per_second
@@ -25,7 +26,7 @@ class Epoch:
     """
 
     epoch: int
-    images: int  # used in this epoch; fewer than the data set has if the run was stopped
+    images: int  # number of images used; smaller than the size of the data set if the run was stopped in this epoch
     seconds: float  # duration of training, without validation and test
     lr: float  # learning rate of the last step
     metrics: dict[str, float] = field(default_factory=dict)

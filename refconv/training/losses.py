@@ -113,13 +113,13 @@ class CrossEntropy(Loss):
         return softmax_cross_entropy(scores, targets, label_smoothing=self.label_smoothing, class_weights=self.class_weights)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` or ``TypeError`` unless targets has one class per image or pixel."""
+        """Raise an error unless there is one class for each image, or for each pixel."""
         labels = class_labels(targets, tuple(scores_shape[:-1]), scores_shape[-1])
         if self.class_weights is not None:
             weights_of_classes(self.class_weights, labels, scores_shape[-1], np.dtype(np.float64))
 
     def weight_of_batch(self, targets: Array) -> float:
-        """Return the sum of the class weights of all labels, or the number of examples without them.
+        """Return the sum of the class weights of all labels; without weights, the number of labels.
 
         The loss of a batch is Σ w e / Σ w, and the mean over several batches is the same for all their examples.
         """
@@ -155,7 +155,7 @@ class MeanSquaredError(Loss):
         return mean_squared_error(scores, targets)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` or ``TypeError`` unless targets are numbers in the outputs' shape."""
+        """Raise an error unless targets are numbers and have the shape of the outputs."""
         _same_shape(targets, scores_shape)
 
 
@@ -191,7 +191,7 @@ class BinaryCrossEntropy(Loss):
         return binary_cross_entropy(scores, targets, pos_weight=self.pos_weight)
 
     def check_targets(self, targets: Any, scores_shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` or ``TypeError`` unless targets are from 0 to 1, in the outputs' shape."""
+        """Raise an error unless targets are from 0 to 1 and have the shape of the outputs."""
         targets = _same_shape(targets, scores_shape)
         wrong = targets[~((targets >= 0) & (targets <= 1))]
         if wrong.size:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LearningRates", "lr_range_test"]
 
-FEWEST_STEPS = 3  # ``steepest`` is between the first and the last step
+FEWEST_STEPS = 3  # ``steepest`` needs a step between the first and the last
 DIVERGENCE_RATIO = 4.0  # loss divided by the lowest loss; above it, larger learning rates are not tried
 
 
@@ -151,7 +151,7 @@ def lr_range_test(
 
 
 def _repeated(batches: Any, steps: int) -> Iterator[Any]:
-    """Yield ``steps`` batches, in several passes if necessary, then restore the state of the batches."""
+    """Yield ``steps`` batches, in several passes if necessary, then restore their state."""
     batches = pairs(batches, shuffle=True)
     state = batches.state() if hasattr(batches, "state") else None
     try:

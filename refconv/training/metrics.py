@@ -211,7 +211,7 @@ def intersection_over_union(scores: Array, targets: Array) -> float:
 
 
 def default_metrics(loss: object) -> dict[str, Metric]:
-    """Return the default metrics of a loss: the accuracy for classification, none for other losses."""
+    """Return the default metrics of a loss: the accuracy for classification, else none."""
     if isinstance(loss, CrossEntropy):
         return {"accuracy": accuracy}
     return {"accuracy": binary_accuracy} if isinstance(loss, BinaryCrossEntropy) else {}
@@ -251,7 +251,7 @@ def measure(metrics: Mapping[str, Metric], scores: Array, targets: Array) -> dic
 def _class_targets(scores: Array, targets: Array) -> Array:
     if np.ndim(scores) < 2:
         raise ArgumentValueError(f"scores must have one score for each class, (N, …, K), got shape {np.shape(scores)}")
-    why = "one class each"  # without the check, a label of -1 would index the last class, and others give wrong results
+    why = "one class each"  # a label that is not a class would give a wrong result silently; -1 would be the last class
     return class_labels(targets, np.shape(scores)[:-1], np.shape(scores)[-1], name="targets", why=why)
 
 

@@ -36,7 +36,7 @@ def pairs(batches: Any, *, shuffle: bool, name: str = "batches") -> Iterable[Any
 
 
 def each_pair(batches: Iterable[Any], name: str = "batches") -> Iterator[tuple[Any, Any]]:
-    """Yield the pairs (x, targets) of an iterable; raise ``TypeError`` if an element is no pair.
+    """Yield the pairs (x, targets) of an iterable; raise ``TypeError`` for anything else.
 
     >>> import numpy as np
     >>> next(each_pair([(np.ones((4, 3)), np.arange(4), np.ones(4))]))

@@ -278,7 +278,7 @@ def _repeatable(name: str, batches: Any, epochs: int, *, shuffle: bool) -> Any:
     batches = pairs(batches, shuffle=shuffle, name=name)
     if epochs > 1 and is_exhausted_after_one_pass(batches):
         raise ArgumentValueError(
-            f"{name} must be iterable {epochs} times, got {type(batches).__name__}, an exhausted iterator after one epoch: "
+            f"{name} must be iterable {epochs} times, got {type(batches).__name__}, which is exhausted after one epoch: "
             "pass a list, or an object whose __iter__ returns a new iterator"
         )
     return batches

@@ -13,8 +13,8 @@ import numpy as np
 __all__ = ["describe", "differences"]
 
 PLAIN = (bool, int, float, str, type(None))
-LARGEST_HASHED = 2**16  # elements; arrays such as the mean image that a function subtracts are smaller
-MAX_DEPTH = 5  # nested functions; without a limit, a recursive function would be described for ever
+LARGEST_HASHED = 2**16  # elements; larger arrays are compared only by their shape and dtype
+MAX_DEPTH = 5  # nested functions; a recursive function contains itself, so its description would not end
 
 
 def describe(value: Any, depth: int = 0) -> Any:
@@ -100,7 +100,10 @@ def differences(saved: Any, current: Any, name: str = "") -> list[str]:
 
 
 def _kind(settings: Mapping[str, Any]) -> Any:
-    """Return the type of an object or the class of a layer; only equal kinds are compared in detail."""
+    """Return the type of an object or the class of a layer.
+
+    Only objects of the same kind are compared setting by setting.
+    """
     return settings.get("type"), settings.get("layer")
 
 

@@ -1,4 +1,4 @@
-"""Evidence that loops, kernels and derivatives are right: five independent kinds for each operator and each derivative.
+"""Five independent kinds of evidence that loops, kernels and derivatives are correct.
 
 ============  ====================================================================================================
 symbolic      the loops run on symbols; sympy's derivative of ⟨dy, f⟩ minus the derivative loop is zero
@@ -6,11 +6,11 @@ numeric       central differences in float64, with a random dy
 adjoint       ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ in exact fractions, J v from dual numbers; and T, Tᵀ as matrices
 parity        loops and kernels on the same input, float32 and float64, driven by hypothesis
 oracle        literal tables of paddings, sizes and divisors; worked examples; SciPy; PyTorch, JAX, ONNX Runtime and the ONNX
-              operator tests, where they are installed
+              operator tests, if they are installed
 ============  ====================================================================================================
 
-Layers and optimisers have rows of the same table. What they compute is also defined in another way, by operators or in NumPy,
-and the definition is proved equal on symbols and compared on the kernels.
+Layers and optimisers have rows in the same table. Each is also defined in another way, by operators or in NumPy. The layer or
+optimiser is proved equal to its definition on symbols and compared with it on the kernels.
 
 ``refconv verify`` prints the table operator × evidence, and the test suite runs the same checks.
 """
@@ -39,15 +39,15 @@ __all__ = ["check", "check_layer", "slide_example", "table", "trace"]
 def check(function: Callable[..., Any], name: str, *, seconds: float = 5.0) -> Verdict:
     """Compare your own function with the loop of this name, and print a report.
 
-    The function may take some of the options only; the others stay at their defaults. See
-    :func:`refconv.verify.student.check.check` for an example, and for how often a function is called.
+    Options that your function does not accept stay at their defaults. See :func:`refconv.verify.student.check.check` for an
+    example and for the number of calls.
 
     Parameters
     ----------
     function : callable
-        Your version; it gets the arguments of the operator as float64 arrays.
+        Your version; it is called with the arguments of the operator, as float64 arrays.
     name : str
-        Any operator of refconv, or a derivative of one: "conv2d", "conv2d_dx", "batch_norm_grads".
+        Any operator of refconv or one of its derivatives, such as "conv2d", "conv2d_dx" or "batch_norm_grads".
     seconds : float
         Time limit for the comparison.
 
@@ -72,24 +72,24 @@ def check(function: Callable[..., Any], name: str, *, seconds: float = 5.0) -> V
 def check_layer(
     layer: Layer, shape: Shape, *, rng: np.random.Generator | int = 0, batch: int = 3, x: Array | None = None
 ) -> LayerVerdict:
-    """Check the derivatives of a layer and the other properties that networks rely on, and print a report.
+    """Check the derivatives and other properties of a layer, and print a report.
 
     In training and in inference, ∂e/∂x and ∂e/∂θ of each trainable parameter are compared with central differences in
-    float64. The layer itself does not change: a copy is built. See
-    :func:`refconv.verify.student.layer.check_layer` for an example and all that is checked.
+    float64. The layer itself does not change: a copy is built. See :func:`refconv.verify.student.layer.check_layer` for an
+    example and a list of all checks.
 
     Parameters
     ----------
     layer : Layer
         The layer or network.
     shape : tuple of int
-        One input, without the batch. Choose different numbers, as (5, 4, 3), so that mixed-up axes show.
+        Shape of one input, without the batch. Choose different sizes, such as (5, 4, 3), to detect swapped axes.
     rng : numpy.random.Generator or int
-        Generator or seed of all numbers.
+        Generator or seed of all random numbers.
     batch : int
         Number of inputs, at least 2.
     x : array (batch, *shape), optional
-        The inputs, for a layer that does not accept every number.
+        The inputs, for a layer that does not accept all numbers.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def check_layer(
 def table(
     names: Sequence[str] = (), *, quick: bool = False, engine: str | None = None, kinds: Sequence[str] | None = None
 ) -> list[Outcome]:
-    """Gather the evidence for operators and print the table operator × evidence, one row each, as it arrives.
+    """Gather the evidence for operators and print the table operator × evidence row by row.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def table(
     engine : str, optional
         "kernels" or "reference": the engine for differences and oracles; by default the current one.
     kinds : sequence of str, optional
-        Some kinds of evidence instead of all five.
+        Kinds of evidence to gather; all five by default.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def table(
     Raises
     ------
     ValueError
-        If there is no operator or kind of evidence of that name.
+        If there is no operator or kind of evidence of this name.
     ImportError
         If hypothesis is not installed.
     """
@@ -140,7 +140,7 @@ def table(
 
 
 def trace(name: str, output: Sequence[int] | None = None, **settings: Any) -> Trace:
-    """List the products that enter one output element of an operator or a derivative.
+    """List the products that contribute to one output element of an operator or a derivative.
 
     See :func:`refconv.verify.tracing.trace.trace` for an example.
 
@@ -151,7 +151,7 @@ def trace(name: str, output: Sequence[int] | None = None, **settings: Any) -> Tr
     output : sequence of int, optional
         The element, one index for each axis; by default one near a corner.
     **settings
-        The sizes ``input``, ``kernel``, ``channels`` and ``filters``, a ``seed``, or ``arrays`` of your own by name; and the
+        The sizes ``input``, ``kernel``, ``channels`` and ``filters``, a ``seed``, or your own ``arrays`` by name; and the
         options of the operator, such as ``stride``.
 
     Returns

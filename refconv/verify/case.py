@@ -1,4 +1,4 @@
-"""A test case of an operator, its shapes and options, and the kinds of numbers that fill it."""
+"""Test cases of operators, and functions that fill their arrays with various numbers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from refconv.typing import Array, Shape
 
 __all__ = ["Arguments", "Case", "Make", "fill", "floats", "fractions", "integers", "spread"]
 
-Make: TypeAlias = Callable[[str, Shape, np.random.Generator, bool], Array]  # make(name, shape, rng, positive) fills an array
+Make: TypeAlias = Callable[
+    [str, Shape, np.random.Generator, bool], Array
+]  # make(name, shape, rng, positive) returns a filled array
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Shapes of an operator's arrays, and everything else that one call of it needs.
+    """Shapes of an operator's arrays and all other arguments of one call.
 
     Parameters
     ----------
     shapes : mapping of str to tuple of int
-        Shapes of the arrays by their names; each kind of evidence fills them with its own numbers.
+        Shapes of the arrays by name; each kind of evidence fills them with different numbers.
     options : mapping of str to anything
         Keyword arguments: stride, padding, groups …
     given : mapping of str to anything
@@ -32,7 +34,7 @@ class Case:
     positive : tuple of str
         Arrays whose elements must be positive, such as a variance.
     refused : str
-        Reason why the operator must refuse this case; empty for a case that it must accept.
+        Reason why the operator must refuse this case; empty if it must accept the case.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -43,7 +45,7 @@ class Case:
 
     @property
     def elements(self) -> int:
-        """Number of elements in all arrays, by which cases are ordered."""
+        """Total number of elements in all arrays; cases are sorted by it."""
         return sum(map(math.prod, self.shapes.values()))
 
     def __str__(self) -> str:
@@ -52,16 +54,16 @@ class Case:
 
 
 class Arguments:
-    """A case filled with numbers: arrays and given arguments as attributes, such as ``a.x``, and ``a.options``."""
+    """Case filled with numbers: arrays and given arguments are attributes, such as ``a.x``."""
 
     def __init__(self, arrays: Mapping[str, Any], options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         self.arrays, self.options, self.given = dict(arrays), dict(options), dict(given)
 
     def __getattr__(self, name: str) -> Any:
-        for found in (self.__dict__.get("arrays", {}), self.__dict__.get("given", {})):
-            if name in found:
-                return found[name]
-        raise AttributeError(f"this case has no {name!r}")
+        for values_by_name in (self.__dict__.get("arrays", {}), self.__dict__.get("given", {})):
+            if name in values_by_name:
+                return values_by_name[name]
+        raise AttributeError(f"the case has no array or argument {name!r}")
 
     def with_arrays(self, **arrays: Any) -> Arguments:
         """Return the same arguments with some arrays replaced or added."""
@@ -73,12 +75,12 @@ class Arguments:
 
     @property
     def size(self) -> Shape:
-        """Height and width, or length, of the images or signals x, in either data format."""
+        """Height and width of the images x, or length of the signals x, in either data format."""
         return self.x.shape[2:] if self.options.get("data_format") == "channels_first" else self.x.shape[1:-1]
 
 
 def fill(case: Case, make: Make, seed: int = 0) -> Arguments:
-    """Fill a case with numbers: ``make(name, shape, rng, positive)`` makes one array.
+    """Fill a case with numbers; ``make(name, shape, rng, positive)`` returns one array.
 
     >>> fill(Case({"x": (2, 3)}), integers).x
     array([[ 2.,  1.,  0.],
@@ -90,26 +92,26 @@ def fill(case: Case, make: Make, seed: int = 0) -> Arguments:
 
 
 def integers(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
-    """Whole numbers from −3 to 3, or 1 to 7, as floats: ties in every window, and sums without rounding."""
+    """Return whole numbers from −3 to 3, or 1 to 7, as floats: many ties, sums without rounding."""
     return (rng.integers(1, 8, shape) if positive else rng.integers(-3, 4, shape)).astype(np.float64)
 
 
 def floats(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
-    """Numbers with two decimals between −2 and 2, or 0.5 and 4, whose sums round."""
+    """Return numbers with two decimals from −2 to 2, or 0.5 to 4, whose sums are rounded."""
     return (rng.integers(50, 401, shape) if positive else rng.integers(-200, 201, shape)) / 100
 
 
 def spread(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
-    """Distinct numbers around zero, far enough from it and from each other that a small step crosses no kink."""
+    """Return distinct numbers, further apart and further from 0 than a finite-difference step."""
     count = int(np.prod(shape))
     low = 0.5 if positive else -2
     return rng.permutation(np.linspace(low, 2, count) + 0.37 / max(count, 1)).reshape(shape)
 
 
 def fractions(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
-    """Random fractions in an object array, none of them 0, with which loops compute exactly."""
-    made = np.empty(shape, object)
-    for index in np.ndindex(made.shape):
+    """Return an object array of random nonzero fractions, with which loops compute exactly."""
+    array = np.empty(shape, object)
+    for index in np.ndindex(array.shape):
         sign = 1 if positive else int(rng.choice([-1, 1]))
-        made[index] = sign * Fraction(int(rng.integers(1, 10)), int(rng.integers(1, 8)))
-    return made
+        array[index] = sign * Fraction(int(rng.integers(1, 10)), int(rng.integers(1, 8)))
+    return array

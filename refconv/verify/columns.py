@@ -1,4 +1,4 @@
-"""Text in columns, for a terminal."""
+"""Formatting of text in columns for a terminal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["aligned", "width"]
 
 
 def aligned(rows: Iterable[Sequence[object]], sides: str) -> list[str]:
-    """Return rows of cells as lines, each column as wide as its widest cell.
+    """Format rows of cells as lines, with each column as wide as its widest cell.
 
-    ``sides`` has "<" (left) or ">" (right) for the alignment of each column. Empty columns are left out.
+    ``sides`` contains "<" (left) or ">" (right) for the alignment of each column. Empty columns are left out.
 
     >>> aligned([["x", "value"], ["x[0]", 3], ["ŷ", -12]], "<>")
     ['x     value', 'x[0]      3', 'ŷ       -12']
@@ -28,9 +28,11 @@ def aligned(rows: Iterable[Sequence[object]], sides: str) -> list[str]:
 
 
 def width(text: str) -> int:
-    """Return the width of a text in a terminal: combining accents count 0, East Asian characters 2.
+    """Return the width of a text in a terminal: 0 for combining accents, 2 for wide characters.
 
     >>> width("μ̂"), width("∂e/∂w"), width("畳")
     (1, 5, 2)
     """
-    return sum(0 if unicodedata.combining(sign) else 1 + (unicodedata.east_asian_width(sign) in "WF") for sign in text)
+    return sum(
+        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF") for character in text
+    )

@@ -1,4 +1,4 @@
-"""A row of the catalogue: an operator, its derivatives, and the cases in which they are tested."""
+"""Rows of the catalogue: an operator, its derivatives and their test cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Derivative", "Operator", "Pin", "Refuted", "lookup"]
 
 
 class Refuted(AssertionError):  # noqa: N818 a verdict, as in logic
-    """A claim about an operator is false; the message says where, and ``case`` is the case in which it is."""
+    """Raised if a claim about an operator is false; ``case`` is the case in which it is false."""
 
     def __init__(self, message: str, case: Case | None = None) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class Refuted(AssertionError):  # noqa: N818 a verdict, as in logic
 
 
 def lookup(name: str) -> Callable[..., Any]:
-    """Return the public function or class of a dotted name in refconv, or the loop of a name that has no public function.
+    """Return the public function or class of a dotted name in refconv, or else the loop.
 
     >>> lookup("conv2d") is refconv.conv2d, lookup("optim.SGD") is refconv.optim.SGD
     (True, True)
@@ -41,17 +41,17 @@ def lookup(name: str) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class Derivative:
-    """One function that claims to be ∂⟨dy, f⟩/∂a, for one array a of the operator or for several.
+    """A function that returns ∂⟨dy, f⟩/∂a for one or several arrays a of an operator.
 
     Parameters
     ----------
     name : str
         The public function, such as "conv2d_dx".
     wrt : tuple of str
-        The arrays whose derivatives it returns, in its order; empty if the arrays differ from case to case.
+        Names of the arrays whose derivatives it returns, in this order; empty if the arrays differ from case to case.
     call : callable
-        ``call(function, a)`` calls it with the arguments a, of which ``a.dy`` is ∂e/∂y. If ``wrt`` is empty it returns a
-        dict of derivatives by the names of their arrays.
+        ``call(function, a)`` calls the function with the arguments a; ``a.dy`` is ∂e/∂y. If ``wrt`` is empty, it returns a
+        dict of derivatives by name of array.
     """
 
     name: str
@@ -59,13 +59,16 @@ class Derivative:
     call: Callable[[Callable[..., Any], Arguments], Any]
 
     def __call__(self, a: Arguments, function: Callable[..., Any] | None = None) -> dict[str, Array]:
-        """Return the derivatives by the names of their arrays; :class:`Refuted` if a shape is not that of its array."""
+        """Return the derivatives by name of array.
+
+        Raises :class:`Refuted` if a derivative does not have the shape of its array.
+        """
         result = self.call(function or lookup(self.name), a)
         if self.wrt:
             result = dict(zip(self.wrt, result if isinstance(result, tuple) else (result,), strict=True))
         for name, derivative in result.items():
             if np.shape(derivative) != a.arrays[name].shape:
-                raise Refuted(f"{self.name} has shape {np.shape(derivative)}, and {name} has {a.arrays[name].shape}")
+                raise Refuted(f"{self.name} must have the shape of {name}, {a.arrays[name].shape}, got {np.shape(derivative)}")
         return result
 
 
@@ -73,10 +76,10 @@ class Derivative:
 class Pin:
     """A point at which the results are known as literal numbers.
 
-    Either a point on a kink, where the derivative is a matter of convention, or an example worked by hand. ``arrays`` holds
-    the operator's arrays and dy; ``expected`` the derivatives there, by the names of their arrays, and the output as "y";
-    ``options`` and ``given`` are those of a case. ``refused`` is the beginning of the ``ValueError`` that the arguments
-    must raise, if they must.
+    It is either a point on a kink, where the derivative is a convention, or an example worked by hand. ``arrays`` contains the
+    operator's arrays and dy; ``expected`` contains the output as "y" and the derivatives by name of array; ``options`` and
+    ``given`` are the same as in a case. ``refused`` is the beginning of the message of the ``ValueError`` that the arguments
+    must raise; empty if they must not raise.
     """
 
     words: str
@@ -98,14 +101,14 @@ class Operator:
     family : str
         Name of its modules: ``reference/FAMILY.py``, ``_core/*/FAMILY.pyx``, ``ops/FAMILY.py``.
     ids : str
-        Ids of the lectures' statements that it and its derivatives implement, as in ``Source:``.
+        Ids of the statements of the lectures that it and its derivatives implement, as in ``Source:``.
     formula : str
-        The statement in one line.
+        The formula in one line.
     forward : callable
         ``forward(function, a)`` calls it with the arguments a and returns the output y.
     derivatives : tuple of Derivative
     fixed : tuple of Case
-        A few small cases that together use every option, for evidence that is exact but slow.
+        A few small cases that together use every option, for exact but slow evidence.
     cases : callable
         Returns the hypothesis strategy for cases.
     nature : str
@@ -116,24 +119,24 @@ class Operator:
     draws : int
         Number of random cases for differences and for the comparison of loops and kernels.
     pins : tuple of Pin
-        Its kinks.
+        Points on its kinks.
     worked : tuple of Pin
-        Examples worked by hand, an oracle without another library.
+        Examples worked by hand: an oracle that needs no other library.
     definition : callable or None
-        ``definition(a)`` returns what the operator and its derivatives must return, computed in another way: a dict with the
-        output as "y" and the derivatives by the names of their arrays, or some of these.
+        ``definition(a)`` returns the results that the operator and its derivatives must return, computed in another way: a
+        dict with the output as "y" and the derivatives by name of array, or some of these.
     like : str or None
-        The public operator with the same arguments and results, whose name the oracles use.
+        The public operator with the same arguments and results; oracles use its name.
     loops : tuple of str
         Loops of the family that the operator calls under another name.
     matrix : callable or None
-        ``matrix(a)`` returns T with ``T @ x.ravel() == f(x).ravel()``, where there is a function that makes it.
+        ``matrix(a)`` returns T with ``T @ x.ravel() == f(x).ravel()``; None if no function computes it.
     without : tuple of str
         Kinds of evidence that do not apply to this operator, for a reason stated in the catalogue.
     refused_cases : callable or None
         Returns the hypothesis strategy for cases that the operator must refuse.
     further : mapping of str to callable
-        Further results that oracles compare, such as the positions of maxima: ``further[name](a)`` returns one.
+        Further results that oracles compare, such as the positions of maxima: ``further[name](a)`` returns a result.
     """
 
     name: str
@@ -162,11 +165,11 @@ class Operator:
         return self.forward(function or lookup(self.name), a)
 
     def results(self, a: Arguments) -> dict[str, Array]:
-        """Return the output as "y" and all derivatives by the names of their arrays; ``a.dy`` is ∂e/∂y."""
+        """Return the output as "y" and all derivatives by name of array; ``a.dy`` is ∂e/∂y."""
         derivatives = {name: d for derivative in self.derivatives for name, d in derivative(a).items()}
         return {"y": np.asarray(self(a)), **derivatives}
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """Names of the operator and its derivatives, without repetition."""
+        """Names of the operator and its derivatives, without duplicates."""
         return tuple(dict.fromkeys([self.name, *(derivative.name for derivative in self.derivatives)]))

@@ -144,7 +144,8 @@ def _changed_settings(name: str, layer: Layer, constructed: Layer) -> dict[str, 
                 changed[key] = value
         elif callable(value) and not isinstance(value, Layer) and not _are_same_function(value, before):
             raise ArgumentTypeError(
-                f"{key} of {type(layer).__name__} {name}".rstrip() + f" must be as the constructor sets it, got {value!r}"
+                f"{key} of {type(layer).__name__} {name}".rstrip()
+                + f" must be the function set by the constructor, got {value!r}"
             )
     return changed
 

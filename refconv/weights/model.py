@@ -107,7 +107,8 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     """
     known = Known(layers)
     tensors, metadata = read_safetensors(path)
-    description, weights = description_of(path, metadata, MODEL), weights_among(tensors, metadata)
+    description = description_of(path, metadata, MODEL)
+    weights = weights_among(tensors, metadata)
     try:
         if description["format"] == 1:
             model = registered_model(description)
@@ -136,7 +137,7 @@ def _build(model: Layer, shape: Shape, weights: Tensors) -> None:
     dtype = _check_weights(model, shape, weights)  # before the parameters are allocated
     model.build(shape, rng=0, dtype=dtype)
     if difference := differences(kinds({name: p.value for name, p in model.named_parameters().items()}), kinds(weights)):
-        raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
+        raise ArgumentValueError(f"the weights must fit inputs of shape {shape}, got {difference}")
     put(model, weights)
 
 
@@ -152,5 +153,5 @@ def _check_weights(model: Layer, shape: Shape, weights: Tensors) -> np.dtype[Any
     expected = {name: f"{spec.shape} {dtype}" for name, spec in named_specs(model, shape).items()}
     actual = {name: kind for name, kind in kinds(weights).items() if name in expected}  # a layer's make may add parameters
     if difference := differences(expected, actual):
-        raise ArgumentValueError(f"the weights do not fit inputs of shape {shape}, got {difference}")
+        raise ArgumentValueError(f"the weights must fit inputs of shape {shape}, got {difference}")
     return dtype

@@ -94,7 +94,7 @@ def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Arr
 
 
 def description_of(path: str | os.PathLike[str], metadata: Mapping[str, str], kind: str) -> Description:
-    """Return the description of this kind from a file's metadata.
+    """Return the description that a file's metadata stores under the key ``kind``.
 
     Raises the same errors as :func:`read_tensors`.
     """

@@ -90,7 +90,8 @@ class Encoder:
 
     def _number(self, entry: dict[str, Json]) -> int:
         if "id" not in entry:
-            entry["id"], self._shared = self._shared, self._shared + 1
+            entry["id"] = self._shared
+            self._shared += 1
         number: int = entry["id"]
         return number
 
@@ -131,12 +132,12 @@ class Encoder:
 
 
 def as_data(value: Any) -> tuple[Json, list[tuple[str, tuple[int, ...], bytes]]] | None:
-    """Return a value as JSON data and arrays in a form that can be compared.
+    r"""Return a value as JSON data and arrays in a form that can be compared.
 
     Returns None if the value is not data or contains layers.
 
     >>> as_data((3, np.array([2], "i1")))
-    ({'tuple': [3, {'array': 'arrays/0', 'dtype': 'int8'}]}, [('int8', (1,), b'\\x02')])
+    ({'tuple': [3, {'array': 'arrays/0', 'dtype': 'int8'}]}, [('int8', (1,), b'\x02')])
     >>> as_data(print) is None
     True
     """
@@ -154,7 +155,10 @@ class _WithoutLayers(Encoder):
 
 
 def _exactly(kind: type, encode: Callable[[Encoder, Any], Json]) -> tuple[type, Callable[[Encoder, Any], Json]]:
-    """Return an encoder for a class that rejects subclasses, whose additions would be lost."""
+    """Return a class and its encoder, which rejects instances of subclasses.
+
+    The file would not contain the attributes that a subclass adds.
+    """
 
     def checked(encoder: Encoder, value: Any) -> Json:
         if type(value) is not kind:

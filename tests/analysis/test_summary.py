@@ -1,4 +1,4 @@
-"""The summary counts what building would make, without making it."""
+"""Tests of the summary: it counts parameters and work without building the network."""
 
 import re
 
@@ -10,7 +10,7 @@ from refconv.analysis.summary import rows, stages
 from refconv.nn.description import short_name
 
 
-def test_rows_have_a_line_for_each_innermost_layer_under_its_full_name():
+def test_rows_contains_each_innermost_layer_with_its_dotted_name():
     model = nn.Sequential(stem=nn.Conv2D(4, 3), block=nn.Sum(nn.Sequential(a=nn.Conv2D(4, 1), b=nn.ReLU()), nn.Identity()))
     table = rows(model, (7, 6, 2))
     assert [row.name for row in table] == ["stem", "block.0.a", "block.0.b", "block.1"]
@@ -19,32 +19,35 @@ def test_rows_have_a_line_for_each_innermost_layer_under_its_full_name():
     assert [row.multiply_adds for row in table] == [5 * 4 * 4 * 18, 5 * 4 * 4 * 4, 0, 0]
 
 
-def test_a_shared_layer_counts_its_parameters_once_and_its_work_twice():
+def test_a_shared_layer_counts_its_parameters_once_and_its_multiply_adds_twice():
     shared = nn.Dense(3)
     table = rows(nn.Sequential(shared, shared), (3,))
     assert [row.parameters for row in table] == [12, 0]
     assert [row.multiply_adds for row in table] == [9, 9]
 
 
-def test_lenet_printed_as_a_table(capsys):
+def test_the_summary_of_lenet_is_a_table(capsys):
     refconv.summary(models.lenet(), (32, 32, 1))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "layer", "output", "parameters", "multiply-adds"]
     assert lines[3].split() == ["conv1", "Conv2D(6,", "5×5)", "28", "×", "28", "×", "6", "156", "117,600"]
-    # 117,600 + 240,000 + 48,000 + 10,080 + 840
+    # The multiply-adds are 117,600 + 240,000 + 48,000 + 10,080 + 840.
     assert lines[-3].split() == ["total", "61,706", "416,520"]
     assert len({len(line) for line in lines[1:2] + lines[-4:-3]}) == 1
 
 
 def total(capsys, model, shape, line="total"):
-    """Numbers in a line below the table: parameters, those not trained if there are any, and multiply-adds."""
+    """Return the numbers in a line below the table.
+
+    These are the parameters, the untrained parameters if there are any, and the multiply-adds.
+    """
     refconv.summary(model, shape, depth=1)
     printed = capsys.readouterr().out
     return [int(n) for n in re.search(rf"^{line} +([\d, ]+)$", printed, re.M)[1].replace(",", "").split()]
 
 
 @pytest.mark.parametrize(
-    ("name", "style", "torchvision"),  # parameters that torchvision's documentation prints
+    ("name", "style", "torchvision"),  # numbers of parameters in torchvision's documentation
     [
         ("alexnet", {"style": "single-tower"}, 61_100_840),
         ("vgg16", {}, 138_357_544),
@@ -57,11 +60,11 @@ def total(capsys, model, shape, line="total"):
         ("inception_v3", {}, 23_834_568),
     ],
 )
-def test_printed_parameters_are_those_that_other_libraries_print(capsys, name, style, torchvision):
+def test_numbers_of_parameters_match_torchvision(capsys, name, style, torchvision):
     assert total(capsys, models.create(name, **style), models.input_shape(name))[0] == torchvision
 
 
-def test_running_averages_and_heads_are_counted_beside_the_parameters(capsys):
+def test_running_averages_and_heads_are_counted_separately(capsys):
     bn = nn.Sequential(nn.Conv2D(4, 3, bias=False), nn.BatchNorm())
     assert total(capsys, bn, (7, 6, 2)) == [72 + 8, 8, 5 * 4 * 72]
     heads = nn.Heads(nn.Sequential(a=nn.Dense(5), b=nn.Dense(3)), a=nn.Sequential(nn.Dense(2), nn.BatchNorm()))
@@ -74,7 +77,7 @@ def test_running_averages_and_heads_are_counted_beside_the_parameters(capsys):
     assert total(capsys, google, shape, "only in training")[0] == 13_004_888 - 6_624_904
 
 
-def test_long_names_have_repeated_parts_once(capsys):
+def test_long_names_show_repeated_parts_once(capsys):
     unet, shape = models.unet(), (572, 572, 1)
     refconv.summary(unet, shape, depth=1)
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith(("u", "("))]
@@ -102,12 +105,12 @@ def test_a_model_prints_its_own_summary(capsys):
     assert 'conv,"Conv2D(6, 5×3)",5×6×6,186,0,5400' in capsys.readouterr().out
 
 
-def test_an_input_that_does_not_fit_is_refused():
+def test_an_input_that_is_too_small_is_refused():
     with pytest.raises(ValueError, match="at least as large as the kernel"):
         refconv.summary(models.lenet(), (4, 32, 1))
 
 
-def test_stages_have_receptive_fields_and_containers_say_what_they_hold():
+def test_stages_have_receptive_fields_and_containers_show_their_number_of_layers():
     block = nn.Sum(nn.Sequential(nn.Conv2D(4, 3, padding=1), nn.ReLU()), nn.Identity())
     model = nn.Sequential(stem=nn.Conv2D(4, 3, stride=2), block=block, mean=nn.GlobalAvgPool2D(), scores=nn.Dense(5))
     table = stages(model, (15, 13, 3))
@@ -116,12 +119,12 @@ def test_stages_have_receptive_fields_and_containers_say_what_they_hold():
     assert table[1].layer == "Sum, 3 layers"
     assert table[1].parameters == 3 * 3 * 4 * 4 + 4
     assert [row.name for row in stages(model, (15, 13, 3), 2)] == ["stem", "block.0", "block.1", "mean", "scores"]
-    whole = rows(model, (15, 13, 3))
+    innermost = rows(model, (15, 13, 3))
     for column in ("parameters", "multiply_adds"):
-        assert sum(getattr(r, column) for r in whole) == sum(getattr(r, column) for r in table)
+        assert sum(getattr(r, column) for r in innermost) == sum(getattr(r, column) for r in table)
 
 
-def test_heads_and_levels_are_looked_through():
+def test_stages_include_the_layers_of_heads_and_levels():
     google = stages(models.create("googlenet"), (224, 224, 3))
     fields = {row.name: row.receptive_field for row in google}
     assert fields["trunk.conv2"] == (19, 19)
@@ -134,18 +137,18 @@ def test_heads_and_levels_are_looked_through():
     assert levels[-1].receptive_field == (188, 188)
 
 
-def test_a_head_is_reached_through_what_lies_before_it():
+def test_the_receptive_field_of_a_head_includes_the_layers_before_it():
     model = nn.Heads(nn.Sequential(a=nn.Conv2D(2, 3), b=nn.Conv2D(2, 5), c=nn.Conv2D(1, 1)), b=nn.Conv2D(4, 3))
     table = stages(model, (14, 12, 3))
     assert [(r.name, r.receptive_field) for r in table[-2:]] == [("trunk.c", (7, 7)), ("head_b", (9, 9))]
 
 
-def test_a_shared_layer_counts_once_among_stages_too():
+def test_a_shared_layer_counts_once_in_stages():
     shared = nn.Dense(3)
     assert [r.parameters for r in stages(nn.Sequential(nn.Sequential(shared), shared), (3,))] == [12, 0]
 
 
-def test_forms(capsys):
+def test_the_summary_is_printed_as_markdown_or_csv(capsys):
     model = nn.Sequential(conv=nn.Conv2D(6, (5, 3)), flat=nn.Flatten())
     refconv.summary(model, (9, 8, 2), depth=1, form="markdown")
     lines = capsys.readouterr().out.splitlines()
@@ -163,7 +166,7 @@ def test_forms(capsys):
         refconv.summary(model, (9, 8, 2), form="html")
 
 
-def test_memory_has_a_unit_in_which_it_is_not_zero(capsys):
+def test_memory_is_printed_in_a_unit_in_which_it_is_not_zero(capsys):
     refconv.summary(nn.Sequential(nn.Conv2D(64, 3, padding=1), nn.ReLU()), (256, 256, 4))
     assert capsys.readouterr().out.splitlines()[-1] == (
         "memory in float32: parameters 9.2 KiB; activations of one input 32.0 MiB in training, 32.0 MiB at once in inference"
@@ -173,7 +176,7 @@ def test_memory_has_a_unit_in_which_it_is_not_zero(capsys):
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_stages_of_every_model_add_up(name):
+def test_stages_of_every_model_sum_to_the_total(name):
     model, shape = models.create(name), models.input_shape(name)
     table = stages(model, shape)
     assert sum(row.parameters for row in table) == model.count_parameters(shape, trainable_only=True)

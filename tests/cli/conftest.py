@@ -1,4 +1,4 @@
-"""Fixtures that the tests of several commands share."""
+"""Fixtures for the tests of several commands."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from refconv.cli import main
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """The folder of one small run, and what the run printed."""
+    """Train a small run; return its folder and its output."""
     for module in ("tqdm", "matplotlib"):
         pytest.importorskip(module)
     folder = tmp_path_factory.mktemp("trained")
@@ -17,7 +17,10 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def printed(capsys):
-    """Run a command in this process and return what it printed, on standard error if it fails."""
+    """Return a function that runs a command in this process.
+
+    It returns the standard output, or the standard error if the command fails.
+    """
 
     def run(*arguments, status=0):
         assert main(arguments) == status

@@ -1,4 +1,4 @@
-"""refconv draw writes a file, or says why not."""
+"""Tests of ``refconv draw``: files, errors and overwriting."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from refconv.cli import main
 pytest.importorskip("matplotlib")
 
 
-def test_png_by_default_and_svg_on_request(tmp_path, monkeypatch, capsys):
+def test_draw_writes_png_by_default_and_svg_on_request(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["draw", "lenet", "--small"]) == 0
     assert (tmp_path / "lenet-small.png").read_bytes()[1:4] == b"PNG"
@@ -21,10 +21,10 @@ def test_png_by_default_and_svg_on_request(tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["lenet", "--out", "lenet.pdf"], "--out must end in .png or .svg, got lenet.pdf"),
-        (["lenet", "--block", "conv9"], "block must be a layer of the network by its dotted name"),
+        (["lenet", "--block", "conv9"], "block must be the dotted name of a layer of the network"),
     ],
 )
-def test_what_cannot_be_drawn_leaves_no_file(tmp_path, monkeypatch, capsys, arguments, message):
+def test_draw_leaves_no_file_after_an_error(tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     assert main(["draw", *arguments]) == 1
     assert message in capsys.readouterr().err
@@ -32,7 +32,7 @@ def test_what_cannot_be_drawn_leaves_no_file(tmp_path, monkeypatch, capsys, argu
 
 
 @pytest.mark.parametrize("options", [[], ["--out", "lenet.png"]])
-def test_an_existing_file_is_not_replaced_without_being_told(tmp_path, monkeypatch, capsys, options):
+def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path, monkeypatch, capsys, options):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lenet.png").write_bytes(b"my picture")
     assert main(["draw", "lenet", *options]) == 1

@@ -1,10 +1,10 @@
-"""``refconv formulas``: from the command line to the printed index."""
+"""Tests of ``refconv formulas``, from the command line to the printed index."""
 
 import pytest
 
 
 @pytest.mark.slow
-def test_formulas_prints_what_is_asked_for(printed):
+def test_formulas_prints_the_selected_entries(printed):
     assert printed("formulas", "B3").startswith("B3   ∂e/∂w_ij")
     assert printed("formulas", "conv2d_dx", "--format", "markdown").splitlines()[2].startswith("| B4 | ")
     assert "A7   " in printed("formulas")

@@ -1,4 +1,4 @@
-"""``refconv info`` prints what is in use."""
+"""Tests of ``refconv info``, which prints the settings in use."""
 
 import re
 
@@ -8,7 +8,7 @@ from command_line import refconv
 from refconv import _core
 
 
-def test_info_says_what_runs(tmp_path):
+def test_info_prints_engine_kernels_and_threads(tmp_path):
     printed = refconv("info", cwd=tmp_path, OMP_NUM_THREADS="2")
     assert re.search(r"^engine +" + ("kernels" if _core.ISA else "reference"), printed, re.M)
     assert re.search(r"^kernels +" + (_core.ISA or "none: built with REFCONV_PURE=1"), printed, re.M)
@@ -19,7 +19,7 @@ def test_info_says_what_runs(tmp_path):
 
 @pytest.mark.skipif(not _core.available_threads(), reason="built without OpenMP")
 @pytest.mark.parametrize(
-    ("asked", "line"), [("1025", "1024 (OMP_NUM_THREADS=1025; at most 1024)"), ("4,2", "4 (OMP_NUM_THREADS=4,2)")]
+    ("value", "line"), [("1025", "1024 (OMP_NUM_THREADS=1025; at most 1024)"), ("4,2", "4 (OMP_NUM_THREADS=4,2)")]
 )
-def test_omp_num_threads_never_breaks_a_command(tmp_path, asked, line):
-    assert f"threads    {line}\n" in refconv("info", cwd=tmp_path, OMP_NUM_THREADS=asked)
+def test_any_value_of_omp_num_threads_is_accepted(tmp_path, value, line):
+    assert f"threads    {line}\n" in refconv("info", cwd=tmp_path, OMP_NUM_THREADS=value)

@@ -1,4 +1,4 @@
-"""The parser and the exit statuses that all commands share."""
+"""Tests of the parser and the exit statuses of all commands."""
 
 import re
 import subprocess
@@ -17,14 +17,14 @@ from refconv.cli.command import Failure
 
 
 @needs_kernels
-def test_an_instruction_set_that_is_not_there_ends_with_its_name(tmp_path):
+def test_the_error_about_an_unknown_instruction_set_names_it(tmp_path):
     printed = command_line.refconv("info", cwd=tmp_path, status=1, REFCONV_ISA="v9")
     assert re.search(r"\nImportError: REFCONV_ISA must be one of .*, got 'v9'\n$", printed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
-def test_every_help_explains_itself(tmp_path, command):
+def test_every_command_has_a_help(tmp_path, command):
     printed = command_line.refconv(command, "--help", cwd=tmp_path)
     assert len(printed.splitlines()) > 3
     assert command in command_line.refconv("--help", cwd=tmp_path)
@@ -33,7 +33,11 @@ def test_every_help_explains_itself(tmp_path, command):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("train", "lenet6"), 2, "argument MODEL: must be a network that --help lists, got 'lenet6'; did you mean lenet?"),
+        (
+            ("train", "lenet6"),
+            2,
+            "argument MODEL: must be one of the networks listed by --help, got 'lenet6'; did you mean lenet?",
+        ),
         (
             ("train", "resnet-18"),
             2,
@@ -70,7 +74,9 @@ def test_every_help_explains_itself(tmp_path, command):
         (("--verison",), 2, "unknown option '--verison'; did you mean --version?"),
     ],
 )
-def test_a_wrong_call_is_one_line_that_names_the_argument(tmp_path, monkeypatch, capsys, arguments, status, message):
+def test_the_error_about_a_wrong_call_is_one_line_that_names_the_argument(
+    tmp_path, monkeypatch, capsys, arguments, status, message
+):
     monkeypatch.chdir(tmp_path)
     assert status_of(arguments) == status
     first, *others = capsys.readouterr().err.splitlines()
@@ -104,19 +110,19 @@ def test_the_version_is_printed(capsys):
 
 
 @pytest.mark.parametrize("error", [TypeError, ValueError, RuntimeError, FloatingPointError, KeyError, ImportError])
-def test_a_fault_of_refconv_keeps_its_traceback(monkeypatch, error):
+def test_an_internal_error_is_shown_with_its_traceback(monkeypatch, error):
     def broken(*arguments, **options):
-        raise error("a fault")
+        raise error("a bug")
 
     monkeypatch.setattr(refconv, "summary", broken)
-    with pytest.raises(error, match="a fault"):
+    with pytest.raises(error, match="a bug"):
         main(["summary", "lenet"])
 
 
 @pytest.mark.parametrize(
     "error", [ArgumentTypeError("x"), ArgumentValueError("x"), OSError("x"), MissingPackage("x"), Failure("x")], ids=repr
 )
-def test_an_error_of_the_user_is_one_line(monkeypatch, capsys, error):
+def test_an_error_of_the_user_is_printed_in_one_line(monkeypatch, capsys, error):
     def refuse(*arguments, **options):
         raise error
 
@@ -125,7 +131,7 @@ def test_an_error_of_the_user_is_one_line(monkeypatch, capsys, error):
     assert capsys.readouterr().err == "refconv: x\n"
 
 
-def test_ctrl_c_is_exit_status_130(monkeypatch, capsys):
+def test_ctrl_c_has_exit_status_130(monkeypatch, capsys):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
@@ -134,10 +140,10 @@ def test_ctrl_c_is_exit_status_130(monkeypatch, capsys):
     assert capsys.readouterr().err == "refconv: interrupted\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes another way")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes differently")
 @pytest.mark.parametrize("both", [False, True], ids=["output", "output and errors"])
 @pytest.mark.parametrize(("arguments", "status"), [(("summary", "lenet"), 0), (("summary", "lenet", "--input", "4x4"), 1)])
-def test_a_closed_pipe_changes_no_exit_status_and_prints_nothing(arguments, status, both):
+def test_a_closed_pipe_does_not_change_the_exit_status_and_prints_nothing(arguments, status, both):
     command = [sys.executable, "-m", "refconv", *arguments]
     errors = subprocess.STDOUT if both else subprocess.PIPE
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8") as process:
@@ -147,7 +153,7 @@ def test_a_closed_pipe_changes_no_exit_status_and_prints_nothing(arguments, stat
     assert printed.count("\n") == (status if not both else 0)
 
 
-def test_help_imports_nothing_that_only_a_command_needs():
+def test_help_imports_no_module_that_only_a_command_needs():
     code = (
         "import contextlib, io, sys, refconv\n"
         "before = set(sys.modules)\n"

@@ -1,4 +1,4 @@
-"""``refconv predict`` classifies digits, and refuses models and images in one line that names the file."""
+"""Tests of ``refconv predict``: predictions, and errors that name the file."""
 
 import io
 import json
@@ -27,7 +27,7 @@ def saved(path, name, shape, **arguments):
     return str(path)
 
 
-def test_a_network_of_three_classes_reads_a_digit(tmp_path, stroke, capsys):
+def test_a_network_with_three_classes_prints_three_probabilities(tmp_path, stroke, capsys):
     assert cli.main(["predict", saved(tmp_path / "m", "lenet", (32, 32, 1), classes=3), stroke]) == 0
     assert sorted(word for word in capsys.readouterr().out.split() if len(word) == 1) == ["%", "%", "%", "0", "1", "2"]
 
@@ -40,15 +40,15 @@ def test_a_network_of_three_classes_reads_a_digit(tmp_path, stroke, capsys):
         ("unet-same-small", (32, 32, 1), "(32, 32, 2)"),
     ],
 )
-def test_a_network_that_takes_or_returns_something_else_is_refused(tmp_path, stroke, capsys, name, shape, outputs):
+def test_a_network_with_other_input_or_output_shapes_is_refused(tmp_path, stroke, capsys, name, shape, outputs):
     path = saved(tmp_path / "m", name, shape)
     assert cli.main(["predict", path, stroke]) == 1
-    wanted = "take inputs of shape (32, 32, 1) and return the scores of classes"
-    assert capsys.readouterr().err == f"refconv: {path} must {wanted}, got shapes {shape} and {outputs}\n"
+    expected = "take inputs of shape (32, 32, 1) and return the scores of classes"
+    assert capsys.readouterr().err == f"refconv: {path} must {expected}, got shapes {shape} and {outputs}\n"
 
 
 @pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2", "I8"])
-def test_a_type_of_weights_that_cannot_be_used_is_one_line(tmp_path, stroke, capsys, dtype):
+def test_the_error_about_an_unsupported_dtype_of_weights_is_one_line(tmp_path, stroke, capsys, dtype):
     entry = {"dtype": dtype, "shape": [3], "data_offsets": [0, 3]}
     description = json.dumps({"name": "lenet", "arguments": {}})
     header = json.dumps({"__metadata__": {"refconv": description}, "conv1.b": entry}).encode()
@@ -62,7 +62,7 @@ def test_a_type_of_weights_that_cannot_be_used_is_one_line(tmp_path, stroke, cap
 
 
 def draw(path, strokes, size, ink, paper):
-    """A photo-like picture of a digit: a polyline of 6 % thickness on paper of another size and shape."""
+    """Draw a digit as in a photo: a polyline whose width is about 7 % of the shorter side."""
     from PIL import Image, ImageDraw
 
     picture = Image.new("RGB", size, paper)
@@ -72,7 +72,7 @@ def draw(path, strokes, size, ink, paper):
 
 
 @pytest.mark.slow
-def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
+def test_predict_reads_png_and_jpeg_with_dark_or_light_ink(tmp_path):
     refconv("train", "lenet", "--images", "6000", "--epochs", "2", "--out", "out", cwd=tmp_path)
     one, seven = [(0.52, 0.2), (0.48, 0.8)], [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)]
     draw(tmp_path / "one.png", one, (150, 200), "black", "white")
@@ -80,9 +80,9 @@ def test_predict_reads_png_and_jpeg_dark_on_light_and_light_on_dark(tmp_path):
     draw(tmp_path / "night.png", seven, (90, 90), "white", "black")
     model = "out/model.safetensors"
     printed = refconv("predict", model, "one.png", "seven.jpg", "night.png", "--top", "2", cwd=tmp_path).splitlines()
-    found = [re.fullmatch(r"(.*):  (\d) ([\d.]+) %   (\d) ([\d.]+) %", line).groups() for line in printed]
-    assert [(f[0], f[1]) for f in found] == [("one.png", "1"), ("seven.jpg", "7"), ("night.png", "7")]
-    assert all(float(f[2]) >= float(f[4]) for f in found)
+    predictions = [re.fullmatch(r"(.*):  (\d) ([\d.]+) %   (\d) ([\d.]+) %", line).groups() for line in printed]
+    assert [(name, digit) for name, digit, *_ in predictions] == [("one.png", "1"), ("seven.jpg", "7"), ("night.png", "7")]
+    assert all(float(first) >= float(second) for _, _, first, _, second in predictions)
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_predict_names_the_file_that_cannot_be_read(trained):
         ("deep.png", np.eye(30, dtype=np.uint16) * 60_000, {"I", "I;16"}),  # Pillow 10.0 opens such a PNG as I
     ],
 )
-def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, name, pixels, modes):
+def test_predict_refuses_pixels_of_more_than_8_bits(trained, name, pixels, modes):
     folder, _ = trained
     pillow.fromarray(pixels).save(folder / name)
     printed = refconv("predict", "out/model.safetensors", name, cwd=folder, status=1)
@@ -118,9 +118,9 @@ def test_predict_refuses_pixels_whose_black_and_white_it_does_not_know(trained, 
 @pytest.mark.slow
 def test_predict_prints_one_line_for_a_damaged_png_chunk(trained):
     folder, _ = trained
-    whole = io.BytesIO()
-    pillow.fromarray(np.random.default_rng(0).integers(0, 256, (210, 190, 3)).astype(np.uint8)).save(whole, "PNG")
-    before, after = whole.getvalue().rsplit(b"IDAT", 1)  # the picture has more than one such chunk
+    content = io.BytesIO()
+    pillow.fromarray(np.random.default_rng(0).integers(0, 256, (210, 190, 3)).astype(np.uint8)).save(content, "PNG")
+    before, after = content.getvalue().rsplit(b"IDAT", 1)  # the picture has more than one such chunk
     (folder / "broken.png").write_bytes(before + b"\xce\x9a\xbf_" + after)
     printed = refconv("predict", "out/model.safetensors", "broken.png", cwd=folder, status=1)
     assert re.fullmatch(r"refconv: broken\.png is not a readable picture: SyntaxError: broken PNG file .*\n", printed)

@@ -1,4 +1,4 @@
-"""refconv summary: any architecture, full or small, at any size, in three forms."""
+"""Tests of ``refconv summary``: architectures, variants, input sizes and formats."""
 
 import csv
 import re
@@ -14,14 +14,14 @@ def printed(capsys, *arguments):
     return capsys.readouterr().out
 
 
-def test_the_papers_table(capsys):
+def test_the_summary_of_resnet50_has_the_table_of_the_paper(capsys):
     text = printed(capsys, "resnet50")
     assert re.search(r"^conv5_x +Sequential, 31 layers +7 × 7 × 2048 +14,964,736 +22,528 +732,168,192 +483 × 483$", text, re.M)
     assert re.search(r"^total +25,557,032 +53,120 +3,857,973,248$", text, re.M)
     assert "memory in float32: parameters 97.7 MiB; activations of one input" in text
 
 
-def test_small_input_classes_width_and_style(capsys):
+def test_the_options_small_input_classes_width_and_style_change_the_network(capsys):
     text = printed(capsys, "resnet50", "--small", "--input", "48x40", "--classes", "7", "--width", "0.5")
     assert re.search(r"^input +48 × 40 × 3$", text, re.M)
     assert re.search(r"^scores +Dense\(7\) +7 ", text, re.M)
@@ -29,7 +29,7 @@ def test_small_input_classes_width_and_style(capsys):
     assert re.search(r"^input +96 × 64 × 5$", printed(capsys, "resnet18", "--input", "96x64x5"), re.M)
 
 
-def test_layers_depth_and_csv(capsys):
+def test_the_options_layers_depth_and_format_change_the_table(capsys):
     table = list(csv.DictReader(printed(capsys, "vgg-d", "--layers", "--format", "csv").splitlines()))
     assert sum(int(row["parameters"]) for row in table) == 138_357_544
     deep = list(csv.DictReader(printed(capsys, "resnet18", "--depth", "2", "--format", "csv").splitlines()))
@@ -47,13 +47,13 @@ def test_layers_depth_and_csv(capsys):
         (["lenet", "--depth", "0"], "must be at least 1"),
     ],
 )
-def test_a_wrong_call_names_the_argument(capsys, arguments, message):
+def test_the_error_about_a_wrong_call_names_the_argument(capsys, arguments, message):
     with pytest.raises(SystemExit, match="2"):
         main(["summary", *arguments])
     assert message in capsys.readouterr().err
 
 
-def test_what_the_architecture_refuses_is_one_line(capsys):
+def test_an_input_that_the_architecture_refuses_is_one_line(capsys):
     assert main(["summary", "lenet", "--input", "4x4"]) == 1
     assert re.match(r"refconv: the padded input must be at least as large as the kernel.*\n$", capsys.readouterr().err)
 

@@ -1,4 +1,4 @@
-"""``refconv train``, run as a user does: in a process of its own, with files that are really written."""
+"""Tests of ``refconv train`` in a separate process, including the files it writes."""
 
 import os
 import re
@@ -22,7 +22,7 @@ pillow = pytest.importorskip("PIL.Image")
 
 
 @pytest.mark.slow
-def test_train_prints_a_line_an_epoch_and_saves_everything(trained):
+def test_train_prints_a_line_for_each_epoch_and_saves_all_files(trained):
     folder, printed = trained
     lines = re.findall(r"^epoch (\d): loss [\d.]+, accuracy ([\d.]+) % .* test: .* accuracy ([\d.]+) %", printed, re.M)
     assert [line[0] for line in lines] == ["1", "2"]
@@ -41,14 +41,14 @@ def test_the_saved_model_has_the_accuracy_that_was_printed(trained):
     model = load(folder / "out" / "model.safetensors")
     _, test_seed = np.random.SeedSequence(0).generate_state(2).tolist()
     images, labels = data.draw_digits(5000, test_seed)
-    right = (model(data.lenet_input(images)).argmax(-1) == labels).mean()
-    assert model.notes["test_accuracy"] == pytest.approx(right)
-    assert f"accuracy {100 * right:.2f} %  |" in printed
-    assert right > 0.3
+    accuracy = (model(data.lenet_input(images)).argmax(-1) == labels).mean()
+    assert model.notes["test_accuracy"] == pytest.approx(accuracy)
+    assert f"accuracy {100 * accuracy:.2f} %  |" in printed
+    assert accuracy > 0.3
 
 
 @pytest.mark.slow
-def test_train_does_not_write_over_a_model(trained):
+def test_train_does_not_overwrite_a_model(trained):
     folder, _ = trained
     before = (folder / "out" / "model.safetensors").read_bytes()
     message = refconv(*SMALL, "--out", "out", cwd=folder, status=1)
@@ -66,7 +66,7 @@ def test_train_does_not_write_over_a_model(trained):
         ("last.safetensors", ", or continue that run with --resume out"),
     ],
 )
-def test_train_does_not_write_over_any_file_of_a_run(tmp_path, name, advice):
+def test_train_does_not_overwrite_any_file_of_a_run(tmp_path, name, advice):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_bytes(b"of an earlier run")
     options = ("--images", "64", "--test-images", "50", "--epochs", "1", "--out", "out")
@@ -76,7 +76,7 @@ def test_train_does_not_write_over_any_file_of_a_run(tmp_path, name, advice):
 
 
 @pytest.mark.slow
-def test_without_out_each_run_gets_a_folder_of_its_own(tmp_path):
+def test_without_out_each_run_has_its_own_folder(tmp_path):
     for _ in range(2):
         refconv("train", "lenet", "--images", "64", "--epochs", "1", cwd=tmp_path)
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["lenet-digits", "lenet-digits-2"]
@@ -94,7 +94,7 @@ def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(trained):
 
 
 @pytest.mark.slow
-def test_train_on_the_loops(tmp_path):
+def test_train_works_on_the_loops(tmp_path):
     printed = refconv(
         *("train", "lenet", "--engine", "reference", "--images", "2", "--test-images", "1", "--epochs", "1"),
         *("--out", "out"),
@@ -108,7 +108,7 @@ def test_train_on_the_loops(tmp_path):
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_after_a_step_and_saves_what_there_is(tmp_path, number):
+def test_a_signal_ends_the_run_after_a_step_and_saves_the_results(tmp_path, number):
     command = [sys.executable, "-m", "refconv", "train", "lenet", "--images", "2000", "--epochs", "500", "--out", "out"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
     try:
@@ -148,7 +148,7 @@ def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
 
     handler_of = signal.getsignal
     before = handler_of(signal.SIGTERM)
-    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program that embeds Python installed one
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # the result for handlers of a program that embeds Python
     with stop_signals() as stop:
         assert handler_of(signal.SIGTERM) is before
     assert not stop()
@@ -157,7 +157,7 @@ def test_signal_handlers_that_python_cannot_restore_are_kept(monkeypatch):
 @pytest.mark.slow
 @needs_kernels
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
-def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
+def test_a_stopped_run_resumes_to_the_same_model(tmp_path):
     options = (
         *SMALL[:2],
         "--images",
@@ -171,7 +171,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
         "--batch-size",
         "4",
     )
-    refconv(*options, "--out", "whole", cwd=tmp_path)
+    refconv(*options, "--out", "uninterrupted", cwd=tmp_path)
     command = [sys.executable, "-m", "refconv", *options, "--out", "out", "--checkpoint-every", "70"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
     try:
@@ -185,7 +185,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path):
     printed = refconv("train", "lenet", "--resume", "out", cwd=tmp_path)
     assert "epoch 4:" in printed
     assert "epoch 1:" not in printed
-    first, again = (load(tmp_path / out / "model.safetensors") for out in ("whole", "out"))
+    first, again = (load(tmp_path / out / "model.safetensors") for out in ("uninterrupted", "out"))
     for name, p in first.named_parameters().items():
         assert (again.named_parameters()[name].value == p.value).all(), name
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "model.safetensors", "training.png"]
@@ -210,13 +210,13 @@ def test_each_optimizer_has_its_own_learning_rate_and_momentum(given, settings):
     model = nn.Dense(2)
     model.build((3,), rng=0)
     optimizer = training_run.make_optimizer(model, parser.parse_args(["lenet", *given]))
-    found = optimizer.settings()
-    assert {name: found[name] for name in settings} == settings
+    actual = optimizer.settings()
+    assert {name: actual[name] for name in settings} == settings
     assert type(optimizer).__name__.lower() == (given[1] if "--optimizer" in given else "sgd")
 
 
 @pytest.mark.slow
-def test_train_takes_what_the_lectures_train_with(tmp_path):
+def test_train_has_options_for_the_methods_of_the_lectures(tmp_path):
     printed = refconv(
         *(*SMALL, "--validation", "0.25", "--patience", "3", "--augment", "distort", "--optimizer", "rmsprop", "--lr", "0.01"),
         *("--schedule", "plateau", "--label-smoothing", "0.1", "--clip-norm", "2", "--test-images", "50", "--out", "out"),
@@ -245,11 +245,11 @@ def test_a_run_that_stops_early_saves_its_best_epoch(tmp_path):
 
 
 @pytest.mark.slow
-def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
+def test_training_on_mnist_reaches_the_accuracy_in_the_readme(tmp_path):
     if not os.environ.get("REFCONV_DATA_DIR"):
         pytest.skip("REFCONV_DATA_DIR does not name a folder with MNIST")
     if _core.ISA is None:
-        pytest.skip("on the loops this would take days")
+        pytest.skip("training on the loops would take days")
     printed = refconv("train", "lenet", "--data", "mnist", "--out", "out", cwd=tmp_path)
     accuracies = [float(a) for a in re.findall(r"test: loss [\d.]+, accuracy ([\d.]+) %", printed)]
     assert len(accuracies) == 3
@@ -258,8 +258,8 @@ def test_training_on_mnist_reaches_what_the_readme_says(tmp_path):
 
 @pytest.mark.slow
 @needs_kernels
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes another way")
-def test_a_run_whose_reader_leaves_is_saved_all_the_same(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows closes pipes differently")
+def test_a_run_whose_output_pipe_is_closed_is_saved(tmp_path):
     command = [sys.executable, "-m", "refconv", "train", "lenet", "--images", "300", "--epochs", "2", "--out", "out"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     process.stdout.readline()
@@ -268,7 +268,7 @@ def test_a_run_whose_reader_leaves_is_saved_all_the_same(tmp_path):
     load(tmp_path / "out" / "model.safetensors")
 
 
-def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
+def test_a_folder_that_cannot_be_created_is_refused_before_training(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     message = refconv("train", "lenet", "--images", "100", "--out", "file/sub", cwd=tmp_path, status=1)
     assert "file/sub" in message
@@ -276,7 +276,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_diverges_saves_its_history_and_its_picture_and_says_so(tmp_path):
+def test_a_run_that_diverges_saves_its_history_and_plot_and_no_model(tmp_path):
     message = refconv(*SMALL, "--test-images", "50", "--lr", "50", "--out", "out", cwd=tmp_path, status=1)
     sentence = r"^refconv: the loss is nan at step \d+ of epoch \d, in layer \w+; .* \(saved .*history.csv and training.png"
     assert re.search(sentence, message, re.M)

@@ -1,4 +1,4 @@
-"""refconv try: each model once, with what it took."""
+"""Tests of ``refconv try``, which runs each model once and prints time and memory."""
 
 import re
 
@@ -12,7 +12,7 @@ from refconv.cli.try_out import measure
 
 
 @needs_kernels
-def test_a_line_for_each_model(capsys):
+def test_try_prints_a_line_for_each_model(capsys):
     assert main(["try", "lenet", "neocognitron", "--batch", "2", "--backward"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"^lenet +2×32×32×1 +61,706( +\d+\.\d\d s){3} +(\d+ MiB|unknown)$", printed, re.M)
@@ -20,14 +20,14 @@ def test_a_line_for_each_model(capsys):
 
 
 @needs_kernels
-def test_heads_go_back_too():
+def test_the_backward_pass_includes_auxiliary_heads():
     line, finite = measure("googlenet-small", batch=2, backward=True)
     assert line[:2] == ("googlenet", "2×32×32×3")
     assert finite
 
 
 @needs_kernels
-def test_any_size_that_fits(capsys):
+def test_try_accepts_any_valid_input_size(capsys):
     assert main(["try", "resnet18-small", "nin-small", "--backward", "--input", "40x36", "--batch", "2"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"^resnet18 +2×40×36×3 ", printed, re.M)
@@ -38,14 +38,14 @@ def test_any_size_that_fits(capsys):
     assert "40" in err or "36" in err or "shapes" in err
 
 
-def test_what_is_not_finite_is_seen(monkeypatch):
+def test_a_non_finite_output_is_reported(monkeypatch):
     broken = nn.Sequential(nn.Dense(3, initializer=lambda rng, shape: np.full(shape, np.inf)))
     monkeypatch.setattr(models, "create", lambda name: broken)
     monkeypatch.setattr(models, "input_shape", lambda name: (5,))
     assert not measure("broken")[1]
 
 
-def test_an_unknown_model_is_refused_before_any_runs(capsys):
+def test_an_unknown_model_is_refused_before_any_model_runs(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["try", "lenet", "lenet6"])
     out, err = capsys.readouterr()

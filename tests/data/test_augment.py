@@ -1,4 +1,4 @@
-"""Augmentation: what is moved is moved by as much as was said, and every seed does it in its own way."""
+"""Tests of augmentation: sizes of the changes, random seeds and arguments."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ RNG = np.random.default_rng(0)
 GREY = RNG.integers(1, 256, (5, 9, 11)).astype(np.uint8)
 COLOUR = RNG.integers(1, 256, (5, 9, 11, 3)).astype(np.uint8)
 
-EVERY = {
+AUGMENTATIONS = {
     "crop": augment.crop((7), pad=1),
     "shift": augment.shift(2),
     "flip": augment.flip(),
@@ -25,11 +25,11 @@ def apply(function, images, seed=3):
     return function(images, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
-def test_a_seed_says_it_all_and_the_images_themselves_stay(name, images):
+def test_results_depend_on_the_seed_only_and_the_given_images_do_not_change(name, images):
     before = images.copy()
-    first, again, other = (apply(EVERY[name], images, seed) for seed in (3, 3, 4))
+    first, again, other = (apply(AUGMENTATIONS[name], images, seed) for seed in (3, 3, 4))
     assert first.dtype == np.uint8
     assert (len(first), *first.shape[3:]) == (len(images), *images.shape[3:])
     assert (first == again).all()
@@ -45,33 +45,33 @@ def windows_of(image, size, pad):
 
 
 @pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
-def test_each_crop_is_a_window_of_its_own_image_and_every_window_comes(images):
-    """A21: crops, 28 from 32 as 224 from 256."""
-    crop, found = augment.crop(7, pad=1), [set() for _ in images]
+def test_each_crop_is_a_window_of_its_image_and_every_window_occurs(images):
+    """A21: crops are random windows, for instance 28×28 of 32×32 or 224×224 of 256×256."""
+    crop, positions = augment.crop(7, pad=1), [set() for _ in images]
     rng = np.random.default_rng(1)
     for _ in range(200):
         for k, cropped in enumerate(crop(images, rng)):
-            (place,) = [p for p, pixels in windows_of(images[k], (7, 7), 1).items() if pixels == cropped.tobytes()]
-            found[k].add(place)
-    assert all(places == set(windows_of(images[0], (7, 7), 1)) for places in found)
+            (position,) = [p for p, pixels in windows_of(images[k], (7, 7), 1).items() if pixels == cropped.tobytes()]
+            positions[k].add(position)
+    assert all(found == set(windows_of(images[0], (7, 7), 1)) for found in positions)
 
 
-def test_a_shift_moves_up_to_so_far_and_fills_with_background():
+def test_a_shift_moves_by_at_most_its_limit_and_fills_with_background():
     moved = {apply(augment.shift(1), GREY[:1], seed).tobytes() for seed in range(100)}
     assert moved == set(windows_of(GREY[0], (9, 11), 1).values())
 
 
-def test_a_flip_turns_left_and_right_and_not_up_and_down():
-    """A21: horizontal flips."""
+def test_a_flip_exchanges_left_and_right():
+    """A21: images are flipped horizontally with a given probability."""
     assert (apply(augment.flip(1.0), COLOUR) == COLOUR[:, :, ::-1]).all()
     assert (apply(augment.flip(0.0), COLOUR) == COLOUR).all()
     many = np.repeat(GREY[:1], 1000, 0)
     assert 0.42 < (apply(augment.flip(0.5), many)[:, 0, 0] != GREY[0, 0, 0]).mean() < 0.58
 
 
-def test_scale_jitter_makes_images_of_every_size_between():
-    """A21: the shorter side S from least to most."""
-    ramp = np.broadcast_to(np.arange(0, 200, 10, dtype=np.uint8), (400, 10, 20))  # 10 grey levels a pixel
+def test_scale_jitter_draws_sizes_over_the_complete_range():
+    """A21: the shorter side S is drawn between the arguments ``least`` and ``most``."""
+    ramp = np.broadcast_to(np.arange(0, 200, 10, dtype=np.uint8), (400, 10, 20))  # 10 grey levels per pixel
     slopes = np.diff(apply(augment.scale(8, least=10, most=40), ramp).astype(float), axis=2)[:, :, 2:-2].max((1, 2))
     sizes = 10 / slopes * 10
     assert 9 < sizes.min() < 13
@@ -80,33 +80,33 @@ def test_scale_jitter_makes_images_of_every_size_between():
     assert all(cropped.tobytes() in windows_of(image, (9, 9), 0).values() for cropped, image in zip(same, GREY, strict=True))
 
 
-def test_colour_jitter_of_nothing_changes_nothing_and_each_part_does_what_it_says():
-    off = {"brightness": 0, "contrast": 0, "saturation": 0}
-    assert (apply(augment.colour(**off), COLOUR) == COLOUR).all()
-    middling = (COLOUR // 4 + 80).astype(np.uint8)
-    brighter = apply(augment.colour(**{**off, "brightness": 0.3}), middling)
-    ratio = brighter.mean((1, 2, 3)) / middling.mean((1, 2, 3))
-    np.testing.assert_allclose(brighter, middling * ratio[:, None, None, None], atol=1)
-    contrasted = apply(augment.colour(**{**off, "contrast": 0.3}), middling).astype(float)
-    np.testing.assert_allclose(contrasted.mean((1, 2, 3)), middling.mean((1, 2, 3)), atol=0.6)
-    spread = contrasted.std((1, 2, 3)) / middling.std((1, 2, 3))
+def test_colour_jitter_changes_brightness_contrast_and_saturation_separately():
+    none = {"brightness": 0, "contrast": 0, "saturation": 0}
+    assert (apply(augment.colour(**none), COLOUR) == COLOUR).all()
+    medium = (COLOUR // 4 + 80).astype(np.uint8)
+    brighter = apply(augment.colour(**{**none, "brightness": 0.3}), medium)
+    ratio = brighter.mean((1, 2, 3)) / medium.mean((1, 2, 3))
+    np.testing.assert_allclose(brighter, medium * ratio[:, None, None, None], atol=1)
+    contrasted = apply(augment.colour(**{**none, "contrast": 0.3}), medium).astype(float)
+    np.testing.assert_allclose(contrasted.mean((1, 2, 3)), medium.mean((1, 2, 3)), atol=0.6)
+    spread = contrasted.std((1, 2, 3)) / medium.std((1, 2, 3))
     assert (np.abs(spread - 1) > 0.02).sum() >= 3
-    saturated = apply(augment.colour(**{**off, "saturation": 0.3}), middling).astype(float)
-    np.testing.assert_allclose(saturated @ augment.GREY, middling @ augment.GREY, atol=1)
-    assert np.abs(saturated - middling).max() > 3
+    saturated = apply(augment.colour(**{**none, "saturation": 0.3}), medium).astype(float)
+    np.testing.assert_allclose(saturated @ augment.GREY, medium @ augment.GREY, atol=1)
+    assert np.abs(saturated - medium).max() > 3
 
 
-NOTHING = {"rotation": 0, "zoom": 0, "shear": 0, "elastic": 0}
+NO_DISTORTION = {"rotation": 0, "zoom": 0, "shear": 0, "elastic": 0}
 
 
 @pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
 @pytest.mark.parametrize("share", [1, 2, 5, 8])
-def test_no_distortion_is_no_change(images, share):
-    assert (apply(augment.distort(**NOTHING, share=share), images) == images).all()
+def test_a_distortion_of_zero_changes_nothing(images, share):
+    assert (apply(augment.distort(**NO_DISTORTION, share=share), images) == images).all()
 
 
 def sampled(image, field):
-    """The image at the places of a field, pixel by pixel; outside there is background."""
+    """Sample the image at the positions of a field by bilinear interpolation; the outside is 0."""
     height, width = image.shape
     result = np.zeros(image.shape)
     for i in range(height):
@@ -119,18 +119,18 @@ def sampled(image, field):
     return result
 
 
-def test_pixels_are_interpolated_where_the_field_says_group_by_group():
+def test_pixels_are_interpolated_at_the_positions_of_the_field_of_their_group():
     field = (RNG.integers(-256, 13 * 128, (2, 2, 9, 11)) / 128).astype(np.float32)
-    found = augment._gather(GREY, field, 3)
+    gathered = augment._gather(GREY, field, 3)
     for k, image in enumerate(GREY):
-        np.testing.assert_allclose(found[k], sampled(image, field[:, k // 3]), atol=1.01)
+        np.testing.assert_allclose(gathered[k], sampled(image, field[:, k // 3]), atol=1.01)
     channels = augment._gather(COLOUR, field, 3)
     for c in range(3):
         assert (channels[..., c] == augment._gather(COLOUR[..., c].copy(), field, 3)).all()
 
 
-def test_turning_moves_about_the_centre_and_keeps_distances():
-    """C11: small rotations."""
+def test_a_rotation_is_about_the_centre_and_preserves_distances():
+    """C11: augmentation rotates images by small angles."""
     rng = np.random.default_rng(0)
     field = augment._sources((9, 11), 50, rng, np.radians(20), 0, 0, 0, 4.0, 0)
     away = field - np.array([4.0, 5.0])[:, None, None, None]
@@ -142,7 +142,7 @@ def test_turning_moves_about_the_centre_and_keeps_distances():
     assert np.abs(turned).max() <= 20
 
 
-def test_an_elastic_field_is_as_large_as_was_said_and_smooth():
+def test_an_elastic_field_is_smooth_and_has_the_requested_size():
     rng = np.random.default_rng(0)
     field = augment._sources((28, 26), 300, rng, 0, 0, 0, 1.5, 4.0, 0)
     moved = field - np.stack(np.meshgrid(np.arange(28), np.arange(26), indexing="ij"))[:, None]
@@ -151,7 +151,7 @@ def test_an_elastic_field_is_as_large_as_was_said_and_smooth():
     assert gaussians(28, 4.0).shape[0] == 28
 
 
-def test_resampling_at_the_pixels_themselves_gives_them_back_and_between_them_the_mean():
+def test_resampling_returns_pixels_at_their_positions_and_means_between_them():
     image = RNG.standard_normal((4, 6, 2))
     np.testing.assert_allclose(resample(image, np.arange(4.0), np.arange(6.0)), image, rtol=1e-6)
     half = resample(image, np.array([1.5]), np.array([2.0, 4.5]))

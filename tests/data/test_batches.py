@@ -1,4 +1,4 @@
-"""Mini-batches: everything once, in a new order each time, prepared as the paper says."""
+"""Tests of mini-batches: order, preparation, augmentation, resuming and prefetching."""
 
 import threading
 
@@ -12,43 +12,43 @@ IMAGES = np.arange(7 * 4, dtype=np.uint8).reshape(7, 2, 2)
 LABELS = np.arange(7) % 3
 
 
-def test_each_pass_shows_every_image_once_with_its_label_in_a_new_order():
+def test_each_epoch_contains_every_image_once_with_its_label_in_a_new_order():
     batches = Batches(IMAGES, LABELS, 3, rng=1)
-    passes = []
+    epochs = []
     for _ in range(2):
-        shown = list(batches)
-        assert [len(x) for x, _ in shown] == [3, 3, 1]
+        epoch = list(batches)
+        assert [len(x) for x, _ in epoch] == [3, 3, 1]
         assert len(batches) == 3
-        firsts = np.concatenate([x[:, 0, 0] for x, _ in shown])
+        firsts = np.concatenate([x[:, 0, 0] for x, _ in epoch])
         assert sorted(firsts) == IMAGES[:, 0, 0].tolist()
-        assert (np.concatenate([y for _, y in shown]) == LABELS[firsts // 4]).all()
-        passes.append(firsts.tolist())
-    assert passes[0] != passes[1]
+        assert (np.concatenate([y for _, y in epoch]) == LABELS[firsts // 4]).all()
+        epochs.append(firsts.tolist())
+    assert epochs[0] != epochs[1]
 
 
 def order(**options):
     return [int(x[0, 0, 0]) for x, _ in Batches(IMAGES, LABELS, 1, **options)]
 
 
-def test_the_order_is_random_and_seeded_unless_it_is_the_stored_one():
+def test_the_order_depends_on_the_seed_unless_shuffle_is_false():
     assert order(rng=5) == order(rng=5) == order(rng=np.random.default_rng(5))
     assert order(rng=5) != order(rng=6)
     assert order(shuffle=False) == order(shuffle=False, rng=5) == IMAGES[:, 0, 0].tolist()
 
 
-def test_without_a_seed_each_order_and_each_split_is_another():
-    # Of 7! orders, eight are the same with a probability of 10⁻²⁶; of 21 splits, thirty are with 10⁻³⁸.
+def test_without_a_seed_orders_and_splits_differ():
+    # Eight of the 7! orders are equal with a probability of 10⁻²⁶, and thirty of the 21 splits with 10⁻³⁸.
     assert len({tuple(order()) for _ in range(8)}) > 1
     assert len({tuple(split(IMAGES, LABELS, 0.3)[1][0][:, 0, 0]) for _ in range(30)}) > 1
 
 
-def test_images_are_yielded_as_they_are_stored_unless_prepared():
+def test_images_are_yielded_unchanged_unless_prepared():
     for x, _ in Batches(IMAGES, LABELS, 3):
         assert (x.dtype, x.shape[1:]) == (np.uint8, (2, 2))
     assert {x.dtype for x, _ in Batches(IMAGES, LABELS, 3, prepare=lenet_input)} == {np.dtype(np.float32)}
 
 
-def test_drop_last_leaves_out_an_incomplete_batch_only():
+def test_drop_last_drops_only_an_incomplete_batch():
     batches = Batches(IMAGES, LABELS, 3, rng=1, drop_last=True)
     assert len(batches) == 2
     assert [len(x) for x, _ in batches] == [3, 3]
@@ -80,13 +80,13 @@ def test_images_on_disk_are_read_batch_by_batch(tmp_path):
     np.testing.assert_array_equal(np.concatenate([x for x, _ in batches]), IMAGES)
 
 
-def test_augmentation_without_a_seed_is_random_in_the_stored_order_too():
+def test_augmentation_without_a_seed_is_random_if_shuffle_is_false():
     batches = Batches(IMAGES, LABELS, 7, shuffle=False, augment=noisy)
     (first, _), (second, _) = (next(iter(batches)) for _ in range(2))
     assert (first != second).any()
 
 
-def test_lenet_input_sets_digits_into_the_papers_sheet():
+def test_lenet_input_pads_and_scales_digits_as_in_the_paper():
     images = np.zeros((2, 28, 26), np.uint8)
     images[1, 0, 25] = 255
     images[1, 27, 0] = 51
@@ -129,37 +129,37 @@ def noisy(images, rng):
     return images + rng.integers(0, 100, images.shape).astype(np.uint8)
 
 
-def passes(batches, count):
+def epochs(batches, count):
     return [[(x.tolist(), y.tolist()) for x, y in batches] for _ in range(count)]
 
 
-def made(**options):
+def augmented_batches(**options):
     return Batches(IMAGES, LABELS, 3, augment=noisy, rng=4, **options)
 
 
 @pytest.mark.parametrize("done", [0, 1, 3])
-def test_a_pass_that_is_resumed_is_the_rest_of_it_and_those_after_are_the_same(done):
-    whole = passes(made(), 3)
-    batches = made()
-    next(iter(passes(batches, 1)))
+def test_a_resumed_epoch_yields_its_remaining_batches_and_later_epochs_are_the_same(done):
+    expected = epochs(augmented_batches(), 3)
+    batches = augmented_batches()
+    next(iter(epochs(batches, 1)))
     state = batches.state()
-    again = made()
+    again = augmented_batches()
     again.resume(state, done)
-    assert passes(again, 2) == [whole[1][done:], whole[2]]
+    assert epochs(again, 2) == [expected[1][done:], expected[2]]
 
 
-def test_each_pass_and_each_batch_is_augmented_in_its_own_way():
+def test_each_epoch_and_each_batch_is_augmented_differently():
     ones = Batches(np.ones((6, 2, 2), np.uint8), np.zeros(6, int), 3, augment=noisy, rng=4)
     seen = [x.tobytes() for _ in range(2) for x, _ in ones]
     assert len(set(seen)) == 4
 
 
-def test_a_thread_makes_the_same_batches():
-    assert passes(Prefetch(made(), ahead=2), 3) == passes(made(), 3)
-    assert len(Prefetch(made())) == 3
+def test_prefetch_yields_the_same_batches():
+    assert epochs(Prefetch(augmented_batches(), ahead=2), 3) == epochs(augmented_batches(), 3)
+    assert len(Prefetch(augmented_batches())) == 3
 
 
-def test_a_thread_prepares_batches_with_the_settings_of_its_caller():
+def test_prefetch_prepares_batches_with_the_settings_of_its_caller():
     seen = []
 
     def prepare(images):
@@ -174,9 +174,9 @@ def test_a_thread_prepares_batches_with_the_settings_of_its_caller():
     assert seen[3:] == [refconv.get_config().engine] * 3
 
 
-def test_leaving_a_pass_early_ends_the_thread_and_its_errors_come_through():
+def test_prefetch_ends_its_thread_on_break_and_raises_its_errors():
     before = threading.active_count()
-    for _ in Prefetch(made(), ahead=1):
+    for _ in Prefetch(augmented_batches(), ahead=1):
         break
     assert threading.active_count() == before
 
@@ -188,13 +188,13 @@ def test_leaving_a_pass_early_ends_the_thread_and_its_errors_come_through():
     assert threading.active_count() == before
 
 
-def test_a_split_holds_every_image_once_with_its_label():
+def test_a_split_contains_every_image_once_with_its_label():
     (a, a_labels), (b, b_labels) = split(IMAGES, LABELS, share=0.3, rng=5)
     assert (len(a), len(b)) == (5, 2)
     for images, labels in ((a, a_labels), (b, b_labels)):
-        places = images[:, 0, 0] // 4
-        assert (np.diff(places) > 0).all()
-        assert (labels == LABELS[places]).all()
+        indices = images[:, 0, 0] // 4
+        assert (np.diff(indices) > 0).all()
+        assert (labels == LABELS[indices]).all()
     assert sorted([*a[:, 0, 0], *b[:, 0, 0]]) == IMAGES[:, 0, 0].tolist()
     assert split(IMAGES, LABELS, 0.3, rng=5)[1][0].tolist() == b.tolist()
     assert split(IMAGES, LABELS, 0.3, rng=6)[1][0].tolist() != b.tolist()

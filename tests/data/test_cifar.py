@@ -1,4 +1,4 @@
-"""CIFAR-10 in its official layout: red, green and blue in their places, and files that are missing are named."""
+"""Tests of CIFAR-10 in its official layout: pixels, labels and missing files."""
 
 import os
 
@@ -17,7 +17,7 @@ def written(path, count, seed):
     return images, labels
 
 
-def test_the_files_that_are_there_are_read_in_order_and_the_others_missed_aloud(tmp_path):
+def test_existing_files_are_read_in_order_and_a_warning_names_them(tmp_path):
     folder = tmp_path / "cifar-10-batches-bin"
     folder.mkdir()
     second = written(folder / "data_batch_2.bin", 3, seed=2)
@@ -33,7 +33,7 @@ def test_the_files_that_are_there_are_read_in_order_and_the_others_missed_aloud(
         assert images.flags.c_contiguous
 
 
-def test_what_is_missing_or_in_another_layout_is_named(tmp_path):
+def test_missing_files_and_files_in_another_layout_are_named(tmp_path):
     with pytest.raises(DataNotFound, match=r"CIFAR-10: no test_batch\*.bin in .*; unpack https://"):
         load_cifar10("test", tmp_path)
     (tmp_path / "test_batch.bin").write_bytes(b"1" * 3072)
@@ -47,7 +47,7 @@ def test_what_is_missing_or_in_another_layout_is_named(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:CIFAR-10")
-def test_the_real_one():
+def test_the_real_cifar10_has_the_expected_classes_and_colours():
     if not os.environ.get(files.FOLDER_VARIABLE):
         pytest.skip(f"{files.FOLDER_VARIABLE} is not set: it names a folder with CIFAR-10")
     try:
@@ -57,4 +57,4 @@ def test_the_real_one():
     assert images.shape[1:] == (32, 32, 3)
     assert CIFAR10_CLASSES[labels[0]] == "frog"
     sky = images[labels == CIFAR10_CLASSES.index("airplane"), :8].mean((0, 1, 2))
-    assert sky[2] > sky[0]  # blue comes last
+    assert sky[2] > sky[0]  # the last channel is blue

@@ -1,4 +1,4 @@
-"""Finding, verifying and downloading: the mirrors are servers on this computer, the data sets a few bytes."""
+"""Tests of finding, verifying and downloading files, with tiny data sets and local mirrors."""
 
 import gzip
 import hashlib
@@ -22,7 +22,7 @@ HTML = b"\n<!DOCTYPE html><html><body>Please sign in to the network.</body></htm
 FILE = DataFile("digits", hashlib.sha256(CONTENT).hexdigest(), hashlib.sha256(PACKED).hexdigest())
 OTHER = gzip.compress(b"other digits", mtime=0)
 
-# What each mirror serves: the folder in its URL, and the bytes that come. Any other folder is a 404.
+# Content that each mirror serves, by the folder in its URL. Any other folder is answered by 404.
 SERVED = {
     "good": PACKED,
     "html": HTML,
@@ -34,8 +34,8 @@ SERVED = {
 
 
 @pytest.fixture(autouse=True)
-def nowhere(tmp_path, monkeypatch):
-    """No test looks at the user's own folders, nor at a proxy."""
+def no_user_folders(tmp_path, monkeypatch):
+    """Hide the user's data folders and proxies from the tests."""
     monkeypatch.delenv(files.FOLDER_VARIABLE, raising=False)
     monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
     for variable in ("NO_PROXY", "no_proxy"):
@@ -44,13 +44,13 @@ def nowhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    """A web server on this computer: its URL, and the paths it was asked for."""
+    """Run a local web server with the attributes ``url`` and ``requests``, the requested paths."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            self.server.asked.append(self.path)
+            self.server.requests.append(self.path)
             mirror = self.path.split("/")[1]
-            if mirror == "hang-up":  # more is announced than comes
+            if mirror == "hang-up":  # closes the connection before the announced length
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(PACKED)))
                 self.end_headers()
@@ -67,7 +67,7 @@ def server():
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
-        served.asked = []
+        served.requests = []
         served.url = f"http://127.0.0.1:{served.server_port}"
         thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -78,7 +78,7 @@ def server():
 
 @pytest.fixture
 def mirrored(server):
-    """Make a data set of one file with the named mirrors."""
+    """Return a function that makes a data set of one file with the named mirrors."""
     pytest.importorskip("pooch", reason="downloading needs pooch")
     pytest.importorskip("tqdm", reason="downloading needs tqdm")
 
@@ -102,38 +102,38 @@ def files_below(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-# ---------------------------------------------------------------------------------------- finding
+# ---------------------------------------------------------------------------------------- finding files
 
 
 @pytest.mark.parametrize(
     ("name", "data"),
     [("tiny/digits.gz", PACKED), ("tiny/digits", CONTENT), ("digits.gz", PACKED), ("digits", CONTENT)],
 )
-def test_a_file_is_found_in_the_sets_folder_or_above_it_packed_or_not(tmp_path, name, data):
+def test_a_file_is_found_in_or_above_the_folder_of_the_data_set_with_or_without_gz(tmp_path, name, data):
     put(tmp_path / name, data)
     assert find(a_set(), FILE, tmp_path) == [tmp_path / name]
     assert files.available(a_set(), tmp_path)
     assert read_data_file(a_set(), FILE, tmp_path, download=False) == CONTENT
 
 
-def test_copies_are_preferred_in_order(tmp_path):
+def test_copies_of_a_file_are_found_in_order_of_preference(tmp_path):
     names = ["tiny/digits.gz", "tiny/digits", "digits.gz", "digits"]
     paths = [put(tmp_path / name) for name in names]
     assert find(a_set(), FILE, tmp_path) == paths
 
 
-def test_the_variable_comes_before_the_cache_and_root_stands_alone(tmp_path, monkeypatch):
+def test_the_variable_precedes_the_cache_and_root_replaces_both(tmp_path, monkeypatch):
     cached = put(tmp_path / "cache" / "tiny" / "digits.gz")
     assert find(a_set(), FILE) == [cached]
     monkeypatch.setenv(files.FOLDER_VARIABLE, str(tmp_path / "named"))
     named = put(tmp_path / "named" / "digits.gz")
     assert find(a_set(), FILE) == [named, cached]
     assert find(a_set(), FILE, tmp_path / "root") == []
-    monkeypatch.setenv(files.FOLDER_VARIABLE, "")  # as good as not set: not the folder we happen to be in
+    monkeypatch.setenv(files.FOLDER_VARIABLE, "")  # counts as not set, and not as the current folder
     assert files.data_folders() == [tmp_path / "cache"]
 
 
-def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+def test_a_tilde_means_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     put(tmp_path / "data" / "digits.gz")
@@ -142,7 +142,7 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
     assert files.available(a_set())
 
 
-def test_a_set_is_available_when_all_its_files_are(tmp_path):
+def test_a_data_set_is_available_if_all_its_files_are(tmp_path):
     second = DataFile("labels", FILE.sha256, FILE.gz_sha256)
     both = DataSet("Digits", "tiny", (), {"train": (FILE,), "test": (second,)})
     put(tmp_path / "digits.gz")
@@ -151,7 +151,7 @@ def test_a_set_is_available_when_all_its_files_are(tmp_path):
     assert files.available(both, tmp_path)
 
 
-def test_the_cache_is_where_pooch_has_it(monkeypatch):
+def test_the_cache_folder_is_that_of_pooch(monkeypatch):
     pooch = pytest.importorskip("pooch")
     monkeypatch.undo()
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -165,14 +165,14 @@ def test_the_cache_is_where_pooch_has_it(monkeypatch):
         ("win32", "LOCALAPPDATA", "refconv/refconv/Cache"),
     ],
 )
-def test_the_cache_follows_the_platforms_variable(tmp_path, monkeypatch, platform, variable, end):
+def test_the_cache_folder_depends_on_the_variable_of_the_platform(tmp_path, monkeypatch, platform, variable, end):
     monkeypatch.undo()
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv(variable, str(tmp_path))
     assert files.cache_folder() == tmp_path / end
 
 
-def test_a_missing_file_without_download_says_where_it_was_looked_for(tmp_path, monkeypatch):
+def test_the_error_about_a_missing_file_lists_the_folders_if_download_is_off(tmp_path, monkeypatch):
     monkeypatch.setenv(files.FOLDER_VARIABLE, str(tmp_path / "named"))
     with pytest.raises(DataNotFound) as error:
         read_data_file(a_set("https://mirror.example/digits/"), FILE, download=False)
@@ -182,14 +182,14 @@ def test_a_missing_file_without_download_says_where_it_was_looked_for(tmp_path, 
         f"  {tmp_path / 'named'}",
         f"  {tmp_path / 'cache' / 'tiny'}",
         f"  {tmp_path / 'cache'}",
-        "Downloading is off (download=False).",
+        "Downloads are disabled (download=False).",
         "By hand: download the files from https://mirror.example/digits/, put them into a folder,",
         "and pass that folder as root=, or set REFCONV_DATA_DIR to it.",
         "Without a network: use the drawn digits of refconv.data.draw_digits.",
     ]
 
 
-# --------------------------------------------------------------------------------------- verifying
+# --------------------------------------------------------------------------------------- verifying files
 
 WRONG = {
     "an HTML page": (HTML, "is an HTML page, not gzip data"),
@@ -211,11 +211,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_file_is_named_and_described_and_left_alone(tmp_path, case):
+def test_the_error_about_a_wrong_file_describes_it_and_the_file_is_not_changed(tmp_path, case):
     data, problem = WRONG[case]
     path = put(tmp_path / "tiny" / "digits.gz", data)
     with pytest.raises(BadDataFile) as error:
-        # A mirror that would answer must not be asked: the user's own file is the user's to replace.
+        # No mirror may be used, because only the user may replace the user's own file.
         read_data_file(a_set("http://127.0.0.1:9/"), FILE, tmp_path)
     assert str(error.value).startswith(f"{path} {problem}")
     assert str(error.value).endswith(f". {ADVICE}")
@@ -224,7 +224,7 @@ def test_a_wrong_file_is_named_and_described_and_left_alone(tmp_path, case):
     assert path.read_bytes() == data
 
 
-def test_the_expected_sum_is_in_the_message(tmp_path):
+def test_the_error_about_other_content_shows_the_expected_hash(tmp_path):
     put(tmp_path / "digits", CONTENT[:-1])
     with pytest.raises(BadDataFile, match=f"digits has another content: {len(CONTENT) - 1} .*expected {FILE.sha256}"):
         read_data_file(a_set(), FILE, tmp_path)
@@ -235,12 +235,12 @@ def test_the_gzip_header_does_not_matter_on_disk(tmp_path):
     assert read_data_file(a_set(), FILE, tmp_path) == CONTENT
 
 
-def test_a_browser_may_have_decompressed_the_file_under_its_gz_name(tmp_path):
+def test_a_file_that_a_browser_decompressed_under_its_gz_name_is_accepted(tmp_path):
     put(tmp_path / "digits.gz", CONTENT)
     assert read_data_file(a_set(), FILE, tmp_path) == CONTENT
 
 
-def test_there_is_no_other_split():
+def test_an_unknown_split_is_refused():
     with pytest.raises(ValueError, match="split must be 'all' of Digits, got 'tset'"):
         a_set().files("tset")
 
@@ -252,7 +252,7 @@ def test_a_good_copy_is_used_although_another_one_is_bad(tmp_path):
     assert bad.read_bytes() == HTML
 
 
-def test_a_file_that_cannot_be_read_is_passed_over(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_read_is_skipped(tmp_path, monkeypatch):
     blocked = put(tmp_path / "tiny" / "digits.gz")
     put(tmp_path / "digits", CONTENT)
     read_bytes = Path.read_bytes
@@ -269,20 +269,20 @@ def test_a_file_that_cannot_be_read_is_passed_over(tmp_path, monkeypatch):
         read_data_file(a_set(), FILE, tmp_path, download=False)
 
 
-# ------------------------------------------------------------------------------------- downloading
+# ------------------------------------------------------------------------------------- downloading files
 
 
 @pytest.mark.parametrize("name", ["digits.gz", "digits", "tiny/digits"])
-def test_a_foreign_file_stays_and_the_right_one_is_downloaded(tmp_path, mirrored, server, name):
+def test_a_foreign_file_is_kept_and_the_correct_one_is_downloaded(tmp_path, mirrored, server, name):
     foreign = put(tmp_path / name, OTHER)
     assert read_data_file(mirrored("good"), FILE, tmp_path) == CONTENT
     assert read_data_file(mirrored("good"), FILE, tmp_path) == CONTENT
-    assert server.asked == ["/good/digits.gz"]
+    assert server.requests == ["/good/digits.gz"]
     assert foreign.read_bytes() == OTHER
     assert (tmp_path / "tiny" / "digits.gz").read_bytes() == PACKED
 
 
-def test_a_foreign_file_is_named_if_no_mirror_has_the_right_one(tmp_path, mirrored):
+def test_a_foreign_file_is_named_if_no_mirror_has_the_correct_one(tmp_path, mirrored):
     foreign = put(tmp_path / "digits.gz", OTHER)
     with pytest.raises(BadDataFile, match="has another content: 12 bytes") as error:
         read_data_file(mirrored("html"), FILE, tmp_path)
@@ -290,15 +290,15 @@ def test_a_foreign_file_is_named_if_no_mirror_has_the_right_one(tmp_path, mirror
     assert "html/digits.gz is an HTML page" in str(error.value.__cause__)
 
 
-def test_a_file_in_the_way_of_a_download_is_not_overwritten(tmp_path, mirrored, server):
-    in_the_way = put(tmp_path / "tiny" / "digits.gz", OTHER)
+def test_a_download_does_not_overwrite_a_foreign_file(tmp_path, mirrored, server):
+    foreign = put(tmp_path / "tiny" / "digits.gz", OTHER)
     with pytest.raises(BadDataFile, match="has another content: 12 bytes"):
         read_data_file(mirrored("good"), FILE, tmp_path)
-    assert (in_the_way.read_bytes(), server.asked) == (OTHER, [])
+    assert (foreign.read_bytes(), server.requests) == (OTHER, [])
 
 
 @pytest.mark.parametrize("where", ["root", "variable", "cache"])
-def test_a_download_goes_to_the_first_folder_and_happens_once(tmp_path, monkeypatch, mirrored, server, where):
+def test_a_file_is_downloaded_once_into_the_first_folder(tmp_path, monkeypatch, mirrored, server, where):
     data_set, root = mirrored("good"), None
     if where == "root":
         root = tmp_path / "root"
@@ -306,7 +306,7 @@ def test_a_download_goes_to_the_first_folder_and_happens_once(tmp_path, monkeypa
         monkeypatch.setenv(files.FOLDER_VARIABLE, str(tmp_path / "variable"))
     assert read_data_file(data_set, FILE, root) == CONTENT
     assert read_data_file(data_set, FILE, root) == CONTENT
-    assert server.asked == ["/good/digits.gz"]
+    assert server.requests == ["/good/digits.gz"]
     assert files_below(tmp_path) == [f"{where}/tiny/digits.gz"]
     assert (tmp_path / where / "tiny" / "digits.gz").read_bytes() == PACKED
 
@@ -319,17 +319,17 @@ def test_a_progress_bar_is_shown(tmp_path, mirrored, capfd):
 @pytest.mark.parametrize("bad", ["absent", "html", "cut", "hang-up", "other", "repacked", "empty"])
 def test_the_next_mirror_is_tried_after_a_bad_one(tmp_path, mirrored, server, bad):
     assert read_data_file(mirrored(bad, "good"), FILE, tmp_path) == CONTENT
-    assert server.asked == [f"/{bad}/digits.gz", "/good/digits.gz"]
+    assert server.requests == [f"/{bad}/digits.gz", "/good/digits.gz"]
     assert files_below(tmp_path) == ["tiny/digits.gz"]
 
 
-def test_mirrors_after_the_first_good_one_are_left_alone(tmp_path, mirrored, server):
+def test_mirrors_after_the_first_good_one_are_not_used(tmp_path, mirrored, server):
     read_data_file(mirrored("good", "html"), FILE, tmp_path)
-    assert server.asked == ["/good/digits.gz"]
+    assert server.requests == ["/good/digits.gz"]
 
 
-def test_when_all_mirrors_fail_each_is_listed_with_its_reason(tmp_path, mirrored, server):
-    with socket.socket() as unused:  # bound but not listening: nobody answers there
+def test_the_error_after_all_mirrors_failed_lists_each_with_its_reason(tmp_path, mirrored, server):
+    with socket.socket() as unused:  # bound but not listening, so connections are refused
         unused.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{unused.getsockname()[1]}"
         mirrors = mirrored("absent", "html", "cut", "hang-up", "other", "repacked", "empty").mirrors
@@ -352,7 +352,7 @@ def test_when_all_mirrors_fail_each_is_listed_with_its_reason(tmp_path, mirrored
     assert files_below(tmp_path) == []
 
 
-def test_nothing_stands_under_the_final_name_before_it_is_verified(tmp_path, mirrored, monkeypatch):
+def test_a_download_has_its_final_name_only_after_verification(tmp_path, mirrored, monkeypatch):
     seen = []
     unpack = files.unpack
 
@@ -372,23 +372,23 @@ def test_a_bad_file_in_the_cache_is_downloaded_again(tmp_path, mirrored, server,
     data_set = mirrored("good")
     assert read_data_file(data_set, FILE) == CONTENT
     assert read_data_file(data_set, FILE) == CONTENT
-    assert server.asked == ["/good/digits.gz"]
+    assert server.requests == ["/good/digits.gz"]
 
 
-def test_a_good_copy_behind_a_bad_one_in_the_cache_needs_no_download(tmp_path):
+def test_a_good_copy_after_a_bad_one_in_the_cache_needs_no_download(tmp_path):
     put(tmp_path / "cache" / "tiny" / "digits.gz", HTML)
     put(tmp_path / "cache" / "tiny" / "digits", CONTENT)
     assert read_data_file(a_set(), FILE) == CONTENT
 
 
-def test_a_bad_file_in_the_cache_is_an_error_when_download_is_off(tmp_path):
+def test_a_bad_file_in_the_cache_is_an_error_if_download_is_off(tmp_path):
     path = put(tmp_path / "cache" / "tiny" / "digits.gz", HTML)
     with pytest.raises(BadDataFile, match=r"digits.gz is an HTML page, not gzip data\. It was not changed"):
         read_data_file(a_set(), FILE, download=False)
     assert path.exists()
 
 
-def test_a_bad_file_in_the_cache_that_no_mirror_replaces_is_named(tmp_path, mirrored):
+def test_the_error_names_a_bad_file_in_the_cache_that_no_mirror_replaces(tmp_path, mirrored):
     path = put(tmp_path / "cache" / "tiny" / "digits.gz", PACKED[:50])
     with pytest.raises(DataNotFound) as error:
         read_data_file(mirrored("html"), FILE)
@@ -396,16 +396,16 @@ def test_a_bad_file_in_the_cache_that_no_mirror_replaces_is_named(tmp_path, mirr
     assert "html/digits.gz is an HTML page" in str(error.value)
 
 
-def test_a_folder_that_cannot_be_written_is_not_blamed_on_the_mirrors(tmp_path, mirrored, server):
+def test_the_error_about_a_folder_that_cannot_be_written_does_not_mention_mirrors(tmp_path, mirrored, server):
     blocked = put(tmp_path / "a-file")
-    with pytest.raises(DataNotFound, match=r"It cannot be downloaded into .*a-file.tiny: ") as error:
+    with pytest.raises(DataNotFound, match=r"The file cannot be downloaded into .*a-file.tiny: ") as error:
         read_data_file(mirrored("good"), FILE, blocked)
     assert "mirror" not in str(error.value)
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("package", ["pooch", "tqdm"])
-def test_without_the_extra_the_pip_command_is_named(tmp_path, monkeypatch, package):
+def test_the_error_about_a_missing_package_shows_the_pip_command(tmp_path, monkeypatch, package):
     pytest.importorskip("pooch")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(DataNotFound) as error:
@@ -415,7 +415,7 @@ def test_without_the_extra_the_pip_command_is_named(tmp_path, monkeypatch, packa
     assert isinstance(error.value.__cause__, ImportError)
 
 
-def test_a_file_on_disk_needs_no_extra(tmp_path, monkeypatch):
+def test_a_file_on_disk_needs_no_optional_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     monkeypatch.setitem(sys.modules, "tqdm", None)
     put(tmp_path / "digits.gz")
@@ -437,7 +437,7 @@ def test_need_names_the_purpose_and_the_pip_command(module):
     assert error.value.name == "no_such_package"
 
 
-def test_need_does_not_hide_what_is_wrong_with_an_installed_package(tmp_path, monkeypatch):
+def test_need_does_not_hide_an_import_error_inside_an_installed_package(tmp_path, monkeypatch):
     (tmp_path / "half_installed.py").write_text("import its_own_missing_dependency", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="its_own_missing_dependency"):

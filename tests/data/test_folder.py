@@ -1,4 +1,4 @@
-"""A folder of images by class: every picture under its class's label, at one size, the right way up."""
+"""Tests of folders of images by class: labels, sizes, orientation and transparency."""
 
 import io
 import struct
@@ -23,8 +23,8 @@ def test_classes_are_folders_in_alphabetical_order(tmp_path):
     paint(tmp_path / "sea" / "a.JPG", (0, 10, 250), quality=100)
     paint(tmp_path / "grass" / "x.png", (0, 150, 0))
     (tmp_path / "sea" / "notes.txt").write_text("not a picture", encoding="utf-8")
-    (tmp_path / "README").write_text("nor this", encoding="utf-8")
-    (tmp_path / "sea" / "._b.png").write_bytes(b"what a Mac keeps beside a file")
+    (tmp_path / "README").write_text("not a folder", encoding="utf-8")
+    (tmp_path / "sea" / "._b.png").write_bytes(b"metadata of macOS")
     images, labels, classes = load_folder(tmp_path, (7, 9))
     assert classes == ["grass", "sea"]
     assert labels.tolist() == [0, 1, 1]
@@ -33,14 +33,14 @@ def test_classes_are_folders_in_alphabetical_order(tmp_path):
     assert load_folder(tmp_path, 8, grey=True)[0].shape == (3, 8, 8)
 
 
-def test_the_middle_is_kept_and_the_camera_held_upright_again(tmp_path):
+def test_pictures_are_cropped_to_the_centre_and_turned_upright(tmp_path):
     half = np.zeros((20, 40, 3), np.uint8)
-    half[:, :20] = 255  # the left is white
+    half[:, :20] = 255  # the left half is white
     picture = pillow.fromarray(half)
     (tmp_path / "a").mkdir()
     picture.save(tmp_path / "a" / "plain.png")
     turned = pillow.Exif()
-    turned[0x0112] = 6  # the camera was turned by a quarter
+    turned[0x0112] = 6  # the camera was rotated by 90°
     picture.save(tmp_path / "a" / "turned.jpg", exif=turned)
     (plain, turned), _, _ = load_folder(tmp_path, 10, grey=True)
     assert plain[:, :4].min() == 255
@@ -49,7 +49,7 @@ def test_the_middle_is_kept_and_the_camera_held_upright_again(tmp_path):
     assert turned[6:].max() < 5
 
 
-def test_what_is_missing_or_no_image_is_named(tmp_path):
+def test_missing_folders_and_files_that_are_not_images_are_named(tmp_path):
     with pytest.raises(DataNotFound, match=r"there is no folder .*nowhere"):
         load_folder(tmp_path / "nowhere", 8)
     with pytest.raises(DataNotFound, match="there is no image in the folders of"):
@@ -62,9 +62,9 @@ def test_what_is_missing_or_no_image_is_named(tmp_path):
 
 def test_a_broken_picture_and_one_of_sixteen_bits_are_named(tmp_path):
     (tmp_path / "a").mkdir()
-    whole = io.BytesIO()
-    pillow.fromarray(np.random.default_rng(0).integers(0, 256, (210, 190, 3)).astype(np.uint8)).save(whole, "PNG")
-    before, after = whole.getvalue().rsplit(b"IDAT", 1)  # it has more than one piece
+    content = io.BytesIO()
+    pillow.fromarray(np.random.default_rng(0).integers(0, 256, (210, 190, 3)).astype(np.uint8)).save(content, "PNG")
+    before, after = content.getvalue().rsplit(b"IDAT", 1)  # the file has more than one such chunk
     (tmp_path / "a" / "broken.png").write_bytes(before + b"\xce\x9a\xbf_" + after)
     with pytest.raises(BadDataFile, match=r"broken\.png is not a readable picture: SyntaxError: broken PNG file"):
         load_folder(tmp_path, 8)
@@ -75,14 +75,14 @@ def test_a_broken_picture_and_one_of_sixteen_bits_are_named(tmp_path):
 
 
 def only_picture(path, grey=False):
-    """The pixels of the only picture below the folder root, which is path/../.., at its own size."""
+    """Return the pixels of the only picture below the folder path/../.., at its own size."""
     with pillow.open(path) as picture:
         width, height = picture.size
     (image,), _, _ = load_folder(path.parents[1], (height, width), grey=grey)
     return image
 
 
-HIDDEN, INK = (200, 10, 40), (30, 60, 90)  # the colour under transparent pixels, and that of opaque ones
+HIDDEN, INK = (200, 10, 40), (30, 60, 90)  # colours of transparent and of opaque pixels
 TRANSPARENT = {
     "rgba.png": lambda rgba: (rgba, {}),
     "la.png": lambda rgba: (rgba.convert("LA"), {}),
@@ -97,7 +97,7 @@ TRANSPARENT = {
 
 
 def half_transparent():
-    """Five by three pixels: the left two columns opaque, the others transparent."""
+    """Return a picture of 5×3 pixels whose left two columns are opaque and others transparent."""
     picture = pillow.new("RGBA", (5, 3), (*INK, 255))
     picture.paste((*HIDDEN, 0), (2, 0, 5, 3))
     return picture
@@ -111,7 +111,7 @@ def palette_picture(rgba):
 
 @pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("name", TRANSPARENT)
-def test_transparent_pixels_are_white_and_opaque_ones_keep_their_colour(tmp_path, name, grey):
+def test_transparent_pixels_become_white_and_opaque_pixels_keep_their_colour(tmp_path, name, grey):
     picture, options = TRANSPARENT[name](half_transparent())
     (tmp_path / "a").mkdir()
     picture.save(tmp_path / "a" / name, **options)
@@ -125,7 +125,7 @@ def test_transparent_pixels_are_white_and_opaque_ones_keep_their_colour(tmp_path
 def test_half_transparent_ink_is_mixed_with_white(tmp_path):
     (tmp_path / "a").mkdir()
     picture = pillow.new("RGBA", (7, 4), (0, 0, 0, 255))
-    picture.paste((0, 80, 200, 51), (3, 0, 7, 4))  # a fifth of the ink, four fifths of white
+    picture.paste((0, 80, 200, 51), (3, 0, 7, 4))  # 20 % opaque
     picture.save(tmp_path / "a" / "x.png")
     assert only_picture(tmp_path / "a" / "x.png")[1, 5].tolist() == [204, 220, 244]
 
@@ -149,8 +149,8 @@ def test_white_ink_on_a_transparent_background_is_read_as_dark_ink(tmp_path, mod
     assert white.max() == 255
 
 
-UPRIGHT = np.array([[255, 0, 0], [255, 255, 0], [0, 0, 0], [0, 255, 0]], np.uint8).repeat(8, 0).repeat(8, 1)  # no symmetry
-STORED = {  # how the camera stores the upright picture for each orientation (EXIF 2.32, tag 0x0112)
+UPRIGHT = np.array([[255, 0, 0], [255, 255, 0], [0, 0, 0], [0, 255, 0]], np.uint8).repeat(8, 0).repeat(8, 1)  # has no symmetry
+STORED = {  # transformation of the upright picture by the camera for each orientation (EXIF 2.32, tag 0x0112)
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -176,7 +176,7 @@ def test_every_orientation_is_turned_upright(tmp_path, ending, orientation):
 
 
 def exif_block(*entries):
-    """EXIF metadata with these entries (tag, type, count, bytes), which Pillow itself would not write."""
+    """Return EXIF metadata with entries (tag, type, count, bytes) that Pillow would not write."""
     start, table, values = 10 + 12 * len(entries) + 4, b"", b""
     for tag, kind, count, content in sorted(entries):
         table += struct.pack("<HHI", tag, kind, count)
@@ -191,17 +191,17 @@ ODD_TAGS = {
     "negative-strip-offset": (0x0111, 9, 1, struct.pack("<i", -5)),
     "exif-table-at-a-float": (0x8769, 11, 1, struct.pack("<f", 1.5)),
     "exif-table-before-the-file": (0x8769, 9, 1, struct.pack("<i", -1)),
-    "gps-table-behind-the-file": (0x8825, 4, 1, struct.pack("<I", 2**31)),
+    "gps-table-after-the-file": (0x8825, 4, 1, struct.pack("<I", 2**31)),
     "xmp-of-numbers": (0x02BC, 3, 2, struct.pack("<HH", 7, 9)),
     "not-a-number": (0x011B, 12, 1, struct.pack("<d", np.nan)),
     "unknown-type": (0x0131, 99, 1, b"x"),
-    "value-behind-the-file": (0x0132, 4, 9999, b"abcd"),
+    "value-after-the-file": (0x0132, 4, 9999, b"abcd"),
 }
 
 
 @pytest.mark.parametrize("tag", ODD_TAGS)
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
-def test_an_odd_metadata_tag_does_not_change_how_the_picture_is_read(tmp_path, tag, ending):
+def test_an_invalid_metadata_tag_does_not_change_the_picture(tmp_path, tag, ending):
     exif = exif_block(ODD_TAGS[tag], (0x0112, 3, 1, struct.pack("<H", 6)))
     stored = pillow.fromarray(np.ascontiguousarray(np.rot90(UPRIGHT)))
     path = tmp_path / "a" / f"x.{ending}"
@@ -218,7 +218,7 @@ UNREADABLE = {
     "a byte": (1, 1, b"\6"),
     "text": (2, 2, b"6\0"),
     "an unknown type": (99, 1, b"\6"),
-    "behind the file": (4, 9999, b"\6"),
+    "after the file": (4, 9999, b"\6"),
 }
 
 
@@ -236,7 +236,7 @@ def test_an_unreadable_orientation_counts_as_upright(tmp_path, orientation):
         *("System Volume Information", "@eaDir", "lost+found"),
     ],
 )
-def test_folders_of_programs_are_no_classes(tmp_path, name):
+def test_folders_that_programs_create_are_not_classes(tmp_path, name):
     paint(tmp_path / name / "x.png", (1, 2, 3))
     paint(tmp_path / "cat" / "x.png", (9, 2, 3))
     _, labels, classes = load_folder(tmp_path, 4)
@@ -244,8 +244,8 @@ def test_folders_of_programs_are_no_classes(tmp_path, name):
     assert load_folder(tmp_path, 4, classes=["cat"])[2] == ["cat"]
 
 
-def test_classes_and_files_are_in_the_order_of_code_points_of_their_composed_names(tmp_path):
-    decomposed = unicodedata.normalize("NFD", "é")  # "e" and an accent: before "z" in code points, "é" is behind it
+def test_classes_and_files_are_sorted_by_code_points_of_their_composed_names(tmp_path):
+    decomposed = unicodedata.normalize("NFD", "é")  # "e" and an accent precede "z", and the composed "é" follows it
     for name in ("z", "a", "Z", decomposed):
         paint(tmp_path / name / "x.png", 0)
     for level, name in enumerate(("B.png", "a.png", "z.png", f"{decomposed}.png")):
@@ -257,7 +257,7 @@ def test_classes_and_files_are_in_the_order_of_code_points_of_their_composed_nam
     assert images[1:5, 0, 0, 0].tolist() == [0, 1, 2, 3]
 
 
-def test_two_folders_of_one_composed_name_are_refused(tmp_path):
+def test_two_folders_with_the_same_composed_name_are_refused(tmp_path):
     paint(tmp_path / "caf\u00e9" / "x.png", 0)
     try:
         (tmp_path / "cafe\u0301").mkdir()
@@ -270,7 +270,7 @@ def test_two_folders_of_one_composed_name_are_refused(tmp_path):
 def test_an_empty_class_keeps_its_label_and_warns(tmp_path):
     paint(tmp_path / "ash" / "x.png", (10, 0, 0))
     (tmp_path / "elm").mkdir()
-    (tmp_path / "elm" / "album.png").mkdir()  # a folder, whatever its name
+    (tmp_path / "elm" / "album.png").mkdir()  # a folder with the name of a picture
     paint(tmp_path / "oak" / "x.png", (30, 0, 0))
     with pytest.warns(UserWarning, match=r"has no images of the class 'elm' \(label 1\)"):
         _, labels, classes = load_folder(tmp_path, 4)
@@ -299,7 +299,7 @@ def test_given_classes_fix_the_labels(tmp_path, kind):
         (5, TypeError, "classes must be a sequence of names, got 5"),
     ],
 )
-def test_wrong_classes_are_named(tmp_path, classes, error, message):
+def test_the_error_about_wrong_classes_names_them(tmp_path, classes, error, message):
     paint(tmp_path / "ash" / "x.png", 0)
     paint(tmp_path / "oak" / "x.png", 0)
     with pytest.raises(error, match=message):

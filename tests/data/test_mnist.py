@@ -1,4 +1,4 @@
-"""MNIST itself, where it is at hand, and the loader of sets like it on a few images."""
+"""Tests of MNIST, if it is available, and of its loader with a few images."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from refconv.data.mnist import FASHION_MNIST, KMNIST, MNIST, load_fashion_mnist,
 
 @pytest.fixture(scope="module")
 def real_folder():
-    """The folder that holds the real files."""
+    """Return the folder with the real files, or skip the test."""
     if not os.environ.get(files.FOLDER_VARIABLE):
         pytest.skip(f"{files.FOLDER_VARIABLE} is not set: it names a folder with the real MNIST")
     folder = files.data_folders()[0]
@@ -32,7 +32,7 @@ def labelled_images(n, seed):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A data set made like MNIST, of five and two images, in a folder of its own."""
+    """Return a data set in the format of MNIST with five and two images, in a temporary folder."""
     splits = {}
     for split, n in {"train": 5, "test": 2}.items():
         split_files = []
@@ -57,7 +57,7 @@ def test_the_real_mnist_is_loaded(real_folder, split, n, first_labels, labels_of
     assert (labels.shape, labels.dtype) == ((n,), np.uint8)
     assert labels[:5].tolist() == first_labels
     assert np.bincount(labels).tolist() == labels_of_each_digit
-    # The frame of four pixels around the centred digit is nearly always empty; the middle is not.
+    # The border of four pixels around the centred digit is nearly always empty, unlike the middle.
     assert images[:, 0].mean() < 0.01
     assert images[:, 10:18, 10:18].mean() > 60
 
@@ -71,7 +71,7 @@ def test_the_real_mnist_is_loaded(real_folder, split, n, first_labels, labels_of
         "t10k-{0}-idx{1}-ubyte/t10k-{0}.idx{1}-ubyte",
     ],
 )
-def test_the_real_mnist_is_found_as_other_programs_unpack_it(real_folder, tmp_path, name):
+def test_the_real_mnist_is_found_in_the_layouts_of_other_programs(real_folder, tmp_path, name):
     for file, kind in zip(MNIST.files("test"), (("images", 3), ("labels", 1)), strict=True):
         path = tmp_path / name.format(*kind)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def test_the_real_mnist_is_found_as_other_programs_unpack_it(real_folder, tmp_pa
 
 
 @pytest.mark.parametrize(("split", "n"), [("train", 5), ("test", 2)])
-def test_images_come_first_and_labels_second(tiny, tmp_path, split, n):
+def test_load_idx_images_returns_images_and_labels(tiny, tmp_path, split, n):
     images, labels = load_idx_images(tiny, split, tmp_path)
     expected_images, expected_labels = labelled_images(n, seed=n)
     np.testing.assert_array_equal(images, expected_images)
@@ -96,14 +96,14 @@ def test_files_of_another_split_are_refused(tiny, tmp_path):
 
 
 def test_files_that_are_not_mnist_are_refused(tmp_path):
-    """Fashion-MNIST and KMNIST have files of the very same names."""
+    """Check files of the same names, which Fashion-MNIST and KMNIST also have."""
     for file in MNIST.files("test"):
         write_idx(tmp_path / f"{file.name}.gz", np.zeros((10000, 28, 28), np.uint8))
     with pytest.raises(BadDataFile, match=r"t10k-images-idx3-ubyte\.gz has another content: 7840016 bytes"):
         load_mnist("test", root=tmp_path, download=False)
 
 
-def test_a_missing_mnist_is_reported_as_such(tmp_path):
+def test_the_error_about_a_missing_mnist_lists_the_mirrors(tmp_path):
     with pytest.raises(DataNotFound, match=r"MNIST: no usable train-images-idx3-ubyte\.gz") as error:
         load_mnist(root=tmp_path, download=False)
     assert isinstance(error.value, FileNotFoundError)
@@ -111,13 +111,13 @@ def test_a_missing_mnist_is_reported_as_such(tmp_path):
         assert mirror in str(error.value)
 
 
-def test_there_are_two_splits(tmp_path):
+def test_a_split_other_than_train_and_test_is_refused(tmp_path):
     with pytest.raises(ValueError, match="split must be 'train' or 'test' of MNIST, got 'validation'"):
         load_mnist("validation", root=tmp_path, download=False)
 
 
-def test_the_table_is_well_formed():
-    """Eight sums, all different, none cut when it was copied; mirrors by https only."""
+def test_the_table_of_hashes_and_mirrors_is_well_formed():
+    """Check that eight different, complete hashes exist and that all mirrors use https."""
     table = [file for split in ("train", "test") for file in MNIST.files(split)]
     sums = {number for file in table for number in (file.sha256, file.gz_sha256)}
     assert len(sums) == 8
@@ -132,7 +132,7 @@ def test_importing_the_loader_imports_no_optional_package():
 
 
 @pytest.mark.parametrize("data_set", [FASHION_MNIST, KMNIST])
-def test_sets_like_mnist_have_sums_of_their_own(data_set):
+def test_similar_data_sets_have_their_own_hashes(data_set):
     files_of = [file for split in ("train", "test") for file in data_set.files(split)]
     assert [file.name for file in files_of] == [file.name for split in ("train", "test") for file in MNIST.files(split)]
     sums = {file.gz_sha256 for file in files_of}
@@ -143,13 +143,13 @@ def test_sets_like_mnist_have_sums_of_their_own(data_set):
 
 
 @pytest.mark.parametrize("load", [load_fashion_mnist, load_kmnist])
-def test_mnist_is_not_taken_for_another_set(load, real_folder):
+def test_mnist_is_refused_as_another_data_set(load, real_folder):
     with pytest.raises(BadDataFile, match=r"t10k-images-idx3-ubyte\.gz holds t10k-images-idx3-ubyte of MNIST; files may"):
         load("test", root=real_folder / "mnist", download=False)
 
 
-def test_a_file_of_which_only_the_compressed_sum_is_known_and_no_shape(tmp_path):
-    """Its .gz file is accepted and nothing else: nothing says whether other bytes are the same content."""
+def test_a_file_with_only_a_compressed_hash_must_be_the_original_gz_file(tmp_path):
+    """Check that an unpacked file is refused, because its content cannot be verified."""
     images, labels = labelled_images(4, seed=9)
     split = []
     for name, array in {"a": images, "b": labels}.items():

@@ -1,4 +1,4 @@
-"""MNIST in the folders and under the names that other programs give it, and files that are not what their names say."""
+"""Tests of MNIST in the layouts of other programs, and of files with wrong content."""
 
 import dataclasses
 import gzip
@@ -28,7 +28,7 @@ def arrays(prefix):
 
 @pytest.fixture(scope="module")
 def contents(tmp_path_factory):
-    """The four files of a small set in MNIST's format, unpacked: bytes by name."""
+    """Return the bytes of the four unpacked files of a small MNIST, by name."""
     folder = tmp_path_factory.mktemp("contents")
     for k, prefix in enumerate(COUNTS):
         for name, array in zip(NAMES[2 * k :], arrays(prefix), strict=False):
@@ -38,7 +38,10 @@ def contents(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small_sets(monkeypatch, tmp_path, contents):
-    """MNIST and Fashion-MNIST of 40 and 24 images; the unpacked sums of the second are not known."""
+    """Replace MNIST and Fashion-MNIST by sets of 40 and 24 images.
+
+    The hashes of the unpacked Fashion-MNIST are not known.
+    """
 
     def table(original, known):
         def sums(name):
@@ -93,8 +96,8 @@ def test_mnist_is_verified_in_every_layout(tmp_path, contents, layout, split):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_set_without_known_sums_is_recognised_by_its_shape_and_not_verified(tmp_path, monkeypatch, contents, layout):
-    monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={}))  # it has the same content here
+def test_a_data_set_without_known_hashes_is_recognised_by_its_shape_and_not_verified(tmp_path, monkeypatch, contents, layout):
+    monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={}))  # its content is the same in this test
     put(tmp_path, contents, layout, "fashion-mnist")
     with pytest.warns(UserWarning, match="is not verified: no SHA-256 sum of the unpacked Fashion-MNIST is known") as caught:
         images, labels = data.load_fashion_mnist("test", tmp_path, download=False)
@@ -118,10 +121,10 @@ TORCHVISION = {"MNIST": data.load_mnist, "FashionMNIST": data.load_fashion_mnist
 
 @pytest.mark.filterwarnings("ignore:.*not verified")
 @pytest.mark.parametrize("name", TORCHVISION)
-def test_the_folder_raw_belongs_to_the_set_that_the_folder_around_it_names(tmp_path, monkeypatch, contents, name):
+def test_the_folder_raw_belongs_to_the_data_set_named_by_its_parent_folder(tmp_path, monkeypatch, contents, name):
     table = dataclasses.replace(mnist.KMNIST, splits=mnist.FASHION_MNIST.splits, mirrors=())
     monkeypatch.setattr(mnist, "KMNIST", table)
-    if name != "MNIST":  # its sums would tell that the files are not those of another set
+    if name != "MNIST":  # its hashes would reveal that the files belong to another data set
         monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={"test": ()}))
     raw = tmp_path / name / "raw"
     raw.mkdir(parents=True)
@@ -135,7 +138,7 @@ def test_the_folder_raw_belongs_to_the_set_that_the_folder_around_it_names(tmp_p
             TORCHVISION[other]("test", tmp_path / name, download=False)
 
 
-def test_images_and_labels_that_are_not_verified_come_from_the_same_folder(tmp_path, monkeypatch, contents):
+def test_unverified_images_and_labels_must_be_in_the_same_folder(tmp_path, monkeypatch, contents):
     monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={}))
     put(tmp_path, contents, "torchvision's", "fashion-mnist")
     other_images = contents[IMAGES][:-1] + bytes([contents[IMAGES][-1] ^ 1])
@@ -155,7 +158,7 @@ def test_images_and_labels_that_are_not_verified_come_from_the_same_folder(tmp_p
         data.load_fashion_mnist("test", tmp_path, download=False)
 
 
-def test_verified_images_may_go_with_labels_that_are_not(tmp_path, monkeypatch, contents):
+def test_verified_images_may_be_used_with_unverified_labels(tmp_path, monkeypatch, contents):
     monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={}))
     (tmp_path / f"{IMAGES}.gz").write_bytes(gzip.compress(contents[IMAGES], mtime=8))
     (tmp_path / "fashion-mnist").mkdir()
@@ -207,14 +210,14 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:.*not verified")
 @pytest.mark.parametrize("data_set", LOADERS)
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_file_is_described_in_one_line_and_left_alone(tmp_path, contents, case, data_set):
+def test_the_error_about_a_wrong_file_is_one_line_and_the_file_is_not_changed(tmp_path, contents, case, data_set):
     name, wrong, problem = WRONG[case]
     load = LOADERS[data_set][1]
     other = {key: gzip.compress(content, mtime=7 if data_set == "mnist" else 8) for key, content in contents.items()}
     for key in NAMES:
         (tmp_path / key).write_bytes(other[key] if key != name else wrong(contents))
     with pytest.raises(BadDataFile, match=problem) as error:
-        load("test", tmp_path, download=True)  # not replaced: it is the user's own file
+        load("test", tmp_path, download=True)  # does not replace the file, which belongs to the user
     message = str(error.value)
     assert message.startswith(f"{tmp_path / name} ")
     assert message.endswith(f". {ADVICE}")
@@ -223,7 +226,7 @@ def test_a_wrong_file_is_described_in_one_line_and_left_alone(tmp_path, contents
     assert (tmp_path / name).read_bytes() == wrong(contents)
 
 
-def test_zeros_of_mnists_shape_are_not_mnist(tmp_path, contents):
+def test_zeros_of_the_shape_of_mnist_are_refused(tmp_path, contents):
     (tmp_path / IMAGES).write_bytes(idx(24, 28, 28))
     with pytest.raises(BadDataFile, match=r"has another content: 18832 bytes, sha256 [0-9a-f]{64}, expected"):
         data.load_mnist("test", tmp_path, download=False)
@@ -239,7 +242,7 @@ def test_fashion_mnist_of_the_real_size_is_recognised(tmp_path, monkeypatch):
         assert (images.shape, labels.shape, images[5, 6, 7]) == ((10_000, 28, 28), (10_000,), 7)
 
 
-def test_labels_of_another_number_than_the_images_are_refused(tmp_path):
+def test_different_numbers_of_images_and_labels_are_refused(tmp_path):
     table = {}
     for name, array in (("images", np.zeros((5, 3, 4), np.uint8)), ("labels", np.zeros(6, np.uint8))):
         write_idx(tmp_path / name, array)
@@ -264,7 +267,7 @@ def test_refconv_train_finds_mnist_in_other_layouts(tmp_path, monkeypatch, capsy
 
 @pytest.mark.slow
 @needs_kernels
-def test_refconv_train_says_that_files_are_not_verified(tmp_path, monkeypatch, capsys, contents):
+def test_refconv_train_prints_that_files_are_not_verified(tmp_path, monkeypatch, capsys, contents):
     for module in ("matplotlib", "tqdm"):
         pytest.importorskip(module)
     put(tmp_path / "data", contents, "torchvision's", "fashion-mnist")

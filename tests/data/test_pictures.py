@@ -1,4 +1,4 @@
-"""One function opens pictures: every pixel format, only the first frame, and no error without the file's name."""
+"""Tests of opening pictures: pixel formats, first frames, and errors with the file's name."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ pillow = pytest.importorskip("PIL.Image")
 
 @pytest.fixture(scope="module")
 def colours():
-    """Seven by eleven random colours."""
+    """Return a picture of 7×11 pixels with random colours."""
     return pillow.fromarray(np.random.default_rng(3).integers(0, 256, (11, 7, 3)).astype(np.uint8))
 
 
@@ -24,7 +24,7 @@ def colours():
     [("1", "x.png"), ("L", "x.png"), ("P", "x.gif"), ("RGB", "x.bmp"), ("CMYK", "x.tif"), ("CMYK", "x.jpg"), ("RGB", "x.jpg")],
 )
 @pytest.mark.parametrize("result", ["RGB", "L"])
-def test_opaque_pictures_of_every_pixel_format_keep_their_colours(tmp_path, colours, mode, name, result):
+def test_opaque_pictures_in_every_pixel_format_keep_their_colours(tmp_path, colours, mode, name, result):
     colours.convert(mode).save(tmp_path / name)
     with pillow.open(tmp_path / name) as stored:
         assert stored.mode == mode
@@ -52,7 +52,10 @@ def test_pixels_of_more_than_eight_bits_are_refused(tmp_path, pixels):
 
 
 def png(width, bits, colour_type, transparent, pixels):
-    """Bytes of a PNG file of one row with a transparent colour, by its specification; Pillow cannot write these."""
+    """Return the bytes of a PNG file of one row with a transparent colour.
+
+    They are made from the specification, since Pillow cannot write such files.
+    """
 
     def chunk(name, content):
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -66,8 +69,8 @@ def png(width, bits, colour_type, transparent, pixels):
 @pytest.mark.parametrize(
     ("bits", "transparent", "pixels", "expected"),
     [
-        (1, 0, "50", [255, 255, 255, 255]),  # 0 1 0 1
-        (2, 1, "1b", [0, 255, 170, 255]),  # 0 1 2 3
+        (1, 0, "50", [255, 255, 255, 255]),  # the pixels are 0, 1, 0, 1
+        (2, 1, "1b", [0, 255, 170, 255]),  # the pixels are 0, 1, 2, 3
         (2, 0, "1b", [255, 85, 170, 255]),
         (4, 5, "5f01", [255, 255, 0, 17]),
         (4, 1, "5f01", [85, 255, 0, 255]),
@@ -77,8 +80,8 @@ def png(width, bits, colour_type, transparent, pixels):
 def test_the_transparent_grey_level_of_png_is_applied_at_every_depth(tmp_path, bits, transparent, pixels, expected, result):
     content = png(4, bits, 0, transparent.to_bytes(2, "big"), bytes.fromhex(pixels))
     (tmp_path / "x.png").write_bytes(content)
-    found = np.asarray(open_picture(tmp_path / "x.png", result)).reshape(4, -1)
-    assert (found == np.array(expected)[:, None]).all()
+    actual = np.asarray(open_picture(tmp_path / "x.png", result)).reshape(4, -1)
+    assert (actual == np.array(expected)[:, None]).all()
 
 
 def test_sixteen_bit_colours_are_read_unless_one_is_transparent(tmp_path):
@@ -101,11 +104,11 @@ def white_with_alpha(alpha, grey_pixel=None):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_white_ink_with_a_stray_grey_pixel_is_still_ink(mode):
+def test_white_ink_with_a_single_grey_pixel_is_recognised_as_ink(mode):
     alpha = np.zeros((28, 30), np.uint8)
     alpha[4:24, 13:16] = 255
-    found = np.asarray(on_white(white_with_alpha(alpha, grey_pixel=(14, 20)), mode)).reshape(28, 30, -1)
-    assert (found == (255 - alpha)[..., None]).all()
+    pixels = np.asarray(on_white(white_with_alpha(alpha, grey_pixel=(14, 20)), mode)).reshape(28, 30, -1)
+    assert (pixels == (255 - alpha)[..., None]).all()
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -121,13 +124,13 @@ def test_dark_ink_on_a_small_white_card_is_kept(mode):
     alpha[10:30, 10:34] = 255
     picture = white_with_alpha(alpha)
     picture.paste((0, 255), (20, 13, 22, 27))  # 28 of 480 pixels
-    found = np.asarray(on_white(picture, mode)).reshape(40, 50, -1)
+    pixels = np.asarray(on_white(picture, mode)).reshape(40, 50, -1)
     expected = np.full((40, 50, 1), 255)
     expected[13:27, 20:22] = 0
-    assert (found == expected).all()
+    assert (pixels == expected).all()
 
 
-def test_what_the_file_system_refuses_is_not_a_picture_error(tmp_path):
+def test_errors_of_the_file_system_are_not_changed(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.png"):
         open_picture(tmp_path / "none.png")
 
@@ -148,7 +151,7 @@ def test_what_the_file_system_refuses_is_not_a_picture_error(tmp_path):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_whatever_pillow_raises_becomes_one_line_with_the_file_name(tmp_path, monkeypatch, error):
+def test_each_error_of_pillow_becomes_one_line_with_the_file_name(tmp_path, monkeypatch, error):
     def fail(*arguments):
         raise error
 
@@ -163,19 +166,22 @@ def test_whatever_pillow_raises_becomes_one_line_with_the_file_name(tmp_path, mo
 
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
-@pytest.mark.parametrize("where", ["convert", "getexif"])
-def test_errors_that_are_not_the_file_s_pass(tmp_path, monkeypatch, error, where):
+@pytest.mark.parametrize("method", ["convert", "getexif"])
+def test_errors_that_the_file_does_not_cause_are_not_changed(tmp_path, monkeypatch, error, method):
     def fail(*arguments):
         raise error
 
     pillow.new("L", (4, 3)).save(tmp_path / "x.png")
-    monkeypatch.setattr(pillow.Image, where, fail)
+    monkeypatch.setattr(pillow.Image, method, fail)
     with pytest.raises(error):
         open_picture(tmp_path / "x.png")
 
 
 def file_of(kind):
-    """The bytes of a picture in one of the formats that load_folder accepts, with metadata where the format has it."""
+    """Return the bytes of a picture in one of the formats that load_folder accepts.
+
+    The picture has metadata if the format supports them.
+    """
     rgba = pillow.fromarray(np.random.default_rng(5).integers(0, 256, (9, 13, 4)).astype(np.uint8))
     rgb, exif = rgba.convert("RGB"), pillow.Exif()
     exif[0x0112], exif[0x010F], exif[0x011A] = 6, "a camera", 72.0
@@ -194,18 +200,21 @@ def file_of(kind):
 
 
 def damaged(content, rng):
-    """A copy with a few bytes changed, lost or inserted, most of them near the beginning, where the structure is."""
+    """Return a copy in which a few bytes are changed, deleted or inserted.
+
+    Most of them are near the beginning, where the file describes its structure.
+    """
     content = bytearray(content)
     for _ in range(rng.integers(1, 5)):
-        place, how = rng.integers(min(len(content), rng.choice([64, 300, len(content)]))), rng.integers(4)
-        if how == 0:
-            content[place] ^= 1 << rng.integers(8)
-        elif how == 1:
-            content[place] = rng.choice([0, 1, 127, 128, 255])
-        elif how == 2:
-            del content[place : place + rng.integers(1, 9)]
+        position, change = rng.integers(min(len(content), rng.choice([64, 300, len(content)]))), rng.integers(4)
+        if change == 0:
+            content[position] ^= 1 << rng.integers(8)
+        elif change == 1:
+            content[position] = rng.choice([0, 1, 127, 128, 255])
+        elif change == 2:
+            del content[position : position + rng.integers(1, 9)]
         else:
-            content[place:place] = rng.bytes(3)
+            content[position:position] = rng.bytes(3)
     return bytes(content[: rng.integers(1, len(content))] if rng.integers(8) == 0 else content)
 
 

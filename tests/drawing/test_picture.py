@@ -1,4 +1,4 @@
-"""Pictures of architectures: one for each family, with its sizes and words in it."""
+"""Tests of pictures of architectures: captions and sizes for each family."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def svg(name, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PER_FAMILY)
-def test_a_picture_has_the_sizes_and_the_words(name):
+def test_a_picture_contains_the_captions_and_sizes(name):
     picture = svg(name)
     for line in "\n".join(PER_FAMILY[name]).splitlines():
         assert f">{line}<" in picture, line
@@ -39,11 +39,11 @@ def test_a_picture_has_the_sizes_and_the_words(name):
     assert f"{network.count_parameters(models.input_shape(name), trainable_only=True):,} parameters" in picture
 
 
-def test_two_runs_give_the_same_file():
+def test_two_runs_write_the_same_file():
     assert svg("lenet") == svg("lenet")
 
 
-def test_a_png_has_the_width_of_a_slide_and_ink_on_it():
+def test_a_png_has_the_width_of_a_slide_and_dark_pixels():
     pillow = pytest.importorskip("PIL.Image")
     import io
 
@@ -55,7 +55,7 @@ def test_a_png_has_the_width_of_a_slide_and_ink_on_it():
     assert (pixels[:, [0, -1]] == 255).all()
 
 
-def test_a_reader_who_likes_another_layout_gets_the_same_picture_without_a_warning(recwarn):
+def test_settings_of_matplotlib_do_not_change_the_picture_or_cause_a_warning(recwarn):
     import matplotlib
 
     with matplotlib.rc_context({"figure.constrained_layout.use": True}):
@@ -64,30 +64,30 @@ def test_a_reader_who_likes_another_layout_gets_the_same_picture_without_a_warni
     assert not recwarn.list
 
 
-def test_a_block_alone():
+def test_a_single_block_can_be_drawn():
     picture = svg("resnet50", block="conv3_x.block1")
     assert ">1×1 conv, 128, /2<" in picture
     assert ">28×28×512<" in picture
     deep = architecture_picture(models.unet(), (572, 572, 1), "U-Net", block="(u.join.below)×4.up", form="svg").decode()
-    assert ">2×2 up-conv, 512<" in deep  # the name as summary prints it
-    assert ">5×5 conv, 32<" in svg("googlenet", block="inception3a")  # the trunk need not be named
+    assert ">2×2 up-conv, 512<" in deep  # the short name that summary prints
+    assert ">5×5 conv, 32<" in svg("googlenet", block="inception3a")  # the name of the trunk may be omitted
     with pytest.raises(ValueError, match=r"block must be a layer .*such as conv3_x, conv3_x.block1.*got 'conv3_x.block9'"):
         svg("resnet50", block="conv3_x.block9")
 
 
-def test_blocks_are_one_of_each_kind():
+def test_blocks_returns_one_block_of_each_kind():
     names = [name for name, _, _ in blocks(models.create("resnet50"), (224, 224, 3))]
-    assert names == ["conv2_x.block1", "conv2_x.block2"]  # with a projection, and without
+    assert names == ["conv2_x.block1", "conv2_x.block2"]  # the first has a projection, the second has none
     assert blocks(models.create("vgg-a"), (224, 224, 3)) == []
 
 
-def test_volumes_leave_out_what_keeps_the_shape():
-    found = volumes.volumes(models.lenet(), (32, 32, 1))
-    assert [v.shape for v in found[:3]] == [(32, 32, 1), (28, 28, 6), (14, 14, 6)]
-    assert [v.category for v in found] == ["input", "conv", "pool", "conv", "pool", "dense", "dense", "dense"]
+def test_volumes_skips_layers_that_keep_the_shape():
+    boxes = volumes.volumes(models.lenet(), (32, 32, 1))
+    assert [v.shape for v in boxes[:3]] == [(32, 32, 1), (28, 28, 6), (14, 14, 6)]
+    assert [v.category for v in boxes] == ["input", "conv", "pool", "conv", "pool", "dense", "dense", "dense"]
 
 
-def test_the_levels_of_a_u():
+def test_levels_returns_the_sizes_of_a_u_net():
     top, *_, bottom = levels = ushape.levels(models.unet(), (572, 572, 1))
     assert [shape[0] for shape in top.down + top.up] == [572, 570, 568, 392, 390, 388, 388]
     assert [shape[-1] for shape in bottom.down] == [512, 1024, 1024]

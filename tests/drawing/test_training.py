@@ -1,4 +1,4 @@
-"""The plots of training runs of every kind, and of confusion matrices."""
+"""Tests of the plots of training runs and of confusion matrices."""
 
 import io
 
@@ -19,10 +19,10 @@ LABELS = np.arange(60) % 10
 
 def draw(predictions, epochs=3, tested=True):
     test = {"test_loss": 0.75, "test_accuracy": 0.5} if tested else {}
-    lines = [
+    records = [
         Epoch(k, 60, 1.0, 0.1, {"train_loss": 1 / k, "train_accuracy": 1 - 1 / (k + 1), **test}) for k in range(1, epochs + 1)
     ]
-    content = training_picture(History(lines), IMAGES, LABELS, predictions, "a run")
+    content = training_picture(History(records), IMAGES, LABELS, predictions, "a run")
     with pillow.open(io.BytesIO(content)) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("L"))
@@ -30,32 +30,32 @@ def draw(predictions, epochs=3, tested=True):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("misread", [0, 1, 13, 60])
-def test_any_number_of_misread_images(misread):
+def test_the_plot_shows_any_number_of_misclassified_images(misread):
     predictions = LABELS.copy()
     predictions[:misread] += 1
     lower_half = draw(predictions)[430:]
-    assert (lower_half < 128).sum() > 200  # at least the sentence
+    assert (lower_half < 128).sum() > 200  # at least the sentence is drawn
     if misread:
         assert (lower_half < 128).sum() > 1000 + 100 * min(misread, 36)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("epochs", "tested"), [(1, True), (2, False), (40, True)])
-def test_runs_of_any_length_with_and_without_a_test(epochs, tested):
+def test_runs_of_any_length_can_be_drawn_with_and_without_a_test(epochs, tested):
     assert draw(LABELS + 1, epochs, tested).shape == (864, 1200)
 
 
-def test_a_run_that_ended_before_its_first_test_has_curves_alone():
+def test_the_plot_of_a_run_without_a_test_has_only_curves():
     picture = draw(None, epochs=1, tested=False)
     assert picture.shape == (864, 1200)
-    assert (picture[430:] < 128).sum() > 200  # the sentence
+    assert (picture[430:] < 128).sum() > 200  # the sentence is drawn
 
 
-def test_numbers_that_are_not_finite_leave_gaps():
+def test_non_finite_numbers_leave_gaps():
     names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
     measured = (2.3, 0.1, np.nan, 0.1), (1e30, 0.1, np.inf, 0.1)
-    lines = [Epoch(k, 60, 1.0, 0.1, dict(zip(names, values, strict=True))) for k, values in enumerate(measured, 1)]
-    assert training_picture(History(lines), IMAGES, LABELS, LABELS, "a run")[1:4] == b"PNG"
+    records = [Epoch(k, 60, 1.0, 0.1, dict(zip(names, values, strict=True))) for k, values in enumerate(measured, 1)]
+    assert training_picture(History(records), IMAGES, LABELS, LABELS, "a run")[1:4] == b"PNG"
 
 
 @pytest.mark.parametrize(
@@ -67,22 +67,22 @@ def test_numbers_that_are_not_finite_leave_gaps():
     ],
     ids=["no metric", "regression", "classification"],
 )
-def test_curves_are_those_that_were_measured(metrics, labels):
+def test_each_measured_metric_has_a_curve(metrics, labels):
     figure = pytest.importorskip("matplotlib.figure").Figure()
     plots._draw_curves(figure, History([Epoch(k, 60, 1.0, 0.1, metrics) for k in (1, 2)]))
     assert [axes.get_ylabel() for axes in figure.axes] == labels
     assert [len(axes.lines[0].get_xdata()) for axes in figure.axes] == [2] * len(labels)
 
 
-def test_the_confusion_matrix_is_a_picture_of_its_numbers():
+def test_the_shades_of_the_confusion_matrix_follow_its_numbers():
     confusion = np.array([[90, 9, 1], [0, 50, 0], [3, 0, 7]])
     picture = plots.confusion_picture(confusion, ["cat", "dog", "a long name"], "three classes")
     with pillow.open(io.BytesIO(picture)) as opened:
         assert opened.format == "PNG"
         assert opened.size == (540, 540)
     shades = np.array(plots._shades(confusion))
-    assert (shades[1, 0] == 1).all()  # none
-    assert shades[0, 1, 2] < shades[0, 2, 2] < 1  # the more mistakes, the darker
+    assert (shades[1, 0] == 1).all()  # white: there are no such examples
+    assert shades[0, 1, 2] < shades[0, 2, 2] < 1  # more mistakes are darker
     blue, orange = np.array(shades[1, 1]), np.array(shades[2, 0])
     assert blue[2] > blue[0]
     assert orange[0] > orange[2]
@@ -92,7 +92,7 @@ def test_the_confusion_matrix_is_a_picture_of_its_numbers():
         plots.confusion_picture(confusion, ["cat", "dog"])
 
 
-def test_validation_and_test_have_curves_of_their_own():
+def test_validation_and_test_have_separate_curves():
     figure = pytest.importorskip("matplotlib.figure").Figure()
     metrics = {"train_loss": 2.0, "validation_loss": 3.0, "test_loss": 4.0, "train_accuracy": 0.5, "validation_accuracy": 0.25}
     plots._draw_curves(figure, History([Epoch(k, 60, 1.0, 0.1, metrics) for k in (1, 2, 3)]))

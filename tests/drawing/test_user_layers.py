@@ -1,4 +1,4 @@
-"""A user's layers and containers in every table and every diagram, with forward alone."""
+"""Tests of tables and diagrams of users' layers and containers that only define forward."""
 
 import pytest
 
@@ -11,14 +11,14 @@ pytest.importorskip("matplotlib")
 
 
 class Swish(nn.Layer):
-    """The least that a layer has."""
+    """Layer that defines only forward."""
 
     def forward(self, x, train=True):
         raise AssertionError("tables and diagrams compute nothing")
 
 
 class PixelwiseSwish(Swish):
-    """The same with all that a layer may say about itself."""
+    """Layer that defines all optional attributes and methods."""
 
     category = "activation"
 
@@ -30,7 +30,7 @@ class PixelwiseSwish(Swish):
 
 
 class Residual(nn.Layer):
-    """A container with a forward pass of its own."""
+    """Container that overrides forward."""
 
     def __init__(self, main):
         self.main, self.after = main, nn.ReLU()
@@ -51,7 +51,7 @@ class Residual(nn.Layer):
 
 
 class Product(nn.Sum):
-    """A join of a user's own."""
+    """User's join with its own caption."""
 
     def caption(self):
         return "×"
@@ -79,7 +79,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_summary_at_every_depth(name, capsys):
+def test_summary_works_at_every_depth(name, capsys):
     model = NETWORKS[name]()
     for depth in (None, 1, 2, 3, 4):
         summary(model, SHAPE, depth=depth)
@@ -89,7 +89,7 @@ def test_summary_at_every_depth(name, capsys):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_drawing_as_a_whole_and_block_by_block(name):
+def test_networks_and_their_blocks_can_be_drawn(name):
     model = NETWORKS[name]()
     assert ">input<" in architecture_picture(model, SHAPE, name, form="svg").decode()
     for dotted, _, _ in model.distinct_layers(SHAPE):
@@ -98,7 +98,7 @@ def test_drawing_as_a_whole_and_block_by_block(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_memory_is_between_what_is_needed_and_all_there_is(name):
+def test_peak_activations_are_between_the_input_and_all_activations(name):
     model = NETWORKS[name]()
     size = 10 * 9 * 3
     assert size <= model.peak_activations(SHAPE) <= size + model.all_activations(SHAPE)
@@ -138,19 +138,19 @@ def test_an_unknown_wiring_is_named():
         flow.node(nn.Sequential(Ring()))
 
 
-def test_the_inner_layers_of_a_container_run_one_after_the_other_and_wait_for_its_end():
-    # The outputs of both inner layers, and the input of the second one or then the output of all.
+def test_a_users_container_keeps_the_outputs_of_its_inner_layers_until_its_end():
+    # Outputs of both inner layers, and the input or then the output of the container.
     assert Residual(conv(5)).peak_activations((10, 9, 3)) == 90 * (5 + 3 + 3)
     assert Residual(conv(5)).all_activations((10, 9, 3)) == 90 * (5 + 3 + 3)
 
 
-def test_receptive_fields():
-    def behind(layer):
+def test_the_receptive_field_is_known_only_with_input_span():
+    def receptive_field_with(layer):
         return receptive_field(nn.Sequential(conv(3), layer, conv(3)), SHAPE)
 
-    assert behind(Swish()) is None
-    assert behind(PixelwiseSwish()) == (5, 5)
-    assert behind(Residual(conv(3))) is None
+    assert receptive_field_with(Swish()) is None
+    assert receptive_field_with(PixelwiseSwish()) == (5, 5)
+    assert receptive_field_with(Residual(conv(3))) is None
     table = stages(nn.Sequential(first=conv(3), block=Residual(conv(3)), last=conv(3)), SHAPE, 2)
     assert [(row.name, row.receptive_field) for row in table] == [
         ("first", (3, 3)),
@@ -173,12 +173,12 @@ def test_receptive_fields():
     ],
     ids=["vectors", "signals", "channels first", "layers named like a U"],
 )
-def test_networks_of_other_inputs_are_drawn(model, shape):
+def test_networks_for_vectors_signals_and_channels_first_are_drawn(model, shape):
     assert ushape.levels(model, shape) == []
     assert architecture_picture(model, shape, "network").startswith(b"\x89PNG")
 
 
-def test_volumes_have_the_size_of_their_images_whatever_the_layout():
+def test_volumes_have_the_size_of_their_images_in_any_data_format():
     first = nn.Sequential(nn.Conv2D(4, 3, data_format="channels_first"))
     assert [(v.size, v.channels) for v in volumes.volumes(first, (2, 9, 8))] == [((9, 8), 2), ((7, 6), 4)]
     signals = nn.Sequential(nn.Conv1D(4, 3))

@@ -1,4 +1,4 @@
-"""Short runs of the architectures learn something, and measure what they name."""
+"""Tests of short runs of the experiments on architectures: learning and measurements."""
 
 import numpy as np
 import pytest
@@ -18,38 +18,38 @@ pytestmark = [needs_kernels, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("name", classifiers.EXPERIMENT.variants)
-def test_every_classifier_has_a_small_variant_that_takes_digits(name):
+def test_every_classifier_has_a_small_variant_that_accepts_digits(name):
     assert small(name).output_shape((32, 32, 1)) == (10,)
 
 
-def test_a_classifier_learns():
+def test_a_classifier_learns_digits():
     results = classifiers.EXPERIMENT.variants["lenet"](Settings(images=1500, epochs=3))
     assert list(results) == ["test accuracy after 3 epochs of 1,500 drawn digits, %"]
     assert min(results.values()) > 35
 
 
-def test_a_network_with_batch_normalisation_is_measured_with_averages_that_have_followed():
+def test_the_running_averages_of_classifiers_follow_short_runs():
     model = models.create("resnet20-small")
     momenta = {layer.momentum for _, layer, _ in model.distinct_layers((32, 32, 1)) if isinstance(layer, nn.BatchNorm)}
     assert momenta == {0.9}
 
 
-def test_the_neocognitron_organises_itself():
+def test_the_neocognitron_learns_digits_by_self_organisation():
     results = neocognitron.EXPERIMENT.variants["self-organised"](Settings(images=600))
     assert list(results) == ["test accuracy after one pass per layer over 600 digits, %"]
-    assert min(results.values()) > 25  # guessing reaches 10
+    assert min(results.values()) > 25  # random guesses reach 10 %
 
 
 @pytest.mark.parametrize("variant", layer_removal.EXPERIMENT.variants.values(), ids=layer_removal.EXPERIMENT.variants)
 def test_layer_removal_measures_the_network_without_each_block(monkeypatch, variant):
     monkeypatch.setattr(classifiers, "TEST_IMAGES", 100)
-    whole, *removed = variant(Settings(images=160, epochs=1))
-    assert whole == "test accuracy after 1 epoch of 160 drawn digits, %"
+    complete, *removed = variant(Settings(images=160, epochs=1))
+    assert complete == "test accuracy after 1 epoch of 160 drawn digits, %"
     assert len(removed) == 7
     assert all(name.startswith("… without ") for name in removed)
 
 
-def test_cells_are_brighter_inside_and_the_same_seed_draws_the_same():
+def test_drawn_cells_are_brighter_inside_and_depend_on_the_seed_only():
     images, inside = draw_cells(5, seed=4, size=48)
     assert images.shape == (5, 48, 48, 1)
     assert images.dtype == np.float32
@@ -60,19 +60,19 @@ def test_cells_are_brighter_inside_and_the_same_seed_draws_the_same():
     assert (draw_cells(5, seed=5, size=48)[0] != images).any()
 
 
-def test_the_u_net_learns_where_cells_are():
+def test_the_u_net_learns_to_segment_cells():
     results = segment(Settings(images=80, epochs=20), size=32)
     assert list(results) == ["IoU after 20 epochs of 80 images", "IoU of the pixels brighter than the mean"]
     overlap, naive = results.values()
     assert overlap > naive + 0.05
 
 
-def test_overlap_by_hand():
-    found, truth = np.array([[1, 1, 0], [0, 1, 0]]), np.array([[1, 0, 0], [1, 1, 0]])
-    assert mask_overlap(found, truth) == 2 / 4
+def test_mask_overlap_matches_the_value_by_hand():
+    predicted, truth = np.array([[1, 1, 0], [0, 1, 0]]), np.array([[1, 0, 0], [1, 1, 0]])
+    assert mask_overlap(predicted, truth) == 2 / 4
 
 
-def test_an_image_prior_comes_closer_to_the_truth_than_to_the_noise():
+def test_an_image_prior_is_closer_to_the_clean_image_than_to_the_noisy_one():
     v, u = np.mgrid[:32, :48] / 32
     truth = np.stack([v / 2 + 0.2, 0.3 + 0.3 * np.sin(4 * u), 0.8 - u / 3], -1).astype(np.float32)
     noisy = truth + 0.15 * np.random.default_rng(0).standard_normal(truth.shape, np.float32)
@@ -82,7 +82,7 @@ def test_an_image_prior_comes_closer_to_the_truth_than_to_the_noise():
     assert psnr(result, truth) > psnr(result, noisy)
 
 
-def test_what_is_unknown_does_not_matter_to_an_image_prior():
+def test_an_image_prior_ignores_unknown_pixels():
     rng = np.random.default_rng(0)
     image = np.full((16, 24, 1), 0.6, np.float32)
     known = (rng.random((16, 24, 1)) < 0.5).astype(np.float32)
@@ -90,16 +90,16 @@ def test_what_is_unknown_does_not_matter_to_an_image_prior():
     np.testing.assert_array_equal(one, other)
 
 
-def test_the_callback_of_an_image_prior_gets_each_step_and_changes_nothing():
+def test_the_callback_of_an_image_prior_receives_each_step_and_changes_nothing():
     image, seen = np.random.default_rng(0).random((16, 24, 1), np.float32), []
-    options = dict(steps=3, depth=2, width=0.125, smooth=0.0)  # nothing of the old images: the last one is the result
+    options = dict(steps=3, depth=2, width=0.125, smooth=0.0)  # without averaging, the last image is the result
     watched = fit_image(image, on_step=lambda step, drawn: seen.append((step, drawn)), **options)
     assert [step for step, _ in seen] == [0, 1, 2]
     np.testing.assert_array_equal(watched, seen[-1][1])
     np.testing.assert_array_equal(watched, fit_image(image, **options))
 
 
-def test_the_photograph_and_its_psnr():
+def test_the_photograph_is_scaled_and_psnr_matches_a_known_value():
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")
     picture = photograph(32)
@@ -110,17 +110,17 @@ def test_the_photograph_and_its_psnr():
 
 
 @pytest.mark.parametrize("variant", deep_image_prior.EXPERIMENT.variants.values(), ids=deep_image_prior.EXPERIMENT.variants)
-def test_denoising_and_inpainting_measure_before_and_after(variant):
+def test_denoising_and_inpainting_measure_psnr_before_and_after(variant):
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")
     results = variant(Settings(quick=True))
     before, after = results
     assert before in ("PSNR of the noisy image, dB", "PSNR with the mean colour in place of missing pixels, dB")
     assert after == "PSNR after 2 steps, dB"
-    assert 5 < results[after] < results[before] < 25  # two steps are too few
+    assert 5 < results[after] < results[before] < 25  # two steps are too few for an improvement
 
 
-def test_a_digit_on_the_retina():
+def test_retina_scales_a_digit_to_16_by_16_pixels():
     images = np.zeros((1, 28, 28), np.uint8)
     images[0, 0, 0:2] = 255, 51
     x = retina(images)

@@ -1,4 +1,4 @@
-"""The experiments run, their table has a number for each seed, and their networks match the papers."""
+"""Tests of the experiments: command, tables, settings and networks."""
 
 import os
 import subprocess
@@ -27,10 +27,10 @@ MEASURED = (
     "running-averages",
     "dropout",
     "residual",
-)  # in the README's table
+)  # experiments in the table of the README
 
 
-def test_a_row_for_each_quantity_and_a_result_for_each_seed():
+def test_the_table_has_a_row_for_each_quantity_and_a_result_for_each_seed():
     def variant(settings):
         return {"error, %": settings.seed + 0.5, "images per second": float("nan") if settings.seed == 1 else 12345.0}
 
@@ -61,7 +61,7 @@ def test_the_readme_has_a_row_for_every_measured_variant_and_a_line_for_every_ex
 
 @pytest.mark.slow
 @needs_kernels
-# The quick variant takes few steps at five times the rate, so the averages do lag behind the weights.
+# The quick variant takes few steps at five times the learning rate, so its running averages lag behind the weights.
 @pytest.mark.filterwarnings("ignore:model outputs differ between inference and training")
 def test_the_command_prints_the_table(capsys):
     if not os.environ.get(files.FOLDER_VARIABLE) or not files.available(MNIST):
@@ -71,7 +71,7 @@ def test_the_command_prints_the_table(capsys):
     rows = [line.split(" | ") for line in printed.splitlines()[2:]]
     assert [row[1] for row in rows] == list(batch_norm.EXPERIMENT.variants)
     errors = [float(row[3]) for row in rows]
-    assert max(errors[1], errors[3]) < errors[2]  # with batch normalisation, and at five times the rate without
+    assert max(errors[1], errors[3]) < errors[2]  # the errors with batch normalisation, and without it at five times the rate
     assert len(progress.splitlines()) == 1 + len(rows)
 
 
@@ -90,7 +90,7 @@ def test_the_command_prints_the_table(capsys):
         (["lenet", "--variants", "2 epochs"], "--variants must match the beginning of one of: 1 epoch, 12 epochs, 20 epochs"),
     ],
 )
-def test_a_wrong_call_names_the_argument(arguments, message, capsys):
+def test_the_error_about_a_wrong_call_names_the_argument(arguments, message, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert message in capsys.readouterr().err
@@ -118,7 +118,7 @@ def test_the_list_names_every_experiment_and_runs_none(capsys):
 
 @pytest.mark.slow
 @needs_kernels
-def test_chosen_variants_settings_and_seeds_reach_the_run(capsys):
+def test_variants_settings_and_seeds_are_passed_to_the_run(capsys):
     choice = ["classifiers", "--variants", "lenet", "nin", "--seed", "5", "--seeds", "2", "--images", "64", "--epochs", "1"]
     assert main(choice) == 0
     printed, progress = capsys.readouterr()
@@ -131,7 +131,7 @@ def test_chosen_variants_settings_and_seeds_reach_the_run(capsys):
     assert len(progress.splitlines()) == 1 + len(rows)
 
 
-def test_an_experiment_that_cannot_run_is_one_line(capsys, monkeypatch):
+def test_the_error_of_an_experiment_that_cannot_run_is_one_line(capsys, monkeypatch):
     def missing(split):
         raise FileNotFoundError(f"no {split} here")
 
@@ -142,17 +142,17 @@ def test_an_experiment_that_cannot_run_is_one_line(capsys, monkeypatch):
     assert err.splitlines()[-1] == "python -m experiments: no train here"
 
 
-def test_a_fault_of_an_experiment_keeps_its_traceback(monkeypatch):
+def test_an_internal_error_of_an_experiment_is_shown_with_its_traceback(monkeypatch):
     def broken(split):
-        raise ValueError("a fault")
+        raise ValueError("a bug")
 
     monkeypatch.setattr("refconv.data.load_mnist", broken)
-    with pytest.raises(ValueError, match="a fault"):
+    with pytest.raises(ValueError, match="a bug"):
         main(["classifiers", "--variants", "lenet", "--data", "mnist"])
 
 
 @needs_kernels
-def test_a_reader_who_has_gone_is_no_error_message():
+def test_a_closed_pipe_causes_no_error_message():
     code = "import sys; sys.path.append(sys.argv.pop(1)); from experiments.__main__ import main; sys.exit(main())"
     command = [sys.executable, "-c", code, str(Path(experiments.__file__).parents[1])]
     command += ["classifiers", "--variants", "lenet", "--images", "16", "--epochs", "1"]
@@ -163,12 +163,12 @@ def test_a_reader_who_has_gone_is_no_error_message():
     assert process.returncode == 0
 
 
-def test_twenty_layers_with_linear_decay():
+def test_the_residual_network_has_twenty_layers_with_linear_decay():
     """B8: p_l = 1 − l/L·(1 − p_L)."""
     model = residual.network(last_survival=0.5)
     model.build((32, 32, 3), rng=0)
-    found = [layer.survival for layer in inside(model) if isinstance(layer, StochasticDepth)]
-    np.testing.assert_allclose(found, [1 - k / 18 for k in range(1, 10)])
+    survivals = [layer.survival for layer in inner_layers(model) if isinstance(layer, StochasticDepth)]
+    np.testing.assert_allclose(survivals, [1 - k / 18 for k in range(1, 10)])
     convolutions = [name for name in model.named_parameters() if name.endswith(".w")]
     assert len(convolutions) == 20 + 2  # two projections
     plain = residual.network(shortcuts=False)
@@ -176,7 +176,7 @@ def test_twenty_layers_with_linear_decay():
     assert len([name for name in plain.named_parameters() if name.endswith(".w")]) == 20
 
 
-def inside(layer):
+def inner_layers(layer):
     for _, inner in layer.named_layers():
         yield inner
-        yield from inside(inner)
+        yield from inner_layers(inner)

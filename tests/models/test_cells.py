@@ -1,4 +1,4 @@
-"""The neocognitron's cells: what a learnt pattern gives, what selectivity means, and derivatives nobody needed in 1980."""
+"""Tests of the cells of the neocognitron: responses, selectivity and derivatives."""
 
 import numpy as np
 import pytest
@@ -16,22 +16,22 @@ from refconv import models
         (lambda: models.CCells(2, saturation=0.7), (3, 4, 2)),
     ],
 )
-def test_each_satisfies_the_requirements_of_layers(layer, shape):
+def test_cells_satisfy_the_requirements_of_layers(layer, shape):
     assert_layer(layer(), shape, positive=("a", "b"))
 
 
 def learnt(pattern, r):
-    """One plane that has learnt one pattern: Fukushima's increments, once, from nothing."""
+    """Return S-cells of one plane after one update by Fukushima's rule, and γ."""
     layer = models.SCells(1, pattern.shape[1:3], selectivity=r)
     layer.build(pattern.shape[1:], rng=0, dtype=np.float64)
     v, gamma = layer.strength(pattern)
-    strong = 1e9  # against the 1 in numerator and denominator
+    strong = 1e9  # makes the 1 in numerator and denominator negligible
     layer.parameters["a"].value[...] = strong * gamma * pattern[0][..., None]
     layer.parameters["b"].value[...] = strong / 2 * v.item()
     return layer, gamma[..., 0]
 
 
-def test_a_learnt_pattern_gives_one_whatever_its_strength():
+def test_the_response_to_a_learnt_pattern_is_one_at_any_contrast():
     pattern = np.random.default_rng(1).uniform(0, 1, (1, 3, 4, 2))
     layer, _ = learnt(pattern, r=1.5)
     np.testing.assert_allclose(layer(pattern), 1, rtol=1e-6)
@@ -39,7 +39,7 @@ def test_a_learnt_pattern_gives_one_whatever_its_strength():
 
 
 @pytest.mark.parametrize("r", [1.0, 4.0])
-def test_a_cell_answers_above_the_cosine_that_its_selectivity_asks_for(r):
+def test_a_cell_responds_above_a_cosine_that_depends_on_its_selectivity(r):
     rng = np.random.default_rng(2)
     pattern = rng.uniform(0, 1, (1, 3, 4, 2))
     layer, gamma = learnt(pattern, r)
@@ -49,17 +49,17 @@ def test_a_cell_answers_above_the_cosine_that_its_selectivity_asks_for(r):
         np.testing.assert_allclose(layer(other).item(), max(0, (1 + r) * cosine - r), atol=1e-6)
 
 
-def test_c_cells_answer_to_their_own_plane_and_inhibit_the_others():
+def test_c_cells_respond_to_their_own_plane_and_inhibit_the_others():
     x = np.zeros((1, 3, 5, 2))
     x[0, 1, 1, 0] = 2.0
     y = models.CCells(3, padding="same")
     y.build(x.shape[1:], rng=0)
-    answer = y(x)
-    assert (answer[0, :, :3, 0] > 0).all()
-    assert not answer[..., 1].any()
-    assert not answer[0, :, 3:].any()
-    assert answer[0, 1, 1, 0] == answer.max() < 1
-    assert not y(np.ones((1, 3, 5, 2))).any()  # all planes alike: none stands out
+    response = y(x)
+    assert (response[0, :, :3, 0] > 0).all()
+    assert not response[..., 1].any()
+    assert not response[0, :, 3:].any()
+    assert response[0, 1, 1, 0] == response.max() < 1
+    assert not y(np.ones((1, 3, 5, 2))).any()  # equal planes inhibit each other completely
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_invalid_arguments_are_refused(make, message):
         make()
 
 
-def test_the_gradient_of_inhibition_in_float32_does_not_lose_digits_in_a_long_sum():
+def test_the_gradient_of_inhibition_in_float32_is_accurate_for_long_sums():
     rng = np.random.default_rng(1)
     x, dy = rng.random((300, 16, 17, 2)).astype(np.float32), rng.uniform(0.1, 1.1, (300, 16, 17, 3)).astype(np.float32)
     gradients = {}
@@ -88,5 +88,6 @@ def test_the_gradient_of_inhibition_in_float32_does_not_lose_digits_in_a_long_su
         _, backward = layer.forward(x.astype(dtype))
         backward(dy.astype(dtype))
         gradients[dtype] = layer.parameters["b"].grad
-    # All terms have one sign. Each has an error of 3 · 3 · 2 products and some ten operations; the sum adds nothing to it.
+    # All terms have the same sign. Each term has the error of 3 · 3 · 2 products and about ten operations, and the sum
+    # adds no error.
     np.testing.assert_allclose(gradients[np.float32], gradients[np.float64], rtol=28 * np.finfo(np.float32).eps)

@@ -1,4 +1,4 @@
-"""LeNet-5 as the paper's figure and text count it."""
+"""Tests of LeNet-5 against the figure, the tables and the text of the paper."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from refconv.training import train_step
 
 
 @pytest.mark.parametrize("style", ["modern", "paper"])
-def test_sizes_run_as_in_figure_2(style):
+def test_sizes_of_the_layers_match_figure_2(style):
     sizes = [layer.output_shape(shape) for _, layer, shape in models.lenet(style).children((32, 32, 1))]
     maps = [size[:2] for size in sizes if len(size) == 3]
     assert [m for k, m in enumerate(maps) if k == 0 or m != maps[k - 1]][:4] == [(28, 28), (14, 14), (10, 10), (5, 5)]
@@ -19,7 +19,7 @@ def test_sizes_run_as_in_figure_2(style):
     assert sizes[-1] == (10,)
 
 
-def test_the_paper_has_60000_parameters_layer_by_layer():
+def test_numbers_of_parameters_match_the_paper_in_each_layer():
     model = models.lenet("paper")
     counts = {name: layer.count_parameters(shape) for name, layer, shape in model.children((32, 32, 1))}
     # Section II-B of the paper: C1 156, S2 12, C3 1,516, S4 32, C5 48,120, F6 10,164.
@@ -54,13 +54,13 @@ def test_subsampling_is_the_mean_of_four_times_a_coefficient_plus_a_bias():
     def sums(x, b):
         return x.reshape(1, 2, 2, 1, 2, 2).mean((2, 4)) * [2.0, 3] + b
 
-    # tanh does not magnify an error, and adds a few roundings of a number below 1.
+    # tanh does not magnify an error, and it adds a few rounding errors of a number below 1.
     (allowed,) = rounding(sums, x, b, terms=4 + 1)
     assert_within(layer(x), np.tanh(sums(x, b)), allowed + 4 * np.finfo(x.dtype).eps)
 
 
 def tiny(style):
-    """LeNet's layers on fewer maps and pixels: small enough for the loops."""
+    """Return a network with the layers of LeNet but fewer maps and pixels, for the loops."""
     if style == "modern":
         return nn.Sequential(
             *(nn.Conv2D(3, 3), nn.ReLU(), nn.MaxPool2D(2), nn.Conv2D(4, 2), nn.ReLU(), nn.MaxPool2D(2)),
@@ -95,7 +95,7 @@ def test_a_training_step_on_the_loops_equals_the_kernels(style):
         np.testing.assert_allclose(kernels[name], value, rtol=0, atol=1e-10, err_msg=name)
 
 
-def test_styles_are_checked():
+def test_an_unknown_style_is_refused():
     with pytest.raises(ValueError, match="style must be 'modern' or 'paper', got 'old'"):
         models.lenet("old")
     with pytest.raises(ValueError, match="width must be 1 for the paper's style, got 2"):

@@ -1,4 +1,4 @@
-"""The neocognitron organises itself: patterns find planes of their own, and keep them when they move."""
+"""Tests of the self-organisation of the neocognitron."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,11 @@ from evidence import needs_kernels
 from refconv import data, models
 from refconv.models.neocognitron import labels_of_planes, organise
 
-pytestmark = needs_kernels  # thousands of small convolutions
+pytestmark = needs_kernels  # thousands of small convolutions would be slow on the loops
 
 
 def patterns(count, seed):
-    """Drawn digits in 16 × 16 pixels, and what they are."""
+    """Return drawn digits in 16 × 16 pixels, and their labels."""
     images, labels = data.draw_digits(count, seed)
     x = np.zeros((count, 32, 32, 1), np.float32)
     x[:, 2:30, 2:30, 0] = images / 255
@@ -25,17 +25,17 @@ def organised(x, planes=24, **options):
     return model
 
 
-def test_five_patterns_find_five_planes_and_keep_them_when_they_move():
+def test_five_patterns_activate_five_planes_also_when_shifted():
     x, labels = patterns(200, seed=3)
     x = x[[int(np.argmax(labels == digit)) for digit in range(5)]]
-    model = organised(x, selectivity=(4.0, 1.5, 1.5))  # the paper's, for its five patterns
+    model = organised(x, selectivity=(4.0, 1.5, 1.5))  # the values of the paper for its five patterns
     winners = model(x).argmax(-1)
     assert len(set(winners)) == 5
     shifts = ((0, 1), (1, 0), (-1, 0), (0, -1))
     assert np.mean([model(np.roll(x, shift, (1, 2))).argmax(-1) == winners for shift in shifts]) >= 0.8
 
 
-def test_digits_are_told_apart_better_than_by_chance_though_nobody_named_them():
+def test_digits_are_classified_better_than_by_chance_without_labels_in_training():
     x, labels = patterns(300, seed=0)
     test, test_labels = patterns(200, seed=1)
     model = organised(x[:200], planes=(8, 24, 150))
@@ -44,7 +44,7 @@ def test_digits_are_told_apart_better_than_by_chance_though_nobody_named_them():
     assert (names[model(test).argmax(-1)] == test_labels).mean() > 0.3
 
 
-def test_a_cell_learns_what_it_saw_and_its_plane_with_it():
+def test_learning_a_pattern_changes_the_weights_of_one_plane():
     layer = models.SCells(2, (3, 2))
     layer.build((5, 4, 1), rng=0, dtype=np.float64)
     x = np.zeros((1, 5, 4, 1))
@@ -52,10 +52,10 @@ def test_a_cell_learns_what_it_saw_and_its_plane_with_it():
     before = layer.parameters["a"].value.copy()
     layer.learn(x, rate=100.0, apart=4)
     grown = layer.parameters["a"].value - before
-    (k,) = {int(plane) for plane in np.nonzero(grown)[-1]}  # one representative, since all others are near it
+    (k,) = {int(plane) for plane in np.nonzero(grown)[-1]}  # a single representative, because all other cells are close to it
     assert (grown[..., 1 - k] == 0).all()
     assert layer.parameters["b"].value[k] > 0 == layer.parameters["b"].value[1 - k]
-    # It answers more to what it has learnt than to anything else, and exactly 1 if rate were infinite.
+    # The response is largest for the learnt pattern, and it would be exactly 1 for an infinite rate.
     assert layer(x)[..., k].max() == pytest.approx(1, abs=0.1)
 
 

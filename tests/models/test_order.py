@@ -1,4 +1,4 @@
-"""What follows what: normalisation, activation, pooling and dropout stand where the papers put them, which no count shows."""
+"""Tests of the order of layers and of settings that no count of parameters shows."""
 
 import pytest
 
@@ -19,8 +19,11 @@ WORDS = {
 }
 
 
-def order(name, inside="", first=None):
-    """The innermost layers of a network, or of a layer in it, in the order of the forward pass: one word each."""
+def layer_sequence(name, inside="", first=None):
+    """Return short names of the innermost layers of a network in the order of the forward pass.
+
+    ``inside`` restricts them to one layer of the network, and ``first`` is their number.
+    """
     model, shape = models.create(name), models.input_shape(name)
     leaves = [
         type(layer).__name__
@@ -37,7 +40,7 @@ CONV = "Conv BN ReLU"
 @pytest.mark.parametrize(
     ("name", "inside", "expected"),
     [
-        # Krizhevsky et al., 2012, section 3.5: normalisation after the ReLU, pooling after that.
+        # Krizhevsky et al., 2012, section 3.5: normalisation follows the ReLU, and pooling follows the normalisation.
         ("alexnet", "", f"Conv ReLU LRN max Conv ReLU LRN max Conv ReLU Conv ReLU Conv ReLU max {DENSE}"),
         ("alexnet-single", "", f"Conv ReLU max Conv ReLU max Conv ReLU Conv ReLU Conv ReLU max {DENSE}"),
         # Zeiler and Fergus, 2014, Figure 3: rectified, pooled, then normalised.
@@ -61,8 +64,8 @@ CONV = "Conv BN ReLU"
         ("deep-image-prior", "hourglass.join.across", "Conv BN leaky"),
     ],
 )
-def test_each_layer_stands_where_the_paper_puts_it(name, inside, expected):
-    assert order(name, inside) == expected
+def test_layers_are_in_the_order_of_the_paper(name, inside, expected):
+    assert layer_sequence(name, inside) == expected
 
 
 @pytest.mark.parametrize(
@@ -75,37 +78,40 @@ def test_each_layer_stands_where_the_paper_puts_it(name, inside, expected):
         ("unet", "Conv ReLU Conv ReLU Crop max Conv ReLU Conv ReLU Crop max"),
     ],
 )
-def test_stems(name, expected):
-    assert order(name, first=len(expected.split())) == expected
+def test_stems_have_the_layers_of_the_paper(name, expected):
+    assert layer_sequence(name, first=len(expected.split())) == expected
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("googlenet", [0.4, 0.7, 0.7]),  # at the end; in the heads
+        ("googlenet", [0.4, 0.7, 0.7]),  # first the trunk, then the two auxiliary heads
         ("alexnet", [0.5, 0.5]),
         ("fractalnet20", [0.1, 0.2, 0.3, 0.4]),
         ("unet", [0.5]),  # at the bottom
         ("inception-v3", [0.2]),
     ],
 )
-def test_dropout_rates(name, expected):
+def test_dropout_rates_match_the_papers(name, expected):
     layers = models.create(name).distinct_layers(models.input_shape(name))
     assert [layer.rate for _, layer, _ in layers if type(layer).__name__ == "Dropout"] == expected
 
 
-def test_the_heads_of_googlenet_look_at_4_by_4_pixels():
-    """Szegedy et al., 2014, section 5: a mean over 5 × 5 with stride 3, 4 × 4 × 512 behind 4a and 4 × 4 × 528 behind 4d."""
-    made = {n: layer.output_shape(at) for n, layer, at in models.googlenet().distinct_layers((224, 224, 3))}
-    assert made["head_inception4a.pool"] == (4, 4, 512)
-    assert made["head_inception4d.pool"] == (4, 4, 528)
-    assert made["head_inception4d.dense"] == (1024,)
+def test_the_heads_of_googlenet_pool_to_4_by_4_pixels():
+    """Check Szegedy et al., 2014, section 5: heads begin with average pooling 5 × 5, stride 3.
+
+    The outputs have the shapes 4 × 4 × 512 after 4a and 4 × 4 × 528 after 4d.
+    """
+    shapes = {n: layer.output_shape(at) for n, layer, at in models.googlenet().distinct_layers((224, 224, 3))}
+    assert shapes["head_inception4a.pool"] == (4, 4, 512)
+    assert shapes["head_inception4d.pool"] == (4, 4, 528)
+    assert shapes["head_inception4d.dense"] == (1024,)
 
 
 def kernels(name, inside):
-    """(kernel, filters) of the convolutions in a layer, in order."""
-    found = _convolutions(name, f"{inside}.")
-    return [("×".join(map(str, conv.window.kernel)), conv.filters) for conv in found]
+    """Return (kernel, filters) of the convolutions in a layer, in order."""
+    convolutions = _convolutions(name, f"{inside}.")
+    return [("×".join(map(str, conv.window.kernel)), conv.filters) for conv in convolutions]
 
 
 @pytest.mark.parametrize(
@@ -118,17 +124,17 @@ def kernels(name, inside):
             [("1×1", 96), ("1×1", 128), ("3×3", 192), ("1×1", 160), *[("3×3", 192)] * 2, ("1×1", 96)],
         ),
         ("bn-inception", "inception4e", [("1×1", 128), ("3×3", 192), ("1×1", 192), *[("3×3", 256)] * 2]),
-        # Szegedy et al., 2015, Figure 6 with n = 7, and the block that halves the size behind it.
+        # Szegedy et al., 2015, Figure 6 with n = 7, and the following block, which halves the size.
         ("inception-v3", "trunk.figure6_2.seven", [("1×1", 160), ("1×7", 160), ("7×1", 192)]),
         ("inception-v3", "trunk.figure6_2.double", [("1×1", 160), ("7×1", 160), ("1×7", 160), ("7×1", 160), ("1×7", 192)]),
         ("inception-v3", "trunk.reduction2.seven", [("1×1", 192), ("1×7", 192), ("7×1", 192), ("3×3", 192)]),
     ],
 )
-def test_factorised_windows_and_their_filters(name, inside, expected):
+def test_factorised_kernels_match_the_papers(name, inside, expected):
     assert kernels(name, inside) == expected
 
 
-def test_vgg_c_has_a_1_by_1_at_the_end_of_its_last_three_blocks():
+def test_vgg_c_has_a_1_by_1_convolution_at_the_end_of_its_last_three_blocks():
     layers = models.vgg("C").children((224, 224, 3))
     small = {name: layer.filters for name, layer, _ in layers if name.startswith("conv") and layer.window.kernel == (1, 1)}
     assert small == {"conv3_3": 256, "conv4_3": 512, "conv5_3": 512}
@@ -137,8 +143,8 @@ def test_vgg_c_has_a_1_by_1_at_the_end_of_its_last_three_blocks():
 @pytest.mark.parametrize(
     ("name", "kind"), [("inception3b", "mean"), ("inception4e", "max"), ("inception5a", "mean"), ("inception5b", "max")]
 )
-def test_bn_inception_pools_as_its_last_column_says(name, kind):
-    (pool,) = (word for word in order("bn-inception", name).split() if word in ("mean", "max"))
+def test_bn_inception_pools_as_in_the_last_column_of_its_table(name, kind):
+    (pool,) = (word for word in layer_sequence("bn-inception", name).split() if word in ("mean", "max"))
     assert pool == kind
 
 
@@ -151,16 +157,16 @@ def test_bn_inception_pools_as_its_last_column_says(name, kind):
         ("mobilenet-small", [32, 32, 32, 32, 16, 16, 8]),
     ],
 )
-def test_sizes_that_no_table_prints(name, sizes):
-    made = [
+def test_sizes_of_convolutions_that_no_table_prints(name, sizes):
+    actual = [
         layer.output_shape(at)[0] for n, layer, at in models.create(name).children(models.input_shape(name)) if "conv" in n
     ]
-    assert made[: len(sizes)] == sizes
+    assert actual[: len(sizes)] == sizes
 
 
-def test_settings_that_show_in_no_shape():
-    glass = models.deep_image_prior().distinct_layers((64, 64, 32))
-    assert {layer.slope for _, layer, _ in glass if type(layer).__name__ == "LeakyReLU"} == {0.2}
+def test_settings_that_do_not_affect_shapes_match_the_papers():
+    hourglass = models.deep_image_prior().distinct_layers((64, 64, 32))
+    assert {layer.slope for _, layer, _ in hourglass if type(layer).__name__ == "LeakyReLU"} == {0.2}
     fractal = models.fractalnet()
     assert (fractal.share, {block.drop for block in fractal.fractals}) == (0.5, {0.15})
     assert models.cifar_densenet(40, 12, bottleneck=False, compression=1).layers["conv1"].filters == 16

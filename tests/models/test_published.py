@@ -1,4 +1,4 @@
-"""Every figure that a paper, a lecture or another library prints is what is counted here, or it is said why not."""
+"""Tests that published figures equal the counted ones, or that a reason is given."""
 
 import pytest
 
@@ -11,12 +11,12 @@ TABLES = tables()
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.title for table in TABLES])
 def test_each_figure_is_equal_or_its_difference_has_a_reason(table):
-    wrong = {claim.what: (claim.printed, claim.counted) for claim in table.claims if _unsaid(claim, table.kilo)}
+    wrong = {claim.what: (claim.printed, claim.counted) for claim in table.claims if _is_unexplained(claim, table.kilo)}
     assert not wrong
 
 
-def _unsaid(claim, kilo):
-    return agrees(claim.printed, claim.counted, kilo) == bool(claim.reason)  # a reason too many is wrong as well
+def _is_unexplained(claim, kilo):
+    return agrees(claim.printed, claim.counted, kilo) == bool(claim.reason)  # a reason for an equal figure is also wrong
 
 
 def test_most_figures_are_equal():
@@ -29,7 +29,7 @@ def test_most_figures_are_equal():
     ("printed", "counted", "verdict"),
     [
         ("159K", 159_499, True),
-        ("159K", 159_999, True),  # cut off
+        ("159K", 159_999, True),  # truncated
         ("159K", 158_500, True),  # rounded
         ("159K", 160_000, False),
         ("159K", 158_499, False),
@@ -47,24 +47,27 @@ def test_most_figures_are_equal():
         ("5×1", (5,), True),
     ],
 )
-def test_agreement_is_to_the_last_digit_printed(printed, counted, verdict):
+def test_figures_agree_if_all_printed_digits_do(printed, counted, verdict):
     assert agrees(printed, counted) == verdict
 
 
-def test_a_table_may_mean_1024_by_k():
+def test_k_can_mean_1024_in_a_table():
     assert agrees("112K", 112 * 1024, kilo=1024)
     assert not agrees("112K", 112 * 1024)
-    assert agrees("34M", 34_000_000, kilo=1024)  # M is a million all the same
+    assert agrees("34M", 34_000_000, kilo=1024)  # M means a million in any table
 
 
 @pytest.mark.parametrize("printed", ["many", "1.8 billion", "-3", "K"])
-def test_what_is_no_figure_is_refused(printed):
+def test_texts_that_are_not_figures_are_refused(printed):
     with pytest.raises(ValueError, match="printed must be a size"):
         agrees(printed, 5)
 
 
-def test_what_a_paper_prints_wrongly_stands_as_it_is_printed():
-    """A table must not be mended until it agrees: the BN-Inception paper's halves its sizes a row too late."""
+def test_mistakes_in_papers_are_quoted_unchanged():
+    """Check the table of BN-Inception, which halves its sizes a row too late.
+
+    Printed figures must not be corrected to make them agree.
+    """
     (figure,) = (table for table in TABLES if table.title.startswith("BN-Inception"))
     printed = {claim.what: (claim.printed, claim.counted) for claim in figure.claims}
     assert printed["inception3c, size"] == ("28×28×576", (14, 14, 576))
@@ -72,7 +75,7 @@ def test_what_a_paper_prints_wrongly_stands_as_it_is_printed():
     assert printed["inception4c, projection"] == ("128", 96)
 
 
-def test_stages_and_weights():
+def test_stages_count_shapes_weights_and_multiply_adds():
     model = Sequential(a=Conv2D(4, (3, 2)), n=BatchNorm(), f=Flatten(), d=Dense(5))
     at = stages(model, (5, 4, 3))
     assert (at["a"].input, at["a"].output, at["d"].input) == ((5, 4, 3), (3, 3, 4), (36,))
@@ -81,7 +84,7 @@ def test_stages_and_weights():
     assert count_weights(model, (5, 4, 3)) == 72 + 36 * 5
 
 
-def test_families_are_checked():
+def test_an_unknown_family_is_refused():
     assert [t.title for t in tables(["vgg"])] == [t.title for t in FAMILIES["vgg"].tables()]
     with pytest.raises(ValueError, match=r"family must be one of lenet, .*, got 'vgg16'"):
         tables(["vgg16"])

@@ -1,4 +1,4 @@
-"""Names, small variants, and that every one of them runs forwards and backwards."""
+"""Tests of the names of models, their small variants, and their forward and backward passes."""
 
 import math
 import re
@@ -15,18 +15,18 @@ NAMES = models.names()
 CLASSIFIERS = [name for name in NAMES if name not in ("neocognitron", "deep-image-prior")]
 
 
-def test_names_are_checked():
+def test_an_unknown_name_is_refused_with_suggestions():
     with pytest.raises(
         ValueError, match=r"name must be one of the 4\d names .*, got 'lenet6'; did you mean lenet\?$"
     ) as refusal:
         models.create("lenet6")
     with pytest.raises(
         ValueError, match=r"got 'vgg61'; did you mean vgg1\d, vgg1\d or vgg1\d\?$"
-    ):  # not vgg-d, as it was written
+    ):  # suggests the spelling of the user, not the canonical name vgg-d
         models.create("vgg61")
     with pytest.raises(ValueError, match=r"got 'fractal'; did you mean fractalnet20 or fractalnet40\?$"):
         models.create("fractal")
-    assert len(str(refusal.value)) < 200  # not all names on one line
+    assert len(str(refusal.value)) < 200  # does not list all names
     with pytest.raises(ValueError, match=r"name must be one of .*, got 'wavelets'$"):
         models.create("wavelets")
     for unnamed in (5, None, "", "-small"):
@@ -36,7 +36,7 @@ def test_names_are_checked():
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("spelling", "name"),
     [
         ("VGG16", "vgg-d"),
         ("vgg-16", "vgg-d"),
@@ -52,13 +52,13 @@ def test_names_are_checked():
         ("U-Net", "unet"),
     ],
 )
-def test_names_of_other_libraries_and_spellings_are_accepted(typed, meant):
-    assert models.canonical_name(typed) == meant
-    assert models.input_shape(typed) == models.input_shape(meant)
-    assert repr(models.create(typed)) == repr(models.create(meant))
+def test_names_of_other_libraries_and_other_spellings_are_accepted(spelling, name):
+    assert models.canonical_name(spelling) == name
+    assert models.input_shape(spelling) == models.input_shape(name)
+    assert repr(models.create(spelling)) == repr(models.create(name))
 
 
-# Trainable parameters of the networks that torchvision calls so, as its documentation lists them ("num_params").
+# Numbers of trainable parameters of torchvision's networks with these names, from its documentation ("num_params").
 TORCHVISION = {
     "vgg11": 132_863_336,
     "vgg13": 133_047_848,
@@ -78,7 +78,7 @@ TORCHVISION = {
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
-def test_names_of_torchvision_stand_for_networks_of_its_size(name):
+def test_networks_with_names_of_torchvision_have_its_number_of_parameters(name):
     assert models.create(name).count_parameters((224, 224, 3), trainable_only=True) == TORCHVISION[name]
 
 
@@ -90,7 +90,7 @@ def test_names_of_torchvision_stand_for_networks_of_its_size(name):
         ("wide_resnet101_2", "resnet101", {"inner": 2, "stride_in": "3x3"}, 126_886_696),
     ],
 )
-def test_networks_that_the_papers_lack_are_refused_with_the_call_that_makes_them(name, replacement, arguments, parameters):
+def test_names_of_networks_without_a_paper_are_refused_with_the_equivalent_call(name, replacement, arguments, parameters):
     call = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     with pytest.raises(ValueError, match=re.escape(f"models.create({replacement!r}, {call})")):
         models.create(name)
@@ -103,19 +103,19 @@ def test_each_alias_has_one_meaning():
     assert set(ALIASES.values()) <= set(models.names())
 
 
-def test_an_argument_that_the_builder_does_not_take_is_named_beside_those_that_it_takes():
+def test_the_error_about_an_unknown_argument_lists_the_accepted_ones():
     with pytest.raises(TypeError, match="arguments of unet-small must be among classes, width, padding, depth, got clases"):
         models.create("unet-small", clases=3)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize(("classes", "error"), [("ten", TypeError), (2.5, TypeError), (0, ValueError), (-3, ValueError)])
-def test_classes_that_are_none_are_refused_by_name(name, classes, error):
+def test_an_invalid_number_of_classes_is_refused_by_name(name, classes, error):
     with pytest.raises(error, match=f"classes must be .*got {classes!r}"):
         models.create(name, classes=classes)
 
 
-def test_small_images_keep_the_towers_and_what_follows_the_first_layers():
+def test_small_variants_of_alexnet_keep_their_groups_and_later_layers():
     shape = models.input_shape("alexnet-small")
     sizes = {}
     for name in ("alexnet", "alexnet-single", "zfnet"):
@@ -128,18 +128,18 @@ def test_small_images_keep_the_towers_and_what_follows_the_first_layers():
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_classes_and_width_reach_every_classifier(name):
+def test_every_classifier_supports_classes_and_width(name):
     shape = models.input_shape(name)
     for variant in (name, f"{name}-small"):
         shape = models.input_shape(variant)
         assert models.create(variant, classes=26).output_shape(shape)[-1] == 26
-    whole, half = (models.create(name, width=width).count_parameters(shape := models.input_shape(name)) for width in (1, 0.5))
-    assert 0.2 < half / whole < 0.6
+    full, half = (models.create(name, width=width).count_parameters(shape := models.input_shape(name)) for width in (1, 0.5))
+    assert 0.2 < half / full < 0.6
 
 
 @pytest.mark.parametrize("width", [0, -1, "wide", math.inf])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_width_that_is_none_is_refused(name, width):
+def test_an_invalid_width_is_refused(name, width):
     with pytest.raises((TypeError, ValueError), match="width must be"):
         models.create(name, width=width)
 
@@ -147,8 +147,8 @@ def test_a_width_that_is_none_is_refused(name, width):
 @pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("name", NAMES)
-def test_each_small_variant_runs_forwards_and_backwards(name):
-    """One batch of two: finite values and gradients everywhere, a score a class, and weights that all take part."""
+def test_the_forward_and_backward_pass_of_each_small_variant_work(name):
+    """Check that outputs and gradients are finite and that no gradient of a weight is zero."""
     model, shape = models.create(f"{name}-small"), models.input_shape(f"{name}-small")
     expected = model.build(shape, rng=1)
     x = np.random.default_rng(2).uniform(0, 1, (2, *shape)).astype(np.float32)
@@ -165,14 +165,14 @@ def test_each_small_variant_runs_forwards_and_backwards(name):
     assert np.isfinite(dx).all()
     trained = {n: p for n, p in model.named_parameters().items() if p.trainable}
     assert all(np.isfinite(p.grad).all() for p in trained.values())
-    if not has_chance(model):
+    if not is_random(model):
         assert all(p.grad.any() for n, p in trained.items()), [n for n, p in trained.items() if not p.grad.any()]
 
 
-def has_chance(layer):
-    """Whether something in it may leave layers out in a pass."""
-    chance = isinstance(layer, nn.StochasticDepth | nn.DropPath)
-    return chance or any(has_chance(inner) for _, inner in layer.named_layers())
+def is_random(layer):
+    """Return True if a layer in it drops layers at random."""
+    drops_layers = isinstance(layer, nn.StochasticDepth | nn.DropPath)
+    return drops_layers or any(is_random(inner) for _, inner in layer.named_layers())
 
 
 NORMALISED = [name for name in NAMES if name not in ("neocognitron", "lenet", "nin", "nin-cifar", "googlenet", "zfnet")]
@@ -180,15 +180,15 @@ NORMALISED = [name for name in NORMALISED if not name.startswith(("alexnet", "vg
 
 
 @pytest.mark.parametrize("name", [f"{name}-small" for name in NORMALISED])
-def test_batch_norm_options_reach_every_batch_normalisation(name):
-    usual, changed = models.create(name), models.create(name, bn_momentum=0.75, bn_eps=1e-5, bn_averages="lecture")
-    assert batch_norms(usual)
-    assert all((n.momentum, n.eps, n.averages) == (0.9, 1e-3, "corrected") for n in batch_norms(usual))
-    assert len(batch_norms(changed)) == len(batch_norms(usual))
+def test_batch_norm_options_apply_to_every_batch_normalisation(name):
+    default, changed = models.create(name), models.create(name, bn_momentum=0.75, bn_eps=1e-5, bn_averages="lecture")
+    assert batch_norms(default)
+    assert all((n.momentum, n.eps, n.averages) == (0.9, 1e-3, "corrected") for n in batch_norms(default))
+    assert len(batch_norms(changed)) == len(batch_norms(default))
     assert all((n.momentum, n.eps, n.averages) == (0.75, 1e-5, "lecture") for n in batch_norms(changed))
 
 
-def test_batch_norm_options_are_checked_and_forgotten_afterwards():
+def test_batch_norm_options_are_checked_and_apply_to_one_call_only():
     with pytest.raises(ValueError, match=r"momentum must be from 0 to 1, got 1.5"):
         models.resnet(18, bn_momentum=1.5)
     assert {n.momentum for n in batch_norms(models.resnet(18))} == {0.9}

@@ -1,4 +1,4 @@
-"""Residual networks: the shortcut options, where the stride is taken, and the rule of stochastic depth."""
+"""Tests of residual networks: shortcut options, strides and stochastic depth."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_option_a_takes_every_second_pixel_and_adds_channels_of_zeros():
 
 
 @pytest.mark.parametrize("option", "ABC")
-def test_a_shortcut_that_changes_nothing_is_the_identity_but_for_option_c(option):
+def test_a_shortcut_that_keeps_the_shape_is_the_identity_except_with_option_c(option):
     shortcut = shortcut_of(option, before=4, after=4, stride=1)
     assert isinstance(shortcut, nn.Identity) == (option != "C")
 
@@ -32,7 +32,7 @@ def test_options_differ_by_their_projections():
     a, b, c = (models.resnet(34, shortcut=option).count_parameters(shape, True) for option in "ABC")
 
     def projections(sizes):
-        return sum(before * after + 2 * after for before, after in sizes)  # the kernel, γ and β
+        return sum(before * after + 2 * after for before, after in sizes)  # kernel, γ and β
 
     widening = [(64, 128), (128, 256), (256, 512)]
     staying = [(n, n) for n, blocks in ((64, 3), (128, 3), (256, 5), (512, 2)) for _ in range(blocks)]
@@ -40,23 +40,23 @@ def test_options_differ_by_their_projections():
     assert c - b == projections(staying)
 
 
-def test_a_bottleneck_takes_its_stride_where_it_is_told():
+def test_stride_in_selects_the_convolution_with_the_stride():
     for at, strides in (("1x1", [2, 1, 1]), ("3x3", [1, 2, 1])):
-        found = layers(bottleneck(4, 16, stride=2, stride_in=at), nn.Conv2D, (8, 8, 6))
-        assert [conv.window.stride[0] for conv in found] == strides
+        convolutions = layers(bottleneck(4, 16, stride=2, stride_in=at), nn.Conv2D, (8, 8, 6))
+        assert [conv.window.stride[0] for conv in convolutions] == strides
     with pytest.raises(ValueError, match="stride_in must be '1x1' or '3x3', got '5x5'"):
         models.resnet(50, stride_in="5x5")
 
 
-def test_blocks_survive_by_the_linear_rule():
+def test_survival_probabilities_of_blocks_follow_the_linear_rule():
     """B8: p_l = 1 − l/L (1 − p_L)."""
-    found = layers(models.cifar_resnet(20, survival=0.5), nn.StochasticDepth, (32, 32, 3))
-    assert [depth.survival for depth in found] == pytest.approx([1 - k / 9 * 0.5 for k in range(1, 10)])
+    cifar = layers(models.cifar_resnet(20, survival=0.5), nn.StochasticDepth, (32, 32, 3))
+    assert [depth.survival for depth in cifar] == pytest.approx([1 - k / 9 * 0.5 for k in range(1, 10)])
     imagenet = layers(models.resnet(18, survival=0.8), nn.StochasticDepth, (224, 224, 3))
     assert [depth.survival for depth in imagenet] == pytest.approx([1 - k / 8 * 0.2 for k in range(1, 9)])
 
 
-def test_plain_twins_have_as_many_parameters_and_no_sum():
+def test_plain_networks_have_the_same_number_of_parameters_and_no_sum():
     shape = (32, 32, 3)
     residual, plain = models.cifar_resnet(32), models.cifar_resnet(32, plain=True)
     assert residual.count_parameters(shape) == plain.count_parameters(shape)
@@ -65,8 +65,8 @@ def test_plain_twins_have_as_many_parameters_and_no_sum():
 
 
 def test_cardinality_is_the_number_of_groups():
-    found = layers(models.resnext(50, cardinality=8), nn.Conv2D, (224, 224, 3))
-    grouped = [conv for conv in found if conv.groups > 1]
+    convolutions = layers(models.resnext(50, cardinality=8), nn.Conv2D, (224, 224, 3))
+    grouped = [conv for conv in convolutions if conv.groups > 1]
     assert len(grouped) == 16
     assert {conv.groups for conv in grouped} == {8}
     assert [conv.filters for conv in grouped[:1] + grouped[-1:]] == [8 * 14, 8 * 8 * 14]
@@ -75,7 +75,7 @@ def test_cardinality_is_the_number_of_groups():
 
 
 @pytest.mark.parametrize("width", [0.1, 0.3, 0.77])
-def test_any_width_leaves_each_group_equally_many_filters(width):
+def test_groups_have_equal_numbers_of_filters_at_any_width(width):
     for model in (models.resnext(50, width=width), models.alexnet(width=width)):
         grouped = [conv for conv in layers(model, nn.Conv2D, (224, 224, 3)) if conv.groups > 1]
         assert grouped

@@ -1,4 +1,4 @@
-"""Image sizes that U-Net and the hourglass of Deep Image Prior accept."""
+"""Tests of the image sizes that U-Net and the hourglass of Deep Image Prior accept."""
 
 import re
 
@@ -9,7 +9,10 @@ from refconv import models
 
 
 def accepts(network, shape, lost=0):
-    """Whether the layers themselves accept the shape and lose exactly this many pixels, whatever the size rule says."""
+    """Return True if the layers accept the shape and the output is smaller by ``lost`` pixels.
+
+    The size rule of the network is disabled.
+    """
     network.rule, rule = None, network.rule
     try:
         return network.output_shape(shape)[:2] == tuple(n - lost for n in shape[:2])
@@ -29,7 +32,7 @@ def refusal(network, shape):
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_unet_accepts_exactly_the_sizes_that_come_out_even(padding, depth):
+def test_unet_accepts_exactly_the_sizes_that_its_layers_can_halve(padding, depth):
     network = models.unet(width=0.05, padding=padding, depth=depth)
     lost = {1: 4, 2: 16, 3: 40, 4: 88, 5: 184}[depth] if padding == "valid" else 0
     fits = [n for n in range(1, 260) if accepts(network, (n, n, 1), lost)]
@@ -57,7 +60,7 @@ def test_the_hourglass_accepts_exactly_the_sizes_that_it_returns(depth, skip):
         ("deep-image-prior", (72, 64), "height and width must be divisible by 32 and at least 64, got (72, 64)"),
     ],
 )
-def test_an_image_that_does_not_fit_is_refused_with_sizes_that_do(name, size, message):
+def test_the_error_about_an_image_size_lists_valid_sizes(name, size, message):
     model = models.create(name)
     shape = (*size, models.input_shape(name)[2])
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

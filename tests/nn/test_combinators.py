@@ -58,9 +58,9 @@ def test_stochastic_depth_drops_whole_batches_with_its_probability_and_scales_in
     layer = built(nn.StochasticDepth(nn.Identity(), survival=0.7), (3,))
     x = random_input((3,))
     outcomes = [layer.forward(x) for _ in range(400)]
-    kept = [bool(y.any()) for y, _ in outcomes]
-    assert 0.6 < np.mean(kept) < 0.8  # the bounds are more than four standard errors from 0.7
-    for (y, backward), survives in zip(outcomes[:20], kept[:20], strict=True):
+    survived = [bool(y.any()) for y, _ in outcomes]
+    assert 0.6 < np.mean(survived) < 0.8  # the bounds are more than four standard errors from 0.7
+    for (y, backward), survives in zip(outcomes[:20], survived[:20], strict=True):
         assert (y == (x if survives else 0)).all()
         assert (backward(np.ones_like(x)) == (1 if survives else 0)).all()
     y, backward = layer.forward(x, train=False)
@@ -81,7 +81,7 @@ def test_stochastic_depth_is_seeded_by_build():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: nn.Sequential(), ValueError, "Sequential needs at least one layer"),
+        (lambda: nn.Sequential(), ValueError, "Sequential must have at least one layer, got none"),
         (lambda: nn.Sum(nn.ReLU(), np.tanh), TypeError, "layer 1 of Sum must be a layer, got <ufunc"),
         (lambda: nn.Sequential(act=nn.ReLU), TypeError, "layer act of Sequential must be a layer, got the class: write ReLU"),
         (lambda: nn.Sum(nn.Dense(2), nn.Dense(3)).output_shape((4,)), ValueError, "outputs of one shape"),

@@ -127,7 +127,7 @@ def test_a_container_may_have_its_own_parameters():
         (lambda m: m[-5], IndexError, "key must be from -4 to 3, got -5"),
         (lambda m: m[1.0], TypeError, "key must be the name or the position of a layer, got 1.0"),
         (lambda m: m["block"][:1], TypeError, "key must be the name or the position of a layer, got slice"),
-        (lambda m: m[4:], ValueError, "Sequential needs at least one layer"),
+        (lambda m: m[4:], ValueError, "Sequential must have at least one layer, got none"),
         (lambda m: m[0].parameters["gamma"], KeyError, "name must be one of w, b, got 'gamma'"),
         (lambda m: m[0][0], TypeError, "'Dense' object is not subscriptable"),
         (lambda m: m["act"].parameters["w"], KeyError, "name must be one of none: the layer has no parameters, got 'w'"),

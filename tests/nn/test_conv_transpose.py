@@ -43,7 +43,7 @@ def test_multiply_adds_count_each_product_of_the_formula():
     layer = nn.ConvTranspose2D(16, (3, 5), stride=2, padding="same", groups=2)
     assert layer.multiply_adds((14, 16, 6)) == 14 * 16 * 6 * 120
     assert layer.count_parameters((14, 16, 6)) == 3 * 5 * 8 * 6 + 16
-    # The number of the convolution that the layer transposes.
+    # The convolution that the layer transposes has the same number.
     assert nn.Conv2D(6, (3, 5), stride=2, padding="same", groups=2).multiply_adds((27, 31, 16)) == 14 * 16 * 6 * 120
     assert nn.ConvTranspose1D(5, 4).multiply_adds((9, 2)) == 9 * 2 * 20
 

@@ -95,6 +95,6 @@ def test_a_separable_convolution_costs_1_over_outputs_plus_1_over_kernel_of_a_fu
     full = nn.Conv2D(O, kernel, stride=2, padding="same", bias=False)
     separable = nn.SeparableConv2D(O, kernel, stride=2, padding="same", bias=False)
     assert Fraction(cost(separable, shape), cost(full, shape)) == Fraction(1, O) + Fraction(1, prod(kernel))
-    # Two layers have the same cost.
+    # A depthwise and a 1×1 layer together have the same cost.
     two = nn.Sequential(nn.DepthwiseConv2D(kernel, stride=2, padding="same", bias=False), nn.Conv2D(O, 1, bias=False))
     assert cost(two, shape) == cost(separable, shape)

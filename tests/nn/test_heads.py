@@ -63,10 +63,10 @@ def test_backward_is_the_derivative_of_all_three_outputs():
     for name, parameter in heads.named_parameters().items():
 
         def output(value, parameter=parameter):
-            kept = parameter.value.copy()
+            original = parameter.value.copy()
             parameter.value[...] = value
             y = concatenated(heads.forward(x)[0])
-            parameter.value[...] = kept
+            parameter.value[...] = original
             return y
 
         assert name

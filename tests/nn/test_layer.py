@@ -74,7 +74,9 @@ def test_a_layer_shared_by_different_containers_is_counted_and_built_once():
 def test_a_shared_layer_with_two_input_shapes_is_refused_and_nothing_is_built():
     shared = nn.Dense(3)
     model = nn.Sequential(first=nn.Sequential(shared), second=nn.Dense(4), third=nn.Sequential(again=shared))
-    with pytest.raises(ValueError, match=r"Dense\(3\) is used as first.0 and as third.again, and must have parameters of one"):
+    with pytest.raises(
+        ValueError, match=r"Dense\(3\) is used as first.0 and third.again: its parameters must have the same shapes in both"
+    ):
         model.build((7,), rng=0)
     assert not shared.is_built
     same = nn.Sequential(shared := nn.Conv2D(2, 3), nn.MaxPool2D(2), shared)  # another input size with the same weights

@@ -46,7 +46,7 @@ def test_lecture_averages_follow_the_rule_of_the_lectures():
 @pytest.mark.parametrize("momentum", [0.0, 0.9, 0.99, 1.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_corrected_averages_do_not_depend_on_the_initial_values(momentum, dtype):
-    """Check averages of equal batches, which are the statistics of one batch."""
+    """Check that averages of equal batches equal the statistics of one batch."""
     layers = nn.BatchNorm(momentum=momentum), nn.BatchNorm(momentum=momentum)
     x, tolerance = batch(dtype), 1e-6 if dtype == np.float32 else 1e-14
     for layer in layers:

@@ -41,7 +41,7 @@ def test_the_layers_compute_the_operators():
         (lambda: nn.Upsample2D(0), "scale must be at least 1"),
         (lambda: nn.Upsample2D(2, mode="cubic"), "mode must be 'nearest' or 'bilinear'"),
         (lambda: nn.Upsample2D(2, data_format="NHWC"), "data_format must be"),
-        (lambda: nn.Upsample2D(2**16).output_shape((3, 4, 1)), "scale must leave the output at most"),
+        (lambda: nn.Upsample2D(2**16).output_shape((3, 4, 1)), "scale must give an output of at most"),
     ],
 )
 def test_invalid_arguments_are_refused_by_name(make, message):

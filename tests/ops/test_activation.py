@@ -45,11 +45,11 @@ def test_errors_name_the_argument(name):
     with pytest.raises(TypeError, match="x must be an array of float32, float64 or integers"):
         function(X.astype(complex))
     for call in (lambda: function([[1, 2], [3]]), lambda: derivative([1.0, 2], [[1, 2], [3]])):
-        with pytest.raises(ValueError, match="must have rows of one length, got rows of different lengths"):
+        with pytest.raises(ValueError, match="must have rows of equal length, got rows of different lengths"):
             call()
     with pytest.raises(ValueError, match=rf"dy must have shape \(2, 3, 5\), the shape of {other}"):
         derivative(X[:1], X)
-    with pytest.raises(TypeError, match=f"dy and {other} must have one float type"):
+    with pytest.raises(TypeError, match=f"dy and {other} must have the same float type"):
         derivative(X.astype(np.float32), X)
 
 

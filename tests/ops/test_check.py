@@ -62,7 +62,7 @@ def test_other_dtypes_are_rejected_by_name(value):
 
 
 def test_mixed_dtypes_are_rejected_with_the_dtype_of_each():
-    message = "x and w and b must have one float type, got float32 for x, float64 for w, float32 for b; convert"
+    message = "x and w and b must have the same float type, got float32 for x, float64 for w, float32 for b; convert"
     with pytest.raises(TypeError, match=message):
         floats(x=np.float32([1]), w=np.float64([1]), b=np.float32([1]))
     with pytest.raises(TypeError, match=r"float32 for x, int64 \(as float64\) for w"):
@@ -168,7 +168,7 @@ def test_invalid_scalars_are_rejected(number, error, message):
     ("value", "error", "message"),
     [
         (np.ma.masked_array([1.0, 2], [True, False]), TypeError, "a must be a plain array, got a masked array"),
-        ([[1, 2], [3]], ValueError, "a must have rows of one length, got rows of different lengths"),
+        ([[1, 2], [3]], ValueError, "a must have rows of equal length, got rows of different lengths"),
     ],
 )
 def test_masked_and_ragged_arrays_are_rejected(value, error, message):

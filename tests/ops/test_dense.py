@@ -47,7 +47,7 @@ def test_inputs_are_unchanged():
         (lambda: dense(X[:, :3], W), ValueError, r"x must have shape \(3, 4\).* each row of w"),
         (lambda: dense(X, W, B[:1]), ValueError, r"b must have shape \(2,\)"),
         (lambda: dense(X, W[:, :0]), ValueError, "w must not be empty"),
-        (lambda: dense(X.astype(np.float32), W), TypeError, "x and w must have one float type"),
+        (lambda: dense(X.astype(np.float32), W), TypeError, "x and w must have the same float type"),
         (lambda: dense_dx(DY[:, :1], W), ValueError, r"dy must have shape \(3, 2\).* each column of w"),
         (lambda: dense_dw(X, DY[:2]), ValueError, r"dy must have shape \(3, 2\), with the batch size of x"),
         (lambda: dense_db(DY[0]), ValueError, "dy must have 2 axes"),

@@ -88,9 +88,9 @@ def test_the_loops_are_exact_for_fractions():
 
 
 def test_ragged_input_is_rejected_by_name():
-    with pytest.raises(ValueError, match="x must have rows of one length"):
+    with pytest.raises(ValueError, match="x must have rows of equal length"):
         dropout([[1], [1, 2]], 0.5, 1)
-    with pytest.raises(ValueError, match="mask must have rows of one length"):
+    with pytest.raises(ValueError, match="mask must have rows of equal length"):
         dropout_dx([[1.0, 2]], mask=[[1], [1, 2]])
 
 

@@ -103,7 +103,7 @@ def test_labels_may_have_any_integer_dtype(kind):
             "labels must be a plain array, got a masked array",
         ),
         (lambda: softmax_dx(DY[:2], y=X), ValueError, r"dy must have shape \(3, 5\), the shape of y"),
-        (lambda: log_softmax_dx(DY.astype(np.float32), y=X), TypeError, "dy and y must have one float type"),
+        (lambda: log_softmax_dx(DY.astype(np.float32), y=X), TypeError, "dy and y must have the same float type"),
         (lambda: softmax_cross_entropy(X[:0], LABELS[:0]), ValueError, "logits must not be empty"),
         (
             lambda: softmax_cross_entropy(X[0], LABELS),

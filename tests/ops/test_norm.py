@@ -118,7 +118,7 @@ def test_inputs_are_unchanged():
         (lambda: batch_norm(X, GAMMA, BETA, eps=-1), ValueError, "eps must be at least 0, got -1"),
         (lambda: batch_norm(X, GAMMA, BETA, eps=None), TypeError, "eps must be a number"),
         (lambda: batch_norm(X[:, None], GAMMA, BETA, data_format="NHWC"), ValueError, "data_format must be"),
-        (lambda: batch_norm(X, GAMMA, BETA.astype(np.float32)), TypeError, "beta must have one float type"),
+        (lambda: batch_norm(X, GAMMA, BETA.astype(np.float32)), TypeError, "beta must have the same float type"),
         (
             lambda: batch_norm_grads(DY[:2], x=X, gamma=GAMMA, mean=MEAN, var=VAR),
             ValueError,

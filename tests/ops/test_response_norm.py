@@ -142,7 +142,7 @@ def test_dtypes_are_kept_and_inputs_are_unchanged():
         (ValueError, "k must be above 0, got -2", lambda: local_response_norm(X, k=-2)),
         (ValueError, "data_format must be", lambda: local_response_norm(X, data_format="NHWC")),
         (ValueError, r"dy must have shape \(6, 7\), the shape of x", lambda: local_response_norm_dx(DY[:2], x=X)),
-        (TypeError, "dy and x must have one float type", lambda: local_response_norm_dx(DY.astype(np.float32), x=X)),
+        (TypeError, "dy and x must have the same float type", lambda: local_response_norm_dx(DY.astype(np.float32), x=X)),
     ],
 )
 def test_invalid_arguments_are_rejected_by_name(error, message, call):

@@ -51,7 +51,7 @@ def passes(dtype=np.float64, values=small_floats, **options):
     [
         (lambda: depthwise_conv2d(X[0], W), ValueError, r"x must have 4 axes .*\(5, 7, 3\)"),
         (lambda: depthwise_conv2d(X, W[..., 0]), ValueError, "w must have 4 axes .*channels, multiplier"),
-        (lambda: depthwise_conv2d(X, W[:, :, :2]), ValueError, r"x must have 2 channels, as w of shape \(2, 3, 2, 4\)"),
+        (lambda: depthwise_conv2d(X, W[:, :, :2]), ValueError, r"x must have 2 channels for w of shape \(2, 3, 2, 4\)"),
         (lambda: depthwise_conv2d(X, W, ones(3)), ValueError, r"b must have shape \(12,\), .*got shape \(3,\)"),
         (lambda: depthwise_conv2d(X[:, :1], W), ValueError, "at least as large as the kernel"),
         (lambda: depthwise_conv2d(X, W.astype(np.float32)), TypeError, "float64 for x, float32 for w"),
@@ -64,7 +64,7 @@ def passes(dtype=np.float64, values=small_floats, **options):
         (lambda: depthwise_conv2d_dw(X, DZ[:1], (2, 3)), ValueError, "dy must have shape .*with the batch size of x"),
         (lambda: depthwise_conv2d_dw(X, DZ, (3, 3)), ValueError, r"dy .*must have shape \(2, 3, 5, 12\)"),
         (lambda: depthwise_conv2d_dw(X, DZ, "3"), TypeError, "kernel_size must be an integer"),
-        (lambda: separable_conv2d(X, W[:, :, :2], P), ValueError, "x must have 2 channels, as depthwise of shape"),
+        (lambda: separable_conv2d(X, W[:, :, :2], P), ValueError, "x must have 2 channels for depthwise of shape"),
         (lambda: separable_conv2d(X, W, P[:, :, :3]), ValueError, r"pointwise must have shape \(1, 1, 12, 6\), a 1×1"),
         (lambda: separable_conv2d(X, W, ones((2, 1, 12, 6))), ValueError, r"pointwise must have shape \(1, 1, 12, 6\)"),
         (lambda: separable_conv2d(X, W, P[0]), ValueError, "pointwise must have 4 axes"),

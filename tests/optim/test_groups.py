@@ -1,4 +1,4 @@
-"""Groups of parameters: rates and decays by patterns of names."""
+"""Tests of parameter groups: learning rates and weight decays by patterns of names."""
 
 import copy
 import json
@@ -23,7 +23,10 @@ MAKERS = {
 
 
 def network(seed=0, dtype=np.float64):
-    """25 parameters: 4 + 2 of the convolution, 2 + 2 of the norm, 12 + 3 of the scores; each gradient has its own number."""
+    """Return a network of 25 weights with a different number in each gradient.
+
+    The convolution has 4 + 2 weights, the normalisation 2 + 2, and the dense layer 12 + 3.
+    """
     model = nn.Sequential(conv1=nn.Conv2D(2, (1, 2)), norm=nn.BatchNorm(), flatten=nn.Flatten(), scores=nn.Dense(3))
     model.build((1, 3, 1), rng=seed, dtype=dtype)
     for k, parameter in enumerate(p for p in model.named_parameters().values() if p.trainable):
@@ -34,11 +37,11 @@ def network(seed=0, dtype=np.float64):
 @engines
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", MAKERS)
-def test_each_group_moves_like_an_optimizer_of_its_own(name, dtype):
-    """Also while a schedule changes the common rate: it scales the rates of all groups alike."""
-    together, alone = network(dtype=dtype).named_parameters(), network(dtype=dtype).named_parameters()
-    of_all = MAKERS[name](together, lr=0.25, weight_decay=0.0625, groups=GROUPS)
-    hyper = {  # first match wins: scores.b is in the group of the biases
+def test_each_group_is_updated_like_a_separate_optimizer(name, dtype):
+    """Check also that a schedule, which changes the common rate, scales the rates of all groups."""
+    grouped, separate = network(dtype=dtype).named_parameters(), network(dtype=dtype).named_parameters()
+    common = MAKERS[name](grouped, lr=0.25, weight_decay=0.0625, groups=GROUPS)
+    hyperparameters = {  # the first matching pattern applies, so scores.b is in the group of the biases
         "conv1.w": (0.125, 0.0625),
         "conv1.b": (0.25, 0.0),
         "norm.gamma": (0.25, 0.0625),
@@ -46,15 +49,15 @@ def test_each_group_moves_like_an_optimizer_of_its_own(name, dtype):
         "scores.w": (0.5, 0.25),
         "scores.b": (0.25, 0.0),
     }
-    own = {n: MAKERS[name]({n: alone[n]}, lr=lr, weight_decay=decay) for n, (lr, decay) in hyper.items()}
+    own = {n: MAKERS[name]({n: separate[n]}, lr=lr, weight_decay=decay) for n, (lr, decay) in hyperparameters.items()}
     for factor in (1.0, 0.5, 0.125):
-        of_all.lr = 0.25 * factor
-        of_all.step()
+        common.lr = 0.25 * factor
+        common.step()
         for n, optimizer in own.items():
-            optimizer.lr = hyper[n][0] * factor
+            optimizer.lr = hyperparameters[n][0] * factor
             optimizer.step()
-    for n in hyper:
-        np.testing.assert_array_equal(together[n].value, alone[n].value, err_msg=n)
+    for n in hyperparameters:
+        np.testing.assert_array_equal(grouped[n].value, separate[n].value, err_msg=n)
 
 
 def test_consecutive_parameters_of_one_group_are_updated_together(monkeypatch):
@@ -66,11 +69,13 @@ def test_consecutive_parameters_of_one_group_are_updated_together(monkeypatch):
         SGD(network(), lr=0.1, groups={"norm.*": {"lr": 0.2}}).step()
         assert sizes == [6, 4, 15]
         sizes.clear()
-        SGD(network(), lr=0.1, groups={"conv1.*": {"lr": 0.2}, "norm.*": {"lr": 0.2}}).step()  # alike, though two patterns
+        SGD(
+            network(), lr=0.1, groups={"conv1.*": {"lr": 0.2}, "norm.*": {"lr": 0.2}}
+        ).step()  # both patterns have equal options
         assert sizes == [10, 15]
 
 
-def test_the_decay_of_a_group_counts_for_its_biases_too():
+def test_the_decay_of_a_group_applies_also_to_its_biases():
     model = network()
     parameters = model.named_parameters()
     before = {name: p.value.copy() for name, p in parameters.items()}
@@ -83,10 +88,10 @@ def test_the_decay_of_a_group_counts_for_its_biases_too():
         np.testing.assert_allclose(parameter.value, before[name] * factors.get(name, 1.0), rtol=1e-15, err_msg=name)
 
 
-def test_settings_are_data_for_json_and_hold_all_that_decides_a_step():
+def test_settings_can_be_stored_as_json_and_contain_all_hyperparameters():
     model = network()
-    made = {name: make(model, lr=0.25, groups=GROUPS) for name, make in MAKERS.items()}
-    for name, optimizer in made.items():
+    optimizers = {name: make(model, lr=0.25, groups=GROUPS) for name, make in MAKERS.items()}
+    for name, optimizer in optimizers.items():
         settings = optimizer.settings()
         assert json.loads(json.dumps(settings)) == settings, name
         assert settings["groups"] == [
@@ -109,9 +114,9 @@ def test_settings_are_data_for_json_and_hold_all_that_decides_a_step():
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_run_with_groups_continues_exactly_from_its_state(name):
-    whole, first = network(), network()
-    for model, steps in ((whole, 4), (first, 2)):
+def test_a_run_with_groups_continues_from_its_state_with_the_same_bits(name):
+    uninterrupted, first = network(), network()
+    for model, steps in ((uninterrupted, 4), (first, 2)):
         optimizer = MAKERS[name](model, lr=0.25, groups=GROUPS)
         for _ in range(steps):
             optimizer.step()
@@ -120,7 +125,7 @@ def test_a_run_with_groups_continues_exactly_from_its_state(name):
     after.restore({key: a.copy() for key, a in optimizer.state().items()})
     for _ in range(2):
         after.step()
-    for key, parameter in whole.named_parameters().items():
+    for key, parameter in uninterrupted.named_parameters().items():
         assert parameter.value.tobytes() == second.named_parameters()[key].value.tobytes()
 
 
@@ -142,8 +147,12 @@ W = {"conv.w": Parameter(np.ones((2, 3))), "conv.b": Parameter(np.ones(3))}
 @pytest.mark.parametrize(
     ("groups", "error", "message"),
     [
-        ({"*.bias": {"lr": 1.0}}, ValueError, r"groups must have patterns .* got '\*.bias' for the names conv.w, conv.b"),
-        ({"*": {"lr": 1.0}, "*.b": {"lr": 2.0}}, ValueError, r"which no earlier pattern matches, got '\*.b'"),
+        (
+            {"*.bias": {"lr": 1.0}},
+            ValueError,
+            r"each pattern in groups must match .* got '\*.bias' for the names conv.w, conv.b",
+        ),
+        ({"*": {"lr": 1.0}, "*.b": {"lr": 2.0}}, ValueError, r"that no earlier pattern matches, got '\*.b'"),
         ({"CONV.w": {"lr": 1.0}}, ValueError, "got 'CONV.w'"),
         ({"*.b": {"rate": 1.0}}, ValueError, r"groups\['\*.b'\] must set lr or weight_decay, got {'rate': 1.0}"),
         ({"*.b": {}}, ValueError, r"groups\['\*.b'\] must set lr or weight_decay, got {}"),
@@ -153,11 +162,11 @@ W = {"conv.w": Parameter(np.ones((2, 3))), "conv.b": Parameter(np.ones(3))}
         ([{"params": "*.b", "lr": 0.0}], TypeError, "groups must be a dict from patterns of names to dicts of options"),
     ],
 )
-def test_groups_that_do_not_fit_are_refused_by_name(groups, error, message):
+def test_invalid_groups_are_refused_by_name(groups, error, message):
     with pytest.raises(error, match=message):
         SGD(W, lr=0.1, groups=groups)
 
 
-def test_the_rate_of_a_group_needs_a_common_rate_to_scale_with():
+def test_the_rate_of_a_group_requires_a_common_rate_above_zero():
     with pytest.raises(ValueError, match="lr must be above 0 if a group has its own learning rate, got 0"):
         SGD(W, lr=0.0, groups={"*.b": {"lr": 1.0}})

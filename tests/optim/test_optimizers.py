@@ -1,4 +1,4 @@
-"""The update is the lecture's line, and nothing that should stay moves."""
+"""Tests of optimisers: updates, state, refusals, and consecutive parameters in one pass."""
 
 import copy
 import pickle
@@ -12,8 +12,8 @@ from refconv.nn import Parameter
 from refconv.optim import SGD, Adam, AdamW, RMSProp
 
 
-def test_three_steps_are_the_lectures_line_computed_by_hand():
-    """A12: momentum and weight decay."""
+def test_three_steps_of_sgd_match_the_formula_of_the_lectures():
+    """A12: SGD has momentum and weight decay."""
     # v ← 0.9·v − α·∂L/∂θ − 0.0005·α·θ ;  θ ← θ + v   (A12), with α = 0.01
     alpha, gradients = 0.01, [2.0, -1.0, 0.5]
     theta, v = 3.0, 0.0
@@ -28,7 +28,7 @@ def test_three_steps_are_the_lectures_line_computed_by_hand():
     assert parameter.value[0] == pytest.approx(2.9597161803595, rel=1e-12)
 
 
-def test_a_new_learning_rate_acts_on_new_gradients_and_leaves_the_velocity():
+def test_a_new_learning_rate_applies_to_new_gradients_and_not_to_the_velocity():
     parameter = Parameter(np.array([0.0]))
     optimizer = SGD({"theta": parameter}, lr=1.0, momentum=0.5)
     parameter.grad[...] = 1.0
@@ -38,7 +38,7 @@ def test_a_new_learning_rate_acts_on_new_gradients_and_leaves_the_velocity():
     assert parameter.value[0] == pytest.approx(-1.6)
 
 
-def test_parameters_keep_their_identity_and_type_and_untrained_ones_their_value():
+def test_a_step_updates_arrays_in_place_and_skips_untrainable_parameters():
     trained = Parameter(np.ones(3, np.float32))
     average = Parameter(np.full(2, 0.3, np.float32), trainable=False)
     array = trained.value
@@ -50,7 +50,7 @@ def test_parameters_keep_their_identity_and_type_and_untrained_ones_their_value(
     assert (average.value == np.float32(0.3)).all()
 
 
-def test_gradients_are_left_as_they_are():
+def test_gradients_are_not_changed():
     parameter = Parameter(np.ones(2))
     parameter.grad[...] = [0.25, -4]
     SGD({"w": parameter}, lr=0.1, momentum=0.9, weight_decay=0.1).step()
@@ -77,11 +77,11 @@ def test_numbers_out_of_range_are_refused_by_name(arguments, message):
 
 
 @pytest.mark.parametrize("kind", [RMSProp, Adam, AdamW])
-def test_a_divisor_that_may_be_zero_is_refused(kind):
+def test_an_eps_of_zero_is_refused(kind):
     with pytest.raises(ValueError, match=r"eps must be above 0, got 0.0"):
         kind({"w": Parameter(np.ones(2))}, lr=0.1, eps=0.0)
     parameter = Parameter(np.array([2.0, -3.0]))
-    kind({"w": parameter}, lr=0.1, eps=1e-8, weight_decay=0.0).step()  # no gradient at all
+    kind({"w": parameter}, lr=0.1, eps=1e-8, weight_decay=0.0).step()  # all gradients are zero
     assert parameter.value.tolist() == [2.0, -3.0]
 
 
@@ -97,9 +97,9 @@ def test_a_model_without_a_trainable_parameter_is_refused():
         SGD(model, lr=0.1)
     model.build((2,), rng=0)
     model.freeze()
-    for nothing in (model, {}, model.parameters):  # the container's own parameters: none
+    for empty in (model, {}, model.parameters):  # the container itself has no parameters
         with pytest.raises(ValueError, match="model must have at least one trainable parameter, got none in"):
-            SGD(nothing, lr=0.1)
+            SGD(empty, lr=0.1)
 
 
 @pytest.mark.parametrize("kind", [SGD, RMSProp, Adam, AdamW])
@@ -107,22 +107,22 @@ def test_an_optimizer_of_another_model_or_of_an_earlier_build_is_refused(kind):
     model, other = (nn.Sequential(body=nn.Dense(4), norm=nn.BatchNorm(), scores=nn.Dense(3)) for _ in range(2))
     for network in (model, other):
         network.build((2,), rng=0)
-    optimizer, of_the_head = kind(model, lr=0.1), kind(model["scores"], lr=0.1)
+    optimizer, head_optimizer = kind(model, lr=0.1), kind(model["scores"], lr=0.1)
     optimizer.check_model(model)
-    of_the_head.check_model(model)
-    message = r"optimizer must be made for the parameters of model, got those of another model or an earlier build: make a new"
+    head_optimizer.check_model(model)
+    message = r"optimizer must be made for the parameters of model, got parameters of another model or an earlier build"
     for wrong in (other, model["scores"], copy.deepcopy(model)):
         with pytest.raises(ValueError, match=message):
             optimizer.check_model(wrong)
     model.build((5,), rng=0)
-    for made_before in (optimizer, of_the_head):
+    for outdated in (optimizer, head_optimizer):
         with pytest.raises(ValueError, match=message):
-            made_before.check_model(model)
+            outdated.check_model(model)
     kind(model, lr=0.1).check_model(model)
 
 
-def test_three_steps_of_rmsprop_are_the_lectures_line_computed_by_hand():
-    """A20: RMSProp with momentum 0.9 and ε = 1.0, inside of the root and outside."""
+def test_three_steps_of_rmsprop_match_the_formula_of_the_lectures():
+    """A20: RMSProp has momentum 0.9 and ε = 1.0, inside or outside the root."""
     alpha, rho, mu, eps, gradients = 0.045, 0.9, 0.9, 1.0, [2.0, -1.0, 0.5]
     for inside in (True, False):
         parameter = Parameter(np.array([3.0]))
@@ -163,7 +163,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_five_steps_are_those_of_pytorch_while_the_learning_rate_stays(name, dtype):
+def test_five_steps_match_pytorch_at_a_constant_learning_rate(name, dtype):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     value = rng.standard_normal((3, 5)).astype(dtype)
@@ -180,24 +180,24 @@ def test_five_steps_are_those_of_pytorch_while_the_learning_rate_stays(name, dty
 
 
 @pytest.mark.parametrize("make", [ours for ours, _ in OTHERS.values()])
-def test_a_run_that_goes_on_from_the_state_is_the_run_that_never_stopped(make):
+def test_a_run_that_resumes_from_the_state_matches_an_uninterrupted_run(make):
     gradients = np.random.default_rng(0).standard_normal((4, 3, 5))
 
-    def go(parameter, optimizer, chosen):
+    def run(parameter, optimizer, chosen):
         for gradient in chosen:
             parameter.grad[...] = gradient
             optimizer.step()
 
-    whole, first, second = (Parameter(np.ones((3, 5))) for _ in range(3))
-    go(whole, make({"w": whole}), gradients)
+    uninterrupted, first, second = (Parameter(np.ones((3, 5))) for _ in range(3))
+    run(uninterrupted, make({"w": uninterrupted}), gradients)
     before = make({"w": first})
-    go(first, before, gradients[:2])
+    run(first, before, gradients[:2])
     state = {name: a.copy() for name, a in before.state().items()}
     second.value[...] = first.value
     after = make({"w": second})
     after.restore(state)
-    go(second, after, gradients[2:])
-    assert second.value.tobytes() == whole.value.tobytes()
+    run(second, after, gradients[2:])
+    assert second.value.tobytes() == uninterrupted.value.tobytes()
     with pytest.raises(ValueError, match="for the same parameters"):
         make({"v": second}).restore(state)
     narrow = {name: a.astype(np.float32) if name != "steps" else a for name, a in state.items()}
@@ -205,7 +205,7 @@ def test_a_run_that_goes_on_from_the_state_is_the_run_that_never_stopped(make):
         after.restore(narrow)
 
 
-def test_weight_decay_may_leave_out_biases_and_batch_normalisation():
+def test_weight_decay_may_exclude_biases_and_batch_normalisation():
     def after_a_step(decayed):
         model = nn.Sequential(nn.Conv2D(2, 3), nn.BatchNorm(), nn.Flatten(), nn.Dense(3))
         model.build((4, 5, 1), rng=0, dtype=np.float64)
@@ -220,7 +220,7 @@ def test_weight_decay_may_leave_out_biases_and_batch_normalisation():
     assert after_a_step("weights") == names
 
 
-def test_a_value_that_is_no_line_of_memory_is_refused():
+def test_a_value_that_is_not_contiguous_is_refused():
     parameter = Parameter(np.ones((3, 5)))
     optimizer = SGD({"w": parameter}, lr=0.1)
     parameter.replace_array(np.ones((5, 3)).T)
@@ -229,7 +229,7 @@ def test_a_value_that_is_no_line_of_memory_is_refused():
 
 
 class Calls:
-    """The reference's update, and how many numbers each call of it gets."""
+    """Record of the number of elements in each call of the update of the loops."""
 
     def __init__(self, monkeypatch):
         self.sizes, sgd = [], reference.update.sgd
@@ -243,7 +243,7 @@ class Calls:
 
 
 def move_out(parameter):
-    """Give a parameter arrays of its own, with the same contents."""
+    """Give a parameter its own arrays, with the same contents."""
     gradient = parameter.grad
     parameter.replace_array(parameter.value.copy())
     if gradient is not None:
@@ -255,35 +255,35 @@ def small_network(seed=0):
     model.build((1, 3, 1), rng=seed)
     for k, parameter in enumerate(p for p in model.named_parameters().values() if p.trainable):
         parameter.grad[...] = k + 1
-    return model.named_parameters()  # 4 + 2 of the convolution, 2 + 2 of the norm, 12 + 3 of the scores
+    return model.named_parameters()  # sizes: 4 + 2 of the convolution, 2 + 2 of the norm, 12 + 3 of the scores
 
 
-def test_a_network_is_one_line_and_moves_as_its_parameters_would_alone(monkeypatch):
-    together, alone = small_network(), small_network()
-    for parameter in alone.values():
+def test_all_parameters_of_a_network_are_updated_in_one_call_like_separate_parameters(monkeypatch):
+    consecutive, separate = small_network(), small_network()
+    for parameter in separate.values():
         move_out(parameter)
-    ours, theirs, calls = SGD(together, 0.1, momentum=0.5), SGD(alone, 0.1, momentum=0.5), Calls(monkeypatch)
+    ours, theirs, calls = SGD(consecutive, 0.1, momentum=0.5), SGD(separate, 0.1, momentum=0.5), Calls(monkeypatch)
     for _ in range(2):
         assert calls.of(ours) == [25]
         assert calls.of(theirs) == [4, 2, 2, 2, 12, 3]
-    for name, parameter in together.items():
-        assert parameter.value.tolist() == alone[name].value.tolist(), name
+    for name, parameter in consecutive.items():
+        assert parameter.value.tolist() == separate[name].value.tolist(), name
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_every_optimizer_moves_a_line_as_its_parameters_alone(name):
-    together, alone = small_network(), small_network()
-    for parameter in alone.values():
+def test_every_optimizer_updates_consecutive_parameters_like_separate_ones(name):
+    consecutive, separate = small_network(), small_network()
+    for parameter in separate.values():
         move_out(parameter)
-    ours, theirs = OTHERS[name][0](together), OTHERS[name][0](alone)
+    ours, theirs = OTHERS[name][0](consecutive), OTHERS[name][0](separate)
     for _ in range(3):
         ours.step()
         theirs.step()
-    for parameter, other in zip(together.values(), alone.values(), strict=True):
+    for parameter, other in zip(consecutive.values(), separate.values(), strict=True):
         assert parameter.value.tolist() == other.value.tolist()
 
 
-def test_lines_end_where_parameters_are_frozen_replaced_or_do_not_decay(monkeypatch):
+def test_frozen_replaced_and_undecayed_parameters_split_the_update_into_more_calls(monkeypatch):
     parameters, calls = small_network(), Calls(monkeypatch)
     optimizer = SGD(parameters, 0.1, weight_decay=0.5)
     assert calls.of(optimizer) == [25]
@@ -313,8 +313,11 @@ def test_state_is_changed_in_place_only(monkeypatch):
     np.testing.assert_allclose(parameters["conv.b"].value, before + 0.5 * 2 - 0.1 * 2, rtol=1e-6)
 
 
-def test_runs_need_consecutive_state_too(monkeypatch):
-    """Consecutive parameters with another one between them in the optimiser's order: its state is between theirs."""
+def test_parameters_with_separated_state_are_updated_in_separate_calls(monkeypatch):
+    """Check consecutive parameters whose states another parameter separates.
+
+    That parameter is between them in the order of the optimiser.
+    """
     parameters, calls = small_network(), Calls(monkeypatch)
     between = Parameter(np.ones(7, np.float32))
     names = list(parameters)
@@ -325,16 +328,16 @@ def test_runs_need_consecutive_state_too(monkeypatch):
     assert calls.of(optimizer) == [6, 19]
 
 
-def test_runs_contain_only_what_is_consecutive_in_one_flat_array(monkeypatch):
+def test_only_consecutive_parameters_of_one_flat_array_are_updated_in_one_call(monkeypatch):
     parameters, others, calls = small_network(), small_network(1), Calls(monkeypatch)
     without_bias = {name: parameters[name] for name in ("conv.w", "norm.gamma", "norm.beta")}
     assert calls.of(SGD(without_bias, 0.1)) == [4, 4]
-    assert parameters["conv.w"].value.size == others["conv.b"].offset  # it would follow, were it in the same array
+    assert parameters["conv.w"].value.size == others["conv.b"].offset  # it would be next if it were in the same array
     assert calls.of(SGD({"w": parameters["conv.w"], "b": others["conv.b"]}, 0.1)) == [4, 2]
     backwards = dict(reversed([(name, p) for name, p in parameters.items() if p.trainable]))
     assert calls.of(SGD(backwards, 0.1)) == [3, 12, 2, 2, 2, 4]
-    alone = {"empty": Parameter(np.zeros(0)), "x": Parameter(np.zeros(3))}
-    assert calls.of(SGD(alone, 0.1)) == [0, 3]
+    separate = {"empty": Parameter(np.zeros(0)), "x": Parameter(np.zeros(3))}
+    assert calls.of(SGD(separate, 0.1)) == [0, 3]
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -358,7 +361,7 @@ def test_a_network_and_its_optimizer_are_copied_together(name):
             np.testing.assert_array_equal(other_model.named_parameters()[key].value, parameter.value)
 
 
-def test_a_step_after_parameters_have_moved_changes_them_where_they_are(monkeypatch):
+def test_a_step_updates_parameters_that_were_moved_to_another_flat_array(monkeypatch):
     model = nn.Sequential(nn.Dense(2), nn.Dense(3))
     model.build((4,), rng=0)
     optimizer, calls = SGD(model, 0.1), Calls(monkeypatch)
@@ -372,7 +375,7 @@ def test_a_step_after_parameters_have_moved_changes_them_where_they_are(monkeypa
         np.testing.assert_allclose(parameter.value, before[name] - 0.1, rtol=1e-6)
 
 
-def test_a_copy_of_an_optimizer_moves_its_own_parameters():
+def test_a_copy_of_an_optimizer_updates_its_own_parameters():
     parameters = small_network()
     optimizer = SGD(parameters, 0.1, momentum=0.5)
     optimizer.step()
@@ -397,6 +400,6 @@ def test_a_copy_of_an_optimizer_moves_its_own_parameters():
         (lambda w: SGD(w), "^SGD: missing a required argument: 'lr'$"),
     ],
 )
-def test_names_of_other_libraries_are_answered_with_ours(make, message):
+def test_foreign_argument_names_are_refused_with_those_of_refconv(make, message):
     with pytest.raises(refconv.ArgumentError, match=message):
         make({"w": Parameter(np.ones((2, 3)))})

@@ -91,8 +91,8 @@ def test_recomputed_averages_are_the_means_over_batches_and_nothing_else_changes
     np.testing.assert_allclose(after["1.var"], np.mean([s.var(0) for s in sums], 0), rtol=1e-12)
     assert after["1.updates"] == after["5.updates"] == 3
     assert (model[1].momentum, model[1].averages) == (0.75, averages)
-    kept = {name for name in after if name.rpartition(".")[2] not in ("mean", "var", "updates")}
-    np.testing.assert_equal({name: after[name] for name in kept}, {name: before[name] for name in kept})
+    unchanged = {name for name in after if name.rpartition(".")[2] not in ("mean", "var", "updates")}
+    np.testing.assert_equal({name: after[name] for name in unchanged}, {name: before[name] for name in unchanged})
     np.testing.assert_equal({n: p.grad for n, p in model.named_parameters().items() if p.grad is not None}, gradients)
     assert not np.allclose(after["5.mean"], before["5.mean"])
 

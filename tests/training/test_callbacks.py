@@ -60,7 +60,7 @@ class StopAt(Callback):
 )
 def test_a_callback_can_stop_the_run_in_each_method(method, epoch, images, stopped):
     _, history = trained([StopAt(method, epoch)])
-    assert [line.images for line in history.epochs] == images
+    assert [epoch.images for epoch in history.epochs] == images
     assert history.stopped is stopped
     assert not history.stopped_early
 

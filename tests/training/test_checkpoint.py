@@ -224,16 +224,17 @@ def test_a_checkpoint_of_another_run_or_network_is_refused(tmp_path, monkeypatch
     run(tmp_path, stop_after=1)
     with pytest.raises(FileExistsError, match=r"last.safetensors already exists: resume=True continues this run"):
         run(tmp_path)
-    with pytest.raises(ValueError, match=r"must be a checkpoint of this run, got other settings; epochs: 4, was 3$"):
+    with pytest.raises(ValueError, match=r"same settings, got differences: epochs: 4, was 3$"):
         run(tmp_path, resume=True, epochs=4)
     monkeypatch.setitem(OPTIMIZERS, "slow", lambda parameters: optim.SGD(parameters, 0.02, momentum=0.8))
     with pytest.raises(
         ValueError,
-        match=r"got other settings; optimizer.momentum: 0.8, was 0.9; optimizer.nesterov: False, was True$",
+        match=r"got differences: optimizer.momentum: 0.8, was 0.9; optimizer.nesterov: False, was True$",
     ):
         run(tmp_path, "slow", resume=True)
     with pytest.raises(
-        ValueError, match=r"must be a checkpoint of this run, got other settings; optimizer: Adam\(.*\), was SGD\(.*\)"
+        ValueError,
+        match=r"same settings, got differences: optimizer: Adam\(.*\), was SGD\(.*\)",
     ):
         run(tmp_path, "adam", resume=True)
     tensors, description = weights.read_tensors(tmp_path / "last.safetensors", "refconv-checkpoint")

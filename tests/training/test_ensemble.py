@@ -67,7 +67,7 @@ def test_invalid_arguments_are_refused_by_name():
         Ensemble([])
     with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
         list(ten_crops(10)(X))
-    with pytest.raises(ValueError, match="sizes must be at least one integer, got none"):
+    with pytest.raises(ValueError, match="sizes must contain at least one integer, got none"):
         scales()
     with pytest.raises(ValueError, match="size must be at least 1"):
         ten_crops(0)

@@ -36,7 +36,7 @@ def test_the_same_seeds_give_the_same_weights_to_the_last_bit():
 
 
 def test_averages_over_an_epoch_weight_all_images_equally():
-    # With a learning rate of zero the network does not change, so the averages over batches equal those of one batch.
+    # With a learning rate of zero the network does not change, so the averages over batches equal the values of one batch.
     model = models.lenet()
     model.build((32, 32, 1), rng=0, dtype=np.float64)
     images, labels = data.draw_digits(50, seed=3)
@@ -135,8 +135,8 @@ def test_the_error_of_a_run_that_diverges_contains_the_history_and_lr_is_restore
 
     with pytest.raises(Diverged, match="the loss is nan at step 3 of epoch 2, in layer 1; try a smaller lr") as caught:
         fit(model, batches, optimizer, epochs=3, schedule=optim.cosine, callbacks=[poison, log])
-    assert [line.images for line in caught.value.history.epochs] == [6, 4]
-    assert np.isfinite([line.train_loss for line in caught.value.history.epochs]).all()
+    assert [epoch.images for epoch in caught.value.history.epochs] == [6, 4]
+    assert np.isfinite([epoch.train_loss for epoch in caught.value.history.epochs]).all()
     assert log.epochs == caught.value.history.epochs[:1]
     assert log.calls[-1] == "end"
     assert optimizer.lr == 0.1
@@ -207,7 +207,7 @@ def test_a_non_finite_loss_after_the_last_step_is_an_error(kind):
 
     with pytest.raises(Diverged, match=f"the {kind} loss is nan after epoch 1, in layer scores; try a smaller lr") as caught:
         fit(model, batches, optim.SGD(model, lr=0.1), epochs=1, callbacks=[poison], **{kind: batches})
-    assert [line.images for line in caught.value.history.epochs] == [4]
+    assert [epoch.images for epoch in caught.value.history.epochs] == [4]
 
 
 def test_empty_data_and_invalid_arguments_are_refused_by_name():
@@ -259,11 +259,11 @@ def test_a_step_clears_the_gradients_of_the_previous_step():
 def test_the_history_is_written_as_csv():
     _, _, history = small_run(epochs=2)
     del history.epochs[1].metrics["test_loss"]
-    lines = list(csv.DictReader(io.StringIO(history.to_csv())))
-    assert [line["epoch"] for line in lines] == ["1", "2"]
-    assert float(lines[0]["train_loss"]) == history.epochs[0].train_loss
-    assert float(lines[0]["images_per_second"]) == pytest.approx(history.epochs[0].images_per_second, rel=1e-2)
-    assert lines[1]["test_loss"] == ""
+    rows = list(csv.DictReader(io.StringIO(history.to_csv())))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[0]["train_loss"]) == history.epochs[0].train_loss
+    assert float(rows[0]["images_per_second"]) == pytest.approx(history.epochs[0].images_per_second, rel=1e-2)
+    assert rows[1]["test_loss"] == ""
 
 
 def test_epochs_must_be_at_least_one():

@@ -90,7 +90,7 @@ def test_an_iterator_is_refused_for_more_than_one_epoch(name, make):
     model, optimizer = model_and_optimizer()
     given = {"batches": [(X, LABELS)], name: make()}
     before = model.parameters["w"].value.copy()
-    with pytest.raises(ValueError, match=rf"{name} must be iterable 2 times, got \w+, an exhausted iterator after one epoch"):
+    with pytest.raises(ValueError, match=rf"{name} must be iterable 2 times, got \w+, which is exhausted after one epoch"):
         fit(model, given.pop("batches"), optimizer, epochs=2, **given)
     np.testing.assert_array_equal(model.parameters["w"].value, before)
 

@@ -146,7 +146,7 @@ def test_invalid_settings_are_refused_by_name(make, error, message):
 
 
 def test_a_regression_is_trained_and_its_targets_are_not_broadcast():
-    """Check that targets (N,) for outputs (N, 1) are refused and that the refusal changes nothing.
+    """Check that targets (N,) are refused for outputs (N, 1) without changing anything.
 
     Broadcasting would compute the mean over all pairs.
     """

@@ -46,7 +46,7 @@ def test_binary_accuracy_and_absolute_error_match_the_values_by_hand():
 def test_intersection_over_union_is_the_mean_over_the_classes_that_occur():
     predicted = np.array([[[0, 0, 2], [2, 2, 2]]])
     truth = np.array([[[0, 2, 2], [2, 1, 2]]])
-    # Intersection of union: class 0 has 1 of 2, class 1 has 0 of 1, class 2 has 3 of 5; class 3 does not occur.
+    # Intersection over union: class 0 has 1 of 2, class 1 has 0 of 1, class 2 has 3 of 5; class 3 does not occur.
     assert intersection_over_union(np.eye(4)[predicted], truth) == pytest.approx((1 / 2 + 0 + 3 / 5) / 3)
 
 

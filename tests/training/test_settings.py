@@ -1,4 +1,4 @@
-"""Tests that a run is resumed only with the same settings and data, or the error names the change."""
+"""Tests that a run is resumed only with the same settings and data; errors name the change."""
 
 import functools
 
@@ -101,7 +101,7 @@ OBJECTS = {
 def test_attributes_of_objects_without_settings_are_compared(tmp_path, kind):
     make = OBJECTS[kind]
     run(tmp_path, resume=False, **make(Scaled(0.5)))
-    with pytest.raises(ValueError, match=r"must be a checkpoint of this run, got other settings; .*factor: 0.25, was 0.5$"):
+    with pytest.raises(ValueError, match=r"same settings, got differences: .*factor: 0.25, was 0.5$"):
         run(tmp_path, resume=True, **make(Scaled(0.25)))
     assert [epoch.epoch for epoch in run(tmp_path, resume=True, **make(Scaled(0.5))).epochs] == [1, 2]
 
@@ -115,7 +115,7 @@ def test_attributes_of_layers_that_were_set_after_construction_are_compared(tmp_
         return fit(model, batches(), optim.SGD(model, lr=0.1), epochs=2, callbacks=callbacks)
 
     resumed(tmp_path, 0.5, resume=False)
-    with pytest.raises(ValueError, match=r"got other settings; layers\.1\.momentum: 0.75, was 0.5$"):
+    with pytest.raises(ValueError, match=r"got differences: layers\.1\.momentum: 0.75, was 0.5$"):
         resumed(tmp_path, 0.75, resume=True)
     assert len(resumed(tmp_path, 0.5, resume=True).epochs) == 2
 
@@ -125,7 +125,8 @@ def test_a_run_with_another_setting_is_not_resumed(tmp_path, change):
     options, difference = CHANGES[change]
     run(tmp_path, resume=False)
     with pytest.raises(
-        ValueError, match=rf"last.safetensors must be a checkpoint of this run, got other settings; {difference}$"
+        ValueError,
+        match=rf"last.safetensors must be a checkpoint .*, got differences: {difference}$",
     ):
         run(tmp_path, resume=True, **options)
 

@@ -1,4 +1,4 @@
-"""Tests of a training step: loss, auxiliary heads, clipping; and that evaluation changes nothing."""
+"""Tests of a training step (loss, auxiliary heads, clipping) and of evaluation."""
 
 import numpy as np
 import pytest

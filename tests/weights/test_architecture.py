@@ -1,4 +1,4 @@
-"""Arguments and settings of layers as data: every kind comes back, and what is no data is refused by its name."""
+"""Tests of saving arguments and settings of layers as data, and of refusing other values."""
 
 import functools
 import math
@@ -14,25 +14,25 @@ from refconv.nn.recording import NotData
 
 
 class Kept(nn.Identity):
-    """A layer that keeps whatever it is given."""
+    """Layer that stores its arguments."""
 
-    def __init__(self, *things, **named):
-        self.things, self.named = things, named
+    def __init__(self, *positional, **named):
+        self.positional, self.named = positional, named
 
 
 class Holding(Kept):
-    """The same for layers, of which the second argument and the last are all that differ."""
+    """Layer with two different inner layers, its second argument and the argument ``again``."""
 
     def named_layers(self):
-        yield from {"first": self.things[1], "second": self.named["again"]}.items()
+        yield from {"first": self.positional[1], "second": self.named["again"]}.items()
 
     def children(self, shape):
         return ((name, layer, shape) for name, layer in self.named_layers())
 
 
 class Consumed(nn.Identity):
-    def __init__(self, things):
-        self.total = sum(things)
+    def __init__(self, positional):
+        self.total = sum(positional)
 
 
 def built(layer, shape=(2,)):
@@ -40,13 +40,13 @@ def built(layer, shape=(2,)):
     return layer
 
 
-def again(model, folder, **options):
+def saved_and_loaded(model, folder, **options):
     model.save(folder / "m")
     return refconv.load(folder / "m", **options)
 
 
 @pytest.mark.parametrize(
-    "thing",
+    "value",
     [
         *(None, True, 7, -(2**70), 0.1, math.inf, "same", "grüß \N{GREEK SMALL LETTER THETA}\n"),
         *([], (), {}, [1, [2, (3, "x")]], ((1, 2), (0, 3)), {"a": 1, "b": {"c": (2,)}}, {3: "x", (1, 2): None}),
@@ -56,38 +56,38 @@ def again(model, folder, **options):
     ],
     ids=repr,
 )
-def test_every_kind_of_argument_comes_back(tmp_path, thing):
-    layer = again(built(Kept(thing, named=thing)), tmp_path)
-    for found in (layer.things[0], layer.named["named"]):
-        assert (type(found), found) == (type(thing), thing)
+def test_every_kind_of_argument_is_saved_and_loaded(tmp_path, value):
+    layer = saved_and_loaded(built(Kept(value, named=value)), tmp_path)
+    for loaded in (layer.positional[0], layer.named["named"]):
+        assert (type(loaded), loaded) == (type(value), value)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float16", "float32", "float64"])
 @pytest.mark.parametrize("shape", [(), (0, 3), (3, 2)])
-def test_arrays_come_back_with_their_type_and_shape(tmp_path, dtype, shape):
+def test_arrays_are_loaded_with_their_dtype_and_shape(tmp_path, dtype, shape):
     table = np.arange(math.prod(shape)).reshape(shape).astype(dtype)
-    layer = again(built(Kept([table, table + table])), tmp_path)
-    for found, expected in zip(layer.things[0], (table, table + table), strict=True):
-        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-        np.testing.assert_array_equal(found, expected)
+    layer = saved_and_loaded(built(Kept([table, table + table])), tmp_path)
+    for loaded, expected in zip(layer.positional[0], (table, table + table), strict=True):
+        assert (loaded.dtype, loaded.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_array_equal(loaded, expected)
 
 
-def test_a_function_with_bound_arguments_comes_back(tmp_path):
-    layer = again(built(nn.Dense(3, initializer=functools.partial(nn.he_normal, fan_in=7))), tmp_path)
+def test_a_function_with_bound_arguments_is_saved_and_loaded(tmp_path):
+    layer = saved_and_loaded(built(nn.Dense(3, initializer=functools.partial(nn.he_normal, fan_in=7))), tmp_path)
     assert (layer.initializer.func, layer.initializer.keywords) == (nn.he_normal, {"fan_in": 7})
 
 
 @pytest.mark.parametrize("wrapped", [lambda a, b: (a, b), lambda a, b: [a, [b]], lambda a, b: {"x": a, 2: (b,)}])
-def test_layers_inside_arguments_come_back_and_shared_ones_stay_shared(tmp_path, wrapped):
+def test_layers_inside_arguments_are_loaded_and_remain_shared(tmp_path, wrapped):
     a, b = nn.Dense(3), nn.Dense(5, bias=False)
-    layer = again(built(Holding(wrapped(a, nn.Sequential(b, a)), a, again=b)), tmp_path)
-    expected = wrapped(layer.things[1], layer.things[0])
+    layer = saved_and_loaded(built(Holding(wrapped(a, nn.Sequential(b, a)), a, again=b)), tmp_path)
+    expected = wrapped(layer.positional[1], layer.positional[0])
     first, second = {
         tuple: lambda t: t,
         list: lambda t: (t[0], t[1][0]),
         dict: lambda t: (t["x"], t[2][0]),
-    }[type(expected)](layer.things[0])
-    assert (first.units, first) == (3, layer.things[1])
+    }[type(expected)](layer.positional[0])
+    assert (first.units, first) == (3, layer.positional[1])
     assert (second.layers["0"], second.layers["1"]) == (layer.named["again"], first)
 
 
@@ -96,7 +96,7 @@ def nested(rng, shape):
 
 
 @pytest.mark.parametrize(
-    ("thing", "found"),
+    ("value", "shown"),
     [
         (lambda rng, shape: np.zeros(shape), "<function <lambda>"),
         ((n for n in (1, 2)), "<generator object"),
@@ -115,10 +115,10 @@ def nested(rng, shape):
     ],
     ids=str,
 )
-def test_what_is_no_data_is_refused_by_layer_and_argument(tmp_path, thing, found):
-    for layer, name in ((Kept(7, thing), "argument 2"), (Kept(first=7, second=thing), "argument second")):
+def test_the_error_about_an_argument_that_is_not_data_names_layer_and_argument(tmp_path, value, shown):
+    for layer, name in ((Kept(7, value), "argument 2"), (Kept(first=7, second=value), "argument second")):
         model = built(nn.Sequential(nn.Dense(3), nn.Sequential(inner=layer)))
-        with pytest.raises(refconv.ArgumentError, match=rf"{name} of Kept must be .*, got {found}"):
+        with pytest.raises(refconv.ArgumentError, match=rf"{name} of Kept must be .*, got {shown}"):
             model.save(tmp_path / "m")
     assert not list(tmp_path.iterdir())
 
@@ -130,7 +130,7 @@ def test_a_nested_function_is_refused_by_its_name(tmp_path):
     with pytest.raises(TypeError, match=r"argument initializer of Conv2D must be a function at .* got <function .*inner"):
         built(nn.Conv2D(3, 2, initializer=inner), (7, 8, 2)).save(tmp_path / "m")
     with pytest.raises(ValueError, match=r"layers=\[nested\]"):
-        again(built(nn.Dense(3, initializer=nested)), tmp_path)
+        saved_and_loaded(built(nn.Dense(3, initializer=nested)), tmp_path)
     assert refconv.load(tmp_path / "m", layers=[nested]).initializer is nested
 
 
@@ -141,7 +141,7 @@ def test_an_iterator_that_the_constructor_exhausts_is_refused(tmp_path):
         model.save(tmp_path / "m")
 
 
-# ------------------------------------------------------------------------- settings that were changed later
+# ------------------------------------------------------------------------- settings that were changed after construction
 
 
 def test_settings_that_were_changed_after_construction_are_saved(tmp_path):
@@ -151,8 +151,8 @@ def test_settings_that_were_changed_after_construction_are_saved(tmp_path):
     model.layers["norm"].eps = Fraction(1, 128)
     model.layers["drop"].rate = 0.25
     model.layers["inner"].layers["0"].alpha = np.float32(0.3)
-    model.layers["inner"].layers["1"].label = {"stage": (1, 2)}  # an attribute that the constructor does not set
-    other = again(model, tmp_path)
+    model.layers["inner"].layers["1"].label = {"stage": (1, 2)}  # the constructor does not set this attribute
+    other = saved_and_loaded(model, tmp_path)
     assert (other.layers["norm"].momentum, other.layers["norm"].eps) == (0.75, Fraction(1, 128))
     assert other.layers["drop"].rate == 0.25
     assert other.layers["inner"].layers["0"].alpha == np.float32(0.3)
@@ -161,17 +161,17 @@ def test_settings_that_were_changed_after_construction_are_saved(tmp_path):
     np.testing.assert_array_equal(other(x), model(x))
 
 
-def test_a_window_that_was_changed_has_its_shapes_when_the_network_is_built_again(tmp_path):
+def test_a_changed_window_determines_the_shapes_of_the_loaded_network(tmp_path):
     model = nn.Sequential(nn.MaxPool2D(2), nn.Flatten(), nn.Dense(3))
     model.layers["0"].window = Window((3, 3), 2)
     model.layers["0"].arguments["stride"] = (2, 2)
     built(model, (9, 8, 2))
-    other = again(model, tmp_path)
+    other = saved_and_loaded(model, tmp_path)
     x = np.random.default_rng(0).standard_normal((5, 9, 8, 2)).astype(np.float32)
     np.testing.assert_array_equal(other(x), model(x))
 
 
-def test_settings_without_a_change_are_not_in_the_file(tmp_path):
+def test_unchanged_settings_are_not_saved(tmp_path):
     for name in ("resnet20-small", "fractalnet20-small", "neocognitron-small"):
         built(models.create(name), models.input_shape(name)).save(tmp_path / "m")
         assert refconv.weights.read_tensors(tmp_path / "m", "refconv")[1]["architecture"]["settings"] == {}
@@ -179,36 +179,38 @@ def test_settings_without_a_change_are_not_in_the_file(tmp_path):
 
 def test_an_array_in_an_attribute_is_saved_if_it_was_changed(tmp_path):
     model = built(nn.Sequential(Kept(np.array([2, 5]))))
-    model.layers["0"].things[0][1] = 7
+    model.layers["0"].positional[0][1] = 7
     model.layers["0"].seen = np.array([[0.5, 3.0]])
-    other = again(model, tmp_path)
-    assert other.layers["0"].things[0].tolist() == [2, 7]
+    other = saved_and_loaded(model, tmp_path)
+    assert other.layers["0"].positional[0].tolist() == [2, 7]
     assert other.layers["0"].seen.tolist() == [[0.5, 3.0]]
 
 
 def test_a_function_that_was_replaced_after_construction_is_refused(tmp_path):
     model = built(nn.Sequential(first=nn.Dense(3)))
     model.layers["first"].forward = lambda x, train=True: (x, None)
-    with pytest.raises(TypeError, match=r"forward of Dense first must be as the constructor sets it, got <function .*lambda"):
+    with pytest.raises(
+        TypeError, match=r"forward of Dense first must be the function set by the constructor, got <function .*lambda"
+    ):
         model.save(tmp_path / "m")
 
 
-def test_a_function_that_the_constructor_makes_is_no_change(tmp_path):
+def test_a_function_that_the_constructor_creates_does_not_count_as_a_change(tmp_path):
     class Made(nn.Identity):
         def __init__(self, factor):
             self.multiply = lambda x: factor * x
 
-    assert again(built(Made(3)), tmp_path).multiply(5) == 15
+    assert saved_and_loaded(built(Made(3)), tmp_path).multiply(5) == 15
 
 
 def test_a_layer_that_was_replaced_is_saved(tmp_path):
     model = nn.Sequential(a=nn.Dense(4), b=nn.Dense(3))
     model.layers["b"] = nn.Sequential(nn.Tanh(), nn.Dense(5))
-    other = again(built(model), tmp_path)
+    other = saved_and_loaded(built(model), tmp_path)
     assert repr(other) == repr(model)
 
 
-def test_layers_that_the_constructor_does_not_make_are_refused(tmp_path):
+def test_layers_that_the_constructor_does_not_create_are_refused(tmp_path):
     class Fixed(nn.Sequential):
         def __init__(self, units):
             super().__init__(first=nn.Dense(units), second=nn.ReLU())

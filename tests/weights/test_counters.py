@@ -1,4 +1,7 @@
-"""Weights of earlier versions and other libraries, which lack the number of updates of batch normalisation's averages."""
+"""Tests of loading weights that lack the number of updates of running averages.
+
+Files of earlier versions and of other libraries do not contain this number.
+"""
 
 import json
 
@@ -12,7 +15,7 @@ from refconv.weights.safetensors import write_safetensors
 from refconv.weights.tensors import WEIGHTS, write_tensors
 
 SHAPE = (24, 20, 3)
-DESCRIPTION = {"name": "resnet20-small", "arguments": {}, "input_shape": SHAPE, "notes": {}}  # as format 1 stored it
+DESCRIPTION = {"name": "resnet20-small", "arguments": {}, "input_shape": SHAPE, "notes": {}}  # the description in format 1
 
 
 def network(dtype, seed, updates):
@@ -25,7 +28,7 @@ def network(dtype, seed, updates):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_number_of_updates_is_saved_and_counts_as_many_where_it_is_missing(tmp_path, dtype):
+def test_the_number_of_updates_is_saved_and_counts_as_large_if_it_is_missing(tmp_path, dtype):
     model = network(dtype, 1, updates=7)
     arrays = {name: parameter.value for name, parameter in model.named_parameters().items()}
     counters = {name for name in arrays if name.endswith(".updates")}
@@ -40,9 +43,9 @@ def test_the_number_of_updates_is_saved_and_counts_as_many_where_it_is_missing(t
     for file in ("new", "old"):
         loaded[file].load_weights(tmp_path / file)
     for file, expected in (("model", 7), ("new", 7), ("old", MANY), ("format 1", MANY)):
-        found = {name: parameter.value for name, parameter in loaded[file].named_parameters().items()}
-        assert {name: found[name].item() for name in counters} == dict.fromkeys(counters, expected)
-        assert all((found[name] == a).all() for name, a in others.items())
+        actual = {name: parameter.value for name, parameter in loaded[file].named_parameters().items()}
+        assert {name: actual[name].item() for name in counters} == dict.fromkeys(counters, expected)
+        assert all((actual[name] == a).all() for name, a in others.items())
 
 
 def test_a_layer_that_is_not_in_the_file_keeps_its_number_of_updates(tmp_path):
@@ -55,7 +58,7 @@ def test_a_layer_that_is_not_in_the_file_keeps_its_number_of_updates(tmp_path):
     assert {p.value.item() for name, p in parameters.items() if name.endswith(".updates")} == {3, MANY}
 
 
-def test_averages_of_many_updates_go_on_by_the_lectures_formula():
+def test_averages_with_many_updates_continue_by_the_formula_of_the_lectures():
     layer = nn.BatchNorm(momentum=0.75)
     layer.build((1,), rng=0, dtype=np.float64)
     layer.parameters["updates"].value, layer.parameters["mean"].value = MANY, [8.0]

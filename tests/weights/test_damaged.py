@@ -1,4 +1,4 @@
-"""Files that are not models, are damaged or describe what cannot be built are refused by their name."""
+"""Tests of errors about files that are not models, are damaged or have invalid descriptions."""
 
 import json
 
@@ -17,7 +17,7 @@ def described(description, **tensors):
 
 
 def network(model, settings=None, **others):
-    """A file of format 2 with this entry for the model, and no weights."""
+    """Return a file of format 2 with this entry for the model and without weights."""
     architecture = {"model": model, "settings": settings or {}}
     return described({"format": 2, "architecture": architecture, "input_shape": [2], "frozen": [], **others})
 
@@ -27,19 +27,19 @@ def dense(*arguments, **named):
 
 
 def nested(depth):
-    """A file of format 2 with a network in a network in a network …; json.dumps would not write it."""
+    """Return a file of format 2 with deeply nested networks, which json.dumps would not write."""
     before, after = '{"layer": "refconv.nn.Sequential", "arguments": [', "]}"
     text = network("here").replace(b'\\"here\\"', (before * depth + "3" + after * depth).replace('"', '\\"').encode())
     return len(text[8:]).to_bytes(8, "little") + text[8:]
 
 
-NO_SAFETENSORS = {
+DAMAGED = {
     "empty": b"",
     "shorter than a length": b"1234567",
     "a page": b"<html>not found</html>",
     "a header longer than the file": (2**40).to_bytes(8, "little") + b"{}",
-    "no JSON": as_safetensors(b"{{{{"),
-    "no UTF-8": as_safetensors(b"\xff\xfe\xfd"),
+    "not JSON": as_safetensors(b"{{{{"),
+    "not UTF-8": as_safetensors(b"\xff\xfe\xfd"),
     "a list": as_safetensors(b"[]"),
     "null": as_safetensors(b"null"),
     "metadata that are a list": as_safetensors({"__metadata__": ["refconv"]}),
@@ -50,16 +50,16 @@ NO_SAFETENSORS = {
     "a gap between tensors": as_safetensors({**HEADER, "w": FLOATS, "b": {**FLOATS, "data_offsets": [16, 24]}}, bytes(24)),
     "tensors that overlap": as_safetensors({**HEADER, "w": FLOATS, "b": {**FLOATS, "data_offsets": [4, 12]}}, bytes(12)),
     "an end before the beginning": as_safetensors({**HEADER, "w": {**FLOATS, "data_offsets": [8, 0]}}, bytes(8)),
-    "offsets that are no numbers": as_safetensors({**HEADER, "w": {**FLOATS, "data_offsets": [0, "8"]}}, bytes(8)),
+    "offsets that are not numbers": as_safetensors({**HEADER, "w": {**FLOATS, "data_offsets": [0, "8"]}}, bytes(8)),
     "three offsets": as_safetensors({**HEADER, "w": {**FLOATS, "data_offsets": [0, 4, 8]}}, bytes(8)),
     "no offsets": as_safetensors({**HEADER, "w": {"dtype": "F32", "shape": [2]}}, bytes(8)),
     "an entry that is a number": as_safetensors({**HEADER, "w": 8}, bytes(8)),
     "a shape of another size": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [3]}}, bytes(8)),
     "a negative shape": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [-1, -2]}}, bytes(8)),
-    "a shape without end": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [2**62, 2**62]}}, bytes(8)),
+    "a shape that overflows": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [2**62, 2**62]}}, bytes(8)),
     "a type that is a number": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": 32}}, bytes(8)),
 }
-FAULTY = {
+INVALID = {
     "an unknown type": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": "F77"}}, bytes(8)),
     "no tensors": as_safetensors(HEADER),
     "integers": with_tensor("I32", 2, bytes(8)),
@@ -80,33 +80,33 @@ FAULTY = {
     "an entry of an unknown kind": network(dense({"code": "print()"})),
     "an entry without a kind": network(dense({})),
     "a class of the standard library": network({"layer": "pathlib.Path", "arguments": ["."]}),
-    "a function in place of a class": network({"layer": "refconv.nn.he_normal"}),
+    "a function instead of a class": network({"layer": "refconv.nn.he_normal"}),
     "an abstract class": network({"layer": "refconv.nn.Layer"}),
     "a function of the standard library": network(dense(3, initializer={"function": "shutil.rmtree"})),
     "a private function": network(dense(3, initializer={"function": "refconv._files.write_atomically"})),
-    "a class in place of a function": network(dense(3, initializer={"function": "refconv.nn.Dense"})),
-    "an argument that does not fit": network(dense("three")),
+    "a class instead of a function": network(dense(3, initializer={"function": "refconv.nn.Dense"})),
+    "an invalid argument": network(dense("three")),
     "an argument too many": network(dense(3, 4, 5)),
-    "a reference to no layer": network({"layer": "refconv.nn.Sequential", "arguments": [{"shared": 0}]}),
-    "a reference to an array that is not there": network(dense({"array": "arrays/0", "dtype": "int64"})),
-    "a layer in a layer without end": nested(20_000),
-    "settings of no layer": network(dense(3), {"conv1": {"stride": 2}}),
+    "a reference to a missing layer": network({"layer": "refconv.nn.Sequential", "arguments": [{"shared": 0}]}),
+    "a reference to a missing array": network(dense({"array": "arrays/0", "dtype": "int64"})),
+    "very deeply nested layers": nested(20_000),
+    "settings of a missing layer": network(dense(3), {"conv1": {"stride": 2}}),
     "no weights": network(dense(3)),
 }
 
 
-@pytest.mark.parametrize("case", NO_SAFETENSORS)
-def test_a_damaged_file_is_refused_by_its_name(tmp_path, case):
+@pytest.mark.parametrize("case", DAMAGED)
+def test_the_error_about_a_damaged_file_names_it(tmp_path, case):
     path = tmp_path / "damaged.safetensors"
-    path.write_bytes(NO_SAFETENSORS[case])
+    path.write_bytes(DAMAGED[case])
     with pytest.raises(refconv.ArgumentError, match=r"damaged\.safetensors is not a safetensors file, or is damaged: "):
         refconv.load(path)
 
 
-@pytest.mark.parametrize("case", FAULTY)
-def test_a_file_with_a_faulty_description_is_refused_by_its_name(tmp_path, case):
+@pytest.mark.parametrize("case", INVALID)
+def test_the_error_about_an_invalid_description_names_the_file(tmp_path, case):
     path = tmp_path / "damaged.safetensors"
-    path.write_bytes(FAULTY[case])
+    path.write_bytes(INVALID[case])
     with pytest.raises(refconv.ArgumentError, match=r"damaged\.safetensors "):
         refconv.load(path)
 
@@ -122,7 +122,7 @@ def test_every_truncated_file_is_refused(tmp_path):
             refconv.load(tmp_path / "cut.safetensors")
 
 
-def test_what_is_not_a_model_is_named_and_refused(tmp_path):
+def test_the_error_about_a_file_that_is_not_a_model_names_it(tmp_path):
     path = tmp_path / "m.safetensors"
     with pytest.raises(FileNotFoundError, match=r"there is no file .*m\.safetensors"):
         refconv.load(path)
@@ -143,7 +143,7 @@ def test_what_is_not_a_model_is_named_and_refused(tmp_path):
     ("dtype", "bits"),
     [("F4", 4), ("F6_E2M3", 6), ("F6_E3M2", 6), ("F8_E8M0", 8), *((f"F8_{kind}", 8) for kind in ("E4M3", "E5M2", "E4M3FNUZ"))],
 )
-def test_types_that_numpy_lacks_are_refused_with_file_tensor_and_type(tmp_path, dtype, bits):
+def test_the_error_about_dtypes_that_numpy_lacks_names_file_tensor_and_dtype(tmp_path, dtype, bits):
     path = tmp_path / "quantised.safetensors"
     path.write_bytes(with_tensor(dtype, 8, bytes(bits)))
     message = (
@@ -179,7 +179,7 @@ def test_bfloat16_and_float16_weights_are_loaded_as_float32(tmp_path):
 
 @pytest.mark.parametrize("shape", ["32", 32, [32, 32], [0, 32, 1], [32, 32, None], [10**9, 10**9, 1], [[1]]])
 @pytest.mark.parametrize("format", [1, 2])
-def test_a_recorded_input_shape_that_does_not_fit_is_refused_by_the_files_name(tmp_path, shape, format):
+def test_the_error_about_an_invalid_recorded_input_shape_names_the_file(tmp_path, shape, format):
     model = models.lenet()
     model.build((32, 32, 1), rng=4)
     model.save(tmp_path / "m")

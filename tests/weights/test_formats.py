@@ -1,4 +1,4 @@
-"""Files of every format that refconv has written are read; those of newer formats are refused by name."""
+"""Tests that files of all formats of refconv can be read, and that newer ones are refused."""
 
 import json
 from pathlib import Path
@@ -12,22 +12,25 @@ from refconv.nn.parameter import MANY
 from refconv.weights.tensors import FORMAT
 from safetensors_files import as_safetensors
 
-FILES = Path(__file__).parent / "files"  # README.md there says what wrote them
+FILES = Path(__file__).parent / "files"  # README.md in this folder describes their origin
 
 
 def counted(model):
-    """The values that the parameters of the files have: eighths, which every type holds exactly."""
+    """Return the parameter values that the files contain.
+
+    They are multiples of 1/8, which every dtype represents exactly.
+    """
     return {name: (np.arange(p.value.size).reshape(p.value.shape) % 7 + 1) / 8 for name, p in model.named_parameters().items()}
 
 
 def assert_counted(model, dtype):
     for name, expected in counted(model).items():
-        found = model.named_parameters()[name].value
-        assert (found.dtype, found.tolist()) == (dtype, expected.tolist())
+        value = model.named_parameters()[name].value
+        assert (value.dtype, value.tolist()) == (dtype, expected.tolist())
 
 
 def runner():
-    """The network of the checkpoints."""
+    """Return the network of the checkpoints."""
     return nn.Sequential(
         conv=nn.Conv2D(3, (5, 4), stride=5),
         norm=nn.BatchNorm(),
@@ -45,7 +48,7 @@ def test_a_model_of_format_1_is_loaded():
     assert_counted(model, np.float32)
 
 
-def test_a_model_of_format_1_without_an_input_shape_is_loaded_for_that_of_the_paper_or_the_given_one():
+def test_a_model_of_format_1_without_an_input_shape_has_the_shape_of_the_paper_or_a_given_one():
     model = refconv.load(FILES / "model-format1-without-shape.safetensors")
     assert (model.input_shape, model.notes) == ((32, 32, 1), {})
     assert_counted(model, np.float64)
@@ -82,7 +85,9 @@ def test_the_network_of_a_checkpoint_of_every_format_is_read(number, sum_of_w):
     model = runner()
     model.build((32, 32, 1), rng=0)
     model.load_weights(FILES / f"checkpoint-format{number}.safetensors")
-    assert (model.layers["norm"].parameters["updates"].value == MANY) == (number == 1)  # format 1 does not count them
+    assert (model.layers["norm"].parameters["updates"].value == MANY) == (
+        number == 1
+    )  # format 1 does not contain the counters
     for name, parameter in model.named_parameters().items():
         np.testing.assert_array_equal(parameter.value, tensors.get(f"model/{name}", MANY))
     assert parameter.value.any()
@@ -92,7 +97,7 @@ def test_the_network_of_a_checkpoint_of_every_format_is_read(number, sum_of_w):
 @pytest.mark.parametrize("kind", ["refconv", "refconv-checkpoint", "refconv-weights"])
 def test_a_newer_format_is_refused_by_name(tmp_path, kind):
     path = tmp_path / "new.safetensors"
-    path.write_bytes(as_safetensors({"__metadata__": {kind: json.dumps({"format": FORMAT + 1, "unheard": "of"})}}))
+    path.write_bytes(as_safetensors({"__metadata__": {kind: json.dumps({"format": FORMAT + 1, "unknown": "entry"})}}))
     message = r"new\.safetensors was written by a newer version of refconv: format 3, this version reads up to 2$"
     model = nn.Dense(3)
     model.build((2,))
@@ -105,7 +110,7 @@ def test_a_newer_format_is_refused_by_name(tmp_path, kind):
             refconv.load(path)
 
 
-def test_each_kind_of_file_has_the_number_of_the_present_format(tmp_path):
+def test_each_kind_of_file_contains_the_number_of_the_current_format(tmp_path):
     model = nn.Dense(3)
     model.build((2,))
     model.save(tmp_path / "m")
@@ -115,7 +120,7 @@ def test_each_kind_of_file_has_the_number_of_the_present_format(tmp_path):
         assert weights.read_tensors(tmp_path / name, kind)[1]["format"] == FORMAT
 
 
-def test_a_run_of_format_1_cannot_be_resumed_and_the_error_says_why(tmp_path):
+def test_resuming_a_run_of_format_1_raises_an_error_with_the_alternative(tmp_path):
     (tmp_path / "last.safetensors").write_bytes((FILES / "checkpoint-format1.safetensors").read_bytes())
     model = runner()
     model.build((32, 32, 1), rng=0)

@@ -1,4 +1,4 @@
-"""Models on disk: what is loaded is what was saved, for the library's architectures and for networks of the user's own."""
+"""Tests that loaded models equal saved ones, for models of refconv and users' networks."""
 
 import json
 
@@ -24,31 +24,31 @@ def saved_and_loaded(model, folder, **options):
     return refconv.load(folder / "m.safetensors", **options)
 
 
-def assert_same_inference(model, again, shape, dtype=np.float32):
+def assert_same_inference(model, loaded, shape, dtype=np.float32):
     x = np.random.default_rng(0).standard_normal((2, *shape)).astype(dtype)
-    assert again(x).tobytes() == model(x).tobytes()
+    assert loaded(x).tobytes() == model(x).tobytes()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("style", ["modern", "paper"])
-def test_a_model_comes_back_bit_for_bit(tmp_path, style, dtype):
+def test_a_loaded_model_computes_the_same_bits(tmp_path, style, dtype):
     model = built(models.lenet(style, classes=7), (32, 32, 1), dtype)
     path = tmp_path / "deeper" / "model.safetensors"
     model.save(path, notes={"data": "none", "errors": np.array([3, 5])})
-    again = refconv.load(path)
-    assert (again.input_shape, again.notes) == ((32, 32, 1), {"data": "none", "errors": [3, 5]})
-    assert repr(again) == repr(model)
-    assert_same_inference(model, again, (32, 32, 1), dtype)
-    assert_consecutive(again)
+    loaded = refconv.load(path)
+    assert (loaded.input_shape, loaded.notes) == ((32, 32, 1), {"data": "none", "errors": [3, 5]})
+    assert repr(loaded) == repr(model)
+    assert_same_inference(model, loaded, (32, 32, 1), dtype)
+    assert_consecutive(loaded)
 
 
-def test_notes_are_saved_again_with_the_model_that_was_loaded(tmp_path):
+def test_notes_of_a_loaded_model_are_saved_again(tmp_path):
     model = built(nn.Sequential(nn.Dense(3)), (2,))
     assert dict(model.notes) == {}
     model.save(tmp_path / "m", notes={"epoch": 7})
-    again = refconv.load(tmp_path / "m")
-    assert saved_and_loaded(again, tmp_path).notes == {"epoch": 7}
-    again.save(tmp_path / "m", notes={})
+    loaded = refconv.load(tmp_path / "m")
+    assert saved_and_loaded(loaded, tmp_path).notes == {"epoch": 7}
+    loaded.save(tmp_path / "m", notes={})
     assert refconv.load(tmp_path / "m").notes == {}
 
 
@@ -62,7 +62,7 @@ def test_other_programs_can_read_the_tensors(tmp_path):
         np.testing.assert_array_equal(tensors[name], parameter.value)
 
 
-def test_an_existing_file_stays_if_saving_fails(tmp_path):
+def test_an_existing_file_is_kept_if_saving_fails(tmp_path):
     model = built(nn.Sequential(nn.Dense(3)), (2,))
     model.save(tmp_path / "m")
     before = (tmp_path / "m").read_bytes()
@@ -79,7 +79,7 @@ def test_a_network_that_is_not_built_cannot_be_saved(tmp_path, model):
     assert not list(tmp_path.iterdir())
 
 
-# ------------------------------------------------------------------------- the library's architectures
+# ------------------------------------------------------------------------- architectures of refconv
 
 SIZES = {
     "lenet": ("lenet", {}, (28, 28, 1)),
@@ -94,7 +94,7 @@ SIZES = {
 }
 
 
-# One of each family; the others are tested in the slow lane.
+# One network of each family. The others are tested in the slow lane.
 FAMILIES = {
     "lenet",
     "alexnet",
@@ -112,46 +112,46 @@ def with_slow_ones_marked(names):
     return [name if name in FAMILIES else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-@needs_kernels  # on the loops these forward passes would take minutes
+@needs_kernels  # on the loops, these forward passes would take minutes
 @pytest.mark.parametrize("case", SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_network_for_another_input_shape_comes_back(tmp_path, case, dtype):
+def test_a_network_for_another_input_shape_is_saved_and_loaded(tmp_path, case, dtype):
     name, arguments, shape = SIZES[case]
     model = built(models.create(name, **arguments), shape, dtype)
-    again = saved_and_loaded(model, tmp_path)
-    assert again.input_shape == shape
-    assert_same_inference(model, again, shape, dtype)
+    loaded = saved_and_loaded(model, tmp_path)
+    assert loaded.input_shape == shape
+    assert_same_inference(model, loaded, shape, dtype)
 
 
 @needs_kernels
 @pytest.mark.parametrize("name", with_slow_ones_marked(models.names()))
-def test_every_small_architecture_comes_back(tmp_path, name):
+def test_every_small_architecture_is_saved_and_loaded(tmp_path, name):
     shape = models.input_shape(f"{name}-small")
     model = built(models.create(f"{name}-small"), shape)
     for k, parameter in enumerate(model.named_parameters().values()):
         parameter.frozen = k % 3 == 0
-    again = saved_and_loaded(model, tmp_path)
-    assert_same_inference(model, again, shape)
-    frozen = [[name for name, p in network.named_parameters().items() if p.frozen] for network in (model, again)]
+    loaded = saved_and_loaded(model, tmp_path)
+    assert_same_inference(model, loaded, shape)
+    frozen = [[name for name, p in network.named_parameters().items() if p.frozen] for network in (model, loaded)]
     assert frozen[0] == frozen[1]
 
 
 @pytest.mark.parametrize("name", with_slow_ones_marked(models.names()))
-def test_every_architecture_is_data_and_comes_back_from_them(name):
+def test_every_architecture_is_described_by_data_and_restored_from_them(name):
     model, shape = models.create(name), models.input_shape(name)
     description, arrays = describe(model)
     assert not arrays
-    again = Architecture(json.loads(json.dumps(description)), {}, Known()).model
-    assert repr(again) == repr(model)
-    assert again.count_parameters(shape) == model.count_parameters(shape)
-    assert describe(again) == (description, {})
+    loaded = Architecture(json.loads(json.dumps(description)), {}, Known()).model
+    assert repr(loaded) == repr(model)
+    assert loaded.count_parameters(shape) == model.count_parameters(shape)
+    assert describe(loaded) == (description, {})
 
 
-# ------------------------------------------------------------------------- networks of the user's own
+# ------------------------------------------------------------------------- users' networks
 
 
 class Scale(nn.Layer):
-    """One factor per channel, to a power that the constructor computes from a fraction."""
+    """Layer that multiplies each channel by a power of its factor."""
 
     def __init__(self, power=1, *, first=nn.ones):
         self.power, self.first = float(power), first
@@ -168,7 +168,7 @@ class Scale(nn.Layer):
 
 
 class Net(nn.Sequential):
-    """A network whose constructor has other arguments than that of its base class."""
+    """Network whose constructor has other arguments than its base class."""
 
     def __init__(self, units, *, activation=nn.ReLU):
         super().__init__(dense=nn.Dense(units), activation=activation(), scores=nn.Dense(3))
@@ -178,7 +178,7 @@ def halves(rng, shape):
     return np.full(shape, 0.5)
 
 
-def test_a_sequence_of_any_layers_comes_back(tmp_path):
+def test_a_sequence_of_any_layers_is_saved_and_loaded(tmp_path):
     model = nn.Sequential(
         nn.Pad2D(((1, 0), (2, 1)), mode="reflect"),
         conv=nn.Conv2D(6, (3, 2), stride=(2, 1), groups=2, initializer=nn.glorot_uniform),
@@ -190,50 +190,50 @@ def test_a_sequence_of_any_layers_comes_back(tmp_path):
         up=nn.ConvTranspose2D(2, (2, 3), stride=2, output_padding=(1, 0)),
     )
     built(model, (9, 8, 4))
-    again = saved_and_loaded(model, tmp_path)
-    assert repr(again) == repr(model)
-    assert_same_inference(model, again, (9, 8, 4))
+    loaded = saved_and_loaded(model, tmp_path)
+    assert repr(loaded) == repr(model)
+    assert_same_inference(model, loaded, (9, 8, 4))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_layers_and_networks_of_the_users_own_come_back_without_work(tmp_path, dtype):
+def test_users_layers_and_networks_are_saved_and_loaded_without_extra_code(tmp_path, dtype):
     model = built(nn.Sequential(scale=Scale(2, first=halves), net=Net(5, activation=nn.Tanh)), (4,), dtype)
     model.named_parameters()["scale.s"].value[...] = [2, 3, 5, 7]
-    again = saved_and_loaded(model, tmp_path, layers=[halves])
-    assert isinstance(again.layers["net"], Net)
-    assert isinstance(again.layers["net"].layers["activation"], nn.Tanh)
-    assert again.layers["scale"].first is halves
-    assert_same_inference(model, again, (4,), dtype)
+    loaded = saved_and_loaded(model, tmp_path, layers=[halves])
+    assert isinstance(loaded.layers["net"], Net)
+    assert isinstance(loaded.layers["net"].layers["activation"], nn.Tanh)
+    assert loaded.layers["scale"].first is halves
+    assert_same_inference(model, loaded, (4,), dtype)
 
 
-def test_a_class_that_the_program_has_not_defined_is_refused_and_can_be_passed(tmp_path):
-    class Forgotten(Scale):
+def test_a_class_that_the_program_does_not_define_must_be_passed(tmp_path):
+    class Undefined(Scale):
         pass
 
-    model = built(nn.Sequential(Forgotten(3)), (4,))
+    model = built(nn.Sequential(Undefined(3)), (4,))
     model.save(tmp_path / "m")
-    Forgotten.__module__ = "another_program"  # so that the name in the file finds no class
-    with pytest.raises(ValueError, match=r"layer class .*Forgotten is not defined in this program; .*=\[Forgotten\]"):
+    Undefined.__module__ = "another_program"  # the name in the file then refers to no class
+    with pytest.raises(ValueError, match=r"layer class .*Undefined is not defined in this program; .*=\[Undefined\]"):
         refconv.load(tmp_path / "m")
-    again = refconv.load(tmp_path / "m", layers=[Forgotten])
-    assert type(again.layers["0"]) is Forgotten
-    assert_same_inference(model, again, (4,))
+    loaded = refconv.load(tmp_path / "m", layers=[Undefined])
+    assert type(loaded.layers["0"]) is Undefined
+    assert_same_inference(model, loaded, (4,))
 
 
-def test_a_function_of_another_module_is_refused_and_can_be_passed(tmp_path):
+def test_a_function_of_another_module_must_be_passed(tmp_path):
     built(nn.Sequential(Scale(first=halves)), (4,)).save(tmp_path / "m")
     with pytest.raises(ValueError, match=r"function .*halves is not in refconv or in the main program; .*=\[halves\]"):
         refconv.load(tmp_path / "m")
 
 
 @pytest.mark.parametrize("layers", [[3], ["Scale"], [Scale()], [int]])
-def test_what_is_no_class_or_function_cannot_be_passed(tmp_path, layers):
+def test_layers_that_are_not_classes_or_functions_are_refused(tmp_path, layers):
     built(nn.Sequential(Scale()), (4,)).save(tmp_path / "m")
     with pytest.raises(TypeError, match="layers must contain layer classes or functions, got"):
         refconv.load(tmp_path / "m", layers=layers)
 
 
-def test_a_class_that_is_defined_again_is_used_as_it_is_now(tmp_path):
+def test_the_latest_definition_of_a_class_is_used(tmp_path):
     def define(factor):
         class Redefined(Scale):
             def forward(self, x, train=True):
@@ -243,38 +243,38 @@ def test_a_class_that_is_defined_again_is_used_as_it_is_now(tmp_path):
 
     classes = [define(3)]
     built(nn.Sequential(classes[0]()), (4,)).save(tmp_path / "m")
-    classes.append(define(5))  # as a notebook cell does that is run again
+    classes.append(define(5))  # like a notebook cell that is run again
     assert refconv.load(tmp_path / "m")(np.ones((1, 4), np.float32)).tolist() == [[5, 5, 5, 5]]
 
 
-def test_shared_layers_stay_shared(tmp_path):
+def test_shared_layers_are_shared_in_the_loaded_model(tmp_path):
     shared, block = nn.Dense(4), nn.Sequential(Scale())
     model = nn.Sequential(shared, block, both=nn.Sum(shared, nn.Sequential(inner=block)), heads=nn.Sequential([shared, block]))
     built(model, (4,))
-    again = saved_and_loaded(model, tmp_path)
-    assert list(again.named_parameters()) == ["0.w", "0.b", "1.0.s"]
-    layers = again.layers
+    loaded = saved_and_loaded(model, tmp_path)
+    assert list(loaded.named_parameters()) == ["0.w", "0.b", "1.0.s"]
+    layers = loaded.layers
     assert layers["0"] is layers["both"].layers["0"] is layers["heads"].layers["0"]
     assert layers["1"] is layers["both"].layers["1"].layers["inner"] is layers["heads"].layers["1"]
-    assert_same_inference(model, again, (4,))
+    assert_same_inference(model, loaded, (4,))
 
 
-def test_frozen_layers_stay_frozen(tmp_path):
+def test_frozen_layers_are_frozen_in_the_loaded_model(tmp_path):
     model = nn.Sequential(features=nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dropout(0.5)), scores=nn.Dense(3))
     built(model, (2,))
     model.layers["features"].freeze()
-    again = saved_and_loaded(model, tmp_path)
-    assert [layer.frozen for layer in all_layers(again)] == [False, True, True, True, True, False]
-    assert [name for name, p in again.named_parameters().items() if p.trainable] == ["scores.w", "scores.b"]
+    loaded = saved_and_loaded(model, tmp_path)
+    assert [layer.frozen for layer in all_layers(loaded)] == [False, True, True, True, True, False]
+    assert [name for name, p in loaded.named_parameters().items() if p.trainable] == ["scores.w", "scores.b"]
     x = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
-    np.testing.assert_array_equal(again.forward(x)[0], model(x))
-    again.unfreeze()
-    assert not [layer for layer in all_layers(saved_and_loaded(again, tmp_path)) if layer.frozen]
+    np.testing.assert_array_equal(loaded.forward(x)[0], model(x))
+    loaded.unfreeze()
+    assert not [layer for layer in all_layers(saved_and_loaded(loaded, tmp_path)) if layer.frozen]
     _, description = weights.read_tensors(tmp_path / "m.safetensors", "refconv")
     assert description["architecture"]["settings"] == {}
 
 
-def test_random_numbers_start_from_a_seed(tmp_path):
+def test_generators_of_a_loaded_model_are_seeded(tmp_path):
     model = built(nn.Sequential(nn.Dropout(0.5), nn.Dropout(0.5, seed=3)), (6,))
     model.save(tmp_path / "m")
     x = np.ones((5, 6), np.float32)
@@ -282,7 +282,7 @@ def test_random_numbers_start_from_a_seed(tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_network_of_built_layers_is_saved_with_the_input_shape_of_the_first(tmp_path):
+def test_a_network_of_built_layers_is_saved_with_the_input_shape_of_its_first_layer(tmp_path):
     model = built(models.lenet(width=0.2), (28, 32, 1))
     features, scores = model.cut("relu4").freeze(), built(nn.Dense(3), (17,))
     for network in (
@@ -291,9 +291,9 @@ def test_a_network_of_built_layers_is_saved_with_the_input_shape_of_the_first(tm
         model[:3],
         nn.Sum(model[:2], nn.Sequential([model[:2]])),
     ):
-        again = saved_and_loaded(network, tmp_path)
-        assert again.input_shape == (28, 32, 1)
-        assert_same_inference(network, again, (28, 32, 1))
+        loaded = saved_and_loaded(network, tmp_path)
+        assert loaded.input_shape == (28, 32, 1)
+        assert_same_inference(network, loaded, (28, 32, 1))
 
 
 def test_the_input_shape_can_be_given(tmp_path):
@@ -308,20 +308,20 @@ def test_the_input_shape_can_be_given(tmp_path):
         part.save(tmp_path / "m", input_shape=(5,))
     assert not list(tmp_path.iterdir())
     part.save(tmp_path / "m", input_shape=(4,))
-    again = refconv.load(tmp_path / "m")
-    assert again.input_shape == (4,)
-    assert_same_inference(part, again, (4,))
+    loaded = refconv.load(tmp_path / "m")
+    assert loaded.input_shape == (4,)
+    assert_same_inference(part, loaded, (4,))
 
 
 def test_a_fully_convolutional_network_can_be_loaded_for_another_size(tmp_path):
     built(nn.Sequential(nn.Conv2D(3, (2, 3))), (7, 8, 2)).save(tmp_path / "m")
-    again = refconv.load(tmp_path / "m", input_shape=(9, 6, 2))
-    assert again.input_shape == (9, 6, 2)
-    with pytest.raises(ValueError, match=r"do not fit inputs of shape \(9, 6, 5\)"):
+    loaded = refconv.load(tmp_path / "m", input_shape=(9, 6, 2))
+    assert loaded.input_shape == (9, 6, 2)
+    with pytest.raises(ValueError, match=r"must fit inputs of shape \(9, 6, 5\)"):
         refconv.load(tmp_path / "m", input_shape=(9, 6, 5))
 
 
-def test_parameters_of_two_types_are_refused(tmp_path):
+def test_parameters_of_two_dtypes_are_refused(tmp_path):
     model = built(models.lenet(), (32, 32, 1))
     w = model.layers["conv2"].parameters["w"]
     w.replace_array(w.value.astype(np.float64))
@@ -330,7 +330,7 @@ def test_parameters_of_two_types_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_layer_that_makes_parameters_and_state_itself_comes_back(tmp_path):
+def test_a_layer_that_makes_its_own_parameters_and_state_is_saved_and_loaded(tmp_path):
     class Tied(nn.Identity):
         def make(self, shape, rng, dtype):
             self.w, self.steps = np.ones(shape, dtype), 0
@@ -338,12 +338,12 @@ def test_a_layer_that_makes_parameters_and_state_itself_comes_back(tmp_path):
 
     model = built(Tied(), (3,))
     model.w[...], model.steps = [2, 3, 5], 7
-    again = saved_and_loaded(model, tmp_path)
-    assert again.parameters["a"].value is again.parameters["b"].value is again.w
-    assert (again.w.tolist(), again.steps) == ([2, 3, 5], 7)
+    loaded = saved_and_loaded(model, tmp_path)
+    assert loaded.parameters["a"].value is loaded.parameters["b"].value is loaded.w
+    assert (loaded.w.tolist(), loaded.steps) == ([2, 3, 5], 7)
 
 
-def test_the_file_holds_the_architecture_as_data(tmp_path):
+def test_the_file_contains_the_architecture_as_data(tmp_path):
     built(nn.Sequential(nn.Flatten(), scores=nn.Dense(3, bias=False)), (2, 5)).save(tmp_path / "m", notes={"seed": 1})
     tensors, description = weights.read_tensors(tmp_path / "m", "refconv")
     assert list(tensors) == ["scores.w"]

@@ -1,4 +1,4 @@
-"""Tensors on disk: every type of safetensors is read as its literal numbers."""
+"""Tests of tensors on disk: each dtype of safetensors is read with the correct values."""
 
 import json
 
@@ -24,7 +24,7 @@ safetensors = pytest.importorskip("safetensors.numpy")
         ("C64", "0000c03f000000c0", [1.5 - 2j], np.complex64),
     ],
 )
-def test_each_type_is_read_with_its_literal_numbers(tmp_path, dtype, data, expected, numpy_dtype):
+def test_each_dtype_is_read_with_the_correct_values(tmp_path, dtype, data, expected, numpy_dtype):
     (tmp_path / "t").write_bytes(with_tensor(dtype, len(expected), bytes.fromhex(data)))
     tensors, _ = weights.read_tensors(tmp_path / "t", "refconv")
     assert tensors["conv1.b"].dtype == numpy_dtype
@@ -32,34 +32,34 @@ def test_each_type_is_read_with_its_literal_numbers(tmp_path, dtype, data, expec
     assert tensors["conv1.b"].flags.writeable
 
 
-def test_types_agree_with_those_of_safetensors(tmp_path):
+def test_dtypes_agree_with_the_safetensors_library(tmp_path):
     names = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "c8"]
     given = {name: np.arange(6).reshape(2, 3).astype(name) for name in names} | {
         "none": np.zeros((0, 3)),
         "one": np.array(7.5),
     }
     weights.write_tensors(tmp_path / "t", given, "refconv", {})
-    for found in (weights.read_tensors(tmp_path / "t", "refconv")[0], safetensors.load_file(tmp_path / "t")):
-        assert_same(found, given)
+    for tensors in (weights.read_tensors(tmp_path / "t", "refconv")[0], safetensors.load_file(tmp_path / "t")):
+        assert_same(tensors, given)
     (tmp_path / "t").write_bytes(safetensors.save(given, {"refconv": "{}"}))
     assert_same(weights.read_tensors(tmp_path / "t", "refconv")[0], given)
 
 
-def assert_same(found, given):
-    assert found.keys() == given.keys()
+def assert_same(actual, given):
+    assert actual.keys() == given.keys()
     for name, array in given.items():
-        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
-        np.testing.assert_array_equal(found[name], array)
+        assert (actual[name].dtype, actual[name].shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(actual[name], array)
 
 
-def test_every_array_begins_at_a_multiple_of_its_element(tmp_path):
+def test_every_array_begins_at_a_multiple_of_its_element_size(tmp_path):
     given = {
         "a": np.zeros(3, np.int8),
         "b": np.zeros(5, np.float64),
         "c": np.zeros((3, 1), np.float32),
         "d": np.zeros(1, "i2"),
     }
-    for length in range(8):  # of the name, which moves the end of the header
+    for length in range(8):  # the length of a name changes the end of the header
         weights.write_tensors(tmp_path / "t", {**given, "x" * (length + 1): np.zeros(7, bool)}, "refconv", {})
         content = (tmp_path / "t").read_bytes()
         start = 8 + int.from_bytes(content[:8], "little")
@@ -68,15 +68,15 @@ def test_every_array_begins_at_a_multiple_of_its_element(tmp_path):
             assert (start + header[name]["data_offsets"][0]) % array.itemsize == 0
 
 
-def test_arrays_of_another_byte_order_or_layout_are_written_as_their_numbers(tmp_path):
-    given = {"big": np.arange(6, dtype=">f4").reshape(2, 3), "turned": np.arange(6.0).reshape(2, 3).T}
+def test_arrays_of_another_byte_order_or_layout_are_written_with_their_values(tmp_path):
+    given = {"big": np.arange(6, dtype=">f4").reshape(2, 3), "transposed": np.arange(6.0).reshape(2, 3).T}
     weights.write_tensors(tmp_path / "t", given, "refconv", {})
-    found, _ = weights.read_tensors(tmp_path / "t", "refconv")
+    tensors, _ = weights.read_tensors(tmp_path / "t", "refconv")
     for name, array in given.items():
-        np.testing.assert_array_equal(found[name], array)
+        np.testing.assert_array_equal(tensors[name], array)
 
 
-def test_a_type_that_the_format_lacks_is_refused(tmp_path):
+def test_a_dtype_that_the_format_lacks_is_refused(tmp_path):
     with pytest.raises(TypeError, match=r"tensors must be of bool, .*, got complex128 for z"):
         weights.write_tensors(tmp_path / "t", {"z": np.zeros(2, complex)}, "refconv", {})
     assert not list(tmp_path.iterdir())

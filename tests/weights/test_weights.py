@@ -1,4 +1,4 @@
-"""Weights by their dotted names: from any network into any that has the same parameters."""
+"""Tests of loading weights by dotted names into any network with the same parameters."""
 
 import numpy as np
 import pytest
@@ -18,14 +18,14 @@ def values(model):
     return {name: p.value.copy() for name, p in model.named_parameters().items()}
 
 
-def assert_same(found, expected):
-    assert found.keys() == expected.keys()
+def assert_same(actual, expected):
+    assert actual.keys() == expected.keys()
     for name, a in expected.items():
-        np.testing.assert_array_equal(found[name], a)
+        np.testing.assert_array_equal(actual[name], a)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_weights_come_back_into_the_same_arrays(tmp_path, dtype):
+def test_weights_are_loaded_into_the_existing_arrays(tmp_path, dtype):
     model, other = network(rng=1, dtype=dtype), network(rng=2, dtype=dtype)
     model.named_parameters()["norm.mean"].value[...] = [2, 3, 5, 7]
     model.save_weights(tmp_path / "w.safetensors")
@@ -35,7 +35,7 @@ def test_weights_come_back_into_the_same_arrays(tmp_path, dtype):
     assert all(p.value is arrays[name] for name, p in other.named_parameters().items())
 
 
-def test_networks_that_cannot_be_saved_have_weights_that_can(tmp_path):
+def test_weights_of_networks_that_cannot_be_saved_as_models_can_be_saved(tmp_path):
     def lambdas(rng):
         model = nn.Sequential(nn.Dense(3, initializer=lambda rng, shape: rng.normal(size=shape)))
         model.build((2,), rng=rng)
@@ -77,7 +77,7 @@ DIFFERENCES = {
 
 
 @pytest.mark.parametrize("case", DIFFERENCES)
-def test_what_does_not_fit_is_listed_and_nothing_changes(tmp_path, case):
+def test_the_error_about_other_parameters_lists_them_and_nothing_changes(tmp_path, case):
     make, message = DIFFERENCES[case]
     network().save_weights(tmp_path / "w.safetensors")
     model = make()
@@ -103,7 +103,7 @@ def test_only_common_parameters_are_loaded_unless_strict(tmp_path):
     assert part.load_weights(tmp_path / "w", strict=False) == []
 
 
-def test_common_parameters_must_fit_though_not_strict(tmp_path):
+def test_common_parameters_must_match_even_if_not_strict(tmp_path):
     network(units=3).save_weights(tmp_path / "w")
     other = network(units=5, rng=2)
     before = values(other)
@@ -124,14 +124,14 @@ def test_a_network_without_parameters_needs_no_weights(tmp_path, strict):
     assert model.load_weights(tmp_path / "w") == []
 
 
-def test_a_network_that_is_not_built_has_no_weights(tmp_path):
+def test_an_unbuilt_network_can_neither_save_nor_load_weights(tmp_path):
     network().save_weights(tmp_path / "w")
     for use in (models.lenet().save_weights, models.lenet().load_weights):
         with pytest.raises(RuntimeError, match="has no parameters yet"):
             use(tmp_path / "w")
 
 
-def test_a_file_that_is_missing_or_damaged_is_refused_by_its_name(tmp_path):
+def test_the_error_about_a_missing_or_damaged_file_names_it(tmp_path):
     model = network()
     with pytest.raises(FileNotFoundError, match=r"there is no file .*w\.safetensors"):
         model.load_weights(tmp_path / "w.safetensors")

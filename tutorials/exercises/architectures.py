@@ -59,14 +59,14 @@ def check_3(weights):
 
 
 @checked_function("of a, b and w that returns an array")
-def check_4(behind_concat):
+def check_4(conv_of_concat):
     """Check a 1 × 1 convolution of a concatenation that does not concatenate."""
     rng = np.random.default_rng(0)
     for of_a, of_b in ((2, 2), (3, 1), (1, 4)):
         a, b = rng.normal(size=(2, 3, 5, of_a)), rng.normal(size=(2, 3, 5, of_b))
         w = rng.normal(size=(1, 1, of_a + of_b, 6))
         expected = refconv.conv2d(np.concatenate([a, b], axis=-1), w)
-        result = np.asarray(behind_concat(a, b, w))
+        result = np.asarray(conv_of_concat(a, b, w))
         assert result.shape == expected.shape, f"the output must have shape {expected.shape}, got {result.shape}"
         assert np.allclose(result, expected), f"the numbers are wrong for {of_a} channels of a and {of_b} of b"
 

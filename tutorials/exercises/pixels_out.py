@@ -45,10 +45,10 @@ def check_3(adding_u):
     deeper = adding_u(2, 3, 5).output_shape((8, 12, 1))
     assert deeper == (8, 12, 2), f"the U of 2, 3 and 5 filters must give (8, 12, 2) for (8, 12, 1), got {deeper}"
     layer.build((8, 12, 3), rng=0, dtype=np.float64)
-    assert _sees_from_afar(layer), "an input pixel must affect outputs 6 pixels away, which takes pooling and upsampling"
+    assert _affects_far_outputs(layer), "an input pixel must affect outputs 6 pixels away, which takes pooling and upsampling"
 
 
-def _sees_from_afar(layer):
+def _affects_far_outputs(layer):
     x = np.zeros((1, 8, 12, 3))
     other = x.copy()
     other[0, 4, 2] = 100.0

@@ -28,7 +28,7 @@
 /* Smallest output that is streamed. Together with its inputs it exceeds a last-level cache of 32 MB. */
 #define LEAST_STREAMED_BYTES ((size_t)1 << 24)
 
-static inline int past_caches(size_t bytes)
+static inline int exceeds_caches(size_t bytes)
 {
 #ifdef STREAM_LINE
     return bytes >= LEAST_STREAMED_BYTES;

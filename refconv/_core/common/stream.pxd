@@ -1,7 +1,7 @@
-"""Cython's view of stream.h."""
+"""Cython declarations of stream.h."""
 
 cdef extern from "common/stream.h" nogil:
-    bint past_caches(size_t size)
+    bint exceeds_caches(size_t size)
     void stream(void *to, const void *start, size_t bytes)
     void stream_end()
 

@@ -1,4 +1,4 @@
-"""Cython's view of sums.h: how long sums are cut into blocks and groups."""
+"""Cython declarations of sums.h: how long sums are divided into blocks and groups."""
 import numpy as np
 
 cdef extern from "common/sums.h" nogil:

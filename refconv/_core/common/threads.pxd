@@ -1,4 +1,4 @@
-"""Cython's view of threads.h and regions.h."""
+"""Cython declarations of threads.h and regions.h."""
 
 cdef extern from "machine/regions.h" nogil:
     ctypedef struct Settings:

@@ -8,7 +8,7 @@ direct       any convolution, as the sum in the formula (direct.pyx)
 
 A table is read from the top, and the first algorithm whose condition holds computes the result. If it returns None, because
 numbers are non-finite or because this instruction set has no such kernel, the next algorithm whose condition holds is tried.
-The choice depends on shapes only, never on measured times, so the same call always returns the same bits.
+Times are never measured when the program runs, so the same call always returns the same bits.
 ``python -m benchmarks.choose`` measures the two algorithms on both sides of each threshold.
 """
 

@@ -1,4 +1,4 @@
-"""Cython's view of depthwise.h."""
+"""Cython declarations of depthwise.h."""
 
 cdef extern from "conv/depthwise.h" nogil:
     enum: SWEEP_PIXELS

@@ -119,8 +119,7 @@ cdef turned(w):
 cdef tuple both_axes(window, tuple input_size, tuple output_size, bint back):
     """Return all outputs as spans of rows and spans of columns.
 
-    The result is two tables with one span per row. The outputs are those of the convolution or, for ∂e/∂x (`back`), its
-    inputs.
+    The result is two tables with one span per row. The outputs are the pixels of y or, for ∂e/∂x (`back`), the pixels of x.
     """
     cdef tuple pads = window.pads(input_size)
     return tuple([

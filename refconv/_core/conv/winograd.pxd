@@ -1,4 +1,4 @@
-"""Cython's view of winograd.h.
+"""Cython declarations of winograd.h.
 
 There are five transforms for tiles with m = 2 outputs per side, and three of them also for m = 4.
 """

@@ -209,7 +209,7 @@ cdef inline void store(const Tiling *g, Place at, Py_ssize_t channel, const real
                        real *y) noexcept nogil:
     """Store one tile's outputs, and add 0 · y to poison: it becomes NaN if any y is non-finite."""
     cdef real outputs[MOST_SIDE * MOST_SIDE * MOST_WIDTH]
-    cdef real nothing = 0  # has y's type; with a literal 0, the expression would be computed in double precision
+    cdef real zero = 0  # has y's type; with a literal 0, the expression would be computed in double precision
     cdef Py_ssize_t width = g.shape.width, O = g.y.channels, channels = min(width, O - channel), i, j, o
     cdef const real *source
     cdef real *to
@@ -220,7 +220,7 @@ cdef inline void store(const Tiling *g, Place at, Py_ssize_t channel, const real
             to = y + ((at.b * g.y.height + at.i + i) * g.y.width + at.j + j) * O + channel
             for o in range(channels):
                 to[o] = source[o] + (bias[channel + o] if bias != NULL else 0)
-                poison[o] += nothing * to[o]
+                poison[o] += zero * to[o]
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple offset):

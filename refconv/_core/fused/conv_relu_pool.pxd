@@ -1,4 +1,4 @@
-"""Cython's view of conv_relu_pool.h, and sizes for both the forward and the backward pass."""
+"""Cython declarations of conv_relu_pool.h, and sizes for the forward and backward pass."""
 
 cdef extern from "fused/conv_relu_pool.h" nogil:
     enum:

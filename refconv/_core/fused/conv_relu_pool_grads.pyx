@@ -1,7 +1,7 @@
 """Derivatives of the fused convolution, ReLU and max pooling of conv_relu_pool.pyx.
 
-In each window, only the winner has a non-zero derivative; the other three outputs have none. So both derivatives are sums over
-winners, with at most a quarter of the products:
+In each window, only the winner has a non-zero derivative; the derivatives of the other three outputs are zero. So both
+derivatives are sums over winners, with at most a quarter of the products:
 
 1. ∂e/∂w of output channel o is the sum of ∂e/∂y · (the patch of x under the winner), kh × kw pixels. `winners_of_output` lists
    offset and weight of all patches of an image; `add_patches` adds them with the sums in registers.

@@ -13,7 +13,7 @@ ROOT_GROUPS = ("0::/", "1:cpu:/")  # the root groups of versions 2 and 1, as lin
 
 
 class Default(NamedTuple):
-    """A number of threads, and the reason for it."""
+    """Number of threads, and the reason for it."""
 
     threads: int
     reason: str
@@ -38,19 +38,19 @@ def default_threads(available: int, environment: Mapping[str, str] = os.environ,
     """
     if not available:
         return Default(1, "no OpenMP in this build")
-    asked, notes = environment.get("OMP_NUM_THREADS", "").strip(), []
-    counts = [_positive(part) for part in asked.split(",")] if asked else []
+    requested, notes = environment.get("OMP_NUM_THREADS", "").strip(), []
+    counts = [_positive(part) for part in requested.split(",")] if requested else []
     if counts and all(counts):
-        chosen = Default(counts[0], f"OMP_NUM_THREADS={asked}")
+        chosen = Default(counts[0], f"OMP_NUM_THREADS={requested}")
     else:
         quota = cpu_quota(root)
         limited = Default(math.ceil(quota), f"CPU quota of the control group: {quota:g}") if quota < available else None
         chosen = limited or Default(available, "available processors")
-        notes = [f"OMP_NUM_THREADS={asked} ignored: not a positive integer"] if asked else []
-    most = min(_positive(environment.get("OMP_THREAD_LIMIT", "")) or MOST_THREADS, MOST_THREADS)
-    if chosen.threads > most:
-        notes.append(f"at most {most}")
-    return Default(min(chosen.threads, most), "; ".join([chosen.reason, *notes]))
+        notes = [f"OMP_NUM_THREADS={requested} ignored: not a positive integer"] if requested else []
+    limit = min(_positive(environment.get("OMP_THREAD_LIMIT", "")) or MOST_THREADS, MOST_THREADS)
+    if chosen.threads > limit:
+        notes.append(f"at most {limit}")
+    return Default(min(chosen.threads, limit), "; ".join([chosen.reason, *notes]))
 
 
 def _positive(text: str) -> int:
@@ -104,8 +104,8 @@ def _ratio(quota: str, period: str) -> float:
 
     The result is ∞ for "max", for -1 and for files that are missing or damaged.
     """
-    used, whole = _positive(quota), _positive(period)
-    return used / whole if used and whole else math.inf
+    quota_time, period_time = _positive(quota), _positive(period)
+    return quota_time / period_time if quota_time and period_time else math.inf
 
 
 def _read(path: Path) -> str:

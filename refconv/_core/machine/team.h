@@ -97,7 +97,7 @@ static inline void pause_briefly(void)
 #endif
 }
 
-/* Spin until the word is zero (or, without `zero`, non-zero), for at most this time. Return at once if there are fewer
+/* Spin until the word is zero, or non-zero if `zero` is false, but at most for this time. Return at once if there are fewer
    processors than threads or if another process needs them. */
 static void spin_until(atomic_uint *word, int zero, long long nanoseconds)
 {

@@ -94,7 +94,7 @@ cdef inline const real *first(const real[:, ::1] matrix) noexcept nogil:
 cdef inline Py_ssize_t steps_of(const Product *m) noexcept nogil:
     """Return the steps (threads.h) of a product.
 
-    There are twice as many steps per product as in a convolution, because each number of b is loaded for few products.
+    A product takes twice the steps of a product in a convolution, because each loaded number of b is used for few products.
     """
     return 2 * m.rows * m.columns * m.depth // MULTIPLY_ADDS_PER_STEP
 
@@ -125,15 +125,15 @@ cdef object multiply(Product m, const real *a, const real *b, bias):
 
 cdef multiply_few(Product m, const real *a, const real *b, const real[::1] bias, real[:, ::1] out):
     """Compute a · b with the bias added to each row, for few rows, without packing b."""
-    cdef Py_ssize_t task, lines = (m.columns + TASK_COLUMNS - 1) // TASK_COLUMNS if m.rows else 0
+    cdef Py_ssize_t task, tasks = (m.columns + TASK_COLUMNS - 1) // TASK_COLUMNS if m.rows else 0
     cdef const real *start = NULL if bias is None else &bias[0]
-    for task in prange(lines, nogil=True, schedule="static", num_threads=threads_for(steps_of(&m))):
-        multiply_lines(&m, a, b + task * TASK_COLUMNS, start + task * TASK_COLUMNS if start != NULL else NULL,
-                       min(TASK_COLUMNS, m.columns - task * TASK_COLUMNS), &out[0, task * TASK_COLUMNS])
+    for task in prange(tasks, nogil=True, schedule="static", num_threads=threads_for(steps_of(&m))):
+        multiply_columns(&m, a, b + task * TASK_COLUMNS, start + task * TASK_COLUMNS if start != NULL else NULL,
+                         min(TASK_COLUMNS, m.columns - task * TASK_COLUMNS), &out[0, task * TASK_COLUMNS])
 
 
-cdef void multiply_lines(const Product *m, const real *a, const real *b, const real *start, Py_ssize_t width,
-                         real *out) noexcept nogil:
+cdef void multiply_columns(const Product *m, const real *a, const real *b, const real *start, Py_ssize_t width,
+                           real *out) noexcept nogil:
     """Compute some columns of all rows; their sums stay in L1 while b is read."""
     cdef real block[MOST_UNPACKED_ROWS * TASK_COLUMNS]
     cdef real group[MOST_UNPACKED_ROWS * TASK_COLUMNS]
@@ -164,16 +164,16 @@ cdef inline void add_products(const Product *m, const real *a, const real *b, Py
     cdef Py_ssize_t k, p, v
     for k in range(depth // ROWS_AT_ONCE):
         for p in range(m.rows):
-            add_lines(a + p * m.a_row + ROWS_AT_ONCE * k * m.a_step, m.a_step, b + ROWS_AT_ONCE * k * m.b_row, m.b_row, width,
-                      sums + p * pitch)
+            add_rows(a + p * m.a_row + ROWS_AT_ONCE * k * m.a_step, m.a_step, b + ROWS_AT_ONCE * k * m.b_row, m.b_row, width,
+                     sums + p * pitch)
     for k in range(depth - depth % ROWS_AT_ONCE, depth):
         for p in range(m.rows):
             for v in range(width):
                 sums[p * pitch + v] += a[p * m.a_row + k * m.a_step] * b[k * m.b_row + v]
 
 
-cdef inline void add_lines(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_row, Py_ssize_t width,
-                           real *out) noexcept nogil:
+cdef inline void add_rows(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_row, Py_ssize_t width,
+                          real *out) noexcept nogil:
     cdef real a0 = a[0], a1 = a[a_step], a2 = a[2 * a_step], a3 = a[3 * a_step], total
     cdef Py_ssize_t v
     for v in range(width):
@@ -185,7 +185,7 @@ cdef inline void add_lines(const real *a, Py_ssize_t a_step, const real *b, Py_s
 
 
 cdef struct Part:
-    # The part of out that one call computes: one panel of columns of some rows, from one group of products.
+    # Work of one call: some rows and one panel of columns of `out`, for one group of products.
     Py_ssize_t column               # the first column of the panel
     Py_ssize_t row, end_row         # rows row … end_row − 1
     Py_ssize_t k, end               # products k … end − 1

@@ -6,7 +6,7 @@ is still in a cache.
 
 The M rows are divided into chunks of n_t rows. A chunk is centred at the mean a of its first rows, and one pass over the chunk
 sums the deviations d = x − a. From these sums follow the mean μ_t of the chunk and the sum q_t of its squared deviations from
-that mean; the moments of the batch are computed from those of the chunks:
+that mean. The moments of the batch are computed from μ_t and q_t of all chunks:
 
     μ_t = a + Σd / n_t           q_t = Σd² − (Σd)² / n_t
     μ   = Σ_t n_t·μ_t / M        σ²  = Σ_t (q_t + n_t·(μ_t − μ)²) / M
@@ -28,7 +28,7 @@ from libc.math cimport isfinite, sqrt
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block
-from refconv._core.common.stream cimport PIECE_ELEMENTS, past_caches, stream, stream_end
+from refconv._core.common.stream cimport PIECE_ELEMENTS, exceeds_caches, stream, stream_end
 
 include "common/threads.pxi"
 
@@ -38,7 +38,7 @@ cdef enum:
     BLOCK_CHANNELS = 64                 # channels whose sums are computed together
     SHORT_SUM_ROWS = 8                  # rows whose sums are computed in the type of x
     MOST_CHUNK_ROWS = SHORT_SUM_ROWS * SUM_BLOCK
-    CANCELLATION_LIMIT = 16             # largest ratio of Σd² to q_t; above it, cancellation loses too many digits
+    CANCELLATION_LIMIT = 16             # largest Σd² / q_t (see above); above it, cancellation loses too many digits
     STEPS_PER_ELEMENT = 2               # steps (threads.h) of one pass, on average
 
 
@@ -203,10 +203,10 @@ cdef normalise(const real[:, ::1] x, const real[::1] centre, const real[::1] sca
     The last chunk is computed first, because the caches still contain the end of x.
     """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t
-    cdef bint past = C <= PIECE_ELEMENTS and past_caches(M * C * sizeof(real))
+    cdef bint streamed = C <= PIECE_ELEMENTS and exceeds_caches(M * C * sizeof(real))
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         t = chunks - 1 - k
-        if past:
+        if streamed:
             stream_normalised(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
         else:
             normalise_rows(&x[t * step, 0], min(step, M - t * step), C, &centre[0], &scale[0], &shift[0], &y[t * step, 0])
@@ -240,7 +240,7 @@ def batch_norm_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[
     dx = γ/σ·(dy − dβ/M − x̂·dγ/M)  with  x̂ = (x − μ)/σ,  σ = √(var + ε).
     """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, c
-    cdef bint past = C <= PIECE_ELEMENTS and past_caches(M * C * sizeof(real))
+    cdef bint streamed = C <= PIECE_ELEMENTS and exceeds_caches(M * C * sizeof(real))
     dtype = dtype_of[real](NULL)
     dx, dgamma, dbeta = aligned_empty((M, C), dtype), np.empty(C, dtype), np.empty(C, dtype)
     cdef double[:, ::1] sums = np.empty((chunks, 2 * C))   # Σ dy·(x − mean), then Σ dy
@@ -256,7 +256,7 @@ def batch_norm_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[
         coefficients[3, c] = <real>(scale[c] * <double>beta_sum[c] / M)
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):
         t = chunks - 1 - k
-        if past:
+        if streamed:
             stream_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &coefficients[0, 0], &out[t * step, 0])
         else:
             rows_dx(&dy[t * step, 0], &x[t * step, 0], min(step, M - t * step), C, &coefficients[0, 0], &out[t * step, 0])

@@ -58,7 +58,7 @@ cdef void normalise(const Norm *norm, const real *x, real *d, real *power, real 
     cdef real k = <real>norm.k, alpha = <real>norm.alpha
     cdef Py_ssize_t c
     for c in range(norm.C):
-        power[c] = alpha * (x[c] * x[c])  # the squares; raise_all overwrites them
+        power[c] = alpha * (x[c] * x[c])  # squares, stored in the buffer that raise_all overwrites
         d[c] = k
     add_neighbours(power, norm.C, norm.before, norm.after, sums, d)
     raise_all(d, norm.C, norm.beta, power)

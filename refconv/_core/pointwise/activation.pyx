@@ -11,7 +11,7 @@ from libc.math cimport exp, expf, expm1, expm1f, tanh as tanh64, tanhf
 
 from refconv._core.common.arrays cimport aligned_empty
 from refconv._core.common.real cimport real
-from refconv._core.common.stream cimport PIECE_ELEMENTS, past_caches, stream, stream_end
+from refconv._core.common.stream cimport PIECE_ELEMENTS, exceeds_caches, stream, stream_end
 
 include "common/threads.pxi"
 
@@ -100,10 +100,10 @@ def _each_block(const real[::1] a, const real[::1] dy, real[::1] out, Function f
     cdef Py_ssize_t size = a.shape[0], steps = size, first, count
     if function in (ELU, ELU_DX, SIGMOID, TANH):
         steps *= STEPS_OF_EXP
-    cdef bint past = past_caches(size * sizeof(real))
+    cdef bint streamed = exceeds_caches(size * sizeof(real))
     for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads_for(steps)):
         count = min(BLOCK_ELEMENTS, size - first)
-        if past:
+        if streamed:
             stream_block(function, &a[first], &dy[first], constant, count, &out[first])
         else:
             block(function, &a[first], &dy[first], constant, count, &out[first])

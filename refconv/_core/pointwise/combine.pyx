@@ -22,36 +22,36 @@ cdef enum:
 def total(arrays):
     """Return the sum of C-contiguous arrays of the same shape and type, as a new array."""
     result = aligned_empty(arrays[0].shape, arrays[0].dtype)
-    lines = [array.reshape(-1) for array in arrays]
-    add_lines(result.reshape(-1), lines)
+    flat_arrays = [array.reshape(-1) for array in arrays]
+    add_arrays(result.reshape(-1), flat_arrays)
     return result
 
 
-def add_lines(real[::1] out, list lines):
+def add_arrays(real[::1] out, list flat_arrays):
     """Write the sum of flat arrays, which have the type and size of `out`, to `out`."""
-    cdef Py_ssize_t size = out.shape[0], count = len(lines), k, first
-    cdef const real[::1] line
+    cdef Py_ssize_t size = out.shape[0], count = len(flat_arrays), k, first
+    cdef const real[::1] flat_array
     cdef Py_ssize_t[::1] addresses = np.empty(count, np.intp)
     for k in range(count):
-        line = lines[k]
-        addresses[k] = <Py_ssize_t>&line[0] if size else 0
+        flat_array = flat_arrays[k]
+        addresses[k] = <Py_ssize_t>&flat_array[0] if size else 0
     cdef int threads = threads_for(count * size)
     for first in prange(0, size, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads):
         add_block(<const real **>&addresses[0], count, first, min(BLOCK_ELEMENTS, size - first), &out[first])
 
 
-cdef void add_block(const real **lines, Py_ssize_t count, Py_ssize_t first, Py_ssize_t size, real *out) noexcept nogil:
+cdef void add_block(const real **flat_arrays, Py_ssize_t count, Py_ssize_t first, Py_ssize_t size, real *out) noexcept nogil:
     cdef Py_ssize_t k, i
-    cdef const real *a = lines[0] + first
+    cdef const real *a = flat_arrays[0] + first
     cdef const real *b
     if count == 1:
         memcpy(out, a, size * sizeof(real))
         return
-    b = lines[1] + first
+    b = flat_arrays[1] + first
     for i in range(size):
         out[i] = a[i] + b[i]
     for k in range(2, count):
-        b = lines[k] + first
+        b = flat_arrays[k] + first
         for i in range(size):
             out[i] += b[i]
 
@@ -66,11 +66,11 @@ def side_by_side(arrays):
     result = aligned_empty((*arrays[0].shape[:last], width // item), arrays[0].dtype)
     cdef Py_ssize_t pixels = result.nbytes // width, step = max(TASK_BYTES // width, 1), k, task
     cdef unsigned char[::1] out = result.reshape(-1).view(np.uint8)
-    cdef const unsigned char[::1] line
+    cdef const unsigned char[::1] flat_array
     cdef Py_ssize_t[:, ::1] parts = np.empty((count, 2), np.intp)  # address of each array, and the bytes of one of its pixels
     for k in range(count):
-        line = arrays[k].reshape(-1).view(np.uint8)
-        parts[k, 0], parts[k, 1] = <Py_ssize_t>&line[0] if pixels else 0, item * arrays[k].shape[last]
+        flat_array = arrays[k].reshape(-1).view(np.uint8)
+        parts[k, 0], parts[k, 1] = <Py_ssize_t>&flat_array[0] if pixels else 0, item * arrays[k].shape[last]
     cdef int threads = threads_for(pixels * width // BYTES_PER_STEP)
     for task in prange((pixels + step - 1) // step, nogil=True, schedule="static", num_threads=threads):
         copy_pixels(&parts[0, 0], count, task * step, min((task + 1) * step, pixels), &out[task * step * width])

@@ -37,9 +37,9 @@ cdef inline double short_exp(double x) noexcept nogil:
     For x < −708 the result is e⁻⁷⁰⁸, which float32 rounds to 0. With n = round(x / ln 2) and r = x − n·ln 2, so |r| < 0.35,
     exp(x) is 2ⁿ·eʳ: an exponent, and Taylor's series up to r⁸.
     """
-    cdef double within = -708 if x < -708 else x
-    cdef double rounded = within * LOG2E + ROUNDING_SHIFT
-    cdef double r = within - (rounded - ROUNDING_SHIFT) * LN2, power
+    cdef double clamped = -708 if x < -708 else x
+    cdef double rounded = clamped * LOG2E + ROUNDING_SHIFT
+    cdef double r = clamped - (rounded - ROUNDING_SHIFT) * LN2, power
     cdef double series = 1 + r * (1 + r * (1. / 2 + r * (1. / 6 + r * (1. / 24 + r * (1. / 120 + r * (
         1. / 720 + r * (1. / 5040 + r * (1. / 40320))))))))
     cdef uint64_t bits

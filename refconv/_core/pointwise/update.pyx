@@ -166,16 +166,16 @@ cdef double block_squares(Py_ssize_t size, const real *g, double scale) noexcept
     """
     cdef double sums[8]
     cdef double scaled
-    cdef Py_ssize_t i, k, whole = size - size % 8
+    cdef Py_ssize_t i, k, full = size - size % 8
     for k in range(8):
         sums[k] = 0
-    for i in range(0, whole, 8):
+    for i in range(0, full, 8):
         for k in range(8):
             scaled = scale * g[i + k]
             sums[k] += scaled * scaled
-    for i in range(whole, size):
+    for i in range(full, size):
         scaled = scale * g[i]
-        sums[i - whole] += scaled * scaled
+        sums[i - full] += scaled * scaled
     return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
 
 

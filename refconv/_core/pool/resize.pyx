@@ -122,8 +122,8 @@ cdef void make_row(const Axis *axis, Inputs rows, const real *image, const real 
                    real *y) noexcept nogil:
     """Compute one output row.
 
-    `weight` contains the weights of the entries of `rows`, `weights` those of the entries of `axis`. `block` is a buffer of
-    two rows, which is zero before and after the call. It is NULL if no sum has more than SUM_BLOCK terms.
+    `weight` contains a weight for each entry of `rows`, and `weights` one for each entry of `axis`. `block` is a buffer of two
+    rows, which is zero before and after the call. It is NULL if no sum has more than SUM_BLOCK terms.
     """
     cdef Py_ssize_t e, k, most, terms = 0, number = 0, size = axis.columns * axis.C
     memset(y, 0, size * sizeof(real))

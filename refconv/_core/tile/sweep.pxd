@@ -14,10 +14,10 @@ cdef enum:
 
 
 cdef struct Taps:
-    # The taps t = 0 … count − 1 of one kernel axis that a pass uses: their numbers, and their distances from the pixel.
+    # The taps t = 0 … count − 1 that a pass uses along one kernel axis.
     Py_ssize_t count
-    Py_ssize_t index, index_step      # tap number  index + t·index_step
-    Py_ssize_t offset, offset_step    # reads pixel  offset + t·offset_step
+    Py_ssize_t index, index_step      # tap t has the number  index + t·index_step
+    Py_ssize_t offset, offset_step    # tap t reads the pixel  offset + t·offset_step
 
 
 cdef struct View:

@@ -1,4 +1,4 @@
-"""Cython's view of tile.h, with functions that choose a tile shape and pack b."""
+"""Cython declarations of tile.h, with functions that choose a tile shape and pack b."""
 from refconv._core.common.real cimport real
 
 cdef extern from "tile/tile.h" nogil:

@@ -18,7 +18,7 @@ TOLERANCE = 0.05  # largest relative difference from a figure with ~
 
 
 class Claim(NamedTuple):
-    """Row of a table: the quantity, the printed figure, our count, and the reason of a difference."""
+    """Row of a table: quantity, printed figure, our count, and the reason for a difference."""
 
     what: str
     printed: str
@@ -86,7 +86,7 @@ def stages(model: Layer, shape: Shape) -> dict[str, Stage]:
 
 
 def count_weights(layer: Layer, shape: Shape) -> int:
-    """Count the elements of kernels and matrices, without biases and normalisation, as most papers do."""
+    """Count the elements of kernels and matrices, without biases and normalisation."""
     specs = [spec for _, inner, at in layer.distinct_layers(shape) for spec in inner.specs(at).values()]
     return sum(math.prod(spec.shape) for spec in specs if len(spec.shape) > 1)
 

@@ -1,4 +1,4 @@
-"""Activation functions."""
+"""Rows of activation functions."""
 
 from fractions import Fraction
 
@@ -11,11 +11,14 @@ __all__ = ["OPERATORS"]
 
 
 def activation(name, formula, kink=None, *, from_output=False, nature="smooth", **options):
-    """One activation; ``kink`` is its derivative at 0 where it has a kink, ``from_output`` whether y makes the derivative."""
+    """Return the row of an activation function.
+
+    ``kink`` is its derivative at 0 if it has a kink there. ``from_output`` is True if the derivative is computed from y.
+    """
 
     def dx(function, a):
-        seen = {"y": getattr(refconv, name)(a.x)} if from_output else {"x": a.x}
-        return function(a.dy, **seen, **a.options)
+        saved = {"y": getattr(refconv, name)(a.x)} if from_output else {"x": a.x}
+        return function(a.dy, **saved, **a.options)
 
     return Operator(
         name=name,

@@ -1,8 +1,8 @@
-"""Which operator each derivative is: convolution and transposed convolution, padding and cropping, im2col and col2im …
+"""Derivatives that equal other operators, such as cropping, the derivative of padding.
 
 An operator that is linear in an array multiplies it by a matrix J, and the derivative multiplies ∂e/∂y by Jᵀ. Often Jᵀ is
-the matrix of another operator. The rows below compute such derivatives by that other operator; the tests prove each equal
-to the derivative, in exact fractions. Operators in two dimensions have the same adjoints as those in one.
+the matrix of another operator. The rows below compute such derivatives by the other operator; the tests prove in exact
+fractions that each equals the derivative. Operators in two dimensions have the same adjoints as in one dimension.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["ADJOINTS", "Adjoint"]
 
 @dataclass(frozen=True)
 class Adjoint:
-    """A derivative as another operator.
+    """A derivative that equals another operator.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class Adjoint:
     array : str
         The array of the derivative.
     other : str
-        The other operator, in words.
+        Description of the other operator.
     call : callable
         ``call(a)`` computes the derivative by the other operator; ``a.dy`` is ∂e/∂y.
     formula : str
-        The derivative in one line, if the derivative's function does not state it.
+        The derivative in one line, if the docstring of its function does not contain it.
     applies : callable
-        ``applies(a)`` is False in cases for which the words do not hold.
+        ``applies(a)`` is False in cases for which the row is not true.
     """
 
     operators: tuple[str, ...]
@@ -49,28 +49,28 @@ class Adjoint:
     applies: Callable[[Arguments], bool] = lambda a: True
 
 
-def last(a, array):
+def channels_last(a, array):
     """Move channels to the last axis."""
     return np.moveaxis(array, 1, -1) if a.options.get("data_format") == "channels_first" else array
 
 
-def as_in(a, array):
-    """Move channels from the last axis to where the case has them."""
+def in_data_format(a, array):
+    """Move channels from the last axis to their position in the data format of the case."""
     return np.moveaxis(array, -1, 1) if a.options.get("data_format") == "channels_first" else array
 
 
 def spatial(a, array):
     """Return the height and width, or the length, of images or signals."""
-    return last(a, array).shape[1:-1]
+    return channels_last(a, array).shape[1:-1]
 
 
-def named(name, ndim):
+def operator_for(name, ndim):
     """Return the public operator for signals or for images."""
     return getattr(refconv, f"{name}{ndim}d")
 
 
 def numeric_window(a, kernel, size):
-    """Return the window of a case with its padding in numbers, as options that every operator accepts."""
+    """Return the window of a case, with numeric padding, as options that every operator accepts."""
     window = Window(kernel, **a.only("stride", "padding", "dilation"))
     return {"stride": window.stride, "padding": window.pads(size), "dilation": window.dilation}
 
@@ -80,50 +80,50 @@ def transposed(a, dy, w, size, groups):
     kernel = w.shape[:-2]
     options = numeric_window(a, kernel, size)
     smallest = Window(kernel, **options).transposed_output_size(dy.shape[1:-1], 0)
-    more = tuple(n - least for n, least in zip(size, smallest, strict=True))
-    return named("conv_transpose", len(kernel))(dy, w, output_padding=more, groups=groups, **options)
+    extra = tuple(n - smallest_size for n, smallest_size in zip(size, smallest, strict=True))
+    return operator_for("conv_transpose", len(kernel))(dy, w, output_padding=extra, groups=groups, **options)
 
 
 def conv_x(a):
-    return as_in(a, transposed(a, last(a, a.dy), a.w, spatial(a, a.x), a.options.get("groups", 1)))
+    return in_data_format(a, transposed(a, channels_last(a, a.dy), a.w, spatial(a, a.x), a.options.get("groups", 1)))
 
 
 def conv_w(a):
-    """Convolve x with ∂e/∂y: images are channels, channels are images, and stride and dilation are exchanged."""
-    x, dy, kernel = last(a, a.x), last(a, a.dy), a.w.shape[:-2]
+    """Convolve x with ∂e/∂y, with images and channels swapped, and stride and dilation swapped."""
+    x, dy, kernel = channels_last(a, a.x), channels_last(a, a.dy), a.w.shape[:-2]
     options = numeric_window(a, kernel, x.shape[1:-1])
     options["stride"], options["dilation"] = options["dilation"], options["stride"]
     groups = a.options.get("groups", 1)
     parts = [
-        named("conv", len(kernel))(np.swapaxes(x_part, 0, -1), np.moveaxis(dy_part, 0, -2), **options)
+        operator_for("conv", len(kernel))(np.swapaxes(x_part, 0, -1), np.moveaxis(dy_part, 0, -2), **options)
         for x_part, dy_part in zip(np.split(x, groups, -1), np.split(dy, groups, -1), strict=True)
     ]
-    taps = (slice(None), *map(slice, kernel))  # a stride that leaves a rest gives more
+    taps = (slice(None), *map(slice, kernel))  # there are more taps if the stride does not divide the size
     return np.concatenate([np.moveaxis(part[taps], 0, -2) for part in parts], -1)
 
 
 def conv_transpose_x(a):
     options = numeric_window(a, a.w.shape[:-2], spatial(a, a.dy))
-    dx = named("conv", a.w.ndim - 2)(last(a, a.dy), a.w, groups=a.options.get("groups", 1), **options)
-    return as_in(a, dx)
+    dx = operator_for("conv", a.w.ndim - 2)(channels_last(a, a.dy), a.w, groups=a.options.get("groups", 1), **options)
+    return in_data_format(a, dx)
 
 
 def conv_transpose_w(a):
-    """Compute ∂e/∂w of the convolution that is transposed: it reads ∂e/∂y, and x is the gradient of its output."""
+    """Compute ∂e/∂w by the convolution whose input is ∂e/∂y and whose output gradient is x."""
     kernel, groups = a.w.shape[:-2], a.options.get("groups", 1)
     options = numeric_window(a, kernel, spatial(a, a.dy))
     dw = getattr(refconv, f"conv{len(kernel)}d_dw")
-    return dw(last(a, a.dy), last(a, a.x), kernel, groups=groups, **options)
+    return dw(channels_last(a, a.dy), channels_last(a, a.x), kernel, groups=groups, **options)
 
 
 def depthwise_as_conv(w):
-    """Return a depthwise kernel as that of a convolution with a group for each channel."""
+    """Return a depthwise kernel as the kernel of a convolution with a group for each channel."""
     return w.reshape(*w.shape[:2], 1, -1)
 
 
 def depthwise_x(a):
     w = depthwise_as_conv(a.w)
-    return as_in(a, transposed(a, last(a, a.dy), w, spatial(a, a.x), a.w.shape[2]))
+    return in_data_format(a, transposed(a, channels_last(a, a.dy), w, spatial(a, a.x), a.w.shape[2]))
 
 
 def depthwise_w(a):
@@ -132,69 +132,69 @@ def depthwise_w(a):
 
 
 def separable_x(a):
-    first = a.only("data_format")
+    format_option = a.only("data_format")
     window = Window(a.depthwise.shape[:2], **a.only("stride", "padding", "dilation"))
-    between = refconv.conv2d_dx(a.dy, a.pointwise, window.output_size(spatial(a, a.x)), **first)
-    return refconv.depthwise_conv2d_dx(between, a.depthwise, spatial(a, a.x), **a.options)
+    dz = refconv.conv2d_dx(a.dy, a.pointwise, window.output_size(spatial(a, a.x)), **format_option)
+    return refconv.depthwise_conv2d_dx(dz, a.depthwise, spatial(a, a.x), **a.options)
 
 
 def scatter(a):
-    """Add each element of ∂e/∂y to the winner of its window."""
-    x, dy = last(a, a.x), last(a, a.dy)
+    """Add each element of ∂e/∂y to the position of the maximum of its window."""
+    x, dy = channels_last(a, a.x), channels_last(a, a.dy)
     pool = getattr(refconv, f"max_pool{x.ndim - 2}d_with_argmax")
-    winners = last(a, pool(a.x, a.kernel_size, **a.options)[1])
+    winners = channels_last(a, pool(a.x, a.kernel_size, **a.options)[1])
     dx = np.zeros((len(x), int(np.prod(x.shape[1:-1])), x.shape[-1]), dy.dtype)
     for index in np.ndindex(dy.shape):
         dx[index[0], winners[index], index[-1]] += dy[index]
-    return as_in(a, dx.reshape(x.shape))
+    return in_data_format(a, dx.reshape(x.shape))
 
 
-def spread_average(a):
-    """Apply the transposed convolution with ones to ∂e/∂y / count, each channel on its own."""
-    size, channels = spatial(a, a.x), last(a, a.x).shape[-1]
+def distribute_average(a):
+    """Apply the transposed convolution with ones to ∂e/∂y / count, separately for each channel."""
+    size, channels = spatial(a, a.x), channels_last(a, a.x).shape[-1]
     kernel = per_axis("kernel_size", a.kernel_size, len(size))
     window = Window(kernel, **{"stride": kernel, **a.only("stride", "padding", "dilation", "ceil_mode")})
     outputs, pads = window.output_size(size), window.pads(size)
-    shares = last(a, a.dy)
+    shares = channels_last(a, a.dy)
     for axis, count in enumerate(counts(window, size, a.options.get("count_include_pad", False)), start=1):
         shares = shares / np.reshape(np.array(count, object), [-1 if k == axis else 1 for k in range(shares.ndim)])
-    # With ceil_mode the last window may begin after the end that the padding gives: then it reaches beyond.
+    # With ceil_mode the last window may extend beyond the declared padding.
     ends = [(n - 1) * S + span for n, S, span in zip(outputs, window.stride, window.span, strict=True)]
     padding = [(p, max(q, end - n - p)) for n, (p, q), end in zip(size, pads, ends, strict=True)]
     ones = np.ones((*kernel, 1, channels), int).astype(object)
     inner = Arguments({}, {"stride": window.stride, "padding": tuple(padding)}, {})
-    return as_in(a, transposed(inner, shares, ones, size, channels))
+    return in_data_format(a, transposed(inner, shares, ones, size, channels))
 
 
 def broadcast_average(a):
     size = spatial(a, a.x)
     share = np.reshape(a.dy, (len(a.dy), *(1 for _ in size), -1)) / int(np.prod(size))
-    return as_in(a, np.broadcast_to(share, last(a, a.x).shape))
+    return in_data_format(a, np.broadcast_to(share, channels_last(a, a.x).shape))
 
 
 def total(a):
     """Sum ∂e/∂y over examples and positions."""
-    dy = last(a, a.dy)
+    dy = channels_last(a, a.dy)
     return dy.sum(tuple(range(dy.ndim - 1)))
 
 
-def steps(a):
-    dy = last(a, a.dy)
-    return as_in(a, dy[(slice(None), *(slice(None, None, S) for S in per_axis("stride", a.stride, dy.ndim - 2)))])
+def every_stride(a):
+    dy = channels_last(a, a.dy)
+    return in_data_format(a, dy[(slice(None), *(slice(None, None, S) for S in per_axis("stride", a.stride, dy.ndim - 2)))])
 
 
 def inner_part(a):
     inside = (slice(before, before + n) for n, (before, _) in zip(spatial(a, a.x), a.padding, strict=True))
-    return as_in(a, last(a, a.dy)[(slice(None), *inside)])
+    return in_data_format(a, channels_last(a, a.dy)[(slice(None), *inside)])
 
 
-def around(a):
+def pad_again(a):
     layer = a.make.layer()
     return refconv.pad(a.dy, layer.window.padding, data_format=layer.data_format)
 
 
-def slid_back(name):
-    """Slide the kernel over ∂e/∂y: over all of it and its surroundings where the operator took the valid part, and back."""
+def with_swapped_modes(name):
+    """Return a function that slides the kernel over ∂e/∂y with the modes valid and full swapped."""
 
     def call(a):
         return getattr(refconv, name)(a.dy, a.w, {"valid": "full", "full": "valid"}[a.options["mode"]])
@@ -219,20 +219,34 @@ def sum_pool(a):
     return refconv.avg_pool2d(a.dy, scale, **a.only("data_format")) * int(np.prod(scale))
 
 
-def in_both(name, *others):
-    """The names of an operator in one and in two dimensions."""
+def in_both_dimensions(name, *others):
+    """Return the names of an operator in one and in two dimensions."""
     return (f"{name}1d", f"{name}2d", *others)
 
 
 CONV_B = "sum over examples and positions: the bias is broadcast"
-SLID = "; valid and full are exchanged"
+SWAPPED_MODES = "; valid and full are swapped"
 
 ADJOINTS = (
-    Adjoint(("convolve1d",), "x", f"cross_correlate1d{SLID}", slid_back("cross_correlate1d"), "∂e/∂x = w ⋆ ∂e/∂y", not_same),
-    Adjoint(("cross_correlate1d",), "x", f"convolve1d{SLID}", slid_back("convolve1d"), "∂e/∂x = w * ∂e/∂y", not_same),
-    Adjoint(in_both("conv"), "x", "conv_transpose1d with the same kernel", conv_x),
-    Adjoint(in_both("conv"), "w", "conv1d with the kernel ∂e/∂y; stride and dilation are exchanged", conv_w),
-    Adjoint(in_both("conv"), "b", CONV_B, total),
+    Adjoint(
+        ("convolve1d",),
+        "x",
+        f"cross_correlate1d{SWAPPED_MODES}",
+        with_swapped_modes("cross_correlate1d"),
+        "∂e/∂x = w ⋆ ∂e/∂y",
+        not_same,
+    ),
+    Adjoint(
+        ("cross_correlate1d",),
+        "x",
+        f"convolve1d{SWAPPED_MODES}",
+        with_swapped_modes("convolve1d"),
+        "∂e/∂x = w * ∂e/∂y",
+        not_same,
+    ),
+    Adjoint(in_both_dimensions("conv"), "x", "conv_transpose1d with the same kernel", conv_x),
+    Adjoint(in_both_dimensions("conv"), "w", "conv1d with the kernel ∂e/∂y; stride and dilation are swapped", conv_w),
+    Adjoint(in_both_dimensions("conv"), "b", CONV_B, total),
     Adjoint(
         ("im2col",),
         "x",
@@ -247,10 +261,10 @@ ADJOINTS = (
         lambda a: refconv.im2col(a.dy, a.kernel_size, **a.options),
         "∂e/∂M[(m,n,c), (b,i,j)] = ∂e/∂x[b, i·S+m·D, j·S+n·D, c]",
     ),
-    Adjoint(("zero_stuff",), "x", "a slice with the step S", steps, "∂e/∂x[i,j,c] = ∂e/∂y[i·S, j·S, c]"),
-    Adjoint(in_both("conv_transpose"), "x", "conv1d with the same kernel", conv_transpose_x),
-    Adjoint(in_both("conv_transpose"), "w", "conv1d_dw with x and ∂e/∂y exchanged", conv_transpose_w),
-    Adjoint(in_both("conv_transpose"), "b", CONV_B, total),
+    Adjoint(("zero_stuff",), "x", "a slice with the step S", every_stride, "∂e/∂x[i,j,c] = ∂e/∂y[i·S, j·S, c]"),
+    Adjoint(in_both_dimensions("conv_transpose"), "x", "conv1d with the same kernel", conv_transpose_x),
+    Adjoint(in_both_dimensions("conv_transpose"), "w", "conv1d_dw with x and ∂e/∂y swapped", conv_transpose_w),
+    Adjoint(in_both_dimensions("conv_transpose"), "b", CONV_B, total),
     Adjoint(("depthwise_conv2d",), "x", "conv_transpose2d with a group for each channel", depthwise_x),
     Adjoint(("depthwise_conv2d",), "w", "conv2d_dw with a group for each channel", depthwise_w),
     Adjoint(
@@ -260,11 +274,13 @@ ADJOINTS = (
         separable_x,
         "∂e/∂z[b,i,j,p] = Σ_o ∂e/∂y[b,i,j,o] · pointwise[0,0,p,o], then as depthwise_conv2d",
     ),
-    Adjoint(in_both("max_pool"), "x", "scatter: max pooling gathers the winners", scatter),
-    Adjoint(in_both("avg_pool"), "x", "conv_transpose1d of ∂e/∂y / count with a kernel of ones", spread_average),
-    Adjoint(in_both("global_avg_pool"), "x", "broadcast of ∂e/∂y / n: the average is a sum", broadcast_average),
+    Adjoint(in_both_dimensions("max_pool"), "x", "scatter: max pooling gathers the maxima", scatter),
+    Adjoint(
+        in_both_dimensions("avg_pool"), "x", "conv_transpose1d of ∂e/∂y / count with a kernel of ones", distribute_average
+    ),
+    Adjoint(in_both_dimensions("global_avg_pool"), "x", "broadcast of ∂e/∂y / n: the average is a sum", broadcast_average),
     Adjoint(("pad",), "x", "crop, if the padding is zeros", inner_part, applies=zeros),
-    Adjoint(("nn.Crop2D",), "x", "pad with zeros", around, "∂e/∂x[i + top, j + left, c] = ∂e/∂y[i,j,c], zero elsewhere"),
+    Adjoint(("nn.Crop2D",), "x", "pad with zeros", pad_again, "∂e/∂x[i + top, j + left, c] = ∂e/∂y[i,j,c], zero elsewhere"),
     Adjoint(("upsample2d",), "x", "avg_pool2d times S², if the mode is nearest", sum_pool, applies=nearest),
     Adjoint(("dropout",), "x", "dropout with the same mask", lambda a: refconv.dropout(a.dy, a.rate, a.seed)[0]),
     Adjoint(("relu",), "x", "itself: a diagonal of ones and zeros", lambda a: np.where(a.x > 0, a.dy, 0)),

@@ -1,4 +1,4 @@
-"""Average pooling."""
+"""Rows of average pooling."""
 
 from refconv.verify.case import Case
 from refconv.verify.catalogue.strategies import global_pool_cases, pool_cases

@@ -1,8 +1,8 @@
-"""A window along one axis, with every convention decided without :mod:`refconv.geometry`.
+"""Windows along one axis; conventions are computed independently of ``refconv.geometry``.
 
-Comparing loops with kernels says nothing about the code that they share. So the evidence decides padding, output size and
-divisor a second time: from the literal tables of :mod:`refconv.verify.evidence.oracles.tables`, or, for sizes that no table
-lists, by counting the positions of the window as below. Nothing in this module imports :mod:`refconv.geometry`.
+Comparing loops with kernels does not test the code that they share. So the evidence computes padding, output size and divisor
+a second time: from the literal tables of :mod:`refconv.verify.evidence.oracles.tables`, or, for sizes that no table contains,
+by counting the positions of the window as below. Nothing in this module imports :mod:`refconv.geometry`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class Axis:
     Parameters
     ----------
     size : int
-        Elements of the input.
+        Number of elements of the input.
     kernel, stride, dilation : int
-        Entries of the window, step between outputs, step between entries.
+        Number of entries of the window, step between windows, step between entries.
     before, after : int
         Declared padding, in elements.
     outputs : int
         Number of positions of the window.
     divisors : pair of tuple of int, or None
-        Divisor of each output of average pooling: without the padding, and with it. None to count them.
+        Divisors of the outputs of average pooling, without and with the padding. None to count them.
 
     Examples
     --------
@@ -51,21 +51,21 @@ class Axis:
 
     @property
     def taps(self) -> np.ndarray:
-        """Input index of entry m at output i, (outputs, kernel); outside 0 … size − 1 in the padding."""
+        """Input index of entry m at output i, (outputs, kernel); not in 0 … size − 1 for padding."""
         return np.arange(self.outputs)[:, None] * self.stride + np.arange(self.kernel) * self.dilation - self.before
 
     @property
     def inside(self) -> np.ndarray:
-        """True where an entry of the window reads the input, (outputs, kernel)."""
+        """Mask of the window entries that read the input, (outputs, kernel)."""
         return (self.taps >= 0) & (self.taps < self.size)
 
     @property
     def selection(self) -> np.ndarray:
-        """1 where entry m at output i reads element u, else 0: (outputs, kernel, size)."""
+        """Array of 1 where entry m at output i reads element u, else 0, (outputs, kernel, size)."""
         return (self.taps[..., None] == np.arange(self.size)).astype(np.float64)
 
     def divisor(self, count_include_pad: bool) -> np.ndarray:
-        """Divisor of each output of average pooling."""
+        """Return the divisor of each output of average pooling."""
         if self.divisors is not None:
             return np.array(self.divisors[count_include_pad])
         first, end = (-self.before, self.size + self.after) if count_include_pad else (0, self.size)
@@ -73,14 +73,14 @@ class Axis:
 
     @property
     def refusal(self) -> str:
-        """Reason why no pool has this window; empty if each position reads at least one element."""
+        """Reason why pooling refuses this window; empty if each position reads at least one element."""
         if self.outputs < 1:
             return "the window does not fit"
-        return "" if self.inside.any(axis=1).all() else "a window holds nothing but padding"
+        return "" if self.inside.any(axis=1).all() else "a window contains only padding"
 
 
 def window_axis(size, kernel, stride, padding, dilation=1, ceil_mode=False) -> Axis:
-    """Decide padding and number of outputs along one axis; ``padding`` is a name or a pair.
+    """Compute padding and number of outputs along one axis; ``padding`` is a name or a pair.
 
     >>> axis = window_axis(6, kernel=3, stride=2, padding="same")
     >>> axis.before, axis.after, axis.outputs
@@ -90,7 +90,7 @@ def window_axis(size, kernel, stride, padding, dilation=1, ceil_mode=False) -> A
     before, after = _pads(size, span, stride, padding)
     starts = range(-before, size + after - span + 1, stride)
     if ceil_mode:
-        # The last window may exceed the padded input by less than a stride, unless it starts behind the input.
+        # The last window may exceed the padded input by less than a stride, unless it starts after the input.
         starts = range(-before, size + after - span + stride, stride)
         starts = starts[:-1] if starts and starts[-1] >= size else starts
     return Axis(size, kernel, stride, dilation, before, after, len(starts))
@@ -110,16 +110,17 @@ def _pads(size, span, stride, padding) -> tuple[int, int]:
 
 
 def axes_of(size, kernel, stride, padding, dilation=1, ceil_mode=False) -> tuple[Axis, ...]:
-    """The axes of a window on an input of this size; options in any of the forms that operators accept."""
+    """Return the axes of a window; options in any of the forms that operators accept."""
     ndim = len(size)
     columns = (size, _each(kernel, ndim), _each(stride, ndim), pairs(padding, ndim), _each(dilation, ndim))
     return tuple(window_axis(*numbers, ceil_mode) for numbers in zip(*columns, strict=True))
 
 
 def transposed_size(outputs, kernel, stride, padding, dilation=1, output_padding=0) -> int:
-    """Size of the input that a window maps to ``outputs``: the output size of a transposed convolution.
+    """Return the output size of a transposed convolution: the input size of a window.
 
-    It is the smallest such input, plus ``output_padding``; less than 1 if the padding leaves nothing of it.
+    It is the size of the smallest input that the window maps to ``outputs``, plus ``output_padding``; less than 1 if the
+    padding leaves no output.
 
     >>> transposed_size(3, kernel=3, stride=2, padding=(1, 1), output_padding=1)
     6
@@ -132,7 +133,7 @@ def transposed_size(outputs, kernel, stride, padding, dilation=1, output_padding
 
 
 def transposed_axes(outputs, kernel, stride, padding, dilation=1, output_padding=0) -> tuple[Axis, ...]:
-    """The axes of the window whose transpose has an input of the size ``outputs``."""
+    """Return the axes of the window whose transpose has inputs of the size ``outputs``."""
     ndim = len(outputs)
     columns = [outputs, _each(kernel, ndim), _each(stride, ndim), pairs(padding, ndim), _each(dilation, ndim)]
     axes = []
@@ -143,7 +144,7 @@ def transposed_axes(outputs, kernel, stride, padding, dilation=1, output_padding
 
 
 def pairs(padding, ndim) -> tuple[Any, ...]:
-    """A name or a ``(before, after)`` pair for each axis.
+    """Return a name or a ``(before, after)`` pair for each axis.
 
     >>> pairs("same", 2), pairs(1, 1), pairs((1, 2), 2)
     (('same', 'same'), ((1, 1),), ((1, 1), (2, 2)))

@@ -1,6 +1,6 @@
-"""Rows for layers that are not one operator: combinators, layers that move elements, and the neocognitron's cells.
+"""Rows of layers that do not compute one operator, such as combinators and cells.
 
-The cases are listed here. The definition of each output is a formula of operators.
+The cases are listed here. Each output is defined by a formula of operators.
 """
 
 from dataclasses import replace
@@ -20,9 +20,10 @@ FIRST: dict[str, Any] = {"data_format": "channels_first"}
 
 
 def row(name, ids, formula, *fixed, drawn=(), nature="rational", without=(), family="combinators"):
-    """Return the row of one layer class. ``drawn`` are more cases, for numeric evidence and parity alone.
+    """Return the row of one layer class.
 
-    ``ids`` are the statements that the layer itself computes, without those that a network made with it illustrates.
+    ``drawn`` are further cases, used only for numeric evidence and parity. ``ids`` are the statements that the layer itself
+    implements, without statements that need a network with this layer.
     """
     return Operator(
         name=name,
@@ -74,8 +75,8 @@ def each_rotation(a, pool):
 
 def fractal(a, name=""):
     """Compute a fractal of two columns: the mean of one layer and of two layers in sequence."""
-    longer = dense(a, f"{name}column2_row2.", dense(a, f"{name}column2_row1."))
-    return (dense(a, f"{name}column1_row2.") + longer) * 0.5
+    two_layers = dense(a, f"{name}column2_row2.", dense(a, f"{name}column2_row1."))
+    return (dense(a, f"{name}column1_row2.") + two_layers) * 0.5
 
 
 def two_columns(**options):
@@ -100,13 +101,13 @@ def used_four_times():
 
 
 def four_draws(a):
-    """Compute the four uses: each draws the next number from the generator that the layer got when it was built."""
+    """Compute four uses; each draws the next random number from the built layer's generator."""
     rng = np.random.default_rng(np.random.default_rng(SEED).integers(2**63))
     return np.concatenate([dense(a, "0.0.") * int(rng.random() < 0.5) for _ in range(4)], -1)
 
 
 def frozen(layer, shape):
-    """Return a built layer, frozen."""
+    """Build a layer, freeze it and return it."""
     layer.build(shape, 0, np.float64)
     return layer.freeze()
 
@@ -299,7 +300,10 @@ CELL_LAYERS = (
         case(lambda: models.SCells(2, 3, padding="same"), (3, 4, 1), positive=("a", "b")),
         nature="smooth",
         family="cells",
-        without=("symbolic", "adjoint"),  # it takes roots by numpy.sqrt, which refuses symbols and Python's floats
+        without=(
+            "symbolic",
+            "adjoint",
+        ),  # numpy.sqrt accepts neither symbols nor Python floats in object arrays
     ),
     row(
         "models.CCells",
@@ -309,7 +313,7 @@ CELL_LAYERS = (
         case(lambda: models.CCells(2, saturation=0.7), (3, 4, 2), positive=("x",)),
         nature="smooth",
         family="cells",
-        without=("symbolic",),  # it takes maxima by numpy.maximum, which refuses sums of symbols
+        without=("symbolic",),  # numpy.maximum does not accept sums of symbols
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The convolution layer."""
+"""Rows of the convolution layer."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -65,10 +65,10 @@ OPERATORS = (
 
 
 def as_layer(a):
-    """Return conv2d of one image with one channel, padded by the filter's reach f, and both derivatives."""
+    """Return conv2d of one image with one channel and padding f, and both derivatives."""
     arrays = {"x": a.x[None, ..., None], "w": a.w[..., None, None], "b": np.zeros(1, a.x.dtype), "dy": a.dy[None, ..., None]}
-    found = OPERATORS[1].results(Arguments(arrays, {"padding": a.w.shape[0] // 2}, {}))
-    return {"y": found["y"][0, ..., 0], "x": found["x"][0, ..., 0], "w": found["w"][..., 0, 0]}
+    results = OPERATORS[1].results(Arguments(arrays, {"padding": a.w.shape[0] // 2}, {}))
+    return {"y": results["y"][0, ..., 0], "x": results["x"][0, ..., 0], "w": results["w"][..., 0, 0]}
 
 
 def one_channel(size, reach):

@@ -1,4 +1,4 @@
-"""The transposed convolution."""
+"""Rows of the transposed convolution."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def transposed(ndim, formula, ids, fixed):
         return {option: number for option, number in a.options.items() if option != "output_padding"}
 
     def matrix(a):
-        """Tᵀ of the convolution that is transposed."""
+        """Return Tᵀ of the underlying convolution."""
         if "data_format" in a.options:
             return None
         size = refconv.Window(a.w.shape[:ndim], **a.only("stride", "padding", "dilation")).transposed_output_size(
@@ -85,13 +85,13 @@ OPERATORS = (
 
 
 def stuffed(loop, a):
-    """Call the loop, which takes channels-last images, a window and the output size."""
-    first = "data_format" in a.options and a.options["data_format"] == "channels_first"
+    """Compute the transposed convolution by the loop with zero stuffing, in any data format."""
+    channels_first = "data_format" in a.options and a.options["data_format"] == "channels_first"
     window = refconv.Window(a.w.shape[:2], **a.only("stride", "padding", "dilation"))
     size = window.transposed_output_size(a.size, a.options.get("output_padding", 0))
-    x = np.moveaxis(a.x, 1, -1) if first else a.x
+    x = np.moveaxis(a.x, 1, -1) if channels_first else a.x
     y = loop(x, a.w, a.b, size, window, a.options.get("groups", 1))
-    return np.moveaxis(y, -1, 1) if first else y
+    return np.moveaxis(y, -1, 1) if channels_first else y
 
 
 FORMS = (

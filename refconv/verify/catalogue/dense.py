@@ -1,4 +1,4 @@
-"""The dense layer."""
+"""Row of the dense layer."""
 
 from refconv.verify.case import Case
 from refconv.verify.catalogue.strategies import dense_cases

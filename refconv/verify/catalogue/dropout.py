@@ -1,4 +1,4 @@
-"""Dropout."""
+"""Row of dropout."""
 
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ __all__ = ["OPERATORS"]
 
 
 def dx(function, a):
-    """Compute ∂e/∂x with the mask of this seed."""
+    """Compute ∂e/∂x with the mask that the seed of the case gives."""
     _, mask = refconv.dropout(a.x, a.rate, a.seed)
     return function(a.dy, mask=mask)
 

@@ -22,10 +22,10 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Make:
-    """How a layer is made: a function, and what the layer then computes, written with operators (or None).
+    """Function that creates a layer, and the definition of the layer by operators, or None.
 
-    ``definition(a)`` returns the output for the arguments a. ``trained`` says that the function returns a layer that is
-    built, which must not be built again.
+    ``definition(a)`` returns the output for the arguments a. ``trained`` is True if the function returns a layer that
+    is already built and must not be built again.
     """
 
     layer: Callable[[], Layer]
@@ -33,13 +33,13 @@ class Make:
     trained: bool = False
 
     def __repr__(self):
-        return " ".join(repr(self.layer()).split())  # in one line, however long
+        return " ".join(repr(self.layer()).split())  # in one line, whatever its length
 
 
 def layer_case(make: Make, shape: tuple[int, ...], train: bool = True, positive: tuple[str, ...] = (), batch: int = 3) -> Case:
-    """Return the case of a layer with inputs of this shape: x, and an array for each parameter.
+    """Return the case of a layer for inputs of this shape: x, and an array for each parameter.
 
-    Variances and numbers of updates are positive, and so are the arrays named.
+    Variances, numbers of updates and the arrays in ``positive`` are positive.
 
     >>> from refconv import nn
     >>> layer_case(Make(lambda: nn.Dense(4)), (5,)).shapes
@@ -55,54 +55,58 @@ def layer_case(make: Make, shape: tuple[int, ...], train: bool = True, positive:
 
 
 def forward(layer: Layer, a: Arguments, trained: bool = False) -> np.ndarray:
-    """Return the output of a layer for a.x, with the parameters of a; :class:`Refuted` if ``output_shape`` is wrong.
+    """Return the output of a layer for a.x, with the parameters of a.
 
-    If the layer returns several outputs, they are concatenated along the last axis.
+    If the layer returns several outputs, they are concatenated along the last axis. Raises :class:`Refuted` if
+    ``output_shape`` returns another shape.
     """
     prepare(layer, a, trained)
     y, _ = layer.forward(a.x, a.given.get("train", True))
     outputs = y if isinstance(y, tuple) else (y,)
-    foreseen = (len(a.x), *layer.output_shape(a.x.shape[1:]))
-    if outputs[0].shape != foreseen:
-        raise Refuted(f"the output of {layer!r} has shape {outputs[0].shape}, and output_shape says {foreseen}")
+    predicted_shape = (len(a.x), *layer.output_shape(a.x.shape[1:]))
+    if outputs[0].shape != predicted_shape:
+        raise Refuted(
+            f"the output of {layer!r} must have the shape from output_shape, {predicted_shape}, got {outputs[0].shape}"
+        )
     return np.concatenate(y, -1) if isinstance(y, tuple) else y
 
 
 def backward(layer: Layer, a: Arguments, trained: bool = False) -> dict[str, np.ndarray]:
-    """Return ∂e/∂x and the gradient of each trainable parameter that is in a, by their names; ``a.dy`` is ∂e/∂y.
+    """Return ∂e/∂x and the gradients of trainable parameters in a, by name; ``a.dy`` is ∂e/∂y.
 
     The backward function is called twice and the gradients are halved: a layer that overwrites gradients instead of adding
-    to them returns half of each. Between forward and backward another input passes: a layer must keep nothing of a pass.
-    Raises :class:`Refuted` if the layer changes x or dy, or if ``layer(x)`` is not the output in inference.
+    to them returns half of each. Another forward pass runs between forward and backward: a layer must not store arrays of a
+    pass in itself. Raises :class:`Refuted` if the layer changes x or dy, or if ``layer(x)`` is not the output in inference.
     """
     train = a.given.get("train", True)
     prepare(layer, a, trained)
     _check_inference(layer, a.x)
     x, dy = a.x.copy(), a.dy.copy()
-    y, back = layer.forward(x, train)
+    y, backward_function = layer.forward(x, train)
     layer.forward(np.roll(x, 1), train)
     parts = _parts(dy, y)
-    dx = back(parts)
-    back(parts, want_dx=False)
-    for name, array, before in (("x", x, a.x), ("dy", dy, a.dy)):
-        if not np.array_equal(array, before):
-            raise Refuted(f"{layer!r} changes {name}")
+    dx = backward_function(parts)
+    backward_function(parts, want_dx=False)
+    for name, array, original in (("x", x, a.x), ("dy", dy, a.dy)):
+        if not np.array_equal(array, original):
+            raise Refuted(f"{layer!r} changes {name} in place")
     trainable = {name: p for name, p in layer.named_parameters().items() if p.trainable and name in a.arrays}
     return {"x": dx, **{name: p.grad / 2 for name, p in trainable.items()}}
 
 
 def _check_inference(layer, x):
-    """Raise :class:`Refuted` unless ``layer(x)`` is the output of ``layer.forward(x, train=False)``, to the last bit.
+    """Raise :class:`Refuted` unless ``layer(x)`` equals ``forward(x, train=False)`` exactly.
 
-    Both compute the same operations in the same order, so nothing may round differently.
+    Both execute the same operations in the same order, so they must round in the same way.
     """
-    called, (expected, _) = layer(x.copy()), layer.forward(x.copy(), train=False)
+    called = layer(x.copy())
+    expected, _ = layer.forward(x.copy(), train=False)
     if called.dtype != expected.dtype or not np.array_equal(called, expected):
         raise Refuted(f"{layer!r}(x) is {called.tolist()}, and forward(x, train=False) returns {expected.tolist()}")
 
 
 def prepare(layer: Layer, a: Arguments, trained: bool = False) -> None:
-    """Build the layer and give it the parameters of a, and zero gradients, of x's type."""
+    """Build the layer in the dtype of x, set its parameters to arrays of a, and zero gradients."""
     if not trained:
         layer.build(a.x.shape[1:], SEED, np.float64 if a.x.dtype == object else a.x.dtype)
     for name, parameter in layer.named_parameters().items():
@@ -110,7 +114,7 @@ def prepare(layer: Layer, a: Arguments, trained: bool = False) -> None:
 
 
 def _parts(dy, y):
-    """Return ``dy`` as the layer expects it: a tuple if its output is one."""
+    """Return ``dy``, split into a tuple if the output of the layer is a tuple."""
     if not isinstance(y, tuple):
         return dy
     ends = np.cumsum([part.shape[-1] for part in y])[:-1]
@@ -118,5 +122,5 @@ def _parts(dy, y):
 
 
 def definition_of(make: Make, a: Arguments) -> Mapping[str, object]:
-    """Return the output by the layer's definition, as ``{"y": …}``; empty if it has none."""
+    """Return the output by the layer's definition as ``{"y": …}``, or {} without a definition."""
     return {"y": make.definition(a)} if make.definition else {}

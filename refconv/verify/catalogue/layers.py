@@ -1,6 +1,6 @@
-"""Rows for layers that compute one operator.
+"""Rows of layers that compute one operator.
 
-They share the operator's cases, and its output and its derivatives are their definition.
+They use the cases of the operator, and are defined by its output and its derivatives.
 """
 
 from dataclasses import replace
@@ -18,10 +18,13 @@ __all__ = ["LAYERS"]
 
 
 def layer(name, operator, make, takes=lambda case: True, **changes):
-    """Return the row of the layer ``make(cls, a)``; ``takes(case)`` selects cases of the operator that the layer accepts."""
+    """Return the row of the layer ``make(cls, a)``.
+
+    ``takes(case)`` returns True for the cases of the operator that the layer accepts.
+    """
     operator = OPERATORS[operator]
 
-    def taken(case):
+    def is_accepted(case):
         return len(case.shapes["x"]) > 0 and takes(case)
 
     entry = Operator(
@@ -31,8 +34,8 @@ def layer(name, operator, make, takes=lambda case: True, **changes):
         formula=operator.formula,
         forward=lambda cls, a: forward(make(cls, a), a),
         derivatives=(Derivative(f"nn.{name}", (), lambda cls, a: backward(make(cls, a), a)),),
-        fixed=tuple(filter(taken, operator.fixed)),
-        cases=lambda: operator.cases().filter(taken),
+        fixed=tuple(filter(is_accepted, operator.fixed)),
+        cases=lambda: operator.cases().filter(is_accepted),
         nature=operator.nature,
         slack=operator.slack,
         pins=operator.pins,
@@ -44,22 +47,22 @@ def layer(name, operator, make, takes=lambda case: True, **changes):
 
 
 def on_axes(name, operator, make, **changes):
-    """Return the rows of a layer on signals and of the same layer on images."""
+    """Return the rows of a layer for signals and of the same layer for images."""
     return tuple(layer(name.format(ndim), operator.format(ndim), make, **changes) for ndim in (1, 2))
 
 
 def kernels(cls, a):
-    """Return a convolution layer whose weights have the shape of a.w: (kh, kw, C / groups, O)."""
+    """Return a convolution layer with weights in the shape of a.w: (kh, kw, C / groups, O)."""
     return cls(a.w.shape[-1], a.w.shape[:-2], **a.options)
 
 
 def transposed_kernels(cls, a):
-    """Return a transposed convolution layer whose weights have the shape of a.w: (kh, kw, O / groups, C)."""
+    """Return a transposed convolution with weights in the shape of a.w: (kh, kw, O / groups, C)."""
     return cls(a.w.shape[-2] * a.options.get("groups", 1), a.w.shape[:-2], **a.options)
 
 
 def separate_kernels(cls, a):
-    """Return a separable convolution layer whose weights have the shapes of a.depthwise and a.pointwise."""
+    """Return a separable convolution with weights in the shapes of a.depthwise and a.pointwise."""
     return cls(a.pointwise.shape[-1], a.depthwise.shape[:2], a.depthwise.shape[-1], **a.options)
 
 
@@ -69,33 +72,33 @@ def square_kernels(cls, a):
 
 
 def options(cls, a):
-    """Return a layer that takes options alone."""
+    """Return a layer that has only options."""
     return cls(**a.options)
 
 
 def norm_definition(a):
-    """Return the results in training, or the results in inference if the case has running averages."""
+    """Return the results in training, or in inference if the case has running averages."""
     return OPERATORS["batch_norm_inference" if "mean" in a.arrays else "batch_norm"].results(a)
 
 
 def in_inference(case):
-    """Return the same case with the layer in inference."""
+    """Return the same case in inference mode."""
     return replace(case, given={**case.given, "train": False})
 
 
 def dropout_twice(cls, a):
-    """Return a dropout layer used twice, so that its second pass continues the generator of the first."""
+    """Return a dropout layer used twice; the second use continues the generator of the first."""
     dropout = cls(float(a.rate), a.seed)
     return nn.Concat(dropout, dropout)
 
 
 def dropout_cases():
-    """Return the cases of dropout with two axes or more, since the outputs are concatenated along the last axis."""
+    """Return the cases of dropout whose arrays have at least two axes, to concatenate outputs."""
     return OPERATORS["dropout"].cases().filter(lambda case: len(case.shapes["x"]) > 1)
 
 
 def two_masks(a):
-    """Return the results of two passes of dropout with one generator, or of two identities in inference."""
+    """Return the results of two passes of dropout with one generator, or x twice in inference."""
     if not a.given.get("train", True):
         return {"y": np.concatenate([a.x, a.x], -1), "x": sum(np.split(a.dy, 2, -1))}
     rng = np.random.default_rng(a.seed)

@@ -1,4 +1,4 @@
-"""Softmax and the losses."""
+"""Rows of softmax and the losses."""
 
 from fractions import Fraction
 
@@ -13,7 +13,7 @@ __all__ = ["OPERATORS"]
 
 
 def from_output(name, formula):
-    """A function whose derivative is made from its output y."""
+    """Return the row of a function whose derivative is computed from its output y."""
     return Operator(
         name=name,
         family="loss",
@@ -27,14 +27,14 @@ def from_output(name, formula):
     )
 
 
-def classified(shape, labels, alpha, class_weights=None):
-    """The case of logits of this shape with these labels."""
+def with_labels(shape, labels, alpha, class_weights=None):
+    """Return the case of logits of this shape with these labels."""
     options = {"label_smoothing": alpha, "class_weights": class_weights}
     return Case({"logits": shape}, options, {"labels": np.array(labels)})
 
 
 def with_gradient(name, array, formula, ids, forward, **details):
-    """A loss: one number, with its derivative by the first argument, which comes with it, for dy = 1."""
+    """Return the row of a loss that also returns its derivative by its first argument."""
     return Operator(
         name=name,
         family="loss",
@@ -47,8 +47,8 @@ def with_gradient(name, array, formula, ids, forward, **details):
     )
 
 
-def answered(shape, targets, pos_weight):
-    """The case of logits of this shape with these targets."""
+def with_targets(shape, targets, pos_weight):
+    """Return the case of logits of this shape with these targets."""
     return Case({"logits": shape}, {"pos_weight": pos_weight}, {"targets": np.array(targets)})
 
 
@@ -64,14 +64,14 @@ OPERATORS = (
         "A19",
         lambda loss, a: loss(a.logits, a.labels, **a.options),
         fixed=(
-            classified((2, 3), [1, 0], 0),
-            classified((1, 3), [2], Fraction(1, 10)),
-            classified((3, 2), [1, 0, 1], Fraction(1, 5), (Fraction(3, 7), 2)),
-            classified((1, 2, 1, 3), [[[2], [0]]], 0, (HALF, 5, Fraction(2, 3))),
+            with_labels((2, 3), [1, 0], 0),
+            with_labels((1, 3), [2], Fraction(1, 10)),
+            with_labels((3, 2), [1, 0, 1], Fraction(1, 5), (Fraction(3, 7), 2)),
+            with_labels((1, 2, 1, 3), [[[2], [0]]], 0, (HALF, 5, Fraction(2, 3))),
         ),
         cases=loss_cases,
         worked=(
-            # Of the classes' probabilities ¼ and ¾ once, and twice ½ and ½, which counts double.
+            # The probabilities of the classes are ¼ and ¾ once, then twice ½ and ½ with the double weight.
             Pin(
                 "log 4 and twice 2·log 2, divided by 5",
                 {"logits": np.log([[1, 3], [1, 1], [1, 1]]), "dy": 1},
@@ -108,13 +108,13 @@ OPERATORS = (
         "B6",
         lambda loss, a: loss(a.logits, a.targets, **a.options),
         fixed=(
-            answered((2, 2), [[1, 0], [0, 1]], Fraction(5, 2)),
-            answered((3,), [1, 0.5, 0.25], 1),
-            answered((1, 1, 2, 1), [[[[0], [0.75]]]], Fraction(2, 7)),
+            with_targets((2, 2), [[1, 0], [0, 1]], Fraction(5, 2)),
+            with_targets((3,), [1, 0.5, 0.25], 1),
+            with_targets((1, 1, 2, 1), [[[[0], [0.75]]]], Fraction(2, 7)),
         ),
         cases=answer_cases,
         worked=(
-            # σ of log 3 is ¾, and that of −log 4 is ⅕.
+            # σ(log 3) is ¾, and σ(−log 4) is ⅕.
             Pin(
                 "twice log 4/3, and log 5/4",
                 {"logits": np.log([3, 0.25]), "dy": 1},

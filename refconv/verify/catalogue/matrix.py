@@ -1,4 +1,4 @@
-"""The convolution layer as a matrix product, and stuffed zeros.
+"""Rows of im2col, col2im, Toeplitz matrices and zero stuffing.
 
 The Toeplitz matrices are also evidence for the derivatives of convolutions, as T and Tᵀ.
 """
@@ -18,7 +18,7 @@ FIRST = {"data_format": "channels_first"}
 
 def toeplitz(ndim, formula, fixed):
     def dw(function, a):
-        """Column k of T is the layer's output for the k-th unit input, so ∂e/∂w sums over all of these inputs."""
+        """Compute ∂e/∂w as a sum over unit inputs: column k of T is the output for unit input k."""
         size = per_axis("input_size", a.input_size, ndim)
         inputs = a.w.shape[-2] * a.options.get("groups", 1)
         units = np.eye(a.dy.shape[1], dtype=a.dy.dtype).reshape(-1, *size, inputs)
@@ -39,7 +39,7 @@ def toeplitz(ndim, formula, fixed):
 
 
 def skip_zeros(_, a):
-    """Compute ∂e/∂x of zero stuffing: every S-th pixel, selected by a 1×1 convolution with the unit matrix."""
+    """Compute ∂e/∂x of zero stuffing: select every S-th pixel by a 1×1 convolution."""
     channels = a.x.shape[1 if a.options.get("data_format") == "channels_first" else -1]
     unit = np.eye(channels, dtype=a.dy.dtype)
     if a.x.ndim == 3:

@@ -1,4 +1,4 @@
-"""Max pooling."""
+"""Rows of max pooling."""
 
 import numpy as np
 
@@ -36,11 +36,11 @@ def max_pool(ndim, formula, fixed, pins):
 
 
 def tied(x, window, dx):
-    """Return an example with equal values in a single window, whose ∂e/∂y is 7."""
+    """Return an example with equal maxima in a single window, where ∂e/∂y is 7."""
     x, dx = np.array(x)[None, ..., None], np.array(dx)[None, ..., None]
     dy = np.full((1,) * x.ndim, 7.0)
-    words = "of equal values the first in row-major order takes all"
-    return Pin(words, {"x": x, "dy": dy}, {"x": dx}, given={"kernel_size": window})
+    description = "the first of equal values in row-major order gets all of ∂e/∂y"
+    return Pin(description, {"x": x, "dy": dy}, {"x": dx}, given={"kernel_size": window})
 
 
 OPERATORS = (

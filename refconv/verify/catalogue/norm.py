@@ -1,4 +1,4 @@
-"""Batch normalisation."""
+"""Rows of batch normalisation."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -17,7 +17,10 @@ __all__ = ["FORMS", "OPERATORS"]
 
 
 def shapes(*x, channel=-1, given=False):
-    """x, and its vectors of one number a channel; with a mean and a variance where they are given."""
+    """Return the shapes of x and of the vectors for its channels.
+
+    If ``given`` is True, these include a mean and a variance.
+    """
     vectors = ("gamma", "beta", "mean", "var") if given else ("gamma", "beta")
     return {"x": x, **dict.fromkeys(vectors, (x[channel],))}
 
@@ -28,17 +31,20 @@ def grads(function, a):
 
 
 def rows(x, data_format):
-    """Return x with one column for each channel: a row for each example of a batch, or for each of its pixels."""
-    last = np.moveaxis(x, 1, -1) if data_format == "channels_first" else x
-    return last.reshape(-1, last.shape[-1])
+    """Return x as a matrix with a column for each channel and a row for each example or pixel."""
+    channels_last = np.moveaxis(x, 1, -1) if data_format == "channels_first" else x
+    return channels_last.reshape(-1, channels_last.shape[-1])
 
 
 def averages(average, a):
-    """Return the averages of mean and biased variance after the batches x and next; both statistics are written as sums.
+    """Return the running averages of mean and biased variance after the batches x and next.
 
-    ``average(old, batch, momentum, t)`` returns an average after its t-th update.
+    ``average(old, batch, momentum, t)`` returns an average after its t-th update. Mean and variance of a batch are computed as
+    sums.
     """
-    mean, var, momentum = a.mean, a.var, scalar("momentum", a.given.get("momentum", 0.99), a.x)
+    mean = a.mean
+    var = a.var
+    momentum = scalar("momentum", a.given.get("momentum", 0.99), a.x)
     for t, batch in enumerate((a.x, a.next), 1 + a.given.get("updates", 0)):
         x = rows(batch, a.options.get("data_format"))
         mu = sum(x) / len(x)
@@ -48,9 +54,9 @@ def averages(average, a):
 
 
 def averages_of_the_layer(formula):
-    """Return a function that returns the averages that a :class:`refconv.nn.BatchNorm` keeps after the two batches.
+    """Return a function that computes running averages of ``nn.BatchNorm`` after two batches.
 
-    The backward function updates them. It is called twice for each batch, and updates them once.
+    The backward function updates the averages. It is called twice for each batch, and must update them only once.
     """
 
     def definition(a):
@@ -69,14 +75,14 @@ def averages_of_the_layer(formula):
 
 
 def two_batches(shape, momentum, data_format="channels_last", **given):
-    """Return the case of two batches of this shape, with channels on its last axis or on its second."""
+    """Return the case of two batches of this shape, in either data format."""
     channels = (shape[1 if data_format == "channels_first" else -1],)
     shapes = {"x": shape, "next": shape, "mean": channels, "var": channels}
     return Case(shapes, {"data_format": data_format}, {"momentum": momentum, **given}, positive=("var",))
 
 
 def batch_shapes():
-    """Return the strategy that draws the shapes of batches of at least two examples: rows, signals or images."""
+    """Return the strategy for shapes of batches of at least two rows, signals or images."""
     return st.builds(lambda n, shape: (n, *shape), st.integers(2, 4), st.lists(st.integers(1, 4), min_size=1, max_size=3))
 
 
@@ -84,15 +90,15 @@ def batch_shapes():
 BATCHES = np.array([[1, 2], [5, 4]]), np.array([[2, 0], [8, 6]])
 
 
-# By hand: w₁ = 1, so the first averages are those of the first batch, and w₂ = 0.5 / (1 − 0.25) = 2/3 for τ = 0.5.
+# By hand: w₁ = 1, so the first averages equal the first batch, and w₂ = 0.5 / (1 − 0.25) = 2/3 for τ = 0.5.
 CORRECTED = [[3 + 2 / 3 * (5 - 3), 3], [4 + 2 / 3 * (9 - 4), 1 + 2 / 3 * (9 - 1)]]
 
 
-def slide(words, shape, momentum=True, **options):
-    """Return the example with batches of this shape, whose channels are on the axis that the options say."""
+def slide(description, shape, momentum=True, **options):
+    """Return the worked example with batches of this shape and the options' data format."""
     x, following = (batch.T if options else batch for batch in BATCHES)
     return Pin(
-        words,
+        description,
         {"x": x.reshape(shape), "next": following.reshape(shape), "mean": [0, 10], "var": [1, 4]},
         {"y": [[0.0797, 9.8607], [1.1097, 4.0203]]},
         options,
@@ -103,13 +109,13 @@ def slide(words, shape, momentum=True, **options):
 FIRST = {"data_format": "channels_first"}
 SLIDES = (
     slide("τ = 0.99, two batches of two examples", (2, 2)),
-    slide("τ is 0.99 unless another is given", (2, 2), momentum=False),
+    slide("τ is 0.99 by default", (2, 2), momentum=False),
     slide("two batches of an image with two pixels", (1, 2, 1, 2)),
-    slide("the same image with its channels first", (1, 2, 1, 2), **FIRST),
+    slide("the same image with channels first", (1, 2, 1, 2), **FIRST),
 )
 
 CORRECTED_SLIDE = replace(
-    slide("τ = 0.5: the first batch replaces the start, the second counts 2/3", (2, 2)),
+    slide("τ = 0.5: the first batch replaces the initial averages, the second has the weight 2/3", (2, 2)),
     expected={"y": CORRECTED},
     given={"momentum": 0.5},
 )

@@ -1,4 +1,4 @@
-"""The public operators, their other forms and the optimisers, by their names: rows of every family in the catalogue."""
+"""Rows of all families in the catalogue by name: operators, other forms and optimisers."""
 
 from importlib import import_module
 
@@ -10,12 +10,12 @@ _MODULES = [import_module(f"refconv.verify.catalogue.{family}") for family in FA
 
 
 def by_name(rows):
-    """Return a dictionary of rows by their names."""
+    """Return a dictionary of rows by name."""
     return {row.name: row for row in rows}
 
 
 def _rows(kind):
-    """Return the rows of one kind, such as "FORMS", of all families that have some."""
+    """Return the rows of one kind, such as "FORMS", of all families."""
     return by_name(row for module in _MODULES for row in getattr(module, kind, ()))
 
 

@@ -1,4 +1,4 @@
-"""Padding and upsampling."""
+"""Rows of padding and upsampling."""
 
 from refconv.verify.case import Case
 from refconv.verify.catalogue.strategies import pad_cases, upsample_cases

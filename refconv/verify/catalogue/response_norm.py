@@ -1,4 +1,4 @@
-"""Local response normalisation."""
+"""Row of local response normalisation."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Depthwise and depthwise separable convolution."""
+"""Rows of depthwise and depthwise separable convolution."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -60,27 +60,27 @@ OPERATORS = (
 )
 
 
-def given(a):
+def kernel_of(a):
     """Return the kernel of a case, or the product of its column u and its row v."""
     return a.kernel if "kernel" in a.arrays else np.outer(a.u, a.v)
 
 
 def factors(a):
-    """Return column and row, read from the first column and the first row of the kernel that are not zero."""
-    kernel = given(a)
+    """Return column and row, read from the first nonzero column and row of the kernel."""
+    kernel = kernel_of(a)
     if not kernel.any():
         return {"y": np.zeros(sum(kernel.shape), kernel.dtype)}
     i, j = np.argwhere(kernel)[0][0], np.flatnonzero(kernel.any(0))[0]
     return {"y": np.concatenate([kernel[:, j], kernel[i] / kernel[i, j]])}
 
 
-def both(separate, a):
+def concatenated_factors(separate, a):
     """Return the column and the row, concatenated."""
-    return np.concatenate(separate(given(a)))
+    return np.concatenate(separate(kernel_of(a)))
 
 
 def outer(kh, kw):
-    """Return the case of a kernel that is a column u times a row v."""
+    """Return the case of a kernel that is the product of a column u and a row v."""
     return Case({"u": (kh,), "v": (kw,)}, positive=("v",))
 
 
@@ -90,7 +90,7 @@ FORMS = (
         family="separable",
         ids="C6",
         formula="K[m,n] = column[m] · row[n]",
-        forward=both,
+        forward=concatenated_factors,
         derivatives=(),
         fixed=(outer(3, 2), outer(1, 4), outer(5, 3)),
         cases=lambda: st.builds(outer, st.integers(1, 6), st.integers(1, 6)),
@@ -101,12 +101,12 @@ FORMS = (
             Pin("a first column of zeros", {"kernel": [[0, -10, 20], [0, 15, -30]]}, {"y": [-10, 15, 0, 1, -2]}),
             Pin("the zero kernel", {"kernel": [[0, 0, 0], [0, 0, 0]]}, {"y": [0, 0, 0, 0, 0]}),
             Pin(
-                "one entry more than rank one",
+                "one changed entry, so the rank is not one",
                 {"kernel": [[3, 6, 9], [4, 8, 12], [5, 10, 14]]},
                 refused="kernel must be of rank 1, got numerical rank 2",
             ),
         ),
         definition=factors,
-        without=("symbolic",),  # the factors are singular vectors, which symbols do not have
+        without=("symbolic",),  # the loop computes singular vectors, which is impossible with symbols
     ),
 )

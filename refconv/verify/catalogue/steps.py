@@ -1,7 +1,7 @@
-"""Training steps as functions of the first parameters and of the gradients of each step, for the rows of optimisers.
+"""Training steps as functions of initial parameters and gradients, for optimisers.
 
-A step must not change the gradients, and an optimiser that restores a state must continue like the one that saved it. Two of
-the parameters are frozen: ``early`` while the optimiser is made, and ``late`` after the first step.
+A step must not change the gradients, and an optimiser that restores a state must continue like the one that saved the state.
+Two of the parameters are frozen: ``early`` while the optimiser is created, and ``late`` after the first step.
 """
 
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from refconv.verify.operator import Refuted
 __all__ = ["NAMES", "definition", "moves", "parameters", "step_cases", "steps", "trained"]
 
 NAMES = ("w", "b", "k", "early", "late")  # the parameters: a matrix, a vector, a convolution kernel and two vectors
-SWITCHES = bool | str  # options that are no numbers
+SWITCHES = bool | str  # types of options that are not numbers
 
 
 def parameters(a):
@@ -25,27 +25,27 @@ def parameters(a):
 
 
 def moves(name, step):
-    """Return whether this step moves the parameter.
+    """Return True if this step changes the parameter.
 
-    One that was frozen when the optimiser was made never moves, even though it is unfrozen before the first step.
+    A parameter that is frozen when the optimiser is created never changes, even though it is unfrozen before the first step.
     """
     return name != "early" and (name != "late" or step == 0)
 
 
 def settings(a):
-    """Return the learning rates and the other options: symbols if the arrays hold symbols, else floats."""
+    """Return the learning rates and the other options, as symbols if the arrays contain symbols."""
     if a.w.dtype != object:
         return _rates({name: convert(value, float) for name, value in a.options.items()})
     import sympy
 
-    rates, others = _rates(a.options)
-    numbers = [name for name, value in others.items() if not isinstance(value, SWITCHES)]
+    rates, other_options = _rates(a.options)
+    numbers = [name for name, value in other_options.items() if not isinstance(value, SWITCHES)]
     symbols = {name: sympy.Symbol(name, positive=True) for name in numbers}
-    return [sympy.Symbol(f"lr{step}", positive=True) for step in range(len(rates))], {**others, **symbols}
+    return [sympy.Symbol(f"lr{step}", positive=True) for step in range(len(rates))], {**other_options, **symbols}
 
 
 def _rates(options):
-    """Split options into the learning rates and the others."""
+    """Return the learning rates and a dict of the other options."""
     return options["lr"], {name: value for name, value in options.items() if name != "lr"}
 
 
@@ -57,28 +57,31 @@ def convert(value, kind):
 
 
 def trained(cls, a):
-    """Return all parameters, flat, after a step of the optimiser for each learning rate.
+    """Return all parameters, flattened, after one step for each learning rate.
 
-    Raises :class:`Refuted` if two optimisers that take turns, each restoring the state of the other, give another result.
+    Raises :class:`Refuted` if the result is different with two optimisers that take turns, each restoring the state of the
+    other.
     """
     y, resumed = after_steps(cls, a, 1), after_steps(cls, a, 2)
     if not np.array_equal(y, resumed):
-        raise Refuted(f"{cls.__name__} gives {resumed.tolist()} if its state is restored before each step, not {y.tolist()}")
+        raise Refuted(
+            f"{cls.__name__} with its state restored before each step must give {y.tolist()}, got {resumed.tolist()}"
+        )
     return y
 
 
 def after_steps(cls, a, count):
-    """Return all parameters, flat, after the steps of this number of optimisers that take turns.
+    """Return all parameters, flattened, after steps in which ``count`` optimisers take turns.
 
     Raises :class:`Refuted` if a step changes a gradient.
     """
     theta = parameters(a)
-    rates, others = settings(a)
+    rates, other_options = settings(a)
     floats = {name: convert(value, float) for name, value in a.options.items()}
     freeze(theta, "early")
     optimizers = [cls(theta, **{**floats, "lr": floats["lr"][0]}) for _ in range(count)]
-    for optimizer in optimizers if a.w.dtype == object else ():  # the constructor takes floats alone
-        vars(optimizer).update(others)
+    for optimizer in optimizers if a.w.dtype == object else ():  # the constructor accepts only floats
+        vars(optimizer).update(other_options)
     for step, lr in enumerate(rates):
         freeze(theta, "late" if step else None)
         optimizer = optimizers[step % count]
@@ -94,27 +97,30 @@ def after_steps(cls, a, count):
 
 
 def freeze(theta, frozen):
-    """Freeze the parameter of this name, and unfreeze all others."""
+    """Freeze the parameter of this name and unfreeze all others."""
     for name, parameter in theta.items():
         parameter.frozen = name == frozen
 
 
 def definition(update, defaults):
-    """Return the definition made of ``update(theta, g, o, memory)``: one step of one parameter, with its state in a dict.
+    """Return a definition that takes all steps with ``update(theta, g, o, memory)``.
 
-    ``defaults`` are the documented values of options that a case leaves out.
+    ``update`` takes one step of one parameter, whose state is in the dict ``memory``. ``defaults`` are the documented defaults
+    of options that a case leaves out.
     """
 
     def defined(a):
-        rates, others = settings(a)
-        others = {**defaults, **others}
+        rates, other_options = settings(a)
+        other_options = {**defaults, **other_options}
         results = []
         for name in (name for name in NAMES if name in a.arrays):
             theta = a.arrays[name]
             memory = {}
-            decay = 0 if theta.ndim == 1 and others.get("decayed") == "weights" else others.get("weight_decay", 0)
+            decay = (
+                0 if theta.ndim == 1 and other_options.get("decayed") == "weights" else other_options.get("weight_decay", 0)
+            )
             for step, lr in [(step, lr) for step, lr in enumerate(rates) if moves(name, step)]:
-                o = SimpleNamespace(**{**others, "weight_decay": decay, "lr": lr, "t": step + 1})
+                o = SimpleNamespace(**{**other_options, "weight_decay": decay, "lr": lr, "t": step + 1})
                 theta = update(theta, a.arrays[f"d{name}"][step], o, memory)
             results.append(theta.ravel())
         return {"y": np.concatenate(results)}
@@ -123,10 +129,10 @@ def definition(update, defaults):
 
 
 def steps(shapes, options):
-    """Return the case of parameters of these shapes, with a gradient of each parameter for each learning rate."""
+    """Return the case of parameters of these shapes, with gradients for each learning rate."""
     count = len(options["lr"])
-    named = dict(zip(NAMES, shapes, strict=True))
-    return Case({**named, **{f"d{name}": (count, *shape) for name, shape in named.items()}}, options)
+    shapes_by_name = dict(zip(NAMES, shapes, strict=True))
+    return Case({**shapes_by_name, **{f"d{name}": (count, *shape) for name, shape in shapes_by_name.items()}}, options)
 
 
 @st.composite

@@ -1,10 +1,10 @@
-"""Hypothesis strategies for the proofs: windows, sizes and cases.
+"""Hypothesis strategies for windows, sizes and cases.
 
-Hypothesis draws sizes and options; numbers come from seeds. So drawing is fast, and a failing example shrinks where it
-matters: to small sizes and a plain window. The sizes in one case are mutually distinct, so that exchanged axes show.
+Hypothesis draws sizes and options; the numbers in arrays come from seeds. So drawing is fast, and a failing example shrinks
+to small sizes and a simple window. The sizes in one case are mutually distinct, so that swapped axes are detected.
 
-This module and :mod:`refconv.verify.catalogue.axis` decide which cases are legal. refconv is never asked, since a legal case
-in which it raises must not be dropped.
+This module and :mod:`refconv.verify.catalogue.axis` determine which cases are valid, independently of refconv: a valid case
+that refconv refuses must not be skipped.
 """
 
 import math
@@ -55,14 +55,17 @@ FORMATS = ("channels_last", "channels_first")
 
 
 def unlike(taken, low, high):
-    """Whole numbers from low to high, except those taken; the next larger one where all of them are."""
-    free = sorted(set(range(low, high + 1)) - set(taken))
-    return st.sampled_from(free) if free else st.just(max(high, *taken) + 1)
+    """Return a strategy for integers from low to high that are not in ``taken``.
+
+    If all of them are taken, it draws the next larger number.
+    """
+    available = sorted(set(range(low, high + 1)) - set(taken))
+    return st.sampled_from(available) if available else st.just(max(high, *taken) + 1)
 
 
 @st.composite
 def paddings(draw, ndim, most=3):
-    """Every way to say a padding: a name, one number, one number an axis, one (before, after) pair an axis."""
+    """Draw a padding: a name, a number, or a number or (before, after) pair for each axis."""
     numbers = st.integers(0, most)
     return draw(
         st.sampled_from(["valid", "same", "same_lower", "full"])
@@ -74,9 +77,9 @@ def paddings(draw, ndim, most=3):
 
 @st.composite
 def windows(draw, ndim=2, *, paddings=paddings, most_kernel=3, most_stride=3, most_dilation=3):
-    """Windows of every kernel, stride, dilation and padding; kernels up to most_kernel, never square by design.
+    """Draw a window with any stride, dilation, padding and kernel, which is never square.
 
-    ``paddings`` makes the padding strategy from ndim, for an operator that does not take all of them.
+    ``paddings(ndim)`` returns the strategy for the padding, for an operator that does not accept every padding.
     """
     kernel = draw(st.lists(st.integers(1, most_kernel + ndim - 1), min_size=ndim, max_size=ndim, unique=True))
     stride = draw(st.tuples(*[st.integers(1, most_stride)] * ndim))
@@ -85,18 +88,18 @@ def windows(draw, ndim=2, *, paddings=paddings, most_kernel=3, most_stride=3, mo
 
 
 def least_size(window):
-    """The smallest input that a window fits, along each axis."""
+    """Return the smallest input that the window fits, along each axis."""
     if window.padding in ("same", "same_lower", "full"):
         return (1,) * window.ndim
     pads = ((0, 0),) * window.ndim if window.padding == "valid" else window.padding
-    may_miss = [S - 1 if window.ceil_mode else 0 for S in window.stride]
-    rest = zip(window.span, pads, may_miss, strict=True)
-    return tuple(max(span - before - after - missing, 1) for span, (before, after), missing in rest)
+    may_leave = [S - 1 if window.ceil_mode else 0 for S in window.stride]
+    by_axis = zip(window.span, pads, may_leave, strict=True)
+    return tuple(max(span - before - after - uncovered, 1) for span, (before, after), uncovered in by_axis)
 
 
 @st.composite
 def input_sizes(draw, window, *, unlike_these=(), extra=4):
-    """Sizes of images that a window fits, up to ``extra`` larger than they need be; no two axes alike."""
+    """Draw distinct sizes of an image that the window fits, up to ``extra`` above the minimum."""
     size = []
     for least in least_size(window):
         size.append(draw(unlike({*size, *unlike_these}, least, least + extra)))
@@ -104,19 +107,19 @@ def input_sizes(draw, window, *, unlike_these=(), extra=4):
 
 
 def channels(most):
-    """Numbers of channels: mostly few, and now and then more than a vector register holds, or one less or more."""
-    few = st.integers(1, most)
-    return st.one_of(few, few, few, st.sampled_from([8, 15, 16, 17, 33]))
+    """Return a strategy for numbers of channels: mostly few, sometimes around a vector's length."""
+    small = st.integers(1, most)
+    return st.one_of(small, small, small, st.sampled_from([8, 15, 16, 17, 33]))
 
 
 def layout(N, size, C, data_format):
-    """Shape of a batch in one of the layouts."""
+    """Return the shape of a batch in a data format."""
     return (N, C, *size) if data_format == "channels_first" else (N, *size, C)
 
 
 @st.composite
 def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, extra=3):
-    """Cases of the convolution layer, with every window, both layouts, and groups of several channels.
+    """Draw a case of the convolution layer with any window, data format and groups.
 
     Batch, sizes, channels and outputs are mutually distinct.
     """
@@ -125,7 +128,7 @@ def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, ex
     C_g = draw(st.integers(1, most_channels))
     O_g = draw(unlike({C_g}, 1, most_channels) if groups > 1 else channels(most_channels).filter(lambda O: C_g != O))
     taken = {C_g * groups, O_g * groups}
-    N = draw(unlike(taken, 1, most_batch)) if O_g <= most_channels else 1  # the loops would take long
+    N = draw(unlike(taken, 1, most_batch)) if O_g <= most_channels else 1  # otherwise the loops would take long
     size = draw(input_sizes(window, unlike_these={N, *taken}, extra=extra))
     data_format = draw(st.sampled_from(FORMATS))
     shapes = {
@@ -138,9 +141,9 @@ def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, ex
 
 @st.composite
 def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, most_size=3, refused=False):
-    """Cases of the transposed convolution: every window that leaves an output, and every output padding.
+    """Draw a case of the transposed convolution with any window and output padding.
 
-    With ``refused``, those in which the padding leaves no output.
+    With ``refused``, the padding leaves no output; otherwise there is an output.
     """
     window = draw(windows(ndim))
     groups = draw(st.integers(1, most_groups))
@@ -165,7 +168,7 @@ def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_b
 
 @st.composite
 def depthwise_cases(draw, most_channels=3, most_batch=3):
-    """Cases of the depthwise convolution, with several outputs for each channel."""
+    """Draw a case of the depthwise convolution, with several outputs for each channel."""
     window = draw(windows(2))
     C, Q = draw(st.lists(st.integers(1, most_channels), min_size=2, max_size=2, unique=True))
     N = draw(unlike({C, Q, C * Q}, 1, most_batch))
@@ -177,7 +180,7 @@ def depthwise_cases(draw, most_channels=3, most_batch=3):
 
 @st.composite
 def separable_cases(draw):
-    """Cases of the depthwise separable convolution."""
+    """Draw a case of the depthwise separable convolution."""
     case = draw(depthwise_cases())
     O = draw(unlike(case.shapes["b"], 1, 4))
     shapes = {
@@ -191,7 +194,7 @@ def separable_cases(draw):
 
 @st.composite
 def pad_cases(draw):
-    """Signals and images with a frame of every mode, no wider than the mirror allows."""
+    """Draw signals or images and a padding of any mode, at most as wide as reflection allows."""
     size = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=2, unique=True)))
     mode = draw(st.sampled_from(["zeros", "reflect", "edge"]))
     widths = [st.integers(0, n - 1 if mode == "reflect" else 3) for n in size]
@@ -203,7 +206,7 @@ def pad_cases(draw):
 
 @st.composite
 def upsample_cases(draw):
-    """Images of every size, scaled in both modes."""
+    """Draw images of any size, a scale and a mode."""
     N, H, W = draw(st.lists(st.integers(1, 4), min_size=3, max_size=3, unique=True))
     data_format = draw(st.sampled_from(FORMATS))
     options = {"mode": draw(st.sampled_from(["nearest", "bilinear"])), "data_format": data_format}
@@ -213,7 +216,7 @@ def upsample_cases(draw):
 
 @st.composite
 def dropout_cases(draw):
-    """Arrays of any shape, rates and seeds."""
+    """Draw an array of any shape, a rate and a seed."""
     shape = tuple(draw(st.lists(st.integers(0, 5), max_size=4)))
     given = {"rate": draw(st.sampled_from([0.0, 0.25, 0.4, 0.9])), "seed": draw(st.integers(0, 99))}
     return Case({"x": shape}, given=given)
@@ -221,7 +224,7 @@ def dropout_cases(draw):
 
 @st.composite
 def im2col_cases(draw, most_channels=3, most_batch=3):
-    """Images and the neighbourhoods of every window."""
+    """Draw images and any window for im2col."""
     window = draw(windows(2))
     C = draw(channels(most_channels))
     N = draw(unlike({C}, 1, most_batch))
@@ -233,7 +236,7 @@ def im2col_cases(draw, most_channels=3, most_batch=3):
 
 @st.composite
 def col2im_cases(draw, most_channels=3, most_batch=3):
-    """Neighbourhoods of every window, as columns."""
+    """Draw columns and any window for col2im."""
     window = draw(windows(2))
     C = draw(st.integers(1, most_channels))
     N = draw(unlike({C}, 1, most_batch))
@@ -246,7 +249,7 @@ def col2im_cases(draw, most_channels=3, most_batch=3):
 
 @st.composite
 def toeplitz_cases(draw, ndim=2):
-    """Kernels with every window and several channels in each group, and a size of input."""
+    """Draw a kernel with any window and groups, and an input size."""
     window = draw(windows(ndim, most_stride=2, most_dilation=2))
     groups, C_g, O_g = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 3))
     options = {**window_options(window), "groups": groups}
@@ -255,7 +258,7 @@ def toeplitz_cases(draw, ndim=2):
 
 @st.composite
 def zero_stuff_cases(draw):
-    """Signals and images, and a stride for each of their axes."""
+    """Draw signals or images and a stride for each axis."""
     size = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=2)))
     stride = tuple(draw(st.integers(1, 3)) for _ in size)
     data_format = draw(st.sampled_from(FORMATS))
@@ -264,7 +267,7 @@ def zero_stuff_cases(draw):
 
 @st.composite
 def convolve_cases(draw, ndim):
-    """One signal or image and one kernel, not square, in each mode."""
+    """Draw a signal or image, a kernel that is not square, and a mode."""
     mode = draw(st.sampled_from(["valid", "same", "full"]))
     kernel = draw(st.lists(st.integers(1, 4), min_size=ndim, max_size=ndim, unique=True))
     size = [draw(unlike({k}, k if mode == "valid" else 1, k + 3)) for k in kernel]
@@ -273,14 +276,14 @@ def convolve_cases(draw, ndim):
 
 @st.composite
 def dense_cases(draw, most=6):
-    """Batches, inputs and outputs of mutually distinct sizes."""
+    """Draw mutually distinct sizes of batch, input and output."""
     N, C, O = draw(st.lists(st.integers(1, most), min_size=3, max_size=3, unique=True))
     return Case({"x": (N, C), "w": (C, O), "b": (O,)})
 
 
 @st.composite
 def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, refused=False):
-    """Pooling with every window that holds at least one pixel wherever it lands; with ``refused``, with the others."""
+    """Draw a case of pooling whose windows all contain a pixel, unless ``refused``."""
     window = draw(windows(ndim, most_dilation=1 if average else 2))
     C = draw(channels(most_channels))
     N = draw(unlike({C}, 1, most_batch))
@@ -296,26 +299,26 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, re
 
 @st.composite
 def global_pool_cases(draw, ndim):
-    """Batches of signals or images; batch, sizes and channels mutually distinct."""
+    """Draw signals or images with mutually distinct batch size, sizes and channels."""
     N, C, *size = draw(st.lists(st.integers(1, 6), min_size=2 + ndim, max_size=2 + ndim, unique=True))
     data_format = draw(st.sampled_from(FORMATS))
     return Case({"x": layout(N, tuple(size), C, data_format)}, {"data_format": data_format})
 
 
 def holds_pixels(window, size):
-    """Whether each position of the window has at least one entry in an input of this size."""
+    """Return True if the window contains at least one pixel of the input at each position."""
     return not _refusal(window, size)
 
 
 def _refusal(window, size):
-    """Reason why no pool can have this window on an input of this size; empty if one can."""
+    """Return the reason why pooling must refuse this window and size; empty if it must not."""
     axes = axes_of(size, window.kernel, window.stride, window.padding, window.dilation, window.ceil_mode)
     return next((axis.refusal for axis in axes if axis.refusal), "")
 
 
 @st.composite
 def norm_cases(draw, *, given=False):
-    """Batches of rows, signals or images, and a vector for each of their channels."""
+    """Draw rows, signals or images, with vectors that have a number for each channel."""
     space = draw(st.lists(st.integers(2, 4), max_size=2, unique=True))
     C = draw(channels(5))
     N = draw(unlike({C}, 2, 5))
@@ -328,7 +331,7 @@ def norm_cases(draw, *, given=False):
 
 @st.composite
 def response_norm_cases(draw):
-    """Batches of rows, signals or images, with neighbourhoods smaller and larger than their channels."""
+    """Draw rows, signals or images, with neighbourhoods smaller or larger than the channels."""
     space = draw(st.lists(st.integers(1, 4), max_size=2, unique=True))
     C = draw(channels(7))
     N = draw(unlike({C}, 1, 7))
@@ -343,20 +346,20 @@ def response_norm_cases(draw):
 
 
 def activation_cases(**options):
-    """Arrays of any shape, single numbers, empty ones and long ones included."""
+    """Return a strategy for arrays of any shape, including scalars, empty and long arrays."""
     shapes = st.lists(st.integers(0, 4), max_size=4) | st.lists(st.integers(0, 70), max_size=1)
     return shapes.map(lambda shape: Case({"x": tuple(shape)}, options))
 
 
 @st.composite
 def score_cases(draw):
-    """Scores (…, classes)."""
+    """Draw scores (…, classes)."""
     return Case({"x": (*draw(st.lists(st.integers(1, 4), max_size=2)), draw(st.integers(1, 6)))})
 
 
 @st.composite
 def loss_cases(draw):
-    """Scores (…, K) of examples or pixels with their labels, smoothed or not, weighted by class or not."""
+    """Draw scores (…, K) of examples or pixels with labels, label smoothing and class weights."""
     shape, K = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)), draw(st.integers(1, 6))
     labels = np.array(draw(st.lists(st.integers(0, K - 1), min_size=math.prod(shape), max_size=math.prod(shape))))
     weights = draw(st.none() | st.tuples(*[st.sampled_from([0.25, 1.0, 7.0])] * K))
@@ -366,14 +369,14 @@ def loss_cases(draw):
 
 @st.composite
 def squared_error_cases(draw):
-    """Predictions and targets of one shape, long ones included."""
+    """Draw predictions and targets of the same shape, including long ones."""
     shape = tuple(draw(st.lists(st.integers(1, 4), max_size=4) | st.lists(st.integers(1, 70), min_size=1, max_size=1)))
     return Case({"predictions": shape, "targets": shape})
 
 
 @st.composite
 def answer_cases(draw):
-    """Logits of any shape with targets from 0 to 1, mostly 0 and 1."""
+    """Draw logits of any shape with targets from 0 to 1, mostly 0 and 1."""
     shape = tuple(draw(st.lists(st.integers(1, 4), max_size=3) | st.lists(st.integers(1, 70), min_size=1, max_size=1)))
     count = math.prod(shape)
     targets = np.array(draw(st.lists(st.sampled_from([0.0, 1.0, 0.3]), min_size=count, max_size=count)))
@@ -381,6 +384,6 @@ def answer_cases(draw):
 
 
 def window_options(window, *names):
-    """A window as the keyword arguments of an operator."""
+    """Return a window as keyword arguments of an operator."""
     options = {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
     return {name: options[name] for name in names or options}

@@ -1,7 +1,7 @@
-"""Optimisers and gradient clipping.
+"""Rows of optimisers and gradient clipping.
 
-A row is about the class: its step over several parameters, with a learning rate that changes between steps, and through it
-the loop of the update and its kernel. Each definition is written in NumPy from the formula, for one parameter.
+A row tests the class: steps for several parameters, with a learning rate that changes between steps. This includes the loop of
+the update and its kernel. Each definition is written in NumPy from the formula, for one parameter.
 """
 
 from fractions import Fraction
@@ -18,15 +18,21 @@ __all__ = ["UPDATES"]
 
 
 def sgd(theta, g, o, memory):
-    """A12: v ← μ·v − λ·α·θ − α·∂L/∂θ, then θ ← θ + v, or θ ← θ + μ·v − λ·α·θ − α·∂L/∂θ (Nesterov)."""
-    fall = o.weight_decay * o.lr * theta + o.lr * g
-    v = o.momentum * memory.get("v", 0) - fall
+    """Return θ after one step of SGD.
+
+    A12: v ← μ·v − λ·α·θ − α·∂L/∂θ, then θ ← θ + v, or θ ← θ + μ·v − λ·α·θ − α·∂L/∂θ (Nesterov).
+    """
+    descent = o.weight_decay * o.lr * theta + o.lr * g
+    v = o.momentum * memory.get("v", 0) - descent
     memory["v"] = v
-    return theta + (o.momentum * v - fall if o.nesterov else v)
+    return theta + (o.momentum * v - descent if o.nesterov else v)
 
 
 def rmsprop(theta, g, o, memory):
-    """A20: s ← ρ·s + (1 − ρ)·h², v ← μ·v − α·h / √(s + ε) or α·h / (√s + ε), θ ← θ + v."""
+    """Return θ after one step of RMSProp.
+
+    A20: s ← ρ·s + (1 − ρ)·h², v ← μ·v − α·h / √(s + ε) or α·h / (√s + ε), θ ← θ + v.
+    """
     h = g + o.weight_decay * theta
     s = o.rho * memory.get("s", 0) + (1 - o.rho) * h**2
     root = square_root(s + o.eps) if o.eps_inside_sqrt else square_root(s) + o.eps
@@ -36,7 +42,10 @@ def rmsprop(theta, g, o, memory):
 
 
 def adam(theta, g, o, memory):
-    """Kingma and Ba, algorithm 1: m and s are running means of h and h², divided by the sum of their weights."""
+    """Return θ after one step of Adam.
+
+    Kingma and Ba, algorithm 1: m and s are running means of h and h², divided by the sum of their weights.
+    """
     h = g + o.weight_decay * theta
     m = o.beta1 * memory.get("m", 0) + (1 - o.beta1) * h
     s = o.beta2 * memory.get("s", 0) + (1 - o.beta2) * h**2
@@ -45,13 +54,16 @@ def adam(theta, g, o, memory):
 
 
 def adamw(theta, g, o, memory):
-    """Loshchilov and Hutter, algorithm 2: θ shrinks by α·λ of itself, and decay is no part of m and s."""
-    shrunk = (1 - o.lr * o.weight_decay) * theta
-    return shrunk + adam(theta, g, SimpleNamespace(**{**vars(o), "weight_decay": 0}), memory) - theta
+    """Return θ after one step of AdamW.
+
+    Loshchilov and Hutter, algorithm 2: θ is multiplied by 1 − α·λ, and m and s do not include weight decay.
+    """
+    decayed = (1 - o.lr * o.weight_decay) * theta
+    return decayed + adam(theta, g, SimpleNamespace(**{**vars(o), "weight_decay": 0}), memory) - theta
 
 
 def square_root(array):
-    """Return √ of each element, a float or a symbol."""
+    """Return √ of each element, which is a float or a symbol."""
     if array.dtype != object:
         return np.sqrt(array)
     import sympy
@@ -59,7 +71,7 @@ def square_root(array):
     return array ** sympy.Rational(1, 2)
 
 
-RATES = (Fraction(1, 7), Fraction(2, 5))  # α of two steps: the second meets what the first has left behind
+RATES = (Fraction(1, 7), Fraction(2, 5))  # α of two steps; the second step depends on the state after the first
 DECAY = {"weight_decay": Fraction(1, 11)}
 
 
@@ -67,9 +79,10 @@ SHAPES = ((1, 2), (1,), (1, 1, 1, 1), (1,), (1,))
 
 
 def row(name, loop, ids, formula, update, cases, fixed, worked, **defaults):
-    """Return the row of an optimiser. Two steps are proved for all parameters, gradients, learning rates and other numbers.
+    """Return the row of an optimiser.
 
-    ``defaults`` are the constructor's documented defaults, beside those of weight decay.
+    Two steps are proved for all parameters, gradients, learning rates and other numbers. ``defaults`` are the documented
+    defaults of the constructor, except for weight decay.
     """
     return Operator(
         name=f"optim.{name}",
@@ -88,10 +101,10 @@ def row(name, loop, ids, formula, update, cases, fixed, worked, **defaults):
     )
 
 
-def by_hand(words, w, b, expected, **options):
-    """Return an example of w and b with one element each; ``w`` and ``b`` hold the first value and the gradients."""
+def by_hand(description, w, b, expected, **options):
+    """Return an example with one element in w and b, each given as (initial value, *gradients)."""
     arrays = {"w": [w[:1]], "b": b[:1], "dw": np.reshape(w[1:], (-1, 1, 1)), "db": np.reshape(b[1:], (-1, 1))}
-    return Pin(words, arrays, {"y": expected}, options)
+    return Pin(description, arrays, {"y": expected}, options)
 
 
 SLIDE = dict(lr=(0.01, 0.02), momentum=0.9, weight_decay=0.0005, nesterov=False)
@@ -115,9 +128,9 @@ UPDATES: tuple[Operator, ...] = (
             by_hand("biases do not decay", (3, 2, -1), (-1, 0.5, 2), [2.98194170015, -1.0495], decayed="weights", **SLIDE),
             by_hand("Nesterov", (3, 2, -1), (0, 0, 0), [2.9837030725415, 0], **{**SLIDE, "nesterov": True}),
             # 3 − 0.5·2 + 0.25·1 and −1 − 0.5·0.5 − 0.25·2
-            by_hand("neither momentum nor decay by default", (3, 2, -1), (-1, 0.5, 2), [2.25, -1.75], lr=(0.5, 0.25)),
+            by_hand("no momentum and no weight decay by default", (3, 2, -1), (-1, 0.5, 2), [2.25, -1.75], lr=(0.5, 0.25)),
             Pin(
-                "kernels decay with the weights, and frozen parameters do not move",
+                "convolution kernels decay like weights, and frozen parameters do not change",
                 {
                     "w": [[4]],
                     "b": [4],
@@ -149,8 +162,8 @@ UPDATES: tuple[Operator, ...] = (
         ),
         (
             # h = 4 and −4, then 2 and 2; s = 4 both times: √(4 + 5) = √4 + 1 = 3
-            by_hand("ε in the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=5, eps_inside_sqrt=True, **ROOTS),
-            by_hand("ε beside the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=1, eps_inside_sqrt=False, **ROOTS),
+            by_hand("ε under the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=5, eps_inside_sqrt=True, **ROOTS),
+            by_hand("ε outside the root", (4, 3, 1.25), (2, -4.5, 1.25), [1.5, 2.5], eps=1, eps_inside_sqrt=False, **ROOTS),
             # s = 0.1·400/9, so √(s + 1) = 7/3 and v = −0.7·(20/3)/(7/3) = −2, then −0.9·2
             by_hand(
                 "the lecture's μ = 0.9 and ε = 1",
@@ -161,7 +174,7 @@ UPDATES: tuple[Operator, ...] = (
                 momentum=0.9,
                 eps=1.0,
             ),
-            # s = 0.1·6e-7, so √(s + 1e-7) = 4e-4, and the second step, without a gradient, moves nothing
+            # s = 0.1·6e-7, so √(s + 1e-7) = 4e-4, and the second step, whose gradient is 0, changes nothing
             by_hand(
                 "ρ = 0.9, μ = 0 and ε = 10⁻⁷ by default",
                 (10, 6e-7**0.5, 0),
@@ -187,7 +200,7 @@ UPDATES: tuple[Operator, ...] = (
             dict(beta1=Fraction(2, 3), beta2=Fraction(3, 4), eps=Fraction(1, 3), decayed="weights"),
         ),
         (
-            # h = 3 and −3, then −3 and 3: after bias correction the means of h are 3, then −1, and those of h² are 9
+            # h = 3 and −3, then −3 and 3: after bias correction the means of h are 3, then −1, and the means of h² are 9
             by_hand(
                 "h changes its sign",
                 (4, 2, -3.625),
@@ -210,8 +223,8 @@ UPDATES: tuple[Operator, ...] = (
                 beta2=0.875,
                 eps=1,
             ),
-            # The means of 3 and −1 are 3, then 0.17/0.19, and those of the squares 9, then 9.991/1.999. With a gradient of ε
-            # each step is α/2.
+            # The means of 3 and −1 are 3, then 0.17/0.19, and the means of the squares are 9, then 9.991/1.999. With a
+            # gradient of ε, each step is α/2.
             by_hand(
                 "β₁ = 0.9, β₂ = 0.999 and ε = 10⁻⁸ by default",
                 (5, 3, -1),
@@ -238,7 +251,7 @@ UPDATES: tuple[Operator, ...] = (
         (
             # α·λ = ½: 4 becomes 2 − 2·3/4, then 0.5 becomes 0.25 − 2·3/4; −8 becomes −4 + 2·1/2, then −3 becomes −1.5 + 2·1/2
             by_hand(
-                "decay apart from two equal gradients",
+                "weight decay separate from two equal gradients",
                 (4, 3, 3),
                 (-8, -1, -1),
                 [-1.25, -0.5],
@@ -248,7 +261,7 @@ UPDATES: tuple[Operator, ...] = (
                 eps=1,
                 weight_decay=0.25,
             ),
-            # With gradients of ε each step is α/2, and decay takes 1 % of θ with α = 1.
+            # With gradients of ε, each step is α/2, and weight decay with α = 1 subtracts 1 % of θ.
             by_hand(
                 "β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸ and λ = 0.01 by default",
                 (5, 1e-8, 1e-8),
@@ -266,7 +279,7 @@ UPDATES: tuple[Operator, ...] = (
 
 
 def clipped(clip, a):
-    """Return both gradients, flat, after clipping, and the norm that was returned."""
+    """Return both gradients after clipping, flattened, followed by the returned norm."""
     theta = parameters(a)
     for parameter in theta.values():
         parameter.grad[...] = parameter.value
@@ -278,8 +291,8 @@ def clip_definition(a):
     """Return g · min(1, max_norm / ‖g‖), with the norm of all gradients together."""
     g = np.concatenate([a.w.ravel(), a.b.ravel()])
     norm = np.sqrt(np.sum(g * g, dtype=np.float64))
-    share = min(1.0, a.options["max_norm"] / norm) if norm else 1.0
-    return {"y": np.append(g * g.dtype.type(share), g.dtype.type(norm))}
+    scale = min(1.0, a.options["max_norm"] / norm) if norm else 1.0
+    return {"y": np.append(g * g.dtype.type(scale), g.dtype.type(norm))}
 
 
 def gradients(w, b, max_norm):
@@ -307,6 +320,6 @@ UPDATES += (
         ),
         definition=clip_definition,
         loops=("sum_of_squares",),
-        without=("symbolic",),  # the norm is a float, whatever the gradients hold
+        without=("symbolic",),  # the norm is always a float, even for symbols
     ),
 )

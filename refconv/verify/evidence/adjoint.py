@@ -49,7 +49,8 @@ def adjoint(operator: Operator, case) -> float | None:
 def _difference(inner_forward, inner_backward, exact, function, name):
     if exact and not all(isinstance(number, Fraction | int) for number in (inner_forward, inner_backward)):
         raise Refuted(
-            f"{function}: ⟨dy, J v⟩ = {inner_forward!r}, ⟨Jᵀ dy, v⟩ = {inner_backward!r} must be fractions: something rounds"
+            f"{function}: ⟨dy, J v⟩ = {inner_forward!r}, ⟨Jᵀ dy, v⟩ = {inner_backward!r} must be fractions: "
+            "a value was rounded"
         )
     error = abs(inner_forward - inner_backward) / max(abs(inner_forward), abs(inner_backward), 1)
     if error > (0 if exact else ROUNDING):
@@ -91,6 +92,6 @@ def inner(a, b):
 def assert_adjoint(forward, transposed, x, dy):
     """Assert ⟨dy, forward(x)⟩ = ⟨transposed(dy), x⟩ exactly, for linear functions of fractions."""
     inner_forward, inner_backward = inner(dy, forward(x)), inner(transposed(dy), x)
-    for words, side in (("⟨dy, f(x)⟩", inner_forward), ("⟨fᵀ(dy), x⟩", inner_backward)):
-        assert isinstance(side, Fraction), f"{words} must be a fraction, got {side!r}: something rounds"
+    for label, side in (("⟨dy, f(x)⟩", inner_forward), ("⟨fᵀ(dy), x⟩", inner_backward)):
+        assert isinstance(side, Fraction), f"{label} must be a fraction, got {side!r}: a value was rounded"
     assert inner_forward == inner_backward, f"⟨dy, f(x)⟩ = {inner_forward}, but ⟨fᵀ(dy), x⟩ = {inner_backward}"

@@ -113,7 +113,9 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: E
     -------
     Outcome
     """
-    start, refuted, case = time.perf_counter(), None, None
+    start = time.perf_counter()
+    refuted = None
+    case = None
     entries: list[Any] = []
     with config(engine=engine_name or get_config().engine):
         try:
@@ -146,7 +148,7 @@ def _on_drawn_cases(check: Callable[..., Any], operator: Operator, max_cases: in
     return _drawn(operator.name, operator.cases(), max_cases, partial(_check_case, check, operator))
 
 
-def _drawn(name, strategy, max_cases, use) -> list[Any]:
+def _drawn(name, strategy, most, use) -> list[Any]:
     """Return ``use(case)`` for each random case.
 
     The cases are the same in every run, and nothing is saved to disk.
@@ -155,7 +157,7 @@ def _drawn(name, strategy, max_cases, use) -> list[Any]:
     results = []
 
     @hypothesis.settings(
-        max_examples=max_cases,
+        max_examples=most,
         deadline=None,
         derandomize=True,
         database=None,
@@ -164,7 +166,7 @@ def _drawn(name, strategy, max_cases, use) -> list[Any]:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(strategy)
-    def run(case):  # hypothesis derives the seed from the source code of this function
+    def run(case):  # its source text seeds the draws
         results.append(use(case))
 
     try:
@@ -172,9 +174,9 @@ def _drawn(name, strategy, max_cases, use) -> list[Any]:
     except Refuted:
         raise
     except hypothesis.errors.Flaky as flaky:  # hypothesis repeats a failing case, which passed this time
-        first = next(iter(getattr(flaky, "exceptions", ())), flaky)
-        message = f"wrong in one call, but right in another with the same input: {first}"
-        raise Refuted(message, getattr(first, "case", None)) from None
+        first_exception = next(iter(getattr(flaky, "exceptions", ())), flaky)
+        message = f"wrong in one call, but right in another with the same input: {first_exception}"
+        raise Refuted(message, getattr(first_exception, "case", None)) from None
     except Exception as error:
         raise Refuted(f"drawing a case of {name} raises {type(error).__name__}: {error}") from error
     return results
@@ -183,23 +185,25 @@ def _drawn(name, strategy, max_cases, use) -> list[Any]:
 def _on_refused_cases(operator: Operator, max_cases: int, libraries: tuple[str, ...] = LIBRARIES) -> Iterator[LeftOut]:
     """Check that an operator refuses invalid cases; yield an entry for each reason.
 
-    Each entry names the libraries that accept its first case.
+    Each entry names the libraries that accept the first case with this reason.
     """
     if operator.refused_cases is None:
         return
     messages: dict[str, dict[str, Any]] = {}
-    first: dict[str, Case] = {}
+    first_cases: dict[str, Case] = {}
     for case, message in _drawn(
         operator.name, operator.refused_cases(), max_cases, lambda case: (case, _refusal(operator, case))
     ):
         messages.setdefault(case.refused, {})[str(case)] = message
-        first.setdefault(case.refused, case)
+        first_cases.setdefault(case.refused, case)
     for reason, by_case in messages.items():
-        yield LeftOut(reason, len(by_case), next(iter(by_case.values())), tuple(accepting(operator, first[reason], libraries)))
+        yield LeftOut(
+            reason, len(by_case), next(iter(by_case.values())), tuple(accepting(operator, first_cases[reason], libraries))
+        )
 
 
 def _refusal(operator, case):
-    """Return the error message of an operator for a case that it must refuse."""
+    """Return the message of the error that an operator raises for a case that it must refuse."""
     try:
         operator(fill(case, spread))
     except (TypeError, ValueError) as error:
@@ -259,7 +263,7 @@ def _oracle(operator, quick):
 
 
 def _check_case(check, operator, case):
-    """Run a check and add the case to its refutation; refute an operator that raises."""
+    """Run a check on a case; raise :class:`Refuted` with the case if it fails or raises."""
     try:
         return check(operator, case)
     except Refuted as refutation:

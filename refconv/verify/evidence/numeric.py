@@ -50,10 +50,10 @@ def directional(operator: Operator, case) -> float | None:
         for name, claimed in derivative(a.with_arrays(dy=dy)).items():
             array, direction = a.arrays[name], v.arrays[name]
             above, below = (operator(a.with_arrays(**{name: array + h * direction})) for h in (STEP, -STEP))
-            expected, found = np.sum(dy * (above - below)) / (2 * STEP), np.sum(claimed * direction)
-            errors.append(abs(found - expected) / scale)
+            expected, actual = np.sum(dy * (above - below)) / (2 * STEP), np.sum(claimed * direction)
+            errors.append(abs(actual - expected) / scale)
             if not errors[-1] <= MARGIN * STEP**2:
-                raise Refuted(f"{derivative.name}: ⟨∂e/∂{name}, v⟩ is {found}, and differences give {expected}")
+                raise Refuted(f"{derivative.name}: ⟨∂e/∂{name}, v⟩ is {actual}, and differences give {expected}")
     return max(errors, default=None)
 
 

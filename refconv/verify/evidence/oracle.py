@@ -42,7 +42,7 @@ def importable(name: str) -> bool:
 
 
 def installed(libraries=LIBRARIES) -> list[str]:
-    """Return the libraries that are installed; the oracle \"conventions\" is always included."""
+    """Return the libraries that are installed; the oracle "conventions" is always included."""
     return [name for name in libraries if all(map(importable, NEEDS.get(name, (name,))))]
 
 
@@ -52,28 +52,31 @@ def oracle(operator: Operator, case, libraries=None) -> float | None:
     The error is relative. Returns None if no library supports this operator with these options. Raises :class:`Refuted` if a
     result differs.
     """
-    a, ours = _results(operator, fill(case, spread))
+    a, results = _results(operator, fill(case, spread))
     errors = []
     for library in installed() if libraries is None else libraries:
         module = importlib.import_module(f"refconv.verify.evidence.oracles.{library}")
         try:
-            theirs = module.evaluate(operator.like or operator.name, a)
+            library_results = module.evaluate(operator.like or operator.name, a)
         except Exception as error:
             raise Refuted(f"{operator.name} returns a result, but {library} raises {type(error).__name__}: {error}") from error
-        errors += _compared(operator, library, ours, theirs, getattr(module, "ROUNDING", ROUNDING))
+        errors += _compared(operator, library, results, library_results, getattr(module, "ROUNDING", ROUNDING))
     return max(errors, default=None)
 
 
 def accepting(operator: Operator, case, libraries=LIBRARIES) -> list[str]:
     """Return the installed libraries that return an output in a case that refconv refuses."""
-    a, names = fill(case, spread), []
+    a = fill(case, spread)
+    names = []
     for library in [name for name in installed(libraries) if name != CONVENTIONS]:
         try:
             with np.errstate(all="ignore"):
-                theirs = importlib.import_module(f"refconv.verify.evidence.oracles.{library}").evaluate(operator.name, a)
+                library_results = importlib.import_module(f"refconv.verify.evidence.oracles.{library}").evaluate(
+                    operator.name, a
+                )
         except Exception:  # the library also refuses the case
             continue
-        names += [library] if theirs else []
+        names += [library] if library_results else []
     return names
 
 
@@ -87,8 +90,8 @@ def tables(operator: Operator) -> Iterator[tuple[Any, Any]]:
     for case, convention in convention_cases.cases(operator.name):
 
         def check(operator, case, convention=convention):
-            a, ours = _results(operator, fill(case, make))
-            return max(_compared(operator, CONVENTIONS, ours, conventions.evaluate(operator.name, a, convention)))
+            a, results = _results(operator, fill(case, make))
+            return max(_compared(operator, CONVENTIONS, results, conventions.evaluate(operator.name, a, convention)))
 
         yield check, case
 
@@ -97,23 +100,23 @@ def _results(operator, a):
     """Return the arguments with a random dy, and all results of an operator by name."""
     y = np.asarray(operator(a))
     a = a.with_arrays(dy=np.random.default_rng(1).standard_normal(y.shape))
-    ours = {"y": y, **{name: np.asarray(further(a)) for name, further in operator.further.items()}}
+    results = {"y": y, **{name: np.asarray(further(a)) for name, further in operator.further.items()}}
     for derivative in operator.derivatives:
-        ours.update(derivative(a))
-    return a, ours
+        results.update(derivative(a))
+    return a, results
 
 
-def _compared(operator, oracle_name, ours, theirs, allowed=ROUNDING):
+def _compared(operator, oracle_name, results, oracle_results, allowed=ROUNDING):
     """Return the relative error of each result that an oracle provides, the output first."""
     errors = []
-    for name in (name for name in ours if name in (theirs or {})):
+    for name in (name for name in results if name in (oracle_results or {})):
         if name == "y":
             result_name = operator.name
         elif name in operator.further:
             result_name = f"{name} of {operator.name}"
         else:
             result_name = f"∂e/∂{name} of {next((d.name for d in operator.derivatives if name in d.wrt), operator.name)}"
-        errors.append(_difference(result_name, oracle_name, ours[name], np.asarray(theirs[name]), allowed))
+        errors.append(_difference(result_name, oracle_name, results[name], np.asarray(oracle_results[name]), allowed))
     return errors
 
 
@@ -127,17 +130,17 @@ def written_tests(operator: Operator, left_out: list[Any] | None = None) -> Iter
         return
     from refconv.verify.evidence.oracles.onnx import cases
 
-    for test, found, expected, allowed in cases(operator.name, left_out):
-        yield _difference(operator.name, f"the ONNX test {test}", found, expected.astype(np.float64), allowed)
+    for test, result, expected, allowed in cases(operator.name, left_out):
+        yield _difference(operator.name, f"the ONNX test {test}", result, expected.astype(np.float64), allowed)
 
 
-def _difference(result_name, oracle_name, found, expected, allowed):
-    if found.shape != expected.shape:
-        raise Refuted(f"{result_name} has shape {found.shape}, and {oracle_name} gives {expected.shape}")
-    error = np.max(np.abs(found - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0))
+def _difference(result_name, oracle_name, result, expected, allowed):
+    if result.shape != expected.shape:
+        raise Refuted(f"{result_name} has shape {result.shape}, and {oracle_name} gives {expected.shape}")
+    error = np.max(np.abs(result - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0))
     if not error <= allowed:
-        at = np.unravel_index(np.argmax(np.abs(found - expected)), found.shape)
+        at = np.unravel_index(np.argmax(np.abs(result - expected)), result.shape)
         raise Refuted(
-            f"{result_name} is {found[at].item()!r} at {tuple(map(int, at))}, and {oracle_name} gives {expected[at].item()!r}"
+            f"{result_name} is {result[at].item()!r} at {tuple(map(int, at))}, and {oracle_name} gives {expected[at].item()!r}"
         )
     return float(error)

@@ -26,7 +26,7 @@ from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["GARBAGE", "assert_parity", "assert_within", "garbage", "parity", "rounding", "several"]
 
-GARBAGE = (0xFF, 0x7E)  # bytes; as float32 and float64: NaN, and 8e37 or 1e301; as integers: −1, and a huge number
+GARBAGE = (0xFF, 0x7E)  # bytes: 0xFF reads as NaN or −1; 0x7E as 8e37, 1e301 or a huge integer
 
 
 def parity(operator: Operator, case) -> float:
@@ -44,7 +44,7 @@ def parity(operator: Operator, case) -> float:
                 arrays = a.arrays.values()
                 call = watched.setdefault(
                     number, Watched()
-                )  # by number, since one function may compute an output and a derivative
+                )  # tolerances by position, since one function may compute an output and a derivative
                 call.function = function
                 try:
                     tolerance = 0.0 if exact else _tolerance(operator, call, arrays)
@@ -74,21 +74,21 @@ class Watched:
         for position, (array, bits) in enumerate(zip(arrays, before, strict=True)):
             assert _bits(array) == bits, f"the call changes argument {position} in place"
         copies = tuple(np.array(result) for result in results)
-        _, first = self.results.setdefault((get_config().engine, before), (results, copies))
-        for one, other in zip(first, copies, strict=True):
-            if _bits(one) != _bits(other):
-                words = "it keeps state between calls, or reads uninitialised memory"
-                raise AssertionError(f"the second call with the same input {_difference(one, other)}: {words}")
+        _, first_copies = self.results.setdefault((get_config().engine, before), (results, copies))
+        for first_copy, copy in zip(first_copies, copies, strict=True):
+            if _bits(first_copy) != _bits(copy):
+                message = "it keeps state between calls, or reads uninitialised memory"
+                raise AssertionError(f"the second call with the same input {_difference(first_copy, copy)}: {message}")
         return results
 
     def assert_results_unchanged(self):
         """Raise ``AssertionError`` if a result has changed since its call returned."""
         for results, copies in self.results.values():
-            for now, before in zip(results, copies, strict=True):
-                if _bits(now) != _bits(before):
-                    words = "a later call changes the result of an earlier one"
+            for result, copy in zip(results, copies, strict=True):
+                if _bits(result) != _bits(copy):
+                    message = "a later call changes the result of an earlier one"
                     raise AssertionError(
-                        f"{words}, which {_difference(before, np.asarray(now))}: the function reuses its buffer"
+                        f"{message}, which {_difference(copy, np.asarray(result))}: the function reuses its buffer"
                     )
 
 
@@ -101,8 +101,8 @@ def _difference(first, second):
     """Return a phrase that describes where the second array differs from the first."""
     if (first.dtype, first.shape) != (second.dtype, second.shape):
         return f"gives {second.dtype} of shape {second.shape}, not {first.dtype} of shape {first.shape}"
-    at = tuple(np.argwhere((first != second) & ~(np.isnan(first) & np.isnan(second)))[:1].ravel().tolist())
-    return f"gives {second[at]!r}, not {first[at]!r}, at {at}"
+    index = tuple(np.argwhere((first != second) & ~(np.isnan(first) & np.isnan(second)))[:1].ravel().tolist())
+    return f"gives {second[index]!r}, not {first[index]!r}, at {index}"
 
 
 def _calls(operator, a):
@@ -118,9 +118,9 @@ def _calls(operator, a):
 
         def loops_or_definition(*arrays):
             """Return the results of the operator on the loops, or of its definition on the kernels."""
-            results = operator.results if get_config().engine == "reference" else operator.definition
-            found = results(with_replaced(arrays))
-            return tuple(found[name] for name in defined)
+            compute = operator.results if get_config().engine == "reference" else operator.definition
+            computed = compute(with_replaced(arrays))
+            return tuple(computed[name] for name in defined)
 
         yield f"{operator.name} by its definition", loops_or_definition
 
@@ -176,8 +176,8 @@ def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
     return max(
         (
             assert_within(np.asarray(result), np.asarray(expected_result), allowed, rtol)
-            for found in calls
-            for result, expected_result, allowed in zip(found, expected, tolerance, strict=True)
+            for results in calls
+            for result, expected_result, allowed in zip(results, expected, tolerance, strict=True)
         ),
         default=0.0,
     )
@@ -186,9 +186,9 @@ def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
 def _assert_as_in_double(call, arrays, tolerance):
     """Assert that the loops on float32 and float64 agree within a tolerance."""
     with config(engine="reference"):
-        found, expected = several(call(*arrays)), several(call(*[a.astype(np.float64) for a in arrays]))
-    tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
-    for result, expected_result, allowed in zip(found, expected, tolerance, strict=True):
+        single_results, double_results = several(call(*arrays)), several(call(*[a.astype(np.float64) for a in arrays]))
+    tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(double_results)
+    for result, expected_result, allowed in zip(single_results, double_results, tolerance, strict=True):
         assert_within(
             np.asarray(result).astype(np.float64), np.asarray(expected_result), allowed, who=("float32 gives", "float64 gives")
         )
@@ -201,9 +201,9 @@ def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "lo
     of NaN count as equal. ``who`` names the two sides in the message. Returns the largest error, relative to the largest
     element.
     """
-    ours, theirs = who
-    assert found.dtype == expected.dtype, f"{ours} {found.dtype}, {theirs} {expected.dtype}"
-    assert found.shape == expected.shape, f"{ours} shape {found.shape}, {theirs} {expected.shape}"
+    left_label, right_label = who
+    assert found.dtype == expected.dtype, f"{left_label} {found.dtype}, {right_label} {expected.dtype}"
+    assert found.shape == expected.shape, f"{left_label} shape {found.shape}, {right_label} {expected.shape}"
     relative = rtol * np.abs(expected) if rtol else 0.0  # 0 · ∞ would be NaN
     allowed = np.broadcast_to(tolerance + relative, expected.shape)
     # Equal elements are found first, since ∞ − ∞ is NaN.
@@ -212,10 +212,10 @@ def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "lo
         error = np.where(same, 0, np.abs(found.astype(np.result_type(found, np.float64)) - expected))
     wrong = ~same & ~(error <= allowed)
     if wrong.any():
-        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise AssertionError(
-            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {at}: {ours} {found[at]!r}, "
-            f"{theirs} {expected[at]!r}, allowed ±{allowed[at]:.3g}"
+            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {index}: {left_label} {found[index]!r}, "
+            f"{right_label} {expected[index]!r}, allowed ±{allowed[index]:.3g}"
         )
     largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
     return float(np.max(error, initial=0.0) / max(1.0, largest))

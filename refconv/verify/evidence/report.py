@@ -37,7 +37,7 @@ def report(outcome: Outcome) -> str:
       formula    conv1d_dw: ∂e/∂w[m,c,o] = Σ_{b,i} x[b, i·S + m·D, c] · ∂e/∂y[b,i,o]
       code       refconv/reference/conv.py:...
       lectures   B3   ∂e/∂w_ij = Σ_{k,l} ∂e/∂z_kl x_{k+i, l+j}
-      lectures   C8   convolution in one dimension; its Toeplitz matrix; it moves with its input
+      lectures   C8   convolution in one dimension; its Toeplitz matrix; a shifted input gives a shifted output
     """
     if outcome.refuted is None:
         return f"{outcome.operator}, {outcome.kind}: {outcome.cell}"

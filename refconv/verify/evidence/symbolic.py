@@ -43,15 +43,15 @@ def symbolic(operator: Operator, case) -> float | None:
             for name in claimed:
                 _prove(derivative.name, terms, a.arrays[name], claimed[name])
             claims |= claimed
-        for name, true in (operator.definition(a) if operator.definition else {}).items():
-            _compare(operator.name, name, claims[name], np.asarray(true, object))
+        for name, expected in (operator.definition(a) if operator.definition else {}).items():
+            _compare(operator.name, name, claims[name], np.asarray(expected, object))
     return 0.0
 
 
 def _terms_by_symbol(dy, y):
     """Return the terms of ⟨dy, y⟩ that contain each symbol.
 
-    Only these are differentiated: sympy is slow to find out that the other terms are constants.
+    Only these terms are differentiated, because sympy needs long to find that the other terms are constants.
     """
     terms = {}
     for index in np.ndindex(y.shape):
@@ -64,20 +64,20 @@ def _terms_by_symbol(dy, y):
 def _prove(function, terms, array, claimed):
     for index in np.ndindex(array.shape):
         symbol = array[index]
-        true = sympy.Add(*(sympy.diff(term, symbol) for term in terms.get(symbol, ())))
-        if not vanishes(true - claimed[index]):
-            raise Refuted(f"∂e/∂{symbol} is {true}, but {function} returns {claimed[index]}")
+        expected = sympy.Add(*(sympy.diff(term, symbol) for term in terms.get(symbol, ())))
+        if not vanishes(expected - claimed[index]):
+            raise Refuted(f"∂e/∂{symbol} is {expected}, but {function} returns {claimed[index]}")
 
 
-def _compare(function, name, claimed, true):
+def _compare(function, name, claimed, expected):
     """Compare each element of a result with the definition."""
     result_name = name if name == "y" else f"∂e/∂{name}"
-    if claimed.shape != true.shape:
-        raise Refuted(f"{result_name} of {function} has shape {claimed.shape}, and the definition gives {true.shape}")
-    for index in np.ndindex(true.shape):
-        if not vanishes(true[index] - claimed[index]):
+    if claimed.shape != expected.shape:
+        raise Refuted(f"{result_name} of {function} has shape {claimed.shape}, and the definition gives {expected.shape}")
+    for index in np.ndindex(expected.shape):
+        if not vanishes(expected[index] - claimed[index]):
             raise Refuted(
-                f"{result_name} at {index} is {true[index]} by the definition, but {function} returns {claimed[index]}"
+                f"{result_name} at {index} is {expected[index]} by the definition, but {function} returns {claimed[index]}"
             )
 
 

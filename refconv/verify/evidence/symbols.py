@@ -62,9 +62,10 @@ def symbols(name, shape, rng, positive):
 def vanishes(expression) -> bool:
     """Return True if an expression is zero for all values of its symbols.
 
-    A polynomial is expanded. Other expressions are first evaluated at one point, where most that are not zero differ from
-    zero. Then each root and each exponential is replaced by a new symbol. The result is a fraction of polynomials. It is zero
-    if its numerator is zero after the powers of each root have been reduced by the definition of the root.
+    A polynomial is expanded. Other expressions are first evaluated at one point: if the result is clearly not 0, the
+    expression is not zero. Otherwise, each root and each exponential is replaced by a new symbol. The result is a fraction of
+    polynomials. It is zero if its numerator is zero after the powers of each root have been reduced by the definition of the
+    root.
 
     >>> x = sympy.Symbol("x", positive=True)
     >>> vanishes((x + 1) ** 2 - x**2 - 2 * x - 1), vanishes(sympy.sqrt(x + 1) ** 3 / (x + 1) - sympy.sqrt(x + 1))
@@ -79,8 +80,8 @@ def vanishes(expression) -> bool:
         return False
     rational, roots = _without_roots(expression.rewrite(sympy.exp))
     numerator = sympy.expand(sympy.fraction(sympy.together(rational))[0])
-    for symbol, (base, order) in roots.items():
-        numerator = sympy.rem(numerator, symbol**order - base, symbol)
+    for symbol, (base, degree) in roots.items():
+        numerator = sympy.rem(numerator, symbol**degree - base, symbol)
         numerator = sympy.expand(sympy.fraction(sympy.together(numerator))[0])
     return numerator == 0 or sympy.simplify(expression) == 0
 
@@ -97,14 +98,14 @@ def _differs_from_zero(expression):
 
 
 def _without_roots(expression):
-    """Replace each root b^(1/q) and each e^x by a symbol; also return (b, q) by symbol of root."""
+    """Replace each root b^(1/q) and each e^x by a symbol; also return b and q of each root."""
     roots, known_symbols = {}, {}
 
-    def named_symbol(key, base, order):
+    def named_symbol(key, base, degree):
         if key not in known_symbols:
             known_symbols[key] = sympy.Dummy(positive=True)
-            if order > 1:
-                roots[known_symbols[key]] = (base, order)
+            if degree > 1:
+                roots[known_symbols[key]] = (base, degree)
         return known_symbols[key]
 
     def rational(power):
@@ -114,8 +115,9 @@ def _without_roots(expression):
                 named_symbol(("exp", term), None, 1) ** coefficient
                 for coefficient, term in (part.as_coeff_Mul() for part in sympy.Add.make_args(sympy.expand(exponent)))
             )
-        base, order = sympy.factor(base), exponent.q
-        return named_symbol((base, order), base, order) ** exponent.p
+        base = sympy.factor(base)
+        degree = exponent.q
+        return named_symbol((base, degree), base, degree) ** exponent.p
 
     def is_root_or_exponential(part):
         if isinstance(part, sympy.exp):

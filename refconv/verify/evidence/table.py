@@ -40,7 +40,8 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
     for kind in kinds:
         if kind not in KINDS:
             raise ArgumentValueError(f"kinds must be among {', '.join(KINDS)}, got {kind!r}")
-    start, outcomes = time.perf_counter(), []
+    start = time.perf_counter()
+    outcomes = []
     label = _label_width(operator.name for operator in operators)
     echo(_head(label, kinds), file=out)
     for operator in operators:
@@ -117,8 +118,9 @@ def _left_out(outcomes):
     if grouped:
         yield f"\ncases not compared: {sum(entry.cases for entries in grouped.values() for entry in entries)}"
     for (operator, reason), entries in grouped.items():
-        cases, first = sum(entry.cases for entry in entries), entries[0]
-        accepting = f", accepted by {', '.join(first.accepting)}" if first.accepting else ""
-        yield f"  {operator}: {cases} in which {reason}{', refused' if first.error else ''}{accepting}"
-        if first.error:
-            yield f"    {first.error}"
+        cases = sum(entry.cases for entry in entries)
+        first_entry = entries[0]
+        accepting = f", accepted by {', '.join(first_entry.accepting)}" if first_entry.accepting else ""
+        yield f"  {operator}: {cases} in which {reason}{', refused' if first_entry.error else ''}{accepting}"
+        if first_entry.error:
+            yield f"    {first_entry.error}"

@@ -20,23 +20,23 @@ def worked(operator: Operator, pin: Pin) -> float:
     a = Arguments({name: np.array(numbers, np.float64) for name, numbers in pin.arrays.items()}, pin.options, pin.given)
     if pin.refused:
         return _refused(operator, pin, a)
-    found = operator.results(a) if "dy" in a.arrays else {"y": np.asarray(operator(a))}
-    errors = [_difference(pin, operator.name, found)]
+    results = operator.results(a) if "dy" in a.arrays else {"y": np.asarray(operator(a))}
+    errors = [_difference(pin, operator.name, results)]
     if operator.definition:
         errors.append(_difference(pin, f"the definition of {operator.name}", operator.definition(a)))
     return max(errors)
 
 
-def _difference(pin, source, found):
+def _difference(pin, source, results):
     """Return the largest relative error of the results that the example gives."""
     errors = [0.0]
     for name, numbers in pin.expected.items():
-        expected, ours = np.array(numbers, np.float64), np.asarray(found[name])
-        if ours.shape != expected.shape:
-            raise Refuted(f"{pin.words}: {name} of {source} must have shape {expected.shape}, got {ours.shape}")
-        errors.append(np.max(np.abs(ours - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0)))
+        expected, result = np.array(numbers, np.float64), np.asarray(results[name])
+        if result.shape != expected.shape:
+            raise Refuted(f"{pin.words}: {name} of {source} must have shape {expected.shape}, got {result.shape}")
+        errors.append(np.max(np.abs(result - expected), initial=0.0) / max(1.0, np.max(np.abs(expected), initial=0.0)))
         if not errors[-1] <= ROUNDING:
-            raise Refuted(f"{pin.words}: {name} of {source} must be {expected.tolist()}, got {ours.tolist()}")
+            raise Refuted(f"{pin.words}: {name} of {source} must be {expected.tolist()}, got {result.tolist()}")
     return float(max(errors))
 
 

@@ -1,1 +1,1 @@
-"""The statements of the lectures, and the index of the code that implements each of them."""
+"""Statements of the lectures, and an index of the code that implements each of them."""

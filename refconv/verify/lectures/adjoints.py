@@ -1,4 +1,4 @@
-"""The table of adjoints, as text and in Markdown: operator, its derivative in one line, and the other operator that it is."""
+"""Table of adjoints as text and in Markdown: operator, derivative and equivalent operator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from refconv.verify.lectures.index import named
 
 __all__ = ["markdown", "text"]
 
-HEAD = ("operator", "its derivative", "which operator that is")
+HEAD = ("operator", "its derivative", "equivalent operator")
 
 
 def text() -> str:

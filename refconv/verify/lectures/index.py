@@ -1,9 +1,9 @@
-"""Index of the lectures: each statement and the code that implements it, read from the code and so never out of date.
+"""Index of the lectures: each statement and the code that implements it, read from the code.
 
-* loops: the functions of :mod:`refconv.reference` whose docstring cites the statement after ``Source:``, or, for what is
-  true of a whole operator, those of the operator whose entry in the catalogue does;
-* elsewhere: sizes, layers, optimisers, architectures, and operators without a loop, whose docstring cites it;
-* properties: tests, or classes of them, whose docstring begins with its id.
+* loops: the functions of :mod:`refconv.reference` whose docstring cites the statement after ``Source:``, or, for a statement
+  about a whole operator, the functions of the operator whose entry in the catalogue cites it;
+* elsewhere: sizes, layers, optimisers, architectures, and operators without a loop, whose docstring cites the statement;
+* properties: tests, or classes of tests, whose docstring begins with the id of the statement.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ from refconv.verify.operator import lookup
 __all__ = ["Entry", "Loop", "entries", "evidence", "literature", "loops", "named", "root", "select"]
 
 PACKAGE = Path(refconv.__file__).parent
-# Packages in which a statement may stand that is no loop.
+# Packages whose docstrings may cite statements, apart from the loops.
 STATED_IN = ("geometry", "ops", "nn", "optim", "models", "training", "analysis", "verify")
 TEST_FOLDERS = ("reference", "_core", "ops", "nn", "models")
 
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop, or an operator, layer or optimiser without one. Places are pairs (path from the package's parent, line)."""
+    """Loop, or an operator, layer or optimiser without a loop.
+
+    Locations are pairs (path relative to the parent folder of the package, line).
+    """
 
     name: str
     family: str
@@ -49,7 +52,10 @@ class Loop:
 
 @dataclass(frozen=True)
 class Entry:
-    """A statement with its loops, (dotted name, path, line) of other code, and tests of properties."""
+    """Statement of the lectures with its loops, other code and property tests.
+
+    Other code is a list of (dotted name, path, line).
+    """
 
     id: str
     statement: str
@@ -59,11 +65,11 @@ class Entry:
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """The kinds of evidence for the loops, and for the layers and optimisers whose rows are about this statement."""
+        """Kinds of evidence for the loops, layers and optimisers that implement the statement."""
         rows = [CATALOGUE[name] for name, *_ in self.elsewhere if name in CATALOGUE]
-        about = [evidence(operator) for operator in rows if self.id in ids(operator.ids)]
-        found = {kind for kinds in (*about, *(loop.evidence for loop in self.loops)) for kind in kinds}
-        return tuple(kind for kind in ("symbolic", "numeric", "adjoint", "parity", "oracle") if kind in found)
+        row_evidence = [evidence(operator) for operator in rows if self.id in ids(operator.ids)]
+        kinds_found = {kind for kinds in (*row_evidence, *(loop.evidence for loop in self.loops)) for kind in kinds}
+        return tuple(kind for kind in ("symbolic", "numeric", "adjoint", "parity", "oracle") if kind in kinds_found)
 
     @property
     def is_implemented(self) -> bool:
@@ -72,7 +78,7 @@ class Entry:
 
 
 def _is_about_models(path):
-    """True for the files whose functions are what a row of the models says; others only use a model as an example."""
+    """Return True for files that define models of the lectures, not files that only use models."""
     return path.startswith("refconv/models/") or path == "refconv/analysis/gabor.py"
 
 
@@ -91,9 +97,10 @@ def entries() -> list[Entry]:
 
 
 def select(names=()) -> list[Entry]:
-    """Return the entries of these ids, or the parts of entries with these names; by default all entries that have code.
+    """Return the entries with these ids or names; by default all entries that have code.
 
-    A name that `refconv verify` lists and that belongs to no statement has an entry of its own, without an id.
+    For a name, an entry contains only the parts with this name. A name that `refconv verify` lists and that belongs to no
+    statement gets a separate entry without an id.
 
     >>> [(entry.id, [loop.name for loop in entry.loops]) for entry in select(["conv2d_dx"])]
     [('B4', ['conv2d_dx'])]
@@ -101,8 +108,8 @@ def select(names=()) -> list[Entry]:
     if not names:
         return [entry for entry in entries() if entry.is_implemented]
     cited = {loop.name for loop in loops()} | {place[0] for entry in entries() for place in entry.elsewhere}
-    others = [name for name in dict.fromkeys(names) if name.upper() not in STATEMENTS and name not in cited]
-    for name in others:
+    unlisted = [name for name in dict.fromkeys(names) if name.upper() not in STATEMENTS and name not in cited]
+    for name in unlisted:
         if name not in _proved():
             similar = did_you_mean(name, sorted(cited | _proved()))
             raise ArgumentValueError(
@@ -110,18 +117,18 @@ def select(names=()) -> list[Entry]:
             )
     chosen = []
     for entry in entries():
-        few = tuple(loop for loop in entry.loops if loop.name in names)
-        places = tuple(place for place in entry.elsewhere if place[0] in names)
+        selected_loops = tuple(loop for loop in entry.loops if loop.name in names)
+        selected_places = tuple(place for place in entry.elsewhere if place[0] in names)
         if entry.id in map(str.upper, names):
             chosen.append(entry)
-        elif few or places:
-            chosen.append(Entry(entry.id, entry.statement, few, places, ()))
-    further = [loop for loop in map(named, others) if loop is not None]
-    return [*chosen, *(Entry("", loop.formula, (loop,), (), ()) for loop in further)]
+        elif selected_loops or selected_places:
+            chosen.append(Entry(entry.id, entry.statement, selected_loops, selected_places, ()))
+    other_loops = [loop for loop in map(named, unlisted) if loop is not None]
+    return [*chosen, *(Entry("", loop.formula, (loop,), (), ()) for loop in other_loops)]
 
 
 def named(name) -> Loop | None:
-    """Return formula, place and evidence of a loop of the index or of any name that `refconv verify` takes; or None.
+    """Return formula, location and evidence of a name that `refconv verify` accepts, or None.
 
     >>> named("optim.SGD").formula, named("optim.SGD").evidence
     ('v ← μ·v − α·(g + λ·θ); θ ← θ + v', ('symbolic', 'parity', 'oracle'))
@@ -135,7 +142,7 @@ def named(name) -> Loop | None:
     if module and name in module.__all__:
         return _loop(module, operator.family, name)
     function = lookup(name)
-    place = _place(Path(inspect.getsourcefile(function) or ""), rf"(?:def|class) {function.__name__}\b")
+    place = _location(Path(inspect.getsourcefile(function) or ""), rf"(?:def|class) {function.__name__}\b")
     tests = _tests(operator.family)
     return Loop(name, operator.family, tuple(ids(operator.ids)), operator.formula, place, None, tests, evidence(operator))
 
@@ -152,67 +159,73 @@ def root() -> Path | None:
 
 @functools.cache
 def loops() -> tuple[Loop, ...]:
-    """Return the loops that cite the lectures, family by family."""
+    """Return the loops that cite the lectures, grouped by family."""
     modules = {family: import_module(f"refconv.reference.{family}") for family in reference.__all__}
-    made = [_loop(module, family, name) for family, module in modules.items() for name in module.__all__]
-    return tuple(loop for loop in made if loop.ids)
+    all_loops = [_loop(module, family, name) for family, module in modules.items() for name in module.__all__]
+    return tuple(loop for loop in all_loops if loop.ids)
 
 
-def _slides_first(found):
-    """Sort the loops of a statement: first those in the slide's notation (``centred_…``), then those for images."""
-    order = ("centred_", "conv2d")
-    return tuple(sorted(found, key=lambda loop: next((n for n, begin in enumerate(order) if loop.name.startswith(begin)), 2)))
+def _slides_first(loops_of_statement):
+    """Sort loops: first those in the slides' notation (``centred_…``), then those for images."""
+    prefixes = ("centred_", "conv2d")
+    return tuple(
+        sorted(
+            loops_of_statement,
+            key=lambda loop: next((n for n, begin in enumerate(prefixes) if loop.name.startswith(begin)), 2),
+        )
+    )
 
 
 def _loop(module, family, name):
-    function, operator = getattr(module, name), _operator(name, family)
-    whole = name in CATALOGUE  # the entry in the catalogue is this function's own
-    cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if whole else ())]
+    function = getattr(module, name)
+    operator = _operator(name, family)
+    has_own_row = name in CATALOGUE  # the catalogue has an entry for this function itself
+    cited = [*_cited(inspect.getdoc(function)), *(_of_the_operator(operator, module) if has_own_row else ())]
     return Loop(
         name,
         family,
         tuple(id for id in STATEMENTS if id in cited),
-        operator.formula if whole else formula(function),
-        _place(Path(inspect.getsourcefile(function) or ""), rf"def {name}\("),
-        _place(_core.source(family), rf"def {name}\("),
+        operator.formula if has_own_row else formula(function),
+        _location(Path(inspect.getsourcefile(function) or ""), rf"def {name}\("),
+        _location(_core.source(family), rf"def {name}\("),
         _tests(family),
         evidence(operator),
     )
 
 
 def _operator(name, family):
-    """Return the operator with this function; its own row first, since it may be another's derivative."""
+    """Return the operator that has this function, preferring a row with its name."""
     having = [o for o in CATALOGUE.values() if o.family == family and name in (*o.functions, *o.loops)]
     return CATALOGUE.get(name) or (having[0] if having else None)
 
 
 def _of_the_operator(operator, module):
-    """Return the ids that the catalogue has for an operator and none of its functions cites."""
+    """Return the ids that the catalogue lists for an operator and that no function of it cites."""
     known = [_cited(inspect.getdoc(getattr(module, name, None))) for name in operator.functions]
     return [id for id in ids(operator.ids) if not any(id in cited for cited in known)]
 
 
 def evidence(operator):
-    """Return the kinds of evidence for all functions of an operator that need no other library."""
+    """Return the kinds of evidence for all functions of an operator, without other libraries."""
     if operator is None:
         return ()
-    has = {
+    available = {
         "symbolic": operator.derivatives or operator.definition,
         "numeric": operator.derivatives,
         "adjoint": operator.derivatives,
         "parity": True,
         "oracle": operator.worked or next(tables(operator), None),
     }
-    return tuple(kind for kind, there in has.items() if there and kind not in operator.without)
+    return tuple(kind for kind, is_available in available.items() if is_available and kind not in operator.without)
 
 
-def _place(path, pattern):
+def _location(path, pattern):
     """Return (path, line) of the first line that begins with the pattern, or None."""
     if not path.exists():
         return None
     text = path.read_text(encoding="utf-8")
-    found = re.search(f"^{pattern}", text, re.MULTILINE)
-    return (_relative(path), text.count("\n", 0, found.start()) + 1) if found else None
+    match = re.search(f"^{pattern}", text, re.MULTILINE)
+    return (_relative(path), text.count("\n", 0, match.start()) + 1) if match else None
 
 
 def _relative(path):
@@ -226,7 +239,7 @@ def _tests(family):
 
 
 def literature(function) -> str:
-    """Return the publications that a docstring cites after the ids of ``Source:``; "" if there are none.
+    """Return the publications that a docstring cites after the ids of ``Source:``, or "".
 
     >>> literature(refconv.conv2d)
     'LeCun et al., "Gradient-based learning applied to document recognition", 1998'
@@ -235,36 +248,37 @@ def literature(function) -> str:
 
 
 def _cited(docstring):
-    """The ids after ``Source:``."""
+    """Return the ids after ``Source:``."""
     return ids(_source(docstring))
 
 
 def _source(docstring):
-    """The text after ``Source:``, to the end of its paragraph."""
+    """Return the text after ``Source:`` to the end of its paragraph."""
     return (docstring or "").partition("Source:")[2].partition("\n\n")[0]
 
 
 @functools.cache
 def _elsewhere():
-    """Return public functions, classes and methods without a loop: ((dotted name, path, line), ids cited)."""
-    found, known = [], [loop.name for loop in loops()]
+    """Return public code without a loop as pairs ((dotted name, path, line), cited ids)."""
+    entries_by_place = []
+    names_of_loops = [loop.name for loop in loops()]
     for path in _files(PACKAGE, "*.py"):
         package = path.relative_to(PACKAGE).with_suffix("").parts[0]
         if package not in STATED_IN:
             continue
-        # Operators are called as refconv.f, and most of them have a loop, which is listed as such.
-        operators = [f for f in refconv.__all__ if f not in known]
+        # Operators are called as refconv.f. Most of them have a loop, which is already listed.
+        operators = [f for f in refconv.__all__ if f not in names_of_loops]
         public = operators if package == "ops" else import_module(f"refconv.{package}").__all__
         for name, line, docstring in _docstrings(path):
             if name.split(".")[0] in public and _cited(docstring):
                 dotted = name if package == "ops" else f"{package}.{name}"
-                found.append(((dotted, _relative(path), line), _cited(docstring)))
-    return tuple(found)
+                entries_by_place.append(((dotted, _relative(path), line), _cited(docstring)))
+    return tuple(entries_by_place)
 
 
 @functools.cache
 def _properties():
-    """Return tests and classes of tests whose docstring begins with ids: pairs (path::name, ids)."""
+    """Return tests whose docstring begins with ids, as pairs (path::name, ids)."""
     checkout = root()
     files = _files(checkout / "tests", "test_*.py") if checkout else []
     return tuple(
@@ -277,7 +291,7 @@ def _properties():
 
 
 def _files(folder, pattern):
-    """Return the files below a folder, without those in hidden folders such as .ipynb_checkpoints."""
+    """Return the files below a folder, except in hidden folders such as .ipynb_checkpoints."""
     inside = ((path, path.relative_to(folder).parts) for path in folder.rglob(pattern))
     return sorted(path for path, parts in inside if not any(part.startswith(".") for part in parts))
 
@@ -285,11 +299,11 @@ def _files(folder, pattern):
 def _docstrings(path):
     """Yield dotted name, line and docstring of each function, class and method in a file."""
 
-    def inside(body, before):
+    def definitions_in(body, prefix):
         for node in body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                yield before + node.name, node.lineno, ast.get_docstring(node) or ""
+                yield prefix + node.name, node.lineno, ast.get_docstring(node) or ""
                 if isinstance(node, ast.ClassDef):
-                    yield from inside(node.body, f"{before}{node.name}.")
+                    yield from definitions_in(node.body, f"{prefix}{node.name}.")
 
-    yield from inside(ast.parse(path.read_text(encoding="utf-8")).body, "")
+    yield from definitions_in(ast.parse(path.read_text(encoding="utf-8")).body, "")

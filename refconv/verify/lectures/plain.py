@@ -1,7 +1,7 @@
-r"""Convert the LaTeX of a docstring to one line of plain text for a terminal.
+r"""Conversion of LaTeX formulas in docstrings to one line of plain text for a terminal.
 
-The formula of a loop stands once, in its docstring. What prints it takes it from there: :func:`formula` finds it,
-:func:`plain` rewrites it. It knows what the book's docstrings use, and leaves out the backslash of anything else.
+The formula of a loop is written only once, in its docstring. :func:`formula` finds it there, and :func:`plain` converts it.
+Supported are the commands that the docstrings use; of other commands, only the backslash is removed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ __all__ = ["formula", "plain"]
 
 TOKEN = re.compile(r"\\[A-Za-z]+\s*|\\.|\s+|.", re.DOTALL)
 MATH = re.compile(r"\.\. math::(.*?)(?:\n\s*\n|\.\. math|$)", re.DOTALL)
-TAKES_LIMITS = re.compile(r"(?<![A-Za-z])(?:Σ|Π|max|min)(?:_\{[^}]*\})?$")  # what stands below and above them is no index
+TAKES_LIMITS = re.compile(
+    r"(?<![A-Za-z])(?:Σ|Π|max|min)(?:_\{[^}]*\})?$"
+)  # their subscripts and superscripts are limits, not indices
 
-# A space that is one; all others become products where they stand between two factors.
+# A space to keep; all other spaces between two factors become products.
 SPACE = "\N{NO-BREAK SPACE}"
 
-SIGNS = {
+SYMBOLS = {
     "alpha": "α",
     "beta": "β",
     "cdot": f"{SPACE}·{SPACE}",
@@ -64,12 +66,12 @@ def formula(function) -> str:
     >>> formula(conv1d_dw)
     '∂e/∂w[m,c,o] = Σ_{b,i} x[b, i·S + m·D, c] · ∂e/∂y[b,i,o]'
     """
-    found = MATH.search(inspect.getdoc(function) or "")
-    return plain(found[1]) if found else ""
+    match = MATH.search(inspect.getdoc(function) or "")
+    return plain(match[1]) if match else ""
 
 
 def plain(latex: str) -> str:
-    r"""Convert a LaTeX formula to one line of text, with indices in brackets and fractions with a slash.
+    r"""Convert a LaTeX formula to one line of text with indices in brackets.
 
     >>> plain(r"y_{i,o} = \mathrm{bias}_o + \sum_{m,c} x_{i S + m D,\; c} \; w_{m,c,o}")
     'y[i,o] = bias[o] + Σ_{m,c} x[i·S + m·D, c] · w[m,c,o]'
@@ -77,20 +79,20 @@ def plain(latex: str) -> str:
     '∂e/∂x = (x − μ) / √(σ² + ε)'
     """
     text = _group(list(reversed(TOKEN.findall(latex.strip()))))
-    text = _products(re.sub(r" +", " ", text))
+    text = _with_dots(re.sub(r" +", " ", text))
     text = re.sub(r"([_^])\{(\w)\}", r"\1\2", text.replace(SPACE, " "))
     return re.sub(r" (?=[,;)])|(?<=\() ", "", re.sub(r" +", " ", text)).replace("if else", "otherwise").strip()
 
 
 def _group(tokens, end=None):
-    """Return the text up to the end of a group; ``tokens`` is a stack with the next token on top."""
+    """Return the text up to the end of a group; ``tokens`` is a stack, the next token on top."""
     text = ""
     while tokens:
         token = tokens.pop().strip() or " "
         if token == end:
             break
         if token in ("_", "^"):
-            text = _attached(text.rstrip(), token, _argument(tokens))
+            text = _with_script(text.rstrip(), token, _argument(tokens))
         elif token == "{":
             text += _group(tokens, "}")
         elif token.startswith("\\"):
@@ -101,7 +103,7 @@ def _group(tokens, end=None):
 
 
 def _argument(tokens):
-    """Return the text of a command's argument: a group in braces, or one token."""
+    """Return the text of the argument of a command: a group in braces, or one token."""
     while tokens[-1].isspace():
         tokens.pop()
     if tokens[-1] == "{":
@@ -110,20 +112,20 @@ def _argument(tokens):
     return _group([tokens.pop()])
 
 
-def _attached(text, token, argument):
+def _with_script(text, token, argument):
     if TAKES_LIMITS.search(text):
         return f"{text}{token}{{{argument}}}"
     if token == "_":
         return f"{text}[{argument}]"
     if argument.isdigit():
         return text + argument.translate(POWERS)
-    return f"{text}^{_single(argument)}"
+    return f"{text}^{_parenthesised(argument)}"
 
 
 def _command(name, tokens):
     if name == "frac":
         over, under = _argument(tokens), _argument(tokens)
-        return f"{over}/{under}" if over.startswith("∂") else f"{_single(over)}{SPACE}/{SPACE}{_single(under)}"
+        return f"{over}/{under}" if over.startswith("∂") else f"{_parenthesised(over)}{SPACE}/{SPACE}{_parenthesised(under)}"
     if name in ("mathrm", "substack", "mathbf", "operatorname"):
         return _argument(tokens)
     if name == "text":
@@ -139,22 +141,23 @@ def _command(name, tokens):
         return name + ("" if tokens and tokens[-1] in "(_" else SPACE)
     if not name[0].isalpha():
         return f";{SPACE}" if name == "\\" else " "
-    return SIGNS.get(name, f"{name} ")
+    return SYMBOLS.get(name, f"{name} ")
 
 
-def _single(text):
-    """Add parentheses to a text of more than one factor."""
+def _parenthesised(text):
+    """Add parentheses to a text with more than one factor."""
     flat = re.sub(r"\[[^\]]*\]|\([^)]*\)", "", text)
     return f"({text})" if re.search(r"[ +−/]|^∂", flat) else text
 
 
-def _products(text):
-    """Replace each space between two factors by ·, without spaces around it inside brackets."""
-    made, depth = "", 0
-    for place, sign in enumerate(text):
-        depth += (sign in "[{") - (sign in "]}")
-        before, after = text[place - 1 : place], text[place + 1 : place + 2]
+def _with_dots(text):
+    """Replace each space between two factors by ·; inside brackets without spaces around it."""
+    text_with_dots = ""
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character in "[{") - (character in "]}")
+        before, after = text[position - 1 : position], text[position + 1 : position + 2]
         factors = re.match(r"[\w\])\u0302]", before) and re.match(r"[\w(\[∂Σ√]", after)
         dot = "·" if depth else f"{SPACE}·{SPACE}"
-        made += dot if sign == " " and factors else sign
-    return made
+        text_with_dots += dot if character == " " and factors else character
+    return text_with_dots

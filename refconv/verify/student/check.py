@@ -191,10 +191,10 @@ def _verdict(
         *([] if smallest else about_right(attempt, counted, complete)),
         *([f"Stopped after {seconds:g} s."] if stopped else []),
     ]
-    words = report(name, signature, counted, wrong, smallest, hint, remarks)
+    text = report(name, signature, counted, wrong, smallest, hint, remarks)
     arguments = fresh({n: v for n, v in smallest.given.items() if n in signature.takes}) if smallest else {}
     failed = len(wrong) or int(unsteady is not None)
-    return Verdict(name, len(counted), failed, smallest.finding if smallest else None, arguments, hint, words)
+    return Verdict(name, len(counted), failed, smallest.finding if smallest else None, arguments, hint, text)
 
 
 def _called_again(attempt: Attempt, trials: list[Trial], seconds: float) -> tuple[list[Trial], Trial | None, bool]:
@@ -209,13 +209,13 @@ def _called_again(attempt: Attempt, trials: list[Trial], seconds: float) -> tupl
     failed, complete = repeated(attempt, trials)
     if failed is None or failed.fault.kind in UNSTEADY:
         return trials, failed, complete
-    others = [trial for trial in trials if not (failed.late and trial.case is failed.case)]
-    return [*others, failed], None, complete
+    other_trials = [trial for trial in trials if not (failed.late and trial.case is failed.case)]
+    return [*other_trials, failed], None, complete
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Run kernels on one thread; a second one would only add waiting time in such small cases."""
+    """Run kernels on one thread; in such small cases, a second one would only wait."""
     with config(threads=1):
         yield
 
@@ -223,7 +223,7 @@ def _one_thread() -> Iterator[None]:
 def _all_trials(attempt: Attempt, cases: Sequence[Case], seconds: float) -> tuple[list[Trial], bool]:
     """Return the trials of the cases that fit in the time limit, and True if some cases did not.
 
-    A call that was stopped counts only if it had most of the time, or if it is the only one.
+    A call that was stopped counts only if it ran for at least half of the time limit, or if it is the only one.
     """
     trials: list[Trial] = []
     for number, case in enumerate(cases):
@@ -242,28 +242,28 @@ def _without_refused(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
     A form, such as a stride as a pair, is refused if the function raises in every trial with this form, and accepts the same
     argument in another form.
     """
-    raised: Counter[tuple[str, str]] = Counter()
-    seen: Counter[tuple[str, str]] = Counter()
+    raised_by_form: Counter[tuple[str, str]] = Counter()
+    count_by_form: Counter[tuple[str, str]] = Counter()
     for trial in trials:
         for form_key in forms(trial.case).items():
-            seen[form_key] += 1
-            raised[form_key] += trial.refused
-    refused = {form_key for form_key, count in seen.items() if raised[form_key] == count}
-    refused = {(n, form) for n, form in refused if any(other == n and (n, f) not in refused for other, f in seen)}
+            count_by_form[form_key] += 1
+            raised_by_form[form_key] += trial.refused
+    refused = {form_key for form_key, count in count_by_form.items() if raised_by_form[form_key] == count}
+    refused = {(n, form) for n, form in refused if any(other == n and (n, f) not in refused for other, f in count_by_form)}
     trials, remarks = _without_pixels(trials)
-    kept = [trial for trial in trials if not refused & forms(trial.case).items()]
+    accepted = [trial for trial in trials if not refused & forms(trial.case).items()]
     reasons: dict[str, list[str]] = {}
     for name, form in sorted(refused):
-        first = next(trial for trial in trials if forms(trial.case).get(name) == form)
-        reasons.setdefault(first.fault.words.splitlines()[0], []).append(form)
-    return kept, [
+        example = next(trial for trial in trials if forms(trial.case).get(name) == form)
+        reasons.setdefault(example.fault.words.splitlines()[0], []).append(form)
+    return accepted, [
         *remarks,
         *(f"Refused, not counted: {_format_forms(form_key)} ({_shortened(reason)})." for reason, form_key in reasons.items()),
     ]
 
 
 def _without_pixels(trials: list[Trial]) -> tuple[list[Trial], list[str]]:
-    """Return only trials with one prediction per example if a loss is right in exactly these."""
+    """Leave out trials with several predictions per example if a loss is wrong in only these."""
     plain = _one_prediction_per_example(trials)
     if not plain or any(trial.finding for trial in plain) or not any(trial.finding for trial in trials):
         return trials, []

@@ -26,13 +26,13 @@ MOST_ELEMENTS = 300  # elements of a case; the loops then take some hundredths o
 
 
 def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
-    """Return cases with no option changed, one changed and all changed, simplest first.
+    """Return cases with none, one or all of the options changed, simplest first.
 
     Options that the function does not accept stay at their defaults. There are separate cases for each form of an option, such
     as padding='same'.
     """
     varied = {"b", *signature.options, *signature.without}
-    kept: dict[tuple[Any, ...], dict[str, Case]] = {}
+    cases_by_key: dict[tuple[Any, ...], dict[str, Case]] = {}
     draws = _draws(operator)
     for options, max_cases in _levels(signature.options):
         level = options | ({"b"} & signature.demanded.keys())
@@ -42,8 +42,10 @@ def drawn(operator: Operator, name: str, signature: Signature) -> list[Case]:
                     form_of = forms(variant)
                     forms_of_level = [form_of.get(n) for n in sorted({"mode", *level})] if len(level) < 3 else []
                     key = (max_cases, frozenset(level), *forms_of_level, *_edge_effects(variant, operator.name))
-                    kept.setdefault(key, {})[str(variant)] = variant
-    chosen = [case for key, cases in kept.items() for case in _evenly_spaced(sorted(cases.values(), key=measure), key[0])]
+                    cases_by_key.setdefault(key, {})[str(variant)] = variant
+    chosen = [
+        case for key, cases in cases_by_key.items() for case in _evenly_spaced(sorted(cases.values(), key=measure), key[0])
+    ]
     fitting = [_enlarged(operator, name, case) for case in chosen]
     return sorted({str(case): case for case in fitting if case}.values(), key=measure)
 
@@ -74,7 +76,7 @@ def _draws(operator: Operator) -> list[Case]:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(operator.cases())
-    def collect(case):  # type: ignore[no-untyped-def]  # hypothesis evaluates annotations
+    def collect(case):  # type: ignore[no-untyped-def]  # what hypothesis draws depends on the annotations
         cases.append(case)
 
     collect()
@@ -120,7 +122,8 @@ def _covers_padded_image(case: Case, name: str) -> bool:
 
     Then the size of the input follows from the size of the output.
     """
-    options, size = case.options, _size(case)
+    options = case.options
+    size = _size(case)
     window = Window(_kernel(case), _stride(case, name), options.get("padding", "valid"), options.get("dilation", 1))
     try:
         return window.transposed_output_size(window.output_size(size)) == size
@@ -134,7 +137,9 @@ def _edge_effects(case: Case, name: str) -> tuple[Any, ...]:
         return ()
     if "x" not in case.shapes or not _kernel(case):
         return ()
-    options, size, kernel = case.options, _size(case), _kernel(case)
+    options = case.options
+    size = _size(case)
+    kernel = _kernel(case)
     window_options = (_stride(case, name), options.get("padding", "valid"), options.get("dilation", 1))
     try:
         rounded_down, rounded_up = (
@@ -239,11 +244,12 @@ def _enlarged(operator: Operator, name: str, case: Case) -> Case | None:
     for _ in range(12):
         if arguments(operator, name, case, counting) is not None:
             return case
-        x, first = case.shapes.get("x", ()), case.options.get("data_format") == "channels_first"
+        x = case.shapes.get("x", ())
+        channels_first = case.options.get("data_format") == "channels_first"
         if len(x) < 3:
             return None
-        size = [n + 1 for n in (x[2:] if first else x[1:-1])]
-        case = _replace(case, {**case.shapes, "x": (*x[:2], *size) if first else (x[0], *size, x[-1])})
+        size = [n + 1 for n in (x[2:] if channels_first else x[1:-1])]
+        case = _replace(case, {**case.shapes, "x": (*x[:2], *size) if channels_first else (x[0], *size, x[-1])})
     return None
 
 
@@ -284,7 +290,7 @@ def counting(name: str, shape: Shape, rng: np.random.Generator, positive: bool) 
 
 
 def equal(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:
-    """Return zeros for x and ones for other arrays: only ties, and x at the kink of activations."""
+    """Return zeros for x and ones for other arrays, to test ties and the kink of activations."""
     return np.zeros(shape) if name == "x" and not positive else np.ones(shape)
 
 
@@ -310,7 +316,7 @@ def forms(case: Case) -> dict[str, str]:
 def smaller(case: Case, name: str) -> Iterator[Case]:
     """Yield cases that are one step smaller: an option less, a simpler option or a shorter axis.
 
-    An axis is shortened together with all axes of the same length, and alone.
+    Each axis is shortened once alone and once together with all axes of the same length.
     """
     for option in (*case.options, *(["b"] if "b" in case.shapes else [])):
         yield _simplified(without(case, {option}), name)
@@ -337,11 +343,11 @@ def _with_narrow_windows(case: Case) -> Iterator[Case]:
     k, x = case.given.get("kernel_size"), case.shapes.get("x", ())
     if isinstance(k, tuple) and len(k) == 2 and not case.options:
         yield _replace(case, {**case.shapes, "x": (x[0], x[2], x[1], x[3])}, given={**case.given, "kernel_size": k[::-1]})
-    first = 2 if case.options.get("data_format") == "channels_first" else 1
+    first_axis = 2 if case.options.get("data_format") == "channels_first" else 1
     if not isinstance(k, int) or k <= 1 or len(x) != 4:
         return
     for axis in range(2):
-        axis_index = first + axis
+        axis_index = first_axis + axis
         window = tuple(1 if other == axis else k for other in range(2))
         shorter = (*x[:axis_index], max(x[axis_index] - k + 1, 1), *x[axis_index + 1 :])
         yield _replace(case, {**case.shapes, "x": shorter}, given={**case.given, "kernel_size": window})

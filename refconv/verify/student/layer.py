@@ -53,7 +53,7 @@ class LayerVerdict:
 
 
 def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: Array | None = None) -> LayerVerdict:
-    r"""Check the derivatives of a layer and the other properties that networks rely on.
+    r"""Check the derivatives of a layer and other properties that networks rely on.
 
     A report is printed. The check runs in float64, for a random ∂e/∂y, in training and in inference:
 
@@ -110,20 +110,22 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
     >>> bool(verdict), verdict.kind
     (False, 'derivative')
 
-    Source: lecture row A12 (SOURCES.md).
+    Source: lecture rows B3 and B4 (SOURCES.md).
     """
     layer, shape, x, rng = _arguments(layer, shape, rng, batch, x)
-    name, mode, wrong = short_repr(layer), "", None
+    name = short_repr(layer)
+    mode = ""
+    wrong = None
     compared: list[list[Comparison]] = []
     remarks: list[str] = []
     try:
-        made = built(layer, shape, rng)
+        built_layer = built(layer, shape, rng)
         for train in MODES:
             mode = MODES[train]
-            compared.append(check_mode(Subject(made, x, train), rng, remarks))
+            compared.append(check_mode(Subject(built_layer, x, train), rng, remarks))
         mode = ""
-        check_float32(made, x)
-        check_span(made, x, remarks)
+        check_float32(built_layer, x)
+        check_span(built_layer, x, remarks)
     except Wrong as found:
         wrong = found
     verdict = LayerVerdict(
@@ -131,7 +133,7 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
         wrong.kind if wrong else "",
         wrong.words if wrong else "",
         wrong.hint if wrong else "",
-        [one for several in compared for one in several],
+        [comparison for comparisons in compared for comparison in comparisons],
         _report(name, shape, wrong, mode, compared, remarks),
     )
     echo(verdict)
@@ -163,7 +165,7 @@ def _report(
         return "\n  ".join([*lines, *([f"Hint: {wrong.hint}."] if wrong.hint else [])])
     lines = [f"{name}: right for inputs of shape {shape}, in training and in inference."]
     for comparisons in zip(*compared, strict=True):
-        worst = max(comparisons, key=lambda one: one.error / one.allowed)
+        worst = max(comparisons, key=lambda comparison: comparison.error / comparison.allowed)
         lines.append(
             f"∂e/∂{worst.name}: {worst.elements} elements agree with differences; "
             f"largest error {worst.error:.0e}, allowed {worst.allowed:.0e}."

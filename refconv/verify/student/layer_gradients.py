@@ -26,7 +26,7 @@ class Wrong(AssertionError):  # noqa: N818 a verdict, as Refuted
 
 
 class Comparison(NamedTuple):
-    """A gradient that agrees with differences: elements, largest error and error allowed there."""
+    """Gradient that agrees with differences: its elements, largest error and tolerance there."""
 
     name: str
     elements: int
@@ -71,22 +71,23 @@ def compare(
     if len(indices) > MOST_ELEMENTS:
         indices = [indices[k] for k in np.sort(rng.choice(len(indices), MOST_ELEMENTS, replace=False))]
     expected = np.array([_slope(e, at, index) for index in indices])
-    found = np.array([float(claimed[index]) for index in indices])
+    actual = np.array([float(claimed[index]) for index in indices])
     allowed = tolerance(scale)
-    errors, limits = np.abs(found - expected), allowed + RELATIVE * np.abs(expected)
+    errors = np.abs(actual - expected)
+    limits = allowed + RELATIVE * np.abs(expected)
     wrong = ~(errors <= limits)  # also where the gradient is NaN
     for k in np.flatnonzero(wrong):
         limits[k] += _truncation(e, at, indices[k], expected[k])
-        wrong[k] = not (errors[k] <= limits[k] or _is_between_slopes(e, at, indices[k], found[k], scale))
+        wrong[k] = not (errors[k] <= limits[k] or _is_between_slopes(e, at, indices[k], actual[k], scale))
     if not wrong.any() and len(indices) < at.size:
         _check_direction(name, claimed, e, at, allowed, rng)
     if wrong.any():
         first = int(np.argmax(wrong))
-        words = (
-            f"∂e/∂{name} is not the derivative of forward.\nAt {list(indices[first])} backward gives {found[first]:.6g}, "
+        message = (
+            f"∂e/∂{name} is not the derivative of forward.\nAt {list(indices[first])} backward gives {actual[first]:.6g}, "
             f"and differences give {expected[first]:.6g}; {wrong.sum()} of {len(indices)} elements are wrong"
         )
-        raise Wrong("derivative", words, _guess_mistake(found, expected, allowed))
+        raise Wrong("derivative", message, _guess_mistake(actual, expected, allowed))
     worst = int(np.argmax(errors / limits))
     return Comparison(name, len(indices), float(errors[worst]), float(limits[worst]))
 
@@ -96,10 +97,10 @@ def _check_direction(
 ) -> None:
     """Compare ⟨∂e/∂a, v⟩ with a difference along a random unit vector v without zeros."""
     v = rng.choice([-1.0, 1.0], at.shape) / np.sqrt(at.size)
-    expected, found = (e(at + STEP * v) - e(at - STEP * v)) / (2 * STEP), float(np.sum(claimed * v))
-    if not abs(found - expected) <= allowed + RELATIVE * float(np.sum(np.abs(claimed * v))):
-        words = f"Along a random direction v, ⟨∂e/∂{name}, v⟩ is {found:.6g}, and differences give {expected:.6g}"
-        raise Wrong("derivative", f"∂e/∂{name} is not the derivative of forward.\n{words}")
+    expected, actual = (e(at + STEP * v) - e(at - STEP * v)) / (2 * STEP), float(np.sum(claimed * v))
+    if not abs(actual - expected) <= allowed + RELATIVE * float(np.sum(np.abs(claimed * v))):
+        message = f"Along a random direction v, ⟨∂e/∂{name}, v⟩ is {actual:.6g}, and differences give {expected:.6g}"
+        raise Wrong("derivative", f"∂e/∂{name} is not the derivative of forward.\n{message}")
 
 
 def _perturbed(at: Array, index: tuple[int, ...], step: float) -> Array:
@@ -116,32 +117,32 @@ def _slope(e: Callable[[Array], float], at: Array, index: tuple[int, ...], step_
 
 
 def _truncation(e: Callable[[Array], float], at: Array, index: tuple[int, ...], expected: float) -> float:
-    """Return a bound of the truncation error where the curvature of e is large.
+    """Return a bound on the truncation error where the curvature of e is large.
 
     The error is proportional to the square of the step, so half the step removes three quarters of the error.
     """
     return 2 * abs(expected - _slope(e, at, index, step_fraction=0.5))
 
 
-def _is_between_slopes(e: Callable[[Array], float], at: Array, index: tuple[int, ...], found: float, scale: float) -> bool:
+def _is_between_slopes(e: Callable[[Array], float], at: Array, index: tuple[int, ...], actual: float, scale: float) -> bool:
     """Return True at a kink within a step if the number is between the one-sided slopes."""
     step = STEP * max(1.0, abs(at[index]))
-    here = e(at)
-    left, right = (here - e(_perturbed(at, index, -step))) / step, (e(_perturbed(at, index, step)) - here) / step
+    e_here = e(at)
+    left, right = (e_here - e(_perturbed(at, index, -step))) / step, (e(_perturbed(at, index, step)) - e_here) / step
     slack = KINK * scale
-    return bool(abs(left - right) > slack and min(left, right) - slack <= found <= max(left, right) + slack)
+    return bool(abs(left - right) > slack and min(left, right) - slack <= actual <= max(left, right) + slack)
 
 
-def _guess_mistake(found: Array, expected: Array, allowed: float) -> str:
-    """Return a guess at the mistake: a zero gradient, a constant factor such as −1, or \"\"."""
-    if not np.any(found):
-        return "the gradient is zero everywhere: does backward add to it?"
+def _guess_mistake(actual: Array, expected: Array, allowed: float) -> str:
+    """Return a guess at the mistake: a zero gradient, a factor such as −1, or an empty text."""
+    if not np.any(actual):
+        return "the gradient is zero everywhere: backward must add to it"
     large = np.abs(expected) > 1e3 * allowed
     if not large.any():
         return ""
-    factors = found[large] / expected[large]
+    factors = actual[large] / expected[large]
     factor = float(factors[0])
-    if not np.allclose(factors, factor, rtol=1e-4) or not np.allclose(found, factor * expected, atol=1e3 * allowed):
+    if not np.allclose(factors, factor, rtol=1e-4) or not np.allclose(actual, factor * expected, atol=1e3 * allowed):
         return ""
     return "the sign: every element is −1 times the expected value" if np.isclose(factor, -1) else _describe_factor(factor)
 

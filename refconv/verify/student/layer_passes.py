@@ -30,7 +30,7 @@ def spread(shape: Shape, rng: np.random.Generator) -> Array:
 
 
 @contextmanager
-def _calling(what: str) -> Iterator[None]:
+def _calling(call: str) -> Iterator[None]:
     """Convert an exception of the layer to :class:`Wrong`, which names the call and the line."""
     try:
         yield
@@ -39,19 +39,19 @@ def _calling(what: str) -> Iterator[None]:
     except Exception as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE not in Path(frame.filename).parents]
         where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
-        raise Wrong("raises", f"{what} raises {type(error).__name__}: {error}{where}") from None
+        raise Wrong("raises", f"{call} raises {type(error).__name__}: {error}{where}") from None
 
 
 def built(layer: Layer, shape: Shape, rng: np.random.Generator) -> Layer:
     """Return a built copy of the layer in float64, whose parameters have no special values."""
-    made = copy.deepcopy(layer)
+    layer_copy = copy.deepcopy(layer)
     with _calling("build"):
-        if not made.is_built or made.input_shape != shape:
-            made.build(shape, rng, np.float64)
-        made.unfreeze()
-        for parameter in made.named_parameters().values():
+        if not layer_copy.is_built or layer_copy.input_shape != shape:
+            layer_copy.build(shape, rng, np.float64)
+        layer_copy.unfreeze()
+        for parameter in layer_copy.named_parameters().values():
             parameter.replace_array(parameter.value + _perturbation(parameter, rng))
-    return made
+    return layer_copy
 
 
 def _perturbation(parameter: Parameter, rng: np.random.Generator) -> Array:
@@ -68,7 +68,7 @@ def _perturbation(parameter: Parameter, rng: np.random.Generator) -> Array:
 
 @dataclass(frozen=True)
 class Subject:
-    """A built layer, its inputs and the mode of its passes.
+    """Built layer with its inputs and the mode of its passes.
 
     Each pass runs on a new copy, so a layer that draws random numbers draws the same numbers again.
     """
@@ -107,8 +107,8 @@ def _inner(a: Any, b: Any) -> float:
 
 def _random_like(y: Any, rng: np.random.Generator) -> Any:
     """Return random numbers with the shape of an output, which may be a tuple."""
-    made = tuple(rng.standard_normal(part.shape) for part in _parts(y))
-    return made if isinstance(y, tuple) else made[0]
+    parts = tuple(rng.standard_normal(part.shape) for part in _parts(y))
+    return parts if isinstance(y, tuple) else parts[0]
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -121,8 +121,8 @@ def check_mode(subject: Subject, rng: np.random.Generator, remarks: list[str]) -
     _check_output(subject, y)
     dy = _random_like(y, rng)
     scale = 1 + sum(float(np.sum(np.abs(p * q))) for p, q in zip(_parts(dy), _parts(y), strict=True))
-    before = _initial_gradients(subject, scale, rng)
-    dx, gradients = _backward(subject, dy, before)
+    initial = _initial_gradients(subject, scale, rng)
+    dx, gradients = _backward(subject, dy, initial)
     compared = [compare("x", dx, lambda value: _inner(dy, subject.output("x", value)), subject.x, scale, rng)]
     for name, gradient in gradients.items():
 
@@ -131,7 +131,7 @@ def check_mode(subject: Subject, rng: np.random.Generator, remarks: list[str]) -
 
         at = subject.layer.named_parameters()[name].value
         try:
-            compared.append(compare(name, gradient - before[name], e, at, scale, rng))
+            compared.append(compare(name, gradient - initial[name], e, at, scale, rng))
         except Wrong:
             _check_added(name, gradient, e, at, scale)
             raise
@@ -148,33 +148,33 @@ def _check_output(subject: Subject, y: Any) -> None:
         raise Wrong("type", f"forward must return an array, got {type(y).__name__}")
     with _calling(f"output_shape({subject.x.shape[1:]})"):
         predicted_shape = tuple(subject.layer.output_shape(subject.x.shape[1:]))
-    if (found := _parts(y)[0].shape) != (len(subject.x), *predicted_shape):
-        words = (
-            f"output_shape({subject.x.shape[1:]}) returns {predicted_shape}, and {len(subject.x)} outputs have shape {found}"
+    if (shape := _parts(y)[0].shape) != (len(subject.x), *predicted_shape):
+        message = (
+            f"output_shape({subject.x.shape[1:]}) returns {predicted_shape}, and {len(subject.x)} outputs have shape {shape}"
         )
-        raise Wrong("shape", words)
+        raise Wrong("shape", message)
     if not _same(y, subject.output()):
         hint = "draw random numbers from a generator that the layer creates in make(shape, rng, dtype)"
         raise Wrong("random", "two equal copies of the layer return different outputs for the same x", hint)
 
 
 def _initial_gradients(subject: Subject, scale: float, rng: np.random.Generator) -> dict[str, Array]:
-    """Return initial gradients by name of parameter, so large that overwriting them is detected."""
+    """Return an initial gradient for each parameter, large enough that overwriting is detected."""
     trainable = {name: p for name, p in subject.layer.named_parameters().items() if p.trainable}
     unit = max(1.0, 100 * tolerance(scale))
     return {name: unit * rng.integers(1, 6, p.value.shape) for name, p in trainable.items()}
 
 
-def _backward(subject: Subject, dy: Any, before: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+def _backward(subject: Subject, dy: Any, initial: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
     """Return ∂e/∂x and the gradients after backward, whose results must agree in several calls."""
-    dx, gradients = _one_backward(subject, dy, before)
-    dx_again, again = _one_backward(subject, dy, before, between=True)
+    dx, gradients = _one_backward(subject, dy, initial)
+    dx_again, again = _one_backward(subject, dy, initial, other_pass=True)
     changed = [] if _same(dx, dx_again) else ["x"]
     changed += [name for name, gradient in gradients.items() if not _same(gradient, again[name])]
     if changed:
         hint = "keep the arrays that the derivative needs in the closure of backward, not in the layer"
         raise Wrong("state", f"∂e/∂{changed[0]} changes if another forward pass runs between forward and backward", hint)
-    _, without = _one_backward(subject, dy, before, want_dx=False)
+    _, without = _one_backward(subject, dy, initial, want_dx=False)
     for name, gradient in gradients.items():
         if not np.allclose(without[name], gradient, rtol=ROUNDING, atol=ROUNDING):
             raise Wrong("want_dx", f"with want_dx=False, backward adds different numbers to the gradient of {name}")
@@ -182,21 +182,21 @@ def _backward(subject: Subject, dy: Any, before: dict[str, Array]) -> tuple[Arra
 
 
 def _one_backward(
-    subject: Subject, dy: Any, before: dict[str, Array], between: bool = False, want_dx: bool = True
+    subject: Subject, dy: Any, initial: dict[str, Array], other_pass: bool = False, want_dx: bool = True
 ) -> tuple[Array, dict[str, Array]]:
     layer, x = subject.copy(), subject.x.copy()
-    parameters = {name: p for name, p in layer.named_parameters().items() if name in before}
+    parameters = {name: p for name, p in layer.named_parameters().items() if name in initial}
     for name, parameter in parameters.items():
-        parameter.grad[...] = before[name]
+        parameter.grad[...] = initial[name]
     y, backward = subject.forward(layer, x)
     y_before = copy.deepcopy(y)
-    if between:
+    if other_pass:
         subject.forward(layer, np.roll(subject.x, 1))
     passed = copy.deepcopy(dy)
     with _calling("backward(dy)" if want_dx else "backward(dy, want_dx=False)"):
         dx = call_backward(backward, passed, want_dx)
-    for name, now, then in (("x", x, subject.x), ("dy", passed, dy), ("its output", y, y_before)):
-        if not _same(now, then):
+    for name, current, original in (("x", x, subject.x), ("dy", passed, dy), ("its output", y, y_before)):
+        if not _same(current, original):
             raise Wrong("modifies", f"a pass changes {name} in place", f"work on a copy, and avoid {name} += …")
     for name, parameter in parameters.items():
         if not np.array_equal(parameter.value, subject.layer.named_parameters()[name].value):
@@ -207,7 +207,7 @@ def _one_backward(
 
 
 def _check_added(name: str, gradient: Array, e: Callable[[Array], float], at: Array, scale: float) -> None:
-    """Raise if the gradient is right without its initial value: backward has overwritten it."""
+    """Raise :class:`Wrong` if backward overwrites the gradient instead of adding to it."""
     try:
         compare(name, gradient, e, at, scale, np.random.default_rng(0))
     except Wrong:
@@ -260,8 +260,8 @@ def _check_examples(subject: Subject, y: Any) -> None:
         np.allclose(a, b[:1], rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
         for a, b in zip(_parts(alone), _parts(y), strict=True)
     ):
-        words = "the output of the first example changes if it is the only one in the batch"
-        raise Wrong("inference", words, "in inference, do not compute sums or means over the first axis, the batch")
+        message = "the output of the first example changes if it is the only one in the batch"
+        raise Wrong("inference", message, "in inference, do not compute sums or means over the first axis, the batch")
 
 
 def check_float32(layer: Layer, x: Array) -> None:
@@ -285,7 +285,8 @@ def check_float32(layer: Layer, x: Array) -> None:
 def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
     """Check that the middle output pixel depends on no input pixel outside ``input_span``."""
     subject = Subject(layer, x, train=False)
-    shape, y = x.shape[1:], subject.output()
+    shape = x.shape[1:]
+    y = subject.output()
     if len(shape) < 2 or isinstance(y, tuple) or y.ndim != x.ndim:
         return
     axes = slice(2, None) if is_channels_first(layer) else slice(1, -1)
@@ -294,15 +295,15 @@ def check_span(layer: Layer, x: Array, remarks: list[str]) -> None:
     with _calling("input_span"):
         span = layer.input_span(shape, middle)
     dy = np.zeros_like(y)
-    at = [slice(None)] * y.ndim
-    at[axes] = [low for low, _ in middle]
-    dy[tuple(at)] = np.random.default_rng(1).uniform(1, 2, dy[tuple(at)].shape)
+    index = [slice(None)] * y.ndim
+    index[axes] = [low for low, _ in middle]
+    dy[tuple(index)] = np.random.default_rng(1).uniform(1, 2, dy[tuple(index)].shape)
     dx, _ = _one_backward(subject, dy, {})
     affected = np.nonzero(np.abs(dx).sum((0, channel if channel else 1)))
     reached = tuple((int(k.min()), int(k.max())) for k in affected) if len(affected[0]) else ()
     outside = [r for r, s in zip(reached, span or reached, strict=True) if r[0] < s[0] or r[1] > s[1]]
     if outside:
-        raise Wrong("span", f"input_span(…, {middle}) returns {span}, and pixels {reached} have an effect")
+        raise Wrong("span", f"input_span(…, {middle}) returns {span}, but the output depends on pixels {reached}")
     if span is None and reached == middle and y.shape[axes] == x.shape[axes] and min(x.shape[axes]) > 1:
         remarks.append(
             "Note: each output pixel seems to depend only on the same pixel of x; if so, let input_span return span."

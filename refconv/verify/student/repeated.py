@@ -114,8 +114,8 @@ def _check_other_numbers(attempt: Attempt, first: Trial, array: str) -> Trial | 
     if not then:
         return None
     if any(now.tobytes() != before.tobytes() for now, before in zip(first.results, first.found, strict=True)):
-        words = "the result of the first call changes during the second: the function reuses its buffer; return a copy"
-        return _with_finding(first, "buffer", words, then=then)
+        message = "the result of the first call changes during the second: the function reuses its buffer; return a copy"
+        return _with_finding(first, "buffer", message, then=then)
     if second.finding:
         return _unchanged(attempt, first, second, "shape") or _diagnosed(attempt, second, attempt.again(second)) or second
     passed = fresh(second.given)
@@ -137,22 +137,22 @@ def _changed(attempt: Attempt, first: Trial, second: Trial) -> dict[str, Any]:
 
 
 def _unchanged(attempt: Attempt, first: Trial, second: Trial, key: str) -> Trial | None:
-    """Return a failed trial if other numbers give the first result again, else None."""
+    """Return a failed trial if other numbers lead to the same result as before, else None."""
     if not _same_outcome(first, second):
         return None
     if state := _diagnosed(attempt, first, attempt.again(first)):
         return state
     then = _changed(attempt, first, second)
-    words = f"the result does not change when the numbers in {' and '.join(then)} change: the function caches by {key}"
-    return _with_finding(first, "cache", f"{words} ({_describe_both(first, second)})", second, then)
+    message = f"the result does not change when the numbers in {' and '.join(then)} change: the function caches by {key}"
+    return _with_finding(first, "cache", f"{message} ({_describe_both(first, second)})", second, then)
 
 
 def _after_float32(attempt: Attempt, right: Sequence[Trial]) -> Iterator[Trial | None]:
     """Yield a failed trial or None after calls with float32 and then float64, in new shapes."""
-    seen = {str(trial.case.shapes) for trial in right}
+    known_shapes = {str(trial.case.shapes) for trial in right}
     cases = (case for trial in reversed(right) for case in smaller(trial.case, attempt.name))
-    new = (case for case in cases if str(case.shapes) not in seen)
-    for case in itertools.islice(new, CASES_AFTER_FLOAT32):
+    new_cases = (case for case in cases if str(case.shapes) not in known_shapes)
+    for case in itertools.islice(new_cases, CASES_AFTER_FLOAT32):
         single = attempt(case, lambda *arguments: floats(*arguments).astype(np.float32))
         double = attempt(case, floats)  # numbers with two decimals, which float32 cannot represent exactly
         late = next((trial for trial in (single, double) if trial and trial.late), None)
@@ -161,8 +161,8 @@ def _after_float32(attempt: Attempt, right: Sequence[Trial]) -> Iterator[Trial |
         elif single is None or double is None or double.finding is None:
             yield None
         elif double.found and all(map(_equal_in_float32, double.found, double.expected)):
-            words = "after a call with float32, a call with float64 of the same shapes has the precision of float32"
-            yield _with_finding(double, "state", f"{words}: the function keeps state between calls", double)
+            message = "after a call with float32, a call with float64 of the same shapes has the precision of float32"
+            yield _with_finding(double, "state", f"{message}: it keeps state between calls", double)
         else:  # not a failure by itself: the function need not support a case that was not drawn
             yield _diagnosed(attempt, double, attempt.again(double))
 
@@ -188,31 +188,29 @@ def _diagnosed(attempt: Attempt, first: Trial, second: Trial) -> Trial | None:
         return _hanging(first, second, "a further call with the same arguments")
     if _same_outcome(first, second):
         return None
-    if found := _uninitialised(attempt, first):
-        return found
+    if diagnosis := _uninitialised(attempt, first):
+        return diagnosis
     if all(_is_wrong(_called_after(attempt, first, first)) for _ in range(REPEATS)):
-        words = "the second call with the same input returns a different result: the function keeps state between calls"
-        return _with_finding(first, "state", f"{words} ({_describe_both(first, second)})", second)
+        message = "the second call with the same input returns a different result: it keeps state between calls"
+        return _with_finding(first, "state", f"{message} ({_describe_both(first, second)})", second)
     wrong = second if second.finding else first
-    before = wrong.previous
-    if before and all(_is_wrong(_called_after(attempt, before, first)) for _ in range(REPEATS)):
-        words = (
-            f"the same input gives a different result after a call with {before.case}: the function keeps state between calls"
-        )
-        return _with_finding(first, "state", f"{words} ({_describe_numbers(wrong)})", wrong)
+    previous = wrong.previous
+    if previous and all(_is_wrong(_called_after(attempt, previous, first)) for _ in range(REPEATS)):
+        message = f"the same input gives a different result after a call with {previous.case}: it keeps state between calls"
+        return _with_finding(first, "state", f"{message} ({_describe_numbers(wrong)})", wrong)
     while attempt.calls < CALLS and not attempt.time_is_up:
         attempt.again(first)
-    words = f"it was wrong in {attempt.failures} of {attempt.calls} calls, and right in others with the same input"
-    return _with_finding(first, "chance", f"{words} ({_describe_numbers(wrong)})", wrong)
+    message = f"the result is wrong in {attempt.failures} of {attempt.calls} calls, and right in others with the same input"
+    return _with_finding(first, "chance", f"{message} ({_describe_numbers(wrong)})", wrong)
 
 
 def _hanging(first: Trial, later: Trial, call: str, then: dict[str, Any] | None = None) -> Trial | None:
     """Return a trial that states that a further call hangs; None if it was stopped too early."""
     if later.seconds < max(SLOWDOWN * first.seconds, SHORTEST_HANG):
         return None
-    words = f"{call} did not return within {later.seconds:.1f} s; the first took {first.seconds:.2g} s"
-    shown = first if then else later  # ``then`` describes how the second call differs from the first
-    return _with_finding(replace(shown, found=None, finding=None, results=()), "time", words, then=then)
+    message = f"{call} did not return within {later.seconds:.1f} s; the first took {first.seconds:.2g} s"
+    reported = first if then else later  # ``then`` describes how the second call differs from the first
+    return _with_finding(replace(reported, found=None, finding=None, results=()), "time", message, then=then)
 
 
 def _is_wrong(trial: Trial) -> bool:
@@ -220,7 +218,7 @@ def _is_wrong(trial: Trial) -> bool:
 
 
 def _called_after(attempt: Attempt, previous: Trial, trial: Trial) -> Trial:
-    """Call the function with the arguments of ``previous``, then with those of ``trial``."""
+    """Call the function with the arguments of ``previous``, then of ``trial``."""
     attempt.again(previous)
     return attempt.again(trial)
 
@@ -240,12 +238,12 @@ def _uninitialised(attempt: Attempt, first: Trial) -> Trial | None:
     if not same or _same_outcome(one[0], other[0]):
         return None
     wrong = one[0] if one[0].finding else other[0]
-    words = "the result depends on memory that is not initialised, such as the array from np.empty; use np.zeros"
-    return _with_finding(first, "memory", f"{words} ({_describe_numbers(wrong)})", wrong)
+    message = "the result depends on memory that is not initialised, such as the array from np.empty; use np.zeros"
+    return _with_finding(first, "memory", f"{message} ({_describe_numbers(wrong)})", wrong)
 
 
 def _same_outcome(one: Trial, other: Trial) -> bool:
-    """Return True if two calls had the same outcome except for rounding."""
+    """Return True if two calls have the same outcome except for rounding."""
     if one.found is None or other.found is None:
         return one.found is other.found and one.fault.sort == other.fault.sort
     return len(one.found) == len(other.found) and all(
@@ -258,13 +256,15 @@ def _describe_both(first: Trial, second: Trial) -> str:
     """Describe where two calls differ and what each returned, or the finding of the second."""
     if first.found is None or second.found is None:
         return f"second call: {second.finding.words if second.finding else 'right'}"
-    for part, (one, other) in enumerate(zip(first.found, second.found, strict=False)):
-        if one.shape != other.shape:
-            return f"first call: shape {one.shape}, second call: shape {other.shape}"
-        differing = _first_wrong(one, other)
-        index = _first_wrong(other, second.expected[part]) if differing is None else differing
+    for part, (first_result, second_result) in enumerate(zip(first.found, second.found, strict=False)):
+        if first_result.shape != second_result.shape:
+            return f"first call: shape {first_result.shape}, second call: shape {second_result.shape}"
+        differing = _first_wrong(first_result, second_result)
+        index = _first_wrong(second_result, second.expected[part]) if differing is None else differing
         if index is not None:
-            return f"{_format_index(index)}first call {float(one[index])!r}, second call {float(other[index])!r}"
+            return (
+                f"{_format_index(index)}first call {float(first_result[index])!r}, second call {float(second_result[index])!r}"
+            )
     return f"first call: {first.found[0].dtype}, second call: {second.found[0].dtype}"
 
 

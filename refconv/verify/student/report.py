@@ -73,8 +73,8 @@ def _about_float32(attempt: Attempt, trials: Sequence[Trial]) -> list[str]:
 
 def _about_views(trials: Sequence[Trial]) -> list[str]:
     shared = next((trial.shares for trial in trials if trial.shares), None)
-    words = "Note: the result can share memory with {}, so changing one changes the other; refconv returns new arrays."
-    return [words.format(shared)] if shared else []
+    message = "Note: the result can share memory with {}, so changing one changes the other; refconv returns new arrays."
+    return [message.format(shared)] if shared else []
 
 
 def _about_missed_errors(attempt: Attempt, trials: Sequence[Trial], complete: bool) -> list[str]:
@@ -176,5 +176,5 @@ def _describe_finding(trial: Trial) -> str:
 BY_THE_FUNCTION = ("raises", "none", "type", "count", "modifies")
 
 
-def _capitalised(words: str) -> str:
-    return words[0].upper() + words[1:]
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]

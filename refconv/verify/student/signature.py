@@ -67,7 +67,7 @@ class Signature:
 
     @property
     def takes(self) -> set[str]:
-        """refconv's names of all arguments that the function accepts."""
+        """Names, as in refconv, of all arguments that the function accepts."""
         return {*self.order, *self.names}
 
     def call(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -100,7 +100,7 @@ def read(function: Callable[..., Any], name: str, operator: Operator) -> Signatu
     known = {**public, **{n: p for n, p in parameters(operator.name).items() if n not in public}}
     required = [n for n, p in public.items() if p.default is p.empty]
     own_parameters = _own_parameters(function, required)
-    names, order = _match(own_parameters, known, required, public)
+    names, positional = _match(own_parameters, known, required, public)
     unknown_required = [
         p.name for p in own_parameters if p.default is p.empty and p.name not in names and p.kind not in VARIADIC
     ]
@@ -109,14 +109,14 @@ def read(function: Callable[..., Any], name: str, operator: Operator) -> Signatu
             f"function must accept the arguments of refconv.{name} ({', '.join(known)}), "
             f"got one that also requires {', '.join(unknown_required)}"
         )
-    takes = {*order, *names.values()}
+    takes = {*positional, *names.values()}
     demanded = {names[p.name] for p in own_parameters if p.default is p.empty and p.name in names}
     missing = _missing(name, operator, required, takes, [p.name for p in own_parameters])
     # Further options of the forward pass matter to a derivative only if it has to repeat a part of the forward pass.
     options = [n for n, p in known.items() if p.default is not p.empty and (n in public or (missing and n != "b"))]
     return Signature(
-        order=tuple(order),
-        names={ours: theirs for theirs, ours in names.items() if ours not in order},
+        order=tuple(positional),
+        names={ours: theirs for theirs, ours in names.items() if ours not in positional},
         options=tuple(n for n in options if n in takes),
         demanded={n: known[n].default for n in options if n in demanded},
         without=tuple(n for n in options if n not in takes),
@@ -139,7 +139,7 @@ def _own_parameters(function: Callable[..., Any], required: Sequence[str]) -> li
 def _differing_defaults(
     own: Sequence[inspect.Parameter], names: Mapping[str, str], known: Mapping[str, inspect.Parameter]
 ) -> dict[str, tuple[Any, Any]]:
-    """Return the pair of the function's and refconv's default where they differ, by option."""
+    """Return the options with another default than in refconv, each with both defaults."""
     pairs = {names[p.name]: (p.default, known[names[p.name]].default) for p in own if p.default is not p.empty}
     return {name: (theirs, ours) for name, (theirs, ours) in pairs.items() if str(theirs) != str(ours)}
 
@@ -160,13 +160,13 @@ def _match(
     names |= {p.name: ALIASES[p.name] for p in plain if ALIASES.get(p.name) in known.keys() - names.keys()}
     unmatched = [p.name for p in plain if p.default is p.empty and p.name not in names]
     names |= dict(zip(unmatched, [n for n in required if n not in names.values()], strict=False))
-    order = [names[p.name] for p in plain if p.kind is p.POSITIONAL_ONLY and p.name in names]
+    positional = [names[p.name] for p in plain if p.kind is p.POSITIONAL_ONLY and p.name in names]
     kinds = {p.kind for p in own}
     if inspect.Parameter.VAR_POSITIONAL in kinds:
-        order += [n for n in required if n not in names.values()]
+        positional += [n for n in required if n not in names.values()]
     if inspect.Parameter.VAR_KEYWORD in kinds:
-        names |= {n: n for n in public if n not in order and n not in names.values()}
-    return names, order
+        names |= {n: n for n in public if n not in positional and n not in names.values()}
+    return names, positional
 
 
 def _missing(name: str, operator: Operator, required: Sequence[str], takes: set[str], own: Sequence[str]) -> tuple[str, ...]:

@@ -36,10 +36,10 @@ class TimeUp(BaseException):  # not an Exception, so that a student's "except Ex
 
 @dataclass(frozen=True)
 class Finding:
-    """Description of what is wrong with one result.
+    """Error found in one result of a student's function.
 
     ``kind`` is "signature", "raises", "time", "none", "type", "count", "shape", "dtype", "nan", "numbers" or "modifies", or
-    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which are found only in repeated calls. Where known, ``part`` is
+    one of :data:`refconv.verify.student.repeated.UNSTEADY`, which occur only in repeated calls. Where known, ``part`` is
     the number of the wrong result, ``index`` the first wrong element, and ``wrong`` the number of wrong elements. ``then``
     contains the arguments that a second call changed.
     """
@@ -128,7 +128,8 @@ def _with_outcome(
     function: Callable[..., Any], signature: Signature, name: str, trial: Trial, passed: dict[str, Any], seconds: float
 ) -> Trial:
     """Call the function once with the arguments ``passed``; return the trial with the outcome."""
-    start, error = time.perf_counter(), None
+    start = time.perf_counter()
+    error = None
     try:
         with time_limit(seconds), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -143,8 +144,9 @@ def _with_outcome(
             finding = Finding("modifies", f"changes its argument {changed[0]} in place; work on a copy")
     else:
         timed_out = isinstance(error, TimeUp)
-        words = f"it does not return within {elapsed:.1f} s" if timed_out else _describe_error(function, error)
-        results, finding = None, Finding("time" if timed_out else "raises", words)
+        message = f"it does not return within {elapsed:.1f} s" if timed_out else _describe_error(function, error)
+        results = None
+        finding = Finding("time" if timed_out else "raises", message)
     return replace(
         trial,
         found=None if results is None else tuple(one.copy() for one in results),
@@ -157,7 +159,7 @@ def _with_outcome(
 
 
 class Attempt:
-    """A student's function with a time limit and counts of its calls and its wrong calls."""
+    """Student's function with a time limit and counters of its calls and its wrong calls."""
 
     end, calls, failures = 0.0, 0, 0
     last: Trial | None = None
@@ -226,12 +228,13 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TimeUp
 
     # The signal repeats every 0.1 s: a bare "except:" in the function would swallow a single one.
-    before, (left, interval) = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
+    previous_handler = signal.signal(signal.SIGALRM, stop)
+    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, left, interval)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, remaining, interval)
+        signal.signal(signal.SIGALRM, previous_handler)
 
 
 def _describe_error(function: Callable[..., Any], error: BaseException) -> str:
@@ -249,13 +252,18 @@ def _as_arrays(result: Any, expected: tuple[Any, ...], name: str) -> tuple[tuple
     results = tuple(result) if isinstance(result, tuple | list) and len(expected) > 1 else (result,)
     if len(results) not in (1, len(expected)):
         return None, Finding("count", f"returns {len(results)} results, and refconv.{name} returns {len(expected)}")
-    for part, (one, true) in enumerate(zip(results, expected, strict=False)):
-        if isinstance(one, np.ma.MaskedArray):
+    for part, (result_part, expected_part) in enumerate(zip(results, expected, strict=False)):
+        if isinstance(result_part, np.ma.MaskedArray):
             return None, Finding("type", "returns a masked array, not a plain NumPy array", part)
-        if not isinstance(one, np.ndarray | np.generic) and not (isinstance(one, int | float) and not np.ndim(true)):
-            return None, Finding("type", f"returns {_with_article(type(one).__name__)}, not a NumPy array", part)
+        if not isinstance(result_part, np.ndarray | np.generic) and not (
+            isinstance(result_part, int | float) and not np.ndim(expected_part)
+        ):
+            return None, Finding("type", f"returns {_with_article(type(result_part).__name__)}, not a NumPy array", part)
     results = tuple(map(np.asarray, results))
-    findings = (_wrong(part, one, np.asarray(true)) for part, (one, true) in enumerate(zip(results, expected, strict=False)))
+    findings = (
+        _wrong(part, result_part, np.asarray(expected_part))
+        for part, (result_part, expected_part) in enumerate(zip(results, expected, strict=False))
+    )
     return results, next((finding for finding in findings if finding), None)
 
 
@@ -265,8 +273,8 @@ def _with_article(noun: str) -> str:
 
 def _wrong(part: int, found: Array, expected: Array) -> Finding | None:
     if found.shape != expected.shape:
-        words = f"the result has shape {found.shape}, and {expected.shape} is expected"
-        return Finding("shape", words, part, expected=expected.shape, got=found.shape)
+        message = f"the result has shape {found.shape}, and {expected.shape} is expected"
+        return Finding("shape", message, part, expected=expected.shape, got=found.shape)
     if found.dtype.kind != "f":
         return Finding("dtype", f"the result has dtype {found.dtype}, and float64 is expected", part)
     differs = ~close(found, expected)
@@ -274,8 +282,8 @@ def _wrong(part: int, found: Array, expected: Array) -> Finding | None:
         # NaN is reported first: it is easier to trace than a wrong number.
         not_a_number = differs & np.isnan(found)
         index = tuple(int(i) for i in np.argwhere(not_a_number if not_a_number.any() else differs)[0])
-        kind, words = ("nan", "the result is NaN") if not_a_number.any() else ("numbers", "the numbers are wrong")
-        return Finding(kind, words, part, index, float(expected[index]), float(found[index]), int(differs.sum()))
+        kind, message = ("nan", "the result is NaN") if not_a_number.any() else ("numbers", "the numbers are wrong")
+        return Finding(kind, message, part, index, float(expected[index]), float(found[index]), int(differs.sum()))
     if found.dtype != np.float64:
         return Finding("dtype", f"the result has dtype {found.dtype} for float64 arguments: half of the digits are lost", part)
     return None
@@ -291,25 +299,27 @@ def close(found: Any, expected: Any) -> Any:
 
 
 def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: str, deadline: float) -> Trial:
-    """Return the smallest trial found that is wrong in the same way.
+    """Search for smaller trials that are wrong in the same way and return the smallest.
 
     ``attempt(case, make)`` tries a case.
     """
 
     def fails_alike(case: Case, make: Make) -> Trial | None:
-        other = attempt(case, make)
-        return other if other and other.finding and other.finding.sort == trial.fault.sort else None
+        candidate = attempt(case, make)
+        return candidate if candidate and candidate.finding and candidate.finding.sort == trial.fault.sort else None
 
     def plainest(case: Case, makes: Sequence[Make]) -> Trial | None:
-        return next((found for make in makes if (found := fails_alike(case, make))), None)
+        return next((similar for make in makes if (similar := fails_alike(case, make))), None)
 
-    best, improved = trial, True
+    best = trial
+    improved = True
     while improved:
         improved = False
         for case in smaller(best.case, name):
             if time.perf_counter() > deadline:
                 return best
             if measure(case) < measure(best.case) and (found := plainest(case, (counting, equal, trial.make))):
-                best, improved = found, True
+                best = found
+                improved = True
                 break
     return plainest(best.case, () if best.make is counting else (counting, equal)) or best

@@ -1,8 +1,8 @@
-"""Recording numbers: each result keeps the operation that made it.
+"""Recording numbers: each result stores the operation that computed it.
 
-A recording number knows its value and where it comes from: the array element that it is, such as x[0,1,4,0], or the two
-numbers that it was made of. Put through a loop, such numbers come out as the loop's own products and sums, so whoever
-prints them needs no index arithmetic of their own.
+A recording number stores its value and its origin: the name of an array element, such as x[0,1,4,0], or the two operands
+from which it was computed. When a loop runs on such numbers, its outputs contain the products and sums of the loop, so the
+code that prints them needs no index arithmetic.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OPERATIONS = {"+": operator.add, "−": operator.sub, "×": operator.mul, "÷": 
 
 
 class Recorded(numbers.Number):
-    """A number with the operation that made it; it compares by its value.
+    """Number that records the operation that computed it and compares by its value.
 
     >>> x, w = Recorded(3, "x[0]"), Recorded(2, "w[1]")
     >>> 0 + x * w
@@ -32,11 +32,11 @@ class Recorded(numbers.Number):
     ----------
     value : number
     name : str
-        The array element that it is; "" for what was computed.
+        Name of the array element; "" for a computed number.
     operation : str
         "+", "−", "×" or "÷"; "" for an array element.
     operands : tuple
-        The two numbers it was made of, recording ones or, where the loop had one at hand, plain ones.
+        The two operands: recording numbers, or plain numbers such as constants of the loop.
     """
 
     __slots__ = ("name", "operands", "operation", "value")
@@ -93,12 +93,12 @@ def _record(operation, left, right):
 
 
 def value_of(number):
-    """Return the value of a recording number; a plain number unchanged."""
+    """Return the value of a recording number, or a plain number unchanged."""
     return number.value if isinstance(number, Recorded) else number
 
 
 def name_of(name, index):
-    """What the lecture calls an element of an array.
+    """Return the name of an array element in the notation of the lecture.
 
     >>> name_of("x", (0, 1, 4))
     'x[0,1,4]'
@@ -107,34 +107,36 @@ def name_of(name, index):
 
 
 def recorded_array(name, values):
-    """An object array of recording numbers that know their places; whole numbers become fractions, so that all is exact.
+    """Return an object array of recording numbers with the names of their elements.
+
+    Whole numbers become fractions, so that all results are exact.
 
     >>> recorded_array("x", np.array([[5, 7]]))
     array([[x[0,0], x[0,1]]], dtype=object)
     """
     values = np.asarray(values)
-    made = np.empty(values.shape, object)
+    array = np.empty(values.shape, object)
     for index in np.ndindex(values.shape):
         value = values[index].item()
         exact = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        made[index] = Recorded(Fraction(value) if exact else value, name_of(name, index))
-    return made
+        array[index] = Recorded(Fraction(value) if exact else value, name_of(name, index))
+    return array
 
 
 def terms(number) -> list[Any]:
-    """What was added up to make a number, in the order in which it was added: pairs (term, value of the sum so far).
+    """Return the terms of a sum in the order of addition, as pairs (term, sum so far).
 
-    The 0 with which a loop begins is left out.
+    The initial 0 of a loop is left out.
 
     >>> a, b = Recorded(3, "a"), Recorded(2, "b")
     >>> terms(0 + a * b + 7 * b), terms(a), terms(0)
     ([((a × b), 6), ((7 × b), 20)], [(a, 3)], [])
     """
-    found = []
+    pairs = []
     while isinstance(number, Recorded) and number.operation == "+":
-        before, last = number.operands
-        found.append((last, number.value))
-        number = before
+        rest, last = number.operands
+        pairs.append((last, number.value))
+        number = rest
     if isinstance(number, Recorded):
-        found.append((number, number.value))
-    return found[::-1]
+        pairs.append((number, number.value))
+    return pairs[::-1]

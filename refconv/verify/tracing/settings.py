@@ -1,4 +1,4 @@
-"""Small cases for traces of an operator, made from a few sizes, with numbers that are easy to read."""
+"""Small cases for traces of an operator: few sizes, and numbers that are easy to read."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from refconv.verify.case import Case
 
 __all__ = ["SETTINGS", "Setting", "Wishes", "readable"]
 
-# A kernel that is not square, and no number of channels like another: two exchanged axes show.
+# The kernel is not square and the numbers of channels differ, so that swapped axes are visible.
 IMAGE, KERNEL, WINDOW, CHANNELS, FILTERS, ROWS = (4, 5), (3, 2), (2, 2), 2, 3, 4
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """The caller's sizes, arrays and options; None for sizes that are not given."""
+    """Sizes, arrays and options passed by the caller; None for sizes that are not given."""
 
     input: int | tuple[int, ...] | None = None
     kernel: int | tuple[int, ...] | None = None
@@ -31,10 +31,10 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Setting:
-    """How an operator is set up.
+    """Setting of an operator for traces.
 
-    ``make(wishes)`` returns the case; ``takes`` names the sizes that mean something to the operator, ``options`` are those
-    with which it starts.
+    ``make(wishes)`` returns the case. ``takes`` contains the names of the sizes that the operator has, and ``options`` its
+    default options in traces.
     """
 
     make: Callable[[Wishes], Case]
@@ -43,12 +43,12 @@ class Setting:
 
 
 def readable(name, shape, rng, positive):
-    """Whole numbers without 0, so that each 0 is padding: 1 to 9 in x, −3 to 3 in other arrays."""
+    """Return whole numbers without 0, so that each 0 is padding: 1 to 9 in x, else −3 to 3."""
     return rng.integers(1, 10, shape) if name == "x" else rng.choice([-3, -2, -1, 1, 2, 3], shape)
 
 
 def _batch(wishes, ndim):
-    """The shape (N, *size, C) of x."""
+    """Return the shape (N, *size, C) of x."""
     if "x" in wishes.arrays:
         return wishes.arrays["x"].shape
     size = IMAGE[2 - ndim :]
@@ -59,7 +59,7 @@ def _batch(wishes, ndim):
     if len(size) == ndim + 2 and wishes.channels is None:
         return size
     raise ArgumentValueError(
-        f"input must hold {ndim} sizes, or {ndim + 2} with batch and channels instead of channels, got {size}"
+        f"input must contain {ndim} sizes, or {ndim + 2} sizes with batch and channels (then leave out channels), got {size}"
     )
 
 
@@ -74,7 +74,10 @@ def _kernel(wishes, ndim, default=KERNEL):
 
 
 def layer(ndim, transposed=False):
-    """A convolution layer, or a transposed one, whose kernels are (…, outputs / groups, inputs)."""
+    """Return small sizes and default options for traces of a convolution layer.
+
+    The layer may be a transposed convolution.
+    """
 
     def make(wishes):
         x, kernel, groups = _batch(wishes, ndim), _kernel(wishes, ndim), _groups(wishes)
@@ -82,6 +85,7 @@ def layer(ndim, transposed=False):
         if "w" in wishes.arrays:
             w = wishes.arrays["w"].shape
             O = w[-2] * groups if transposed else w[-1]
+        # Kernels of the transposed convolution are (…, outputs / groups, inputs).
         w = (*kernel, O // groups, x[-1]) if transposed else (*kernel, x[-1] // groups, O)
         return Case({"x": x, "w": w, "b": (O,)}, wishes.options)
 
@@ -89,7 +93,7 @@ def layer(ndim, transposed=False):
 
 
 def pool(ndim):
-    """Pooling: the kernel is the window."""
+    """Return small sizes and default options for traces of pooling; the kernel is the window."""
 
     def make(wishes):
         return Case({"x": _batch(wishes, ndim)}, wishes.options, {"kernel_size": _kernel(wishes, ndim, WINDOW)})
@@ -98,7 +102,7 @@ def pool(ndim):
 
 
 def sliding(ndim, mode):
-    """A plain convolution or correlation of one signal or image: no batch, no channels."""
+    """Return small sizes and default options for traces of a plain convolution or correlation."""
 
     def make(wishes):
         x = IMAGE[2 - ndim :] if wishes.input is None else per_axis("input", wishes.input, ndim)
@@ -108,14 +112,14 @@ def sliding(ndim, mode):
 
 
 def dense(wishes):
-    """The dense layer: no pixels, no kernel."""
+    """Return the case of the dense layer, which has neither pixels nor a kernel."""
     x = _batch(wishes, 0)
     O = wishes.arrays["w"].shape[-1] if "w" in wishes.arrays else wishes.filters or FILTERS
     return Case({"x": x, "w": (x[-1], O), "b": (O,)}, wishes.options)
 
 
 SETTINGS = {
-    # The mode in which the first output is the formula's own number 0.
+    # The mode in which the first output is element 0 of the formula.
     "convolve1d": sliding(1, "full"),
     "convolve2d": sliding(2, "full"),
     "cross_correlate1d": sliding(1, "valid"),

@@ -180,7 +180,7 @@ class Halved(nn.Identity):
 
 def test_a_layer_with_a_wrong_output_shape_or_that_changes_its_input_is_refuted():
     a = fill(case(lambda: Longer(4), (3,)), spread)
-    with pytest.raises(Refuted, match=r"has shape \(2, 4\), and output_shape says \(2, 5\)"):
+    with pytest.raises(Refuted, match=r"must have the shape from output_shape, \(2, 5\), got \(2, 4\)"):
         forward(Longer(4), a)
     a = fill(case(Halved, (3,)), spread)
     with pytest.raises(Refuted, match="changes x"):
@@ -209,9 +209,9 @@ def test_the_default_learning_rate_of_adam_is_that_of_the_paper():
 
 
 def test_a_layer_is_built_from_the_same_seed_each_time():
-    made = case(lambda: nn.StochasticDepth(nn.Dense(4), 0.5), (3,))
-    dropped = row("nn.StochasticDepth", "", "", made)
-    a = fill(made, spread)
+    stochastic = case(lambda: nn.StochasticDepth(nn.Dense(4), 0.5), (3,))
+    dropped = row("nn.StochasticDepth", "", "", stochastic)
+    a = fill(stochastic, spread)
     assert np.array_equal(dropped(a), dropped(a))
 
 

@@ -73,9 +73,9 @@ def test_tables_include_odd_padding_strides_dilation_and_kernels_larger_than_the
     [
         ((4, 5, 1, "valid"), "the window does not fit"),
         ((4, 5, 2, "valid", 1, True), ""),  # fewer elements are missing than the stride
-        ((4, 2, 1, (2, 0)), "a window holds nothing but padding"),
-        ((4, 2, 2, (0, 2)), "a window holds nothing but padding"),
-        ((1, 2, 1, (1, 1), 2), "a window holds nothing but padding"),  # its taps are on both sides of the only element
+        ((4, 2, 1, (2, 0)), "a window contains only padding"),
+        ((4, 2, 2, (0, 2)), "a window contains only padding"),
+        ((1, 2, 1, (1, 1), 2), "a window contains only padding"),  # its taps are on both sides of the only element
         ((4, 2, 1, (1, 1)), ""),
     ],
 )

@@ -21,7 +21,7 @@ from refconv.verify.operator import Refuted
 POOLS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d")
 
 
-ONLY_PADDING = "a window holds nothing but padding"
+ONLY_PADDING = "a window contains only padding"
 REFUSED = Case({"x": (1, 4, 1)}, {"padding": 2, "stride": 1}, {"kernel_size": 2}, refused=ONLY_PADDING)
 
 

@@ -11,7 +11,7 @@ from refconv.verify.lectures.index import root
 
 def test_each_identity_has_a_line_with_the_operator_its_derivative_and_the_other_operator():
     head, *lines = text().splitlines()
-    assert re.split(r"  +", head) == ["operator", "its derivative", "which operator that is"]
+    assert re.split(r"  +", head) == ["operator", "its derivative", "equivalent operator"]
     cells = [re.split(r"  +", line) for line in lines]
     assert [(line[0], line[-1]) for line in cells] == [(row.operators[0], row.other) for row in ADJOINTS]
     assert all(line[1].startswith("∂e/∂") and len(line) == 3 for line in cells)

@@ -1,4 +1,4 @@
-"""Tests of formulas in plain text: those of all loops, and each LaTeX construction."""
+"""Tests of formulas in plain text: the formulas of all loops, and each LaTeX construction."""
 
 import inspect
 from importlib import import_module

@@ -321,7 +321,7 @@ def test_each_mistake_is_refuted_and_named(mutant, capsys):
 
 def test_an_input_span_that_is_too_small_is_refuted(capsys):
     assert check_layer(NarrowSpan(2, 3, padding=1), (6, 7, 2)).kind == "span"
-    assert "and pixels ((2, 4), (2, 4)) have an effect" in capsys.readouterr().out
+    assert "but the output depends on pixels ((2, 4), (2, 4))" in capsys.readouterr().out
 
 
 def test_one_wrong_element_of_many_is_found_by_a_directional_derivative(capsys):

@@ -1,4 +1,4 @@
-"""Tests that each common mistake is recognised from its results and that nothing else is."""
+"""Tests that each common mistake is recognised from its results, and correct code is not."""
 
 import dataclasses
 import functools

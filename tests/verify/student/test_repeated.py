@@ -58,7 +58,7 @@ def test_the_number_of_calls_follows_from_the_probability_of_an_error():
 
 def test_the_number_of_wrong_calls_is_reported():
     report = check(alternates_between_right_and_wrong(), "relu").report
-    assert "It was wrong in 171 of 342 calls, and right in others with the same input" in report
+    assert "The result is wrong in 171 of 342 calls, and right in others with the same input" in report
 
 
 def test_a_correct_function_is_called_often_enough():

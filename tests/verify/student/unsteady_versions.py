@@ -40,28 +40,28 @@ def steady(name):
     return lambda make: STEADY.append((make, name)) or make
 
 
-SECOND = "The second call with the same input returns a different result: the function keeps state between calls"
+SECOND = "The second call with the same input returns a different result: it keeps state between calls"
 
 
 @unsteady("conv2d", "state", SECOND)
 def adds_to_a_kept_buffer():
-    kept = {}
+    buffers = {}
 
     def conv2d(x, w):
         y = conv2d_all(x, w)
-        return kept.setdefault((x.shape, w.shape), np.zeros(y.shape)).__iadd__(y)
+        return buffers.setdefault((x.shape, w.shape), np.zeros(y.shape)).__iadd__(y)
 
     return conv2d
 
 
 @unsteady("conv2d", "state", SECOND)
 def keeps_state_with_a_stride_only():
-    kept = {}
+    buffers = {}
 
     def conv2d(x, w, stride=1):
         y = conv2d_all(x, w, stride=stride)
         if stride != 1:
-            y = kept.setdefault((x.shape, w.shape, stride), np.zeros(y.shape)).__iadd__(y).copy()
+            y = buffers.setdefault((x.shape, w.shape, stride), np.zeros(y.shape)).__iadd__(y).copy()
         return y
 
     return conv2d
@@ -105,10 +105,10 @@ def depends_on_the_shape_of_the_call_before():
 
 @unsteady("relu", "state", "After a call with float32, a call with float64 of the same shapes has the precision of float32")
 def keeps_a_buffer_of_the_first_type():
-    kept = {}
+    buffers = {}
 
     def relu(x):
-        buffer = kept.setdefault(x.shape, np.zeros(x.shape, x.dtype))
+        buffer = buffers.setdefault(x.shape, np.zeros(x.shape, x.dtype))
         buffer[...] = np.maximum(x, 0)
         return buffer.astype(x.dtype)
 
@@ -186,10 +186,10 @@ def caches_by_the_identity_of_all_arrays():
 
 @unsteady("relu", "buffer", "The result of the first call changes during the second")
 def returns_a_kept_buffer():
-    kept = {}
+    buffers = {}
 
     def relu(x):
-        return np.maximum(x, 0, out=kept.setdefault(x.shape, np.empty(x.shape)))
+        return np.maximum(x, 0, out=buffers.setdefault(x.shape, np.empty(x.shape)))
 
     return relu
 

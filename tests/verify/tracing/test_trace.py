@@ -108,7 +108,7 @@ def test_the_trace_of_the_derivative_lists_the_windows_that_the_element_won():
     won, lost = (trace("max_pool1d_dx", (0, u, 0), arrays={"x": x, "dy": dy}, kernel=2, stride=1) for u in (1, 0))
     assert [(step.indices, step.value) for step in won.steps] == [({"i": 0}, 10), ({"i": 1}, 100)]
     assert not lost.steps
-    assert "∂e/∂x[0,0,0] = 0; nothing is added here" in str(lost)
+    assert "∂e/∂x[0,0,0] = 0; no term contributes to this element" in str(lost)
 
 
 def test_an_average_is_divided_by_the_number_of_counted_elements():
@@ -197,14 +197,19 @@ def test_a_loop_with_another_result_on_plain_numbers_is_refused(monkeypatch):
     [
         ("conv3d", {}, ValueError, "operator must be a name that .refconv verify. lists, got 'conv3d'; did you mean conv2d"),
         ("relu", {}, ValueError, "operator must be one of .*, got 'relu'"),
-        ("conv2d", {"output": (0, 9, 0, 0)}, ValueError, r"output must hold one index for each axis, at most \(0, 3, 4, 2\)"),
-        ("conv2d", {"output": (0, 4, 0, 0)}, ValueError, "output must hold one index"),
+        (
+            "conv2d",
+            {"output": (0, 9, 0, 0)},
+            ValueError,
+            r"output must contain one index for each axis, at most \(0, 3, 4, 2\)",
+        ),
+        ("conv2d", {"output": (0, 4, 0, 0)}, ValueError, "output must contain one index"),
         ("conv2d", {"output": (0, -1, 0, 0)}, ValueError, "output must be at least 0"),
         ("conv2d", {"output": (0, 1, 2)}, ValueError, "output must be an integer or 4"),
-        ("conv2d", {"input": (3,)}, ValueError, r"input must hold 2 sizes, or 4 .*, got \(3,\)"),
-        ("conv2d", {"input": (1, 3, 4, 2), "channels": 2}, ValueError, "input must hold 2 sizes"),
+        ("conv2d", {"input": (3,)}, ValueError, r"input must contain 2 sizes, or 4 .*, got \(3,\)"),
+        ("conv2d", {"input": (1, 3, 4, 2), "channels": 2}, ValueError, "input must contain 2 sizes"),
         ("conv2d", {"input": (0, 3)}, ValueError, "input must be at least 1"),
-        ("dense", {"input": 5}, ValueError, "input must hold 0 sizes, or 2"),
+        ("dense", {"input": 5}, ValueError, "input must contain 0 sizes, or 2"),
         ("conv2d", {"kernel": (1, 2, 3)}, ValueError, "kernel must be an integer or 2"),
         ("conv2d", {"filters": 0}, ValueError, "filters must be at least 1"),
         ("conv2d", {"channels": 1.5}, TypeError, "channels must be an integer"),
@@ -227,7 +232,7 @@ def test_a_loop_with_another_result_on_plain_numbers_is_refused(monkeypatch):
             ValueError,
             "filters must be left out if .* w is given",
         ),
-        ("conv2d", {"arrays": {"x": np.ones((0, 3, 3, 2))}}, ValueError, "x must hold at least one example"),
+        ("conv2d", {"arrays": {"x": np.ones((0, 3, 3, 2))}}, ValueError, "x must contain at least one example"),
         ("conv2d", {"input": (200, 300)}, ValueError, r"x must have at most 20000 elements.* \(1, 200, 300, 2\)"),
         ("conv2d", {"arrays": {"x": "image"}}, TypeError, "x must be an array of float32, float64 or integers"),
         ("conv2d_dx", {"arrays": {"dy": np.ones((1, 4, 5, 2))}}, ValueError, "dy .* must have shape"),
@@ -276,13 +281,17 @@ def test_a_sum_of_many_terms_does_not_exhaust_the_stack():
         ("convolve1d", {"mode": "valid"}, "Output 0 of mode 'valid' is the formula's t = 2."),
         ("cross_correlate1d", {"mode": "full"}, "Output 0 of mode 'full' is the formula's t = -2."),
         ("convolve2d", {"mode": "valid"}, "Output 0, 0 of mode 'valid' is the formula's i, j = 2, 1."),
-        ("conv2d", {"groups": 2}, "With groups, c counts within its group."),
-        ("conv_transpose2d", {"groups": 2}, "With groups, o counts within its group."),
-        ("max_pool2d", {"padding": "same", "output": (0, 0, 2, 0)}, "2 of the window's 4 places lie outside of the input."),
+        ("conv2d", {"groups": 2}, "With groups, c is the index within its group."),
+        ("conv_transpose2d", {"groups": 2}, "With groups, o is the index within its group."),
+        (
+            "max_pool2d",
+            {"padding": "same", "output": (0, 0, 2, 0)},
+            "2 of the 4 positions of the window are outside the input.",
+        ),
         (
             "avg_pool2d",
             {"padding": "same", "output": (0, 0, 2, 0), "count_include_pad": True},
-            "The divisor counts 4 places: 2 in the input, 2 in its padding.",
+            "The divisor counts 4 positions: 2 in the input, 2 in its padding.",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The rows of :mod:`refconv.verify.evidence.oracles.tables` as cases of each operator that uses the convention."""
+"""Rows of the tables of conventions as cases of each operator that uses the convention."""
 
 from itertools import chain
 
@@ -23,7 +23,7 @@ __all__ = ["cases"]
 
 
 def cases(name):
-    """Yield the cases of an operator, each with what the table decides for it: see ``conventions.evaluate``.
+    """Yield the cases of an operator with their conventions, as for ``conventions.evaluate``.
 
     >>> case, (axis,) = next(cases("cross_correlate1d"))
     >>> print(case, (axis.before, axis.after, axis.outputs))
@@ -34,28 +34,28 @@ def cases(name):
 
 
 def by_axes(rows, ndim):
-    """One window per row, with another row along the second axis of an image."""
+    """Return one window per row; for images, the second axis uses the next row."""
     return zip(rows, *([[*rows[1:], rows[0]]] if ndim == 2 else []), strict=True)
 
 
 def padding_option(padding, axes):
-    """The option ``padding``: the name, or one (before, after) pair for each axis."""
+    """Return the option ``padding``: the name, or one (before, after) pair for each axis."""
     return tuple((axis.before, axis.after) for axis in axes) if padding == "numbers" else padding
 
 
 def column(axes, name):
-    """One number for each axis."""
+    """Return one attribute of each axis."""
     return tuple(getattr(axis, name) for axis in axes)
 
 
 def layout(number, *shape):
-    """The shape (batch, *size, channels), and for every other case the layout with channels first."""
+    """Return a shape (batch, *size, channels); for odd numbers, channels first and its option."""
     N, *size, C = shape
     return ((N, C, *size), {"data_format": FIRST}) if number % 2 else ((N, *size, C), {})
 
 
 def windows(ndim):
-    """Options and axes of each window."""
+    """Yield the options and axes of each window."""
     for padding, rows in WINDOWS.items():
         for entries in by_axes(rows, ndim):
             axes = tuple(Axis(*row) for row in entries)
@@ -67,36 +67,36 @@ def windows(ndim):
 
 def conv(ndim):
     for number, (options, axes) in enumerate(windows(ndim)):
-        x, first = layout(number, 1, *column(axes, "size"), 2)
+        x, format_option = layout(number, 1, *column(axes, "size"), 2)
         shapes = {"x": x, "w": (*column(axes, "kernel"), 1, 4), "b": (4,)}
-        yield Case(shapes, {**options, **first, "groups": 2}), axes
+        yield Case(shapes, {**options, **format_option, "groups": 2}), axes
 
 
 def depthwise_conv(ndim):
     for number, (options, axes) in enumerate(windows(ndim)):
-        x, first = layout(number, 1, *column(axes, "size"), 2)
-        yield Case({"x": x, "w": (*column(axes, "kernel"), 2, 3), "b": (6,)}, {**options, **first}), axes
+        x, format_option = layout(number, 1, *column(axes, "size"), 2)
+        yield Case({"x": x, "w": (*column(axes, "kernel"), 2, 3), "b": (6,)}, {**options, **format_option}), axes
 
 
 def separable_conv(ndim):
     for number, (options, axes) in enumerate(windows(ndim)):
-        x, first = layout(number, 1, *column(axes, "size"), 2)
+        x, format_option = layout(number, 1, *column(axes, "size"), 2)
         shapes = {"x": x, "depthwise": (*column(axes, "kernel"), 2, 1), "pointwise": (1, 1, 2, 3), "b": (3,)}
-        yield Case(shapes, {**options, **first}), axes
+        yield Case(shapes, {**options, **format_option}), axes
 
 
 def im2col(ndim):
     for number, (options, axes) in enumerate(windows(ndim)):
-        x, first = layout(number, 2, *column(axes, "size"), 3)
-        yield Case({"x": x}, {**options, **first}, {"kernel_size": column(axes, "kernel")}), axes
+        x, format_option = layout(number, 2, *column(axes, "size"), 3)
+        yield Case({"x": x}, {**options, **format_option}, {"kernel_size": column(axes, "kernel")}), axes
 
 
 def col2im(ndim):
     for number, (options, axes) in enumerate(windows(ndim)):
-        _, first = layout(number, 2, *column(axes, "size"), 3)
+        _, format_option = layout(number, 2, *column(axes, "size"), 3)
         kernel, outputs = column(axes, "kernel"), column(axes, "outputs")
         given = {"input_size": column(axes, "size"), "kernel_size": kernel}
-        yield Case({"x": (3 * np.prod(kernel).item(), 2 * np.prod(outputs).item())}, {**options, **first}, given), axes
+        yield Case({"x": (3 * np.prod(kernel).item(), 2 * np.prod(outputs).item())}, {**options, **format_option}, given), axes
 
 
 def toeplitz(ndim):
@@ -109,26 +109,29 @@ def conv_transpose(ndim):
     number = 0
     for padding, rows in TRANSPOSED.items():
         for entries in by_axes(rows, ndim):
-            # A row begins with what is the window's output and the input here.
+            # The columns "inputs" and "outputs" are the outputs and inputs of the window.
             axes = tuple(Axis(size, k, S, D, cut, end, n) for n, k, S, D, _, cut, end, size in entries)
-            x, first = layout(number, 1, *column(axes, "outputs"), 4)
+            x, format_option = layout(number, 1, *column(axes, "outputs"), 4)
             options = dict(
                 stride=column(axes, "stride"), padding=padding_option(padding, axes), dilation=column(axes, "dilation")
             )
             options["output_padding"] = tuple(row[4] for row in entries)
-            yield Case({"x": x, "w": (*column(axes, "kernel"), 1, 4), "b": (2,)}, {**options, **first, "groups": 2}), axes
+            yield (
+                Case({"x": x, "w": (*column(axes, "kernel"), 1, 4), "b": (2,)}, {**options, **format_option, "groups": 2}),
+                axes,
+            )
             number += 1
 
 
 def zero_stuff():
     for number, entries in enumerate(chain(by_axes(STUFFED, 1), by_axes(STUFFED, 2))):
         axes = tuple(Axis(size, 1, S, 1, 0, 0, n) for n, S, size in entries)
-        x, first = layout(number, 2, *column(axes, "outputs"), 3)
-        yield Case({"x": x}, first, {"stride": column(axes, "stride")}), axes
+        x, format_option = layout(number, 2, *column(axes, "outputs"), 3)
+        yield Case({"x": x}, format_option, {"stride": column(axes, "stride")}), axes
 
 
 def pools(ndim, average):
-    """Options and axes of each window of a pool; those with dilation are for maxima alone."""
+    """Yield the options and axes of each pooling window; dilation is only for max pooling."""
     for (padding, ceil_mode), rows in POOLS.items():
         for entries in by_axes([row for row in rows if row[-1] or not average], ndim):
             axes = tuple(Axis(*row[:-2], divisors=row[-2:] if row[-1] else None) for row in entries)
@@ -137,17 +140,17 @@ def pools(ndim, average):
 
 def max_pool(ndim):
     for number, (options, axes) in enumerate(pools(ndim, average=False)):
-        x, first = layout(number, 2, *column(axes, "size"), 3)
+        x, format_option = layout(number, 2, *column(axes, "size"), 3)
         options["dilation"] = column(axes, "dilation")
-        yield Case({"x": x}, {**options, **first}, {"kernel_size": column(axes, "kernel")}), axes
+        yield Case({"x": x}, {**options, **format_option}, {"kernel_size": column(axes, "kernel")}), axes
 
 
 def avg_pool(ndim):
     for number, (options, axes) in enumerate(pools(ndim, average=True)):
         for counted in (False, True):
-            x, first = layout(number, 2, *column(axes, "size"), 3)
+            x, format_option = layout(number, 2, *column(axes, "size"), 3)
             options = {**options, "count_include_pad": counted}
-            yield Case({"x": x}, {**options, **first}, {"kernel_size": column(axes, "kernel")}), axes
+            yield Case({"x": x}, {**options, **format_option}, {"kernel_size": column(axes, "kernel")}), axes
 
 
 def sliding(ndim):
@@ -158,21 +161,24 @@ def sliding(ndim):
 
 
 def pad():
-    """Signals and images in each mode; a matrix decides what an axis reads."""
+    """Yield signals and images in each mode, with the matrix along each axis."""
     for mode, rows in FRAMES.items():
         for number, entries in enumerate(chain(by_axes(rows, 1), by_axes(rows, 2))):
             sizes, before, after, reads = zip(*entries, strict=True)
-            x, first = layout(number, 2, *sizes, 3)
+            x, format_option = layout(number, 2, *sizes, 3)
             matrices = [np.equal.outer(read, np.arange(n)).astype(float) for n, read in zip(sizes, reads, strict=True)]
-            yield Case({"x": x}, {"mode": mode, **first}, {"padding": tuple(zip(before, after, strict=True))}), matrices
+            yield (
+                Case({"x": x}, {"mode": mode, **format_option}, {"padding": tuple(zip(before, after, strict=True))}),
+                matrices,
+            )
 
 
 def upsample():
     for mode, rows in UPSAMPLED.items():
         for number, entries in enumerate(by_axes(rows, 2)):
             sizes, scale, weights = zip(*entries, strict=True)
-            x, first = layout(number, 1, *sizes, 3)
-            yield Case({"x": x}, {"mode": mode, **first}, {"scale": scale}), list(map(np.array, weights))
+            x, format_option = layout(number, 1, *sizes, 3)
+            yield Case({"x": x}, {"mode": mode, **format_option}, {"scale": scale}), list(map(np.array, weights))
 
 
 def softmax_cross_entropy():
@@ -182,11 +188,11 @@ def softmax_cross_entropy():
 
 def local_response_norm():
     for number, (C, size, neighbours) in enumerate(RESPONSES):
-        x, first = layout(number, 2, 3, C)
-        yield Case({"x": x}, {"size": size, "alpha": 0.5, **first}), neighbours
+        x, format_option = layout(number, 2, 3, C)
+        yield Case({"x": x}, {"size": size, "alpha": 0.5, **format_option}), neighbours
 
 
-# By the names of the operators: what makes the cases, and for how many axes.
+# The function that yields the cases and its number of axes, by name of operator.
 CASES = {
     "convolve1d": (sliding, 1),
     "convolve2d": (sliding, 2),

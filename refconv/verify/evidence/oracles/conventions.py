@@ -1,8 +1,8 @@
-"""Outputs and derivatives in NumPy alone, from paddings, sizes and divisors that refconv did not decide.
+"""Outputs and derivatives in NumPy; paddings, sizes and divisors do not come from refconv.
 
-Along each axis, a window is a 0-1 array G (outputs, kernel, inputs): entry m at output i reads input u. With it, every
-operator with a window is a sum of products, and so is each of its derivatives: the same sum, with ∂e/∂y in place of the
-array. The axes come from the tables of :mod:`refconv.verify.evidence.oracles.tables`, or are counted by
+Along each axis, a window is a 0-1 array G (outputs, kernel, inputs), which is 1 where entry m of output i reads input u. With
+it, every operator with a window is a sum of products, and so is each of its derivatives: the same sum, with ∂e/∂y in place of
+the array. The axes come from the tables of :mod:`refconv.verify.evidence.oracles.tables`, or are counted by
 :mod:`refconv.verify.catalogue.axis`.
 
 Letters in the formulas: i, j outputs; m, n entries of the window; u, v inputs; b batch; g group; c, o channels.
@@ -17,19 +17,20 @@ from refconv.verify.evidence.oracles.options import FIRST, options
 __all__ = ["FUNCTIONS", "evaluate"]
 
 OUTPUTS, TAPS, INPUTS = "ij", "mn", "uv"
-PIXEL_HIGH = Axis(size=1, kernel=1, stride=1, dilation=1, before=0, after=0, outputs=1)
+SINGLE_PIXEL_AXIS = Axis(size=1, kernel=1, stride=1, dilation=1, before=0, after=0, outputs=1)
 
 
 def evaluate(name, a, decided=None):
-    """Compute the output, and the derivatives of ⟨dy, y⟩; None for an operator without conventions.
+    """Compute the output and the derivatives of ⟨dy, y⟩.
 
-    ``decided`` is what a table decides: the axes of a window, the matrix along each axis, the targets of a loss, the
-    neighbourhoods of a normalisation. None to decide by the definition. Without ``a.dy``, or if it does not have the shape
-    of y, only the output is computed.
+    ``decided`` is a convention from a table: the axes of a window, the matrix along each axis, the targets of a loss or the
+    neighbourhoods of a normalisation. If it is None, it is computed from the definition. Without ``a.dy``, or if it does not
+    have the shape of y, only the output is computed. Returns None for an operator without conventions.
     """
     if name not in FUNCTIONS:
         return None
-    o, arrays = options(name, a), dict(a.arrays)
+    o = options(name, a)
+    arrays = dict(a.arrays)
     dy = arrays.pop("dy", None)
     results = FUNCTIONS[name](o, Arguments(arrays, a.options, a.given), None, decided)
     if dy is None or np.shape(dy) != np.shape(results["y"]):
@@ -38,7 +39,7 @@ def evaluate(name, a, decided=None):
 
 
 def multilinear(formula, constants, arrays, dy):
-    """y, and with dy the derivative for each of the arrays in which it is linear.
+    """Return y and, given dy, the derivative for each of the arrays in which y is linear.
 
     >>> multilinear("ic,bc->bi", [], {"w": np.array([[1, 10]]), "x": np.array([[2, 3]])}, np.array([[5]]))["w"]
     array([[10, 15]])
@@ -46,15 +47,15 @@ def multilinear(formula, constants, arrays, dy):
     inputs, output = formula.split("->")
     letters, operands = inputs.split(","), [*constants, *arrays.values()]
     results = {"y": np.einsum(formula, *operands, optimize=True)}
-    for place, name in enumerate(arrays if dy is not None else (), start=len(constants)):
-        terms, exchanged = [*letters], [*operands]
-        terms[place], exchanged[place] = output, dy
-        results[name] = np.einsum(f"{','.join(terms)}->{letters[place]}", *exchanged, optimize=True)
+    for position, name in enumerate(arrays if dy is not None else (), start=len(constants)):
+        terms, replaced = [*letters], [*operands]
+        terms[position], replaced[position] = output, dy
+        results[name] = np.einsum(f"{','.join(terms)}->{letters[position]}", *replaced, optimize=True)
     return results
 
 
 def letters_of(axes):
-    """The letters of outputs, entries and inputs, and those of G along each axis."""
+    """Return the letters of outputs, window entries and inputs, and the letters of each G."""
     i, m, u = OUTPUTS[: len(axes)], TAPS[: len(axes)], INPUTS[: len(axes)]
     return i, m, u, ",".join(map("".join, zip(i, m, u, strict=True)))
 
@@ -63,38 +64,38 @@ def selections(axes):
     return [axis.selection for axis in axes]
 
 
-def last(o, array):
-    """Images with their channels last; rows of numbers as they are."""
+def channels_last(o, array):
+    """Return images with channels last; return arrays with fewer than three axes unchanged."""
     return np.moveaxis(array, 1, -1) if o.data_format == FIRST and array.ndim > 2 else array
 
 
-def back(o, results, *names):
-    """The results, those of the given names in the layout of the images."""
-    first = {name: np.moveaxis(results[name], -1, 1) for name in names if name in results and o.data_format == FIRST}
-    return {**results, **{name: array for name, array in first.items() if array.ndim > 2}}
+def in_data_format(o, results, *names):
+    """Return the results, with the given names converted to the data format of the images."""
+    converted = {name: np.moveaxis(results[name], -1, 1) for name in names if name in results and o.data_format == FIRST}
+    return {**results, **{name: array for name, array in converted.items() if array.ndim > 2}}
 
 
 def gradient(o, dy, *shape):
-    """dy with its channels last, in the shape of a formula; None without it."""
-    return None if dy is None else last(o, dy).reshape(shape or last(o, dy).shape)
+    """Return dy with channels last, in the shape of a formula; None if dy is None."""
+    return None if dy is None else channels_last(o, dy).reshape(shape or channels_last(o, dy).shape)
 
 
-def shaped(results, **shapes):
-    """The results, reshaped from a formula's axes to those of the arrays."""
+def reshaped(results, **shapes):
+    """Convert results from the axes of a formula to the axes of the arrays."""
     return {**results, **{name: results[name].reshape(shape) for name, shape in shapes.items() if name in results}}
 
 
 def with_bias(o, a, results, dy):
-    """Add the bias to each output of its channel; its derivative is the sum over all others."""
+    """Add the bias of each channel; its derivative is the sum over all other axes."""
     if a.arrays.get("b") is not None:
         results = {**results, "y": results["y"] + a.b}
         if dy is not None:
-            results["b"] = last(o, dy).reshape(-1, len(a.b)).sum(axis=0)
-    return back(o, results, "y", "x")
+            results["b"] = channels_last(o, dy).reshape(-1, len(a.b)).sum(axis=0)
+    return in_data_format(o, results, "y", "x")
 
 
 def window_of(o, size, kernel):
-    """The axes of the window that the options describe; without a stride, windows of a pool touch."""
+    """Return the axes of the window; by default windows of pooling do not overlap."""
     stride = kernel if o.stride is None else o.stride
     return axes_of(size, kernel, stride, o.padding, getattr(o, "dilation", 1), getattr(o, "ceil_mode", False))
 
@@ -105,47 +106,53 @@ def outputs_of(axes):
 
 def conv(o, a, dy, axes):
     kernel, (C_g, O) = a.w.shape[:-2], a.w.shape[-2:]
-    axes, x = axes or window_of(o, a.size, kernel), last(o, a.x)
+    axes = axes or window_of(o, a.size, kernel)
+    x = channels_last(o, a.x)
     i, m, u, G = letters_of(axes)
     arrays = {"x": x.reshape(*x.shape[:-1], o.groups, C_g), "w": a.w.reshape(*kernel, C_g, o.groups, -1)}
     y_shape = (len(x), *outputs_of(axes), O)
     dy_by_group = gradient(o, dy, *y_shape[:-1], o.groups, O // o.groups)
     results = multilinear(f"{G},b{u}gc,{m}cgo->b{i}go", selections(axes), arrays, dy_by_group)
-    return with_bias(o, a, shaped(results, y=y_shape, x=x.shape, w=a.w.shape), dy)
+    return with_bias(o, a, reshaped(results, y=y_shape, x=x.shape, w=a.w.shape), dy)
 
 
 def conv_transpose(o, a, dy, axes):
     kernel, O_g = a.w.shape[:-2], a.w.shape[-2]
-    axes, x = axes or transposed_axes(a.size, kernel, o.stride, o.padding, o.dilation, o.output_padding), last(o, a.x)
+    axes = axes or transposed_axes(a.size, kernel, o.stride, o.padding, o.dilation, o.output_padding)
+    x = channels_last(o, a.x)
     i, m, u, G = letters_of(axes)
     arrays = {"x": x.reshape(*x.shape[:-1], o.groups, -1), "w": a.w.reshape(*kernel, O_g, o.groups, -1)}
     y_shape = (len(x), *(axis.size for axis in axes), O_g * o.groups)
     dy_by_group = gradient(o, dy, *y_shape[:-1], o.groups, O_g)
     results = multilinear(f"{G},b{i}gc,{m}ogc->b{u}go", selections(axes), arrays, dy_by_group)
-    return with_bias(o, a, shaped(results, y=y_shape, x=x.shape, w=a.w.shape), dy)
+    return with_bias(o, a, reshaped(results, y=y_shape, x=x.shape, w=a.w.shape), dy)
 
 
 def depthwise_conv(o, a, dy, axes):
-    axes, x = axes or window_of(o, a.size, a.w.shape[:2]), last(o, a.x)
-    y_shape, channels = (len(x), *outputs_of(axes)), a.w.shape[2:]
-    arrays, dy_by_channel = {"x": x, "w": a.w}, gradient(o, dy, *y_shape, *channels)
+    axes = axes or window_of(o, a.size, a.w.shape[:2])
+    x = channels_last(o, a.x)
+    y_shape = (len(x), *outputs_of(axes))
+    channels = a.w.shape[2:]
+    arrays = {"x": x, "w": a.w}
+    dy_by_channel = gradient(o, dy, *y_shape, *channels)
     results = multilinear("imu,jnv,buvc,mncq->bijcq", selections(axes), arrays, dy_by_channel)
-    return with_bias(o, a, shaped(results, y=(*y_shape, -1)), dy)
+    return with_bias(o, a, reshaped(results, y=(*y_shape, -1)), dy)
 
 
 def separable_conv(o, a, dy, axes):
     axes = axes or window_of(o, a.size, a.depthwise.shape[:2])
     by_channel = a.pointwise.reshape(*a.depthwise.shape[2:], -1)
-    arrays = {"x": last(o, a.x), "depthwise": a.depthwise, "pointwise": by_channel}
+    arrays = {"x": channels_last(o, a.x), "depthwise": a.depthwise, "pointwise": by_channel}
     results = multilinear("imu,jnv,buvc,mncq,cqo->bijo", selections(axes), arrays, gradient(o, dy))
-    return with_bias(o, a, shaped(results, pointwise=a.pointwise.shape), dy)
+    return with_bias(o, a, reshaped(results, pointwise=a.pointwise.shape), dy)
 
 
 def im2col(o, a, dy, axes):
-    axes, x = axes or window_of(o, a.size, o.kernel_size), last(o, a.x)
+    axes = axes or window_of(o, a.size, o.kernel_size)
+    x = channels_last(o, a.x)
     shape = (*(axis.kernel for axis in axes), x.shape[-1], len(x), *outputs_of(axes))
     results = multilinear("imu,jnv,buvc->mncbij", selections(axes), {"x": x}, None if dy is None else dy.reshape(shape))
-    return back(o, shaped(results, y=(np.prod(shape[:3]), -1)), "x")
+    return in_data_format(o, reshaped(results, y=(np.prod(shape[:3]), -1)), "x")
 
 
 def col2im(o, a, dy, axes):
@@ -153,7 +160,7 @@ def col2im(o, a, dy, axes):
     kernel, outputs = [axis.kernel for axis in axes], outputs_of(axes)
     columns = a.x.reshape(*kernel, len(a.x) // np.prod(kernel), -1, *outputs)
     results = multilinear("imu,jnv,mncbij->buvc", selections(axes), {"x": columns}, gradient(o, dy))
-    return back(o, shaped(results, x=a.x.shape), "y")
+    return in_data_format(o, reshaped(results, x=a.x.shape), "y")
 
 
 def toeplitz(o, a, dy, axes):
@@ -161,18 +168,19 @@ def toeplitz(o, a, dy, axes):
     size = (o.input_size,) * ndim if isinstance(o.input_size, int) else o.input_size
     axes = axes or window_of(o, size, kernel)
     i, m, u, G = letters_of(axes)
-    w, same_group = a.w.reshape(*kernel, C_g, o.groups, -1), np.eye(o.groups)
+    w = a.w.reshape(*kernel, C_g, o.groups, -1)
+    same_group = np.eye(o.groups)
     y_shape = (*outputs_of(axes), o.groups, w.shape[-1], *(axis.size for axis in axes), o.groups, C_g)
     dy = None if dy is None else dy.reshape(y_shape)
     results = multilinear(f"{G},gh,{m}cgo->{i}go{u}hc", [*selections(axes), same_group], {"w": w}, dy)
-    return shaped(results, y=(np.prod(y_shape[: ndim + 2]), -1), w=a.w.shape)
+    return reshaped(results, y=(np.prod(y_shape[: ndim + 2]), -1), w=a.w.shape)
 
 
 def zero_stuff(o, a, dy, axes):
     axes = axes or transposed_axes(a.size, 1, o.stride, "valid")
     i, _, u, G = letters_of(axes)
-    results = multilinear(f"{G},b{i}c->b{u}c", selections(axes), {"x": last(o, a.x)}, gradient(o, dy))
-    return back(o, results, "y", "x")
+    results = multilinear(f"{G},b{i}c->b{u}c", selections(axes), {"x": channels_last(o, a.x)}, gradient(o, dy))
+    return in_data_format(o, results, "y", "x")
 
 
 def avg_pool(o, a, dy, axes):
@@ -188,35 +196,37 @@ def global_avg_pool(o, a, dy, _):
 
 
 def mean(o, a, dy, axes, divisors):
-    """Sums over windows, divided along each axis."""
+    """Divide the sums over windows by the divisors along each axis."""
     i, _, u, G = letters_of(axes)
     weights = [axis.selection / divisor[:, None, None] for axis, divisor in zip(axes, divisors, strict=True)]
-    return back(o, multilinear(f"{G},b{u}c->b{i}c", weights, {"x": last(o, a.x)}, dy), "y", "x")
+    return in_data_format(o, multilinear(f"{G},b{u}c->b{i}c", weights, {"x": channels_last(o, a.x)}, dy), "y", "x")
 
 
 def max_pool(o, a, dy, axes):
-    """The first maximum in row-major order takes all of ∂e/∂y; its position is u·W + v."""
-    axes, x = axes or window_of(o, a.size, o.kernel_size), last(o, a.x)
-    y_shape, x_shape = (len(x), *outputs_of(axes), x.shape[-1]), x.shape
-    rows, columns = axes if len(axes) == 2 else (PIXEL_HIGH, *axes)
+    """Pass all of ∂e/∂y to the first maximum in row-major order, whose position is u·W + v."""
+    axes = axes or window_of(o, a.size, o.kernel_size)
+    x = channels_last(o, a.x)
+    y_shape = (len(x), *outputs_of(axes), x.shape[-1])
+    x_shape = x.shape
+    rows, columns = axes if len(axes) == 2 else (SINGLE_PIXEL_AXIS, *axes)
     (N, *_, C), H, W = x_shape, rows.size, columns.size
     u, v = rows.taps[:, None, :, None], columns.taps[None, :, None, :]
     inside = rows.inside[:, None, :, None] & columns.inside[None, :, None, :]
-    under = x.reshape(N, H, W, C)[:, u.clip(0, H - 1), v.clip(0, W - 1)]
-    under = np.where(inside[None, ..., None], under, -np.inf).reshape(N, rows.outputs, columns.outputs, -1, C)
-    first = under.argmax(axis=3)[:, :, :, None]  # NumPy returns the first of equal values
+    windows = x.reshape(N, H, W, C)[:, u.clip(0, H - 1), v.clip(0, W - 1)]
+    windows = np.where(inside[None, ..., None], windows, -np.inf).reshape(N, rows.outputs, columns.outputs, -1, C)
+    first_maximum = windows.argmax(axis=3)[:, :, :, None]  # NumPy returns the first of equal values
     positions = np.broadcast_to(u * W + v, inside.shape).reshape(1, rows.outputs, columns.outputs, -1, 1)
-    argmax = np.take_along_axis(positions, first, axis=3)[:, :, :, 0]
-    results = {"y": under.max(axis=3), "argmax": argmax}
+    argmax = np.take_along_axis(positions, first_maximum, axis=3)[:, :, :, 0]
+    results = {"y": windows.max(axis=3), "argmax": argmax}
     if dy is not None:
         results["x"] = np.zeros((N, H * W, C))
-        at = np.arange(N)[:, None, None, None], argmax, np.arange(C)
-        np.add.at(results["x"], at, gradient(o, dy, *argmax.shape))
-    return back(o, shaped(results, y=y_shape, argmax=y_shape, x=x_shape), "y", "argmax", "x")
+        index = np.arange(N)[:, None, None, None], argmax, np.arange(C)
+        np.add.at(results["x"], index, gradient(o, dy, *argmax.shape))
+    return in_data_format(o, reshaped(results, y=y_shape, argmax=y_shape, x=x_shape), "y", "argmax", "x")
 
 
 def sliding(flipped):
-    """Plain convolution, with the kernel flipped, or correlation; "same" has its odd zero in front."""
+    """Return plain convolution (flipped) or correlation; "same" has its extra zero in front."""
 
     def call(o, a, dy, axes):
         padding = "same_lower" if o.mode == "same" else o.mode
@@ -229,22 +239,22 @@ def sliding(flipped):
 
 
 def pad(o, a, dy, matrices):
-    """Along each axis, the unit matrix padded by NumPy."""
+    """Multiply along each axis by a unit matrix that NumPy has padded."""
     mode = {"zeros": "constant", "reflect": "reflect", "edge": "edge"}[o.mode]
-    frame = zip(a.size, pairs(o.padding, a.x.ndim - 2), strict=True)
-    return by_axes(o, a, dy, matrices or [np.pad(np.eye(n), (widths, (0, 0)), mode) for n, widths in frame])
+    widths_by_axis = zip(a.size, pairs(o.padding, a.x.ndim - 2), strict=True)
+    return by_axes(o, a, dy, matrices or [np.pad(np.eye(n), (widths, (0, 0)), mode) for n, widths in widths_by_axis])
 
 
 def upsample(o, a, dy, matrices):
-    """Each input pixel is split into S equal parts along each axis; outputs are sampled at their centres."""
+    """Split each pixel into S parts along each axis and sample at the centres of the parts."""
     scales = (o.scale,) * 2 if isinstance(o.scale, int) else o.scale
-    return by_axes(o, a, dy, matrices or [stretched(n, S, o.mode) for n, S in zip(a.size, scales, strict=True)])
+    return by_axes(o, a, dy, matrices or [upsampling_matrix(n, S, o.mode) for n, S in zip(a.size, scales, strict=True)])
 
 
-def stretched(n, S, mode):
-    """The matrix (n·S, n) that upsamples one axis.
+def upsampling_matrix(n, S, mode):
+    """Return the matrix (n·S, n) that upsamples one axis.
 
-    >>> stretched(2, 2, "bilinear")
+    >>> upsampling_matrix(2, 2, "bilinear")
     array([[1.  , 0.  ],
            [0.75, 0.25],
            [0.25, 0.75],
@@ -252,20 +262,23 @@ def stretched(n, S, mode):
     """
     if mode == "nearest":
         return np.repeat(np.eye(n), S, axis=0)
-    places = (np.arange(n * S) + 0.5) / S - 0.5
-    return np.stack([np.interp(places, np.arange(n), unit) for unit in np.eye(n)], axis=1)
+    positions = (np.arange(n * S) + 0.5) / S - 0.5
+    return np.stack([np.interp(positions, np.arange(n), unit) for unit in np.eye(n)], axis=1)
 
 
 def by_axes(o, a, dy, matrices):
-    """The product with one matrix along each axis of images or signals."""
+    """Multiply images or signals by one matrix along each axis."""
     i, u = OUTPUTS[: len(matrices)], INPUTS[: len(matrices)]
     terms = ",".join(map("".join, zip(i, u, strict=True)))
-    results = multilinear(f"{terms},b{u}c->b{i}c", matrices, {"x": last(o, a.x)}, gradient(o, dy))
-    return back(o, results, "y", "x")
+    results = multilinear(f"{terms},b{u}c->b{i}c", matrices, {"x": channels_last(o, a.x)}, gradient(o, dy))
+    return in_data_format(o, results, "y", "x")
 
 
 def softmax_cross_entropy(o, a, dy, targets):
-    """The mean of −Σ t·log p over the examples, weighted by the class of the label; ∂e/∂logits = u·(p − t)."""
+    """Return the weighted mean of −Σ t·log p over the examples; ∂e/∂logits = u·(p − t).
+
+    The weight u of an example depends on its label.
+    """
     K = a.logits.shape[-1]
     labels = np.asarray(o.labels).ravel()
     if targets is None:
@@ -279,20 +292,21 @@ def softmax_cross_entropy(o, a, dy, targets):
 
 
 def local_response_norm(o, a, _, neighbours):
-    """Of an even size, the neighbourhood holds one more channel before than after."""
-    x, C = last(o, a.x), last(o, a.x).shape[-1]
+    """Compute the output; an even neighbourhood has one more channel before than after."""
+    x, C = channels_last(o, a.x), channels_last(o, a.x).shape[-1]
     neighbours = neighbours or [(c - o.size // 2, c + (o.size - 1) // 2) for c in range(C)]
     band = np.array([[first <= j <= final for j in range(C)] for first, final in neighbours], np.float64)
     alpha = o.alpha / o.size if o.divide_by_size else o.alpha
-    return back(o, {"y": x / (o.k + alpha * np.square(x) @ band.T) ** o.beta}, "y")
+    return in_data_format(o, {"y": x / (o.k + alpha * np.square(x) @ band.T) ** o.beta}, "y")
 
 
 def batch_norm(o, a, *_):
-    """The variance of a batch is biased: divided by its size."""
-    x = last(o, a.x)
-    given, over = "mean" in a.arrays, tuple(range(x.ndim - 1))
-    mu, var = (a.mean, a.var) if given else (x.mean(over), x.var(over))
-    return back(o, {"y": a.gamma * (x - mu) / np.sqrt(var + o.eps) + a.beta}, "y")
+    """Compute the output with the biased variance, divided by the number of elements."""
+    x = channels_last(o, a.x)
+    given = "mean" in a.arrays
+    axes = tuple(range(x.ndim - 1))
+    mu, var = (a.mean, a.var) if given else (x.mean(axes), x.var(axes))
+    return in_data_format(o, {"y": a.gamma * (x - mu) / np.sqrt(var + o.eps) + a.beta}, "y")
 
 
 FUNCTIONS = {

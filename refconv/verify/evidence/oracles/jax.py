@@ -1,7 +1,7 @@
 """JAX: the operators of jax.lax, jax.nn and jax.image, and derivatives by jax.vjp.
 
-JAX knows both layouts, kernels (kh, kw, inputs / groups, outputs), the paddings "same", "same_lower" and "valid" by name,
-and any other in numbers. It has neither local response normalisation nor the cross-entropy.
+JAX supports both data formats, kernels (kh, kw, inputs / groups, outputs), the paddings "same", "same_lower" and "valid" by
+name, and any other padding in numbers. It has neither local response normalisation nor the cross-entropy.
 """
 
 import math
@@ -15,64 +15,67 @@ from refconv.verify.evidence.oracles.options import FIRST, options, reach, windo
 
 __all__ = ["evaluate"]
 
-# This pass of XLA exchanges image and kernel of some convolutions, mostly derivatives of ours, where the kernel is the larger
-# one; on some of these, in JAX 0.10.2, it ends the whole process.
+# This pass of XLA swaps image and kernel of some convolutions, mostly derivatives, if the kernel is larger than the image; in
+# JAX 0.10.2 it terminates the process on some of these.
 COMPILER_OPTIONS = {"xla_disable_hlo_passes": "algsimp"}
 
 NAMES = {"same": "SAME", "same_lower": "SAME_LOWER", "valid": "VALID"}
 
 
 def evaluate(name, a):
-    """The value, and the derivatives of ⟨dy, y⟩ where JAX differentiates; a maximum with dilation it does not."""
+    """Return the output and the derivatives of ⟨dy, y⟩.
+
+    Max pooling with dilation has no derivatives here.
+    """
     if name not in FUNCTIONS:
         return None
     import jax
 
     o = options(name, a)
-    kinked = name.startswith("max_pool") and max(per_axis("dilation", o.dilation, len(a.size))) > 1
+    has_kinks = name.startswith("max_pool") and max(per_axis("dilation", o.dilation, len(a.size))) > 1
 
     @partial(jax.jit, compiler_options=COMPILER_OPTIONS)
-    def both(arrays, dy):
+    def forward_and_backward(arrays, dy):
         call = partial(FUNCTIONS[name], jax, o)
-        y, back = (call(**arrays), None) if kinked else jax.vjp(lambda arrays: call(**arrays), arrays)
-        return {"y": y} if kinked or y is None or np.shape(dy) != y.shape else {"y": y, **back(dy)[0]}
+        y, backward = (call(**arrays), None) if has_kinks else jax.vjp(lambda arrays: call(**arrays), arrays)
+        return {"y": y} if has_kinks or y is None or np.shape(dy) != y.shape else {"y": y, **backward(dy)[0]}
 
     with _float64(jax):
         arrays = {key: jax.numpy.asarray(array) for key, array in a.arrays.items()}
         dy = arrays.pop("dy", None)
-        found = both(arrays, dy)
-    return None if found["y"] is None else found
+        results = forward_and_backward(arrays, dy)
+    return None if results["y"] is None else results
 
 
 def _float64(jax):
-    """The context in which JAX keeps float64; it has moved from one place to another."""
+    """Return the context manager that enables float64, from wherever this version of JAX has it."""
     return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
 
 
 def space(o, x):
-    """Height and width of images in either layout, or the length of signals."""
+    """Return height and width of images in either data format, or the length of signals."""
     return x.shape[2:] if o.data_format == FIRST else x.shape[1:-1]
 
 
 def along_space(o, values, fill):
-    """One value for each axis of images or signals: those given, and fill for batch and channels."""
+    """Return one value for each axis: the given ones for space, ``fill`` for batch and channels."""
     return (fill, fill, *values) if o.data_format == FIRST else (fill, *values, fill)
 
 
-def letters(o, ndim):
-    """What the axes of image, kernel and result are, as JAX spells it."""
+def dimension_letters(o, ndim):
+    """Return the axes of image, kernel and result in the notation of JAX."""
     axes = "HW"[-ndim:]
     image = f"NC{axes}" if o.data_format == FIRST else f"N{axes}C"
     return image, f"{axes}IO", image
 
 
 def biased(o, y, b):
-    """y plus the bias of its channel."""
+    """Add the bias of each channel to y."""
     return y if b is None else y + (b.reshape(-1, *[1] * (y.ndim - 2)) if o.data_format == FIRST else b)
 
 
-def named(win):
-    """The name of a padding that JAX decides itself; None for all others."""
+def padding_name(win):
+    """Return the name of a padding that JAX computes itself; None for all others."""
     return NAMES.get(win.padding) if isinstance(win.padding, str) and not win.ceil_mode else None
 
 
@@ -83,16 +86,16 @@ def conv(jax, o, x, w, b=None, groups=None):
         x,
         w,
         win.stride,
-        named(win) or win.pads(space(o, x)),
+        padding_name(win) or win.pads(space(o, x)),
         rhs_dilation=win.dilation,
-        dimension_numbers=letters(o, ndim),
+        dimension_numbers=dimension_letters(o, ndim),
         feature_group_count=groups or o.groups,
     )
     return biased(o, y, b)
 
 
 def conv_transpose(jax, o, x, w, b=None):
-    """The stride-1 convolution of the input with zeros in between, with flipped kernels."""
+    """Compute the stride-1 convolution of the zero-stuffed input with flipped kernels."""
     ndim, groups = x.ndim - 2, o.groups
     win = window(o, w.shape[:ndim], ndim)
     size = win.transposed_output_size(space(o, x), o.output_padding)
@@ -104,7 +107,7 @@ def conv_transpose(jax, o, x, w, b=None):
     w = jax.numpy.moveaxis(w, -1, -3).swapaxes(-1, -2)
     w = jax.numpy.flip(w.reshape(*w.shape[:-2], -1), range(ndim))
     if groups == 1 and per_axis("output_padding", o.output_padding, ndim, least=0) == own_output_padding(win):
-        padding, letter = NAMES[win.padding], letters(o, ndim)
+        padding, letter = NAMES[win.padding], dimension_letters(o, ndim)
         y = jax.lax.conv_transpose(x, w, win.stride, padding, rhs_dilation=win.dilation, dimension_numbers=letter)
         return biased(o, y, b)
     y = jax.lax.conv_general_dilated(
@@ -114,14 +117,14 @@ def conv_transpose(jax, o, x, w, b=None):
         pads,
         lhs_dilation=win.stride,
         rhs_dilation=win.dilation,
-        dimension_numbers=letters(o, ndim),
+        dimension_numbers=dimension_letters(o, ndim),
         feature_group_count=groups,
     )
     return biased(o, y, b)
 
 
 def own_output_padding(win):
-    """The output padding of the sizes that JAX picks itself, n·S for "same"; None where it picks none."""
+    """Return the output padding of the sizes that JAX chooses, such as n·S for "same", or None."""
     least = {"same": win.stride, "valid": [max(S - span + 1, 1) for S, span in zip(win.stride, win.span, strict=True)]}
     return tuple(size - 1 for size in least[win.padding]) if win.padding in ("same", "valid") else None
 
@@ -133,11 +136,11 @@ def depthwise_conv(jax, o, x, w, b=None):
 
 def separable_conv(jax, o, x, depthwise, pointwise, b=None):
     y = depthwise_conv(jax, o, x, depthwise)
-    return biased(o, jax.lax.conv_general_dilated(y, pointwise, (1, 1), "VALID", dimension_numbers=letters(o, 2)), b)
+    return biased(o, jax.lax.conv_general_dilated(y, pointwise, (1, 1), "VALID", dimension_numbers=dimension_letters(o, 2)), b)
 
 
 def pool(jax, o, x, unit, reduce, pads):
-    """Windows reduced to one number each; the padding in numbers or by name."""
+    """Reduce each window to one number; the padding is given in numbers or by name."""
     win = window(o, o.kernel_size, x.ndim - 2)
     return jax.lax.reduce_window(
         x,
@@ -152,21 +155,21 @@ def pool(jax, o, x, unit, reduce, pads):
 
 def max_pool(jax, o, x):
     win = window(o, o.kernel_size, x.ndim - 2)
-    return pool(jax, o, x, -math.inf, jax.lax.max, named(win) or reach(win, space(o, x)))
+    return pool(jax, o, x, -math.inf, jax.lax.max, padding_name(win) or reach(win, space(o, x)))
 
 
 def avg_pool(jax, o, x):
-    """Sums over the windows, divided by sums of what counts."""
+    """Divide the sums over the windows by the numbers of counted elements."""
     win = window(o, o.kernel_size, x.ndim - 2)
-    if named(win):
-        sums = pool(jax, o, x, 0.0, jax.lax.add, named(win))
-        counted = pool(jax, o, jax.numpy.ones_like(x), 0.0, jax.lax.add, named(win))
-        return sums / (math.prod(win.kernel) if o.count_include_pad else counted)
-    pads, far = win.pads(space(o, x)), reach(win, space(o, x))
+    if padding_name(win):
+        sums = pool(jax, o, x, 0.0, jax.lax.add, padding_name(win))
+        counts = pool(jax, o, jax.numpy.ones_like(x), 0.0, jax.lax.add, padding_name(win))
+        return sums / (math.prod(win.kernel) if o.count_include_pad else counts)
+    pads, extended_pads = win.pads(space(o, x)), reach(win, space(o, x))
     ones = jax.numpy.ones_like(x)
     ones = jax.numpy.pad(ones, along_space(o, pads, (0, 0)), constant_values=float(o.count_include_pad))
-    beyond = [(0, q - p) for (_, p), (_, q) in zip(pads, far, strict=True)]
-    return pool(jax, o, x, 0.0, jax.lax.add, far) / pool(jax, o, ones, 0.0, jax.lax.add, beyond)
+    beyond = [(0, q - p) for (_, p), (_, q) in zip(pads, extended_pads, strict=True)]
+    return pool(jax, o, x, 0.0, jax.lax.add, extended_pads) / pool(jax, o, ones, 0.0, jax.lax.add, beyond)
 
 
 def global_avg_pool(jax, o, x):
@@ -174,7 +177,7 @@ def global_avg_pool(jax, o, x):
 
 
 def batch_norm(jax, o, x, gamma, beta, mean=None, var=None):
-    """Of the batch's own mean and variance, where none are given."""
+    """Normalise by the given mean and variance, or else by the statistics of the batch."""
     channel = 1 if o.data_format == FIRST else x.ndim - 1
 
     def vector(v):
@@ -197,8 +200,8 @@ def upsample(jax, o, x):
 
 
 def zero_stuff(jax, o, x):
-    between = along_space(o, [S - 1 for S in per_axis("stride", o.stride, x.ndim - 2)], 0)
-    return jax.lax.pad(x, 0.0, [(0, 0, zeros) for zeros in between])
+    inserted_zeros = along_space(o, [S - 1 for S in per_axis("stride", o.stride, x.ndim - 2)], 0)
+    return jax.lax.pad(x, 0.0, [(0, 0, zeros) for zeros in inserted_zeros])
 
 
 def im2col(jax, o, x):
@@ -207,11 +210,11 @@ def im2col(jax, o, x):
         x,
         win.kernel,
         win.stride,
-        named(win) or win.pads(space(o, x)),
+        padding_name(win) or win.pads(space(o, x)),
         rhs_dilation=win.dilation,
-        dimension_numbers=letters(o, win.ndim),
+        dimension_numbers=dimension_letters(o, win.ndim),
     )
-    # Its channels are ordered (c, m, n).
+    # The channels of JAX are in the order (c, m, n).
     columns = columns if o.data_format == FIRST else jax.numpy.moveaxis(columns, -1, 1)
     taps = math.prod(win.kernel)
     columns = columns.reshape(len(x), -1, taps, math.prod(win.output_size(space(o, x))))
@@ -219,7 +222,7 @@ def im2col(jax, o, x):
 
 
 def col2im(jax, o, **only):
-    """The transpose of im2col, which is linear."""
+    """Compute the transpose of im2col, which is linear."""
     (columns,) = only.values()
     size = per_axis("input_size", o.input_size, 2)
     win = window(o, o.kernel_size, 2)
@@ -231,9 +234,10 @@ def col2im(jax, o, **only):
 
 
 def slide(function):
-    """Plain convolution or correlation; JAX exchanges the two where the kernel is the larger one."""
+    """Return a function for plain convolution or correlation, which rejects larger kernels."""
 
     def call(jax, o, x, w):
+        # JAX swaps image and kernel if the kernel is larger.
         fits = all(n >= k for n, k in zip(x.shape, w.shape, strict=True))
         return getattr(jax.scipy.signal, function)(x, w, o.mode) if fits else None
 

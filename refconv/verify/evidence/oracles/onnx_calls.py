@@ -1,6 +1,6 @@
-"""How ONNX calls what we call: its attributes as our options, and its layouts as ours.
+"""Conversion of ONNX calls to refconv's: attributes to options, and data layouts.
 
-ONNX knows channels_first alone, kernels (outputs, inputs / groups, kh, kw), and pads as all beginnings and then all ends.
+ONNX supports only channels_first, kernels (outputs, inputs / groups, kh, kw), and pads as all beginnings and then all ends.
 """
 
 import numpy as np
@@ -11,27 +11,27 @@ FIRST = "channels_first"
 OTHER_AXES = "another number of axes"
 
 
-class Inexpressible(Exception):  # noqa: N818 a reason to pass on, not an error
-    """A test asks for something that our operator has no word for; the message is what it asks for."""
+class Inexpressible(Exception):  # noqa: N818 a reason to report, not an error
+    """Raised if a test requires an option that refconv does not have; the message names it."""
 
 
-def demand(holds, otherwise):
+def require(holds, otherwise):
     if not holds:
         raise Inexpressible(otherwise)
 
 
 def of_axes(ndim, call):
-    """A call for tests on signals (1) or images (2)."""
+    """Restrict a call to tests on signals (ndim 1) or images (ndim 2)."""
 
     def checked(function, test):
-        demand(test.inputs[0].ndim == ndim + 2, OTHER_AXES)
+        require(test.inputs[0].ndim == ndim + 2, OTHER_AXES)
         return call(function, test)
 
     return checked
 
 
 def padding(test):
-    """ONNX's padding in our words, for images or signals."""
+    """Return the padding of a test as refconv's option, for images or signals."""
     auto = test.attributes.get("auto_pad", "NOTSET")
     if auto != "NOTSET":
         return {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}[auto]
@@ -39,13 +39,13 @@ def padding(test):
 
 
 def pairs(pads):
-    """Beginnings and ends as (before, after) pairs."""
+    """Convert beginnings and ends to (before, after) pairs."""
     half = len(pads) // 2
     return tuple((int(before), int(after)) for before, after in zip(pads[:half], pads[half:], strict=True))
 
 
 def sliding(test):
-    """Stride, padding and dilation of a window."""
+    """Return stride, padding, dilation and data format of a window as options."""
     ones = [1] * (test.inputs[0].ndim - 2)
     return {
         "stride": test.attributes.get("strides", ones),
@@ -62,27 +62,27 @@ def conv(function, test):
 
 def depthwise_conv(function, test):
     x, w, *b = test.inputs
-    demand(test.attributes.get("group", 1) == x.shape[1] > 1, "another number of groups than channels")
+    require(test.attributes.get("group", 1) == x.shape[1] > 1, "a number of groups other than the number of channels")
     _, _, kh, kw = w.shape
     return function(x, kernel_last(w).reshape(kh, kw, x.shape[1], -1), *b, **sliding(test))
 
 
 def conv_transpose(function, test):
     x, w, *b = test.inputs
-    options, told = sliding(test), test.attributes
-    extra = told.get("output_padding", [0] * (x.ndim - 2))
+    options, attributes = sliding(test), test.attributes
+    extra = attributes.get("output_padding", [0] * (x.ndim - 2))
     if options["padding"] in ("same", "same_lower"):
         extra = [S - 1 for S in options["stride"]]  # the largest input with this output, n·S
-    elif "output_shape" in told:
+    elif "output_shape" in attributes:
         spans = [(k - 1) * D + 1 for k, D in zip(w.shape[2:], options["dilation"], strict=True)]
-        touched = [(n - 1) * S + span for n, S, span in zip(x.shape[2:], options["stride"], spans, strict=True)]
-        extra = [asked - n for asked, n in zip(told["output_shape"], touched, strict=True)]
-        demand(min(extra) >= 0, "a part of the output")
-    return function(x, kernel_last(w), *b, **options, output_padding=extra, groups=told.get("group", 1))
+        reached = [(n - 1) * S + span for n, S, span in zip(x.shape[2:], options["stride"], spans, strict=True)]
+        extra = [requested - n for requested, n in zip(attributes["output_shape"], reached, strict=True)]
+        require(min(extra) >= 0, "only a part of the output")
+    return function(x, kernel_last(w), *b, **options, output_padding=extra, groups=attributes.get("group", 1))
 
 
 def kernel_last(w):
-    """(p, q, …) as (…, q, p), so that what is last comes last in our kernels."""
+    """Transpose a kernel from (p, q, …) to (…, q, p)."""
     return np.moveaxis(w, (1, 0), (-2, -1))
 
 
@@ -98,7 +98,7 @@ def global_max_pool(function, test):
 
 def avg_pool(function, test):
     options = sliding(test)
-    demand(set(options.pop("dilation")) == {1}, "an average with dilation")
+    require(set(options.pop("dilation")) == {1}, "an average with dilation")
     options["ceil_mode"] = bool(test.attributes.get("ceil_mode", 0))
     options["count_include_pad"] = bool(test.attributes.get("count_include_pad", 0))
     return function(test.inputs[0], test.attributes["kernel_shape"], **options)
@@ -110,18 +110,18 @@ def global_avg_pool(function, test):
 
 
 def batch_norm(function, test):
-    demand(test.attributes.get("training_mode", 0), "a mean and a variance that are given")
+    require(test.attributes.get("training_mode", 0), "a given mean and variance")
     x, gamma, beta, *_ = test.inputs
     return function(x, gamma, beta, **norm(test))[0]
 
 
 def batch_norm_inference(function, test):
-    demand(not test.attributes.get("training_mode", 0), "the mean and the variance of the batch")
+    require(not test.attributes.get("training_mode", 0), "the mean and the variance of the batch")
     return function(*test.inputs, **norm(test))
 
 
 def norm(test):
-    demand(test.inputs[0].ndim <= 4, "another number of axes")
+    require(test.inputs[0].ndim <= 4, "another number of axes")
     return {"eps": test.attributes.get("epsilon", 1e-5), "data_format": FIRST}
 
 
@@ -150,33 +150,33 @@ def elu(function, test):
 
 
 def softmax(function, test):
-    """ONNX takes any axis; before version 13 it takes all axes from this one on together."""
+    """Apply softmax along any axis; before version 13, ONNX combines all axes from this one on."""
     (x,) = test.inputs
     axis = test.attributes.get("axis", -1)
-    demand(test.version >= 13 or axis == x.ndim - 1, "several axes together")
+    require(test.version >= 13 or axis == x.ndim - 1, "softmax over several axes")
     return np.moveaxis(function(np.moveaxis(x, axis, -1)), -1, axis)
 
 
 def softmax_cross_entropy(function, test):
-    demand(test.attributes.get("reduction", "mean") == "mean", "the losses themselves or their sum")
-    demand("ignore_index" not in test.attributes, "labels to ignore")
+    require(test.attributes.get("reduction", "mean") == "mean", "unreduced losses or their sum")
+    require("ignore_index" not in test.attributes, "labels to ignore")
     logits, labels, *weights = test.inputs
     return function(np.moveaxis(logits, 1, -1), labels, **dict(zip(["class_weights"], weights, strict=False)))[0]
 
 
 def dense(function, test):
-    """Gemm: α·A·B + β·C."""
+    """Compute Gemm, α·A·B + β·C."""
     a, w, *c = test.inputs
-    demand(test.attributes.get("alpha", 1.0) == test.attributes.get("beta", 1.0) == 1, "scaled products")
+    require(test.attributes.get("alpha", 1.0) == test.attributes.get("beta", 1.0) == 1, "scaled products")
     a = a.T if test.attributes.get("transA", 0) else a
     w = w.T if test.attributes.get("transB", 0) else w
-    demand(all(b.ndim < 2 or len(b) == 1 for b in c), "a bias for each example")
+    require(all(b.ndim < 2 or len(b) == 1 for b in c), "a bias for each example")
     return function(a, w, *(np.broadcast_to(b.reshape(-1), w.shape[1:]) for b in c))
 
 
 def dropout(function, test):
-    demand(len(test.inputs) == 3 and test.inputs[2], "inference, which is the layer's")
-    demand(test.inputs[1] == 0, "random numbers of its own")
+    require(len(test.inputs) == 3 and test.inputs[2], "inference mode, which only the layer has")
+    require(test.inputs[1] == 0, "its own random numbers")
     return function(test.inputs[0], 0.0, 0)[0]
 
 
@@ -188,28 +188,28 @@ def pad(function, test):
     pads = [dict(zip(axes, pads, strict=True)).get(axis, (0, 0)) for axis in range(x.ndim)]
     mode = {"constant": "zeros", "reflect": "reflect", "edge": "edge"}.get(test.attributes.get("mode", "constant"))
     value = test.attributes.get("value", 0.0) if value is None else value
-    demand(mode is not None, "the other end's pixels")
-    demand(mode != "zeros" or value == 0, "a padding that is not zero")
+    require(mode is not None, "periodic padding")
+    require(mode != "zeros" or value == 0, "padding with a constant other than zero")
     in_space = x.ndim in (3, 4) and not any(map(any, pads[:2]))
-    demand(in_space and min(map(min, pads)) >= 0, "padding along other axes, or a negative one")
+    require(in_space and min(map(min, pads)) >= 0, "padding along other axes, or negative padding")
     return function(x, pads[2:], mode=mode, data_format=FIRST)
 
 
 def upsample(function, test):
     mode = {"nearest": "nearest", "linear": "bilinear"}.get(test.attributes.get("mode", "nearest"))
-    demand(mode is not None, "a cubic")
+    require(mode is not None, "cubic interpolation")
     x, *given = test.inputs
     if test.op == "Resize":
         scales = resize(test)
     else:
         scales = given[0] if given else np.array(test.attributes["scales"])
-    demand((scales == scales.round()).all() and (scales[:2] == 1).all() and x.ndim == 4, "scales that are not whole")
+    require((scales == scales.round()).all() and (scales[:2] == 1).all() and x.ndim == 4, "scales that are not whole numbers")
     return function(x, scales[2:].astype(int).tolist(), mode=mode, data_format=FIRST)
 
 
-# Which positions mean half-pixel centres if the scales are whole, by mode and coordinate_transformation_mode; and for
-# the nearest pixel, which ways to round.
-SAME_PLACES = {
+# Attributes that are equivalent to half-pixel centres if the scales are whole: mode, coordinate_transformation_mode, and for
+# the nearest pixel the rounding.
+SAME_SAMPLING = {
     ("linear", "half_pixel"),
     ("linear", "half_pixel_symmetric"),
     ("nearest", "half_pixel", "round_prefer_floor"),
@@ -219,43 +219,43 @@ SAME_PLACES = {
 
 
 def resize(test):
-    """The scales of a Resize, if it puts its pixels where we do."""
+    """Return the scales of a Resize that samples at the same positions as refconv."""
     x, _, scales, sizes = [*test.inputs, None, None, None][:4]
-    told = test.attributes
-    places = told.get("mode", "nearest"), told.get("coordinate_transformation_mode", "half_pixel")
-    if places[0] == "nearest":
-        places = (*places, told.get("nearest_mode", "round_prefer_floor"))
-    demand(places in SAME_PLACES, "pixels in other places")
-    demand(told.get("keep_aspect_ratio_policy", "stretch") == "stretch", "sizes in one proportion")
-    axes = told.get("axes", range(x.ndim))
+    attributes = test.attributes
+    sampling = attributes.get("mode", "nearest"), attributes.get("coordinate_transformation_mode", "half_pixel")
+    if sampling[0] == "nearest":
+        sampling = (*sampling, attributes.get("nearest_mode", "round_prefer_floor"))
+    require(sampling in SAME_SAMPLING, "other sampling positions")
+    require(attributes.get("keep_aspect_ratio_policy", "stretch") == "stretch", "a fixed aspect ratio")
+    axes = attributes.get("axes", range(x.ndim))
     if scales is None or not scales.size:
         scales = np.array(sizes) / np.array(x.shape)[list(axes)]
     all_scales = np.ones(x.ndim)
     all_scales[list(axes)] = scales
-    demand((all_scales >= 1).all(), "a smaller image")
+    require((all_scales >= 1).all(), "a smaller output image")
     return all_scales
 
 
 def col2im(function, test):
     columns, size, kernel = test.inputs
-    demand(len(size) == 2, "another number of axes")
-    told = test.attributes
+    require(len(size) == 2, "another number of axes")
+    attributes = test.attributes
     taps = int(np.prod(kernel))
-    # From (N, C·taps, places) to (taps·C, N·places).
-    N, _, places = columns.shape
-    columns = columns.reshape(N, -1, taps, places).transpose(2, 1, 0, 3).reshape(-1, N * places)
+    # From (N, C·taps, positions) to (taps·C, N·positions).
+    N, _, positions = columns.shape
+    columns = columns.reshape(N, -1, taps, positions).transpose(2, 1, 0, 3).reshape(-1, N * positions)
     return function(
         columns,
         tuple(map(int, size)),
         tuple(map(int, kernel)),
-        stride=told.get("strides", 1),
-        padding=pairs(told.get("pads", [0] * 4)),
-        dilation=told.get("dilations", 1),
+        stride=attributes.get("strides", 1),
+        padding=pairs(attributes.get("pads", [0] * 4)),
+        dilation=attributes.get("dilations", 1),
         data_format=FIRST,
     )
 
 
-# By the names of our operators: which ONNX operators are the same thing, and how they are called.
+# The equivalent ONNX operators and how to call them, by name of refconv's operator.
 CALLS = {
     "conv1d": [("Conv", of_axes(1, conv))],
     "conv2d": [("Conv", of_axes(2, conv))],

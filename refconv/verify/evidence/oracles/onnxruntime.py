@@ -1,6 +1,6 @@
-"""ONNX Runtime: windows whose padding it decides itself, by ``auto_pad``; forward and in float32.
+"""ONNX Runtime: windows with a named padding (``auto_pad``), forward only, in float32.
 
-A padding in numbers is left to the other libraries: here the name alone is passed on.
+Padding in numbers is left to the other libraries: here only the name is passed, and ONNX Runtime computes the padding.
 """
 
 import numpy as np
@@ -10,15 +10,18 @@ from refconv.verify.evidence.oracles.options import FIRST, options
 
 __all__ = ["ROUNDING", "evaluate"]
 
-# Of a sum of at most 36 products, none larger than 4, in float32: 36·36·4·2⁻²⁴ = 3.1e-4.
+# Error of a sum of at most 36 products, none larger than 4, in float32: 36·36·4·2⁻²⁴ = 3.1e-4.
 ROUNDING = 4e-4
 
 AUTO_PAD = {"same": "SAME_UPPER", "same_lower": "SAME_LOWER", "valid": "VALID"}
-IR_VERSION, OPSET = 8, 17  # of the models, so that older runtimes read them
+IR_VERSION, OPSET = 8, 17  # versions of the models that older runtimes also support
 
 
 def evaluate(name, a):
-    """The output; None for other operators, for padding in numbers, with ``ceil_mode``, and with dilation."""
+    """Return the output, or None if this module cannot compute it.
+
+    It computes only operators with a window, without numeric padding, ``ceil_mode`` or dilation.
+    """
     if name not in FUNCTIONS:
         return None
     o = options(name, a)
@@ -30,14 +33,14 @@ def evaluate(name, a):
     kernel = per_axis("kernel", a.w.shape[:ndim] if "w" in a.arrays else o.kernel_size, ndim)
     stride = kernel if o.stride is None else per_axis("stride", o.stride, ndim)
     if any(k < S for S, k in zip(stride, kernel, strict=True)):
-        return None  # its padding would be negative, which it refuses
+        return None  # the padding would be negative, which ONNX Runtime refuses
     x = a.x if o.data_format == FIRST else np.moveaxis(a.x, -1, 1)
     y = FUNCTIONS[name](o, a, x, ndim)
     return {"y": y if o.data_format == FIRST else np.moveaxis(y, 1, -1)}
 
 
 def run(operator, arrays, **attributes):
-    """The output of one node."""
+    """Return the output of a model with one node."""
     import onnxruntime
     from onnx import TensorProto, helper
 
@@ -64,7 +67,7 @@ def depthwise_conv(o, a, x, ndim):
 
 
 def pool(operator):
-    """A pool of this name."""
+    """Return a function that runs the pooling operator of this name."""
 
     def call(o, a, x, ndim):
         kernel = per_axis("kernel_size", o.kernel_size, ndim)

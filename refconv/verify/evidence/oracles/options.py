@@ -1,4 +1,4 @@
-"""A call of ours in the terms that libraries share: every option spelled out, and padding in numbers."""
+"""Conversion of a call for other libraries: all options explicit, and padding in numbers."""
 
 import inspect
 from fractions import Fraction
@@ -14,28 +14,29 @@ FIRST = "channels_first"
 
 
 def options(name, a):
-    """All that the operator of this name is told beside its arrays, its own defaults included, as attributes.
+    """Return all options of an operator as attributes, including its defaults.
 
     >>> from refconv.verify.case import Arguments
     >>> options("leaky_relu", Arguments({}, {}, {})).slope
     0.1
     """
     parameters = inspect.signature(lookup(name)).parameters.values()
-    told = {p.name: p.default for p in parameters if p.default is not p.empty}
-    told |= {**a.options, **a.given}
-    return SimpleNamespace(**{key: float(value) if isinstance(value, Fraction) else value for key, value in told.items()})
+    values = {p.name: p.default for p in parameters if p.default is not p.empty}
+    values |= {**a.options, **a.given}
+    return SimpleNamespace(**{key: float(value) if isinstance(value, Fraction) else value for key, value in values.items()})
 
 
 def window(o, kernel, ndim):
-    """The window of these options; without a stride, that of a pool, whose windows touch."""
+    """Return the window of these options; by default windows of pooling do not overlap."""
     kernel = per_axis("kernel", kernel, ndim)
     stride = kernel if o.stride is None else o.stride
     return Window(kernel, stride, o.padding, getattr(o, "dilation", 1), getattr(o, "ceil_mode", False))
 
 
 def reach(window, size):
-    """How far windows go ``(before, after)`` the input along each axis: over the padding; with ceil_mode also beyond it,
-    or not to its end.
+    """Return how far windows extend ``(before, after)`` the input along each axis.
+
+    Without ceil_mode this is the padding; with ceil_mode, the last window may end before or after the end of the padding.
 
     >>> reach(Window((3,), stride=2, padding=1, ceil_mode=True), (6,))
     ((1, 2),)

@@ -1,11 +1,11 @@
-"""SciPy: convolution and correlation (signal), sigmoid, softmax and losses (special), the factors of a kernel (linalg)."""
+"""SciPy: convolution, correlation, sigmoid, softmax, losses and the factors of a kernel."""
 
 import numpy as np
 
 __all__ = ["evaluate"]
 
-# correlate2d is left out: with an even kernel and mode "same", its odd zero is at the end. Everywhere else, and with us,
-# it is in front.
+# correlate2d is left out: with an even kernel and mode "same", its extra zero is at the end. In all other functions, and in
+# refconv, it is at the beginning.
 SIGNAL = {
     "convolve1d": "convolve",
     "convolve2d": "convolve2d",
@@ -19,7 +19,7 @@ FUNCTIONS = {**SIGNAL, **SPECIAL}
 
 
 def evaluate(name, a):
-    """The value; SciPy does not differentiate, but the slides' derivatives are correlations, too."""
+    """Return the output; derivatives only if they are SciPy functions, such as correlations."""
     if name in FORMS:
         return FORMS[name](a)
     if name in SPECIAL:
@@ -27,14 +27,14 @@ def evaluate(name, a):
 
         return {"y": getattr(special, SPECIAL[name])(a.x, **({} if name == "sigmoid" else {"axis": -1}))}
     if name not in SIGNAL or any(n < k for n, k in zip(a.x.shape, a.w.shape, strict=True)):
-        return None  # SciPy exchanges the two where the kernel is the larger one
+        return None  # SciPy swaps image and kernel if the kernel is larger
     from scipy import signal
 
     return {"y": getattr(signal, SIGNAL[name])(a.x, a.w, a.options["mode"])}
 
 
 def centred_correlation(a):
-    """∂e/∂x is a convolution of ∂e/∂z with w; ∂e/∂w is a correlation of the padded x with ∂e/∂z."""
+    """Return output and derivatives: ∂e/∂x is ∂e/∂z * w, and ∂e/∂w is the padded x ⋆ ∂e/∂z."""
     from scipy.signal import convolve2d, correlate2d
 
     return {
@@ -45,7 +45,10 @@ def centred_correlation(a):
 
 
 def separate_rank1(a):
-    """Singular vectors by LAPACK's other algorithm, scaled so that the row begins with 1; ``a.v`` has no zeros."""
+    """Return the singular vectors from LAPACK's gesvd, scaled so that the row begins with 1.
+
+    ``a.v`` must not contain zeros.
+    """
     from scipy.linalg import svd
 
     columns, values, rows = svd(np.outer(a.u, a.v), full_matrices=False, lapack_driver="gesvd")
@@ -53,14 +56,14 @@ def separate_rank1(a):
 
 
 def mean_squared_error(a):
-    """The squared distance, divided by the number of elements."""
+    """Return the squared distance divided by the number of elements."""
     from scipy.spatial.distance import sqeuclidean
 
     return {"y": sqeuclidean(a.predictions.ravel(), a.targets.ravel()) / a.predictions.size}
 
 
 def binary_cross_entropy(a):
-    """log σ(x) is SciPy's log_expit; the derivative is from its expit."""
+    """Return loss and derivative from SciPy's log_expit, which is log σ(x), and expit."""
     from scipy.special import expit, log_expit
 
     x, t, w = a.logits, np.asarray(a.targets, np.float64), float(a.options.get("pos_weight", 1))

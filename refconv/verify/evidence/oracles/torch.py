@@ -1,7 +1,7 @@
-"""PyTorch: nearly every operator, and all derivatives by autograd.
+"""PyTorch: nearly all operators, and all derivatives by autograd.
 
-PyTorch knows channels_first, kernels (outputs, inputs / groups, kh, kw), and the same padding on both sides. So axes are
-moved, which autograd undoes in the derivatives, and other paddings are written out as zeros, or −∞ under a maximum.
+PyTorch supports channels_first, kernels (outputs, inputs / groups, kh, kw), and the same padding on both sides. So axes are
+moved, which autograd reverses in the derivatives, and other paddings are added explicitly as zeros, or as −∞ for max pooling.
 """
 
 import math
@@ -20,7 +20,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(name, a):
-    """The value, and autograd's derivatives of ⟨dy, y⟩ if there is a dy of y's shape."""
+    """Return the output, and the derivatives of ⟨dy, y⟩ if dy has the shape of y."""
     if name in torch_steps.FUNCTIONS:
         return torch_steps.evaluate(name, a)
     if name not in FUNCTIONS:
@@ -31,43 +31,49 @@ def evaluate(name, a):
         key: torch.tensor(array, dtype=torch.float64, requires_grad=True) for key, array in a.arrays.items() if key != "dy"
     }
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)  # that it may copy the input
+        warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)  # a warning that PyTorch may copy the input
         y = FUNCTIONS[name](torch.nn.functional, options(name, a), **leaves)
     if y is None:
         return None
     if np.shape(a.arrays.get("dy")) != y.shape:
         return {"y": y.detach().numpy()}
     derivatives = torch.autograd.grad(y, list(leaves.values()), torch.tensor(a.dy, dtype=torch.float64), allow_unused=True)
-    found = {key: d.numpy() for key, d in zip(leaves, derivatives, strict=True) if d is not None}
-    return {"y": y.detach().numpy(), **found}
+    gradients = {key: d.numpy() for key, d in zip(leaves, derivatives, strict=True) if d is not None}
+    return {"y": y.detach().numpy(), **gradients}
 
 
 def in_both_layouts(function):
-    """A function of channels_first images as one of images in either layout."""
+    """Wrap a function of channels_first images to accept both data formats."""
 
     @wraps(function)
-    def either(F, o, x, **arrays):
+    def in_either_layout(F, o, x, **arrays):
         if o.data_format == FIRST:
             return function(F, o, x, **arrays)
         return function(F, o, x.movedim(-1, 1), **arrays).movedim(1, -1)
 
-    return either
+    return in_either_layout
 
 
 def padded(F, x, pads, mode="constant", **value):
-    """x with so many elements ``(before, after)`` along its last axes; PyTorch wants the last axis first."""
+    """Pad x along its last axes by ``(before, after)`` elements in PyTorch's reversed order."""
     return F.pad(x, [p for pair in reversed(pads) for p in pair], mode, **value)
 
 
 def padded_or_named(F, x, win):
-    """x and the padding of a convolution: by the name that PyTorch decides itself ("same" with stride 1), else in zeros."""
+    """Return x and the padding of a convolution, by name or with explicit zeros.
+
+    PyTorch computes "valid" and, with stride 1, "same".
+    """
     if win.padding == "valid" or (win.padding == "same" and max(win.stride) == 1):
         return x, win.padding
     return padded(F, x, win.pads(x.shape[2:])), 0
 
 
 def kernel_first(w):
-    """(…, inputs, outputs) as (outputs, inputs, …), contiguous, without which PyTorch's slow path refuses to go back."""
+    """Return a kernel (…, inputs, outputs) as (outputs, inputs, …).
+
+    The result is contiguous, which the backward pass of PyTorch's slow path requires.
+    """
     return w.movedim((-1, -2), (0, 1)).contiguous()
 
 
@@ -88,9 +94,14 @@ def conv_transpose(F, o, x, w, b=None):
     call = partial(getattr(F, f"conv_transpose{ndim}d"), x, kernel_first(w), b, win.stride)
     if before == after and not isinstance(win.padding, str):
         return call(before, o.output_padding, o.groups, win.dilation)
-    # Everything that the kernel touches, and as much more as is asked for; then what lies in the padding is cut off.
-    touched = [(n - 1) * S + span for n, S, span in zip(x.shape[2:], win.stride, win.span, strict=True)]
-    y = call(0, [max(p + n - all, 0) for p, n, all in zip(before, size, touched, strict=True)], o.groups, win.dilation)
+    # Compute all elements that the kernel reaches and the required output padding, then cut off the padding.
+    reached = [(n - 1) * S + span for n, S, span in zip(x.shape[2:], win.stride, win.span, strict=True)]
+    y = call(
+        0,
+        [max(p + n - reached_size, 0) for p, n, reached_size in zip(before, size, reached, strict=True)],
+        o.groups,
+        win.dilation,
+    )
     return y[(..., *(slice(p, p + n) for p, n in zip(before, size, strict=True)))]
 
 
@@ -111,8 +122,8 @@ def separable_conv(F, o, x, depthwise, pointwise, b=None):
     return F.conv2d(x, kernel_first(pointwise), b)
 
 
-def pads_itself(win, size):
-    """Whether PyTorch's pools pad so: the same on both sides, and at most half a window."""
+def supports_padding(win, size):
+    """Return True if PyTorch supports the padding: equal on both sides, at most half a window."""
     return all(p0 == p1 <= k // 2 for k, (p0, p1) in zip(win.kernel, win.pads(size), strict=True))
 
 
@@ -121,7 +132,7 @@ def max_pool(F, o, x):
     ndim, size = x.ndim - 2, x.shape[2:]
     win = window(o, o.kernel_size, ndim)
     pool = getattr(F, f"max_pool{ndim}d")
-    if pads_itself(win, size):
+    if supports_padding(win, size):
         return pool(x, win.kernel, win.stride, [p for p, _ in win.pads(size)], win.dilation, win.ceil_mode)
     x = padded(F, x, reach(win, size), value=float("-inf"))
     return pool(x, win.kernel, win.stride, 0, win.dilation)
@@ -132,14 +143,16 @@ def avg_pool(F, o, x):
     ndim, size = x.ndim - 2, x.shape[2:]
     win = window(o, o.kernel_size, ndim)
     pool = getattr(F, f"avg_pool{ndim}d")
-    if pads_itself(win, size):
+    if supports_padding(win, size):
         pads = [p for p, _ in win.pads(size)]
         return pool(x, win.kernel, win.stride, pads, win.ceil_mode, o.count_include_pad)
-    # The average over all of the window, divided by the share of the window that counts: the average of ones and zeros.
-    far = reach(win, size)
+    # The average over the whole window, divided by the fraction that counts: the average of ones and zeros.
+    extended_pads = reach(win, size)
     ones = padded(F, x.new_ones(x.shape), win.pads(size), value=float(o.count_include_pad))
-    ones = padded(F, ones, [(0, q - p) for (_, p), (_, q) in zip(win.pads(size), far, strict=True)])  # may cut some off
-    return pool(padded(F, x, far), win.kernel, win.stride) / pool(ones, win.kernel, win.stride)
+    ones = padded(
+        F, ones, [(0, q - p) for (_, p), (_, q) in zip(win.pads(size), extended_pads, strict=True)]
+    )  # may be negative, which crops
+    return pool(padded(F, x, extended_pads), win.kernel, win.stride) / pool(ones, win.kernel, win.stride)
 
 
 def global_avg_pool(F, o, x):
@@ -159,14 +172,17 @@ def batch_norm_inference(F, o, x, gamma, beta, mean, var):
 
 @in_both_layouts
 def local_response_norm(F, o, x):
-    alpha = o.alpha if o.divide_by_size else o.alpha * o.size  # PyTorch always divides
+    alpha = o.alpha if o.divide_by_size else o.alpha * o.size  # PyTorch always divides by size
     rows = x.ndim == 2
     y = F.local_response_norm(x[..., None] if rows else x, o.size, alpha, o.beta, o.k)
     return y[..., 0] if rows else y
 
 
 def softmax_cross_entropy(F, o, logits):
-    """PyTorch smooths after weighting, so with both, its losses are summed here."""
+    """Return the loss, computed here if there are both class weights and label smoothing.
+
+    PyTorch smooths the labels after weighting them.
+    """
     labels = logits.new_tensor(o.labels).long().flatten()
     rows = logits.reshape(-1, logits.shape[-1])
     if o.class_weights is None:
@@ -200,7 +216,7 @@ def im2col(F, o, x):
     x = x if o.data_format == FIRST else x.movedim(-1, 1)
     win = window(o, o.kernel_size, 2)
     columns = F.unfold(padded(F, x, win.pads(x.shape[2:])), win.kernel, win.dilation, 0, win.stride)
-    # From (N, C·taps, places) to (taps·C, N·places).
+    # From (N, C·taps, positions) to (taps·C, N·positions).
     columns = columns.unflatten(1, (x.shape[1], -1)).permute(2, 1, 0, 3)
     return columns.flatten(2).flatten(0, 1)
 
@@ -209,15 +225,15 @@ def col2im(F, o, **only):
     (columns,) = only.values()
     size = per_axis("input_size", o.input_size, 2)
     win = window(o, o.kernel_size, 2)
-    taps, places = math.prod(win.kernel), math.prod(win.output_size(size))
-    columns = columns.unflatten(0, (taps, -1)).unflatten(2, (-1, places)).permute(2, 1, 0, 3).flatten(1, 2)
+    taps, positions = math.prod(win.kernel), math.prod(win.output_size(size))
+    columns = columns.unflatten(0, (taps, -1)).unflatten(2, (-1, positions)).permute(2, 1, 0, 3).flatten(1, 2)
     x = F.fold(columns, win.padded_size(size), win.kernel, win.dilation, 0, win.stride)
     x = x[(..., *(slice(p, p + n) for n, (p, _) in zip(size, win.pads(size), strict=True)))]
     return x if o.data_format == FIRST else x.movedim(1, -1)
 
 
 def toeplitz(F, o, w):
-    """Column by column, what the layer makes of an input of one 1 among zeros."""
+    """Compute the matrix column by column: the outputs of the layer for the unit inputs."""
     ndim = w.ndim - 2
     shape = (*per_axis("input_size", o.input_size, ndim), w.shape[-2] * o.groups)
     units = w.new_zeros(math.prod(shape), math.prod(shape))

@@ -1,12 +1,12 @@
-"""PyTorch: what training changes in place: parameters under torch.optim, clipped gradients and running averages.
+"""PyTorch: steps of optimisers, gradient clipping and running averages.
 
-Its conventions differ from ours in four places. Each function undoes one:
+The conventions of PyTorch differ in four places. Each is converted by one function:
 
-- torch.optim keeps the velocity without the learning rate, v = −α·buffer. So when α changes, the buffer is scaled by the old α
-  over the new one.
-- torch.optim.RMSprop has ε beside the root alone.
+- torch.optim stores the velocity without the learning rate, v = −α·buffer. So when α changes, the buffer is scaled by the old
+  α divided by the new one.
+- torch.optim.RMSprop supports ε only outside the root.
 - clip_grad_norm_ divides by ‖g‖ + 10⁻⁶.
-- batch_norm weights the new average by its ``momentum``, and keeps the unbiased variance.
+- batch_norm weights the new average by its ``momentum``, and averages the unbiased variance.
 """
 
 from refconv.verify.catalogue.steps import NAMES, moves
@@ -18,7 +18,7 @@ CLIP_EPS = 1e-6
 
 
 def evaluate(name, a):
-    """Return the output, or None if PyTorch cannot express these options; there is no derivative."""
+    """Return the output without derivatives, or None if PyTorch does not support these options."""
     import torch
 
     arrays = {key: torch.tensor(array, dtype=torch.float64) for key, array in a.arrays.items()}
@@ -27,7 +27,10 @@ def evaluate(name, a):
 
 
 def steps(make, keys):
-    """Return a function that takes one step for each learning rate; ``keys`` name the buffers that hold velocities."""
+    """Return a function that takes one step for each learning rate.
+
+    ``keys`` are the names of the buffers that contain velocities.
+    """
 
     def run(torch, o, dy=None, **arrays):
         theta = {name: arrays[name].clone() for name in NAMES if name in arrays}
@@ -39,7 +42,7 @@ def steps(make, keys):
         rates = [float(lr) for lr in o.lr]
         for step, (old, lr) in enumerate(zip([rates[0], *rates[:-1]], rates, strict=True)):
             for group, (name, parameter) in zip(optimizer.param_groups, theta.items(), strict=True):
-                # PyTorch leaves a parameter without a gradient as it is.
+                # PyTorch does not change a parameter whose gradient is None.
                 group["lr"], parameter.grad = lr, arrays[f"d{name}"][step] if moves(name, step) else None
                 for key in keys & optimizer.state[parameter].keys():
                     optimizer.state[parameter][key] *= old / lr
@@ -51,7 +54,7 @@ def steps(make, keys):
 
 def sgd(torch, groups, o):
     if o.nesterov and not o.momentum:
-        return None  # refused
+        return None  # PyTorch refuses this
     return torch.optim.SGD(groups, 1.0, momentum=o.momentum, nesterov=o.nesterov)
 
 
@@ -74,18 +77,18 @@ def clip_by_global_norm(torch, o, w, b, dy=None):
     for parameter, g in zip(theta, (w, b), strict=True):
         parameter.grad = g.clone()
     norm = torch.nn.utils.clip_grad_norm_(theta, o.max_norm)
-    undo = (norm + CLIP_EPS) / norm if norm > o.max_norm else 1.0
-    return torch.cat([*(parameter.grad.flatten() * undo for parameter in theta), norm[None]])
+    correction = (norm + CLIP_EPS) / norm if norm > o.max_norm else 1.0
+    return torch.cat([*(parameter.grad.flatten() * correction for parameter in theta), norm[None]])
 
 
 def running_average(torch, o, x, mean, var, dy=None, **batches):
     for batch in (x, batches["next"]):
-        mean, var = followed(torch, o, batch, mean, var)
+        mean, var = updated_averages(torch, o, batch, mean, var)
     return torch.stack([mean, var])
 
 
 def corrected_average(torch, o, x, mean, var, dy=None, **batches):
-    """Moments that start at 0 are corrected as in Adam; the averages given are those of earlier updates."""
+    """Compute running averages with Adam's bias correction, continuing from the given averages."""
     earlier = getattr(o, "updates", 0)
     if o.momentum == 1:
         return None  # the correction is 0/0
@@ -93,10 +96,11 @@ def corrected_average(torch, o, x, mean, var, dy=None, **batches):
     return running_average(torch, o, x, mean, var, **batches) / (1 - o.momentum ** (earlier + 2))
 
 
-def followed(torch, o, batch, mean, var):
-    """Return the running averages after a batch; PyTorch follows the unbiased variance, so that is converted."""
+def updated_averages(torch, o, batch, mean, var):
+    """Return the running averages after a batch; PyTorch's unbiased variance is converted."""
     batch = batch if o.data_format == FIRST else batch.movedim(-1, 1)
-    M, old = batch.numel() // len(mean), var.clone()
+    M = batch.numel() // len(mean)
+    old = var.clone()
     torch.nn.functional.batch_norm(batch, mean, var, training=True, momentum=1 - o.momentum)
     return mean, o.momentum * old + (var - o.momentum * old) * (M - 1) / M
 

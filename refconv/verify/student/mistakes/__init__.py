@@ -1,8 +1,9 @@
 """Common mistakes and the functions that make them, used to find hints for wrong results.
 
-A mistake is a description and one or several ways to make it. A way takes the arguments of a call, :class:`Given`, and
-returns the wrong result, mostly by calling the right function with a changed argument. If a student's results equal the
-results of one way in every case, in the wrong cases and in those that happen to be right, the description is the hint.
+A mistake is a description and one or several functions that make it. Such a function takes the arguments of a call,
+:class:`Given`, and returns the wrong result, mostly by calling the right function with a changed argument. The description is
+the hint if the student's results equal the results of one of these functions in all cases: in those where the student's
+function is wrong, and in those where it happens to be right.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ for _family in FAMILIES:
 
 
 def explanation(name: str, trials: Sequence[Trial], defaults: Mapping[str, Any] | None = None) -> str | None:
-    """Return the words of the first mistake that explains all of these trials, or None.
+    """Return the description of the first mistake that explains all of these trials, or None.
 
     ``defaults`` are the defaults of the student's function for options that a trial does not pass.
     """

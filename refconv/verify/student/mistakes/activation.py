@@ -10,10 +10,10 @@ __all__ = ["MISTAKES"]
 
 
 def backward(*mistakes):
-    """Return the given mistakes of one derivative, then those common to all."""
+    """Return the given mistakes of one derivative, followed by the mistakes common to all."""
     return (
         *mistakes,
-        Mistake("∂e/∂y is forgotten: the derivative is not yet multiplied with it", lambda a: a(dy=np.ones_like(a.dy))),
+        Mistake("the factor ∂e/∂y is missing: the derivative must be multiplied by it", lambda a: a(dy=np.ones_like(a.dy))),
         Mistake("∂e/∂y is returned unchanged", lambda a: a.dy),
         Mistake("the sign is wrong", lambda a: -a()),
     )
@@ -24,7 +24,7 @@ def sigmoid(x):
 
 
 def at_zero(value):
-    """Return a mistake: the derivative has another value where x is 0."""
+    """Return the mistake of another derivative where x is 0."""
     return lambda a: np.where(a.x == 0, value(a) * a.dy, a())
 
 
@@ -41,24 +41,27 @@ MISTAKES = {
         Mistake("the derivative at 0 is 1; by convention it is 0 there (x > 0, not x ≥ 0)", at_zero(lambda a: 1)),
         Mistake("the derivative at 0 is ½; by convention it is 0 there", at_zero(lambda a: 0.5)),
         Mistake("the sign of ∂e/∂y decides; it should be the sign of x", lambda a: np.where(a.dy > 0, a.dy, 0)),
-        Mistake("negative inputs pass ∂e/∂y on; positive inputs should", lambda a: np.where(a.x < 0, a.dy, 0)),
-        Mistake("∂e/∂y is multiplied with relu(x) instead of its derivative", lambda a: a.dy * np.maximum(a.x, 0)),
+        Mistake(
+            "∂e/∂y is passed on for negative inputs; it should be for positive inputs", lambda a: np.where(a.x < 0, a.dy, 0)
+        ),
+        Mistake("∂e/∂y is multiplied by relu(x) instead of its derivative", lambda a: a.dy * np.maximum(a.x, 0)),
     ),
     "leaky_relu": (
         Mistake(WRONG_SIDE, lambda a: np.where(a.x > 0, a.slope * a.x, a.x)),
         Mistake("the slope is ignored: negative values become 0", lambda a: np.maximum(a.x, 0)),
         Mistake(
-            "the slope is subtracted from negative values; it is a factor", lambda a: np.where(a.x > 0, a.x, a.x - a.slope)
+            "the slope is subtracted from negative values; it should be a factor",
+            lambda a: np.where(a.x > 0, a.x, a.x - a.slope),
         ),
-        Mistake("negative values become the slope itself; it is a factor", lambda a: np.where(a.x > 0, a.x, a.slope)),
-        Mistake("the slope loses the sign", lambda a: np.where(a.x > 0, a.x, -a.slope * a.x)),
+        Mistake("negative values become the slope itself; it should be a factor", lambda a: np.where(a.x > 0, a.x, a.slope)),
+        Mistake("the slope has the wrong sign", lambda a: np.where(a.x > 0, a.x, -a.slope * a.x)),
     ),
     "leaky_relu_dx": backward(
         Mistake(WRONG_SIDE, lambda a: a.dy * np.where(a.x > 0, a.slope, 1)),
         Mistake("the derivative at 0 is 1; by convention it is the slope there (x > 0, not x ≥ 0)", at_zero(lambda a: 1)),
         Mistake("the slope is ignored: the derivative is 0 for negative inputs", lambda a: a.dy * (a.x > 0)),
         Mistake(
-            "∂e/∂y is multiplied with leaky_relu(x) instead of its derivative",
+            "∂e/∂y is multiplied by leaky_relu(x) instead of its derivative",
             lambda a: a.dy * np.where(a.x > 0, a.x, a.slope * a.x),
         ),
     ),

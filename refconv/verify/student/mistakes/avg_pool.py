@@ -33,7 +33,7 @@ def average(ndim):
 
 
 def distributed(kernel=lambda k: k, count=None, *, overwrite=False):
-    """Return a mistake in ∂e/∂x: another window, another count, or = instead of +=."""
+    """Return a mistake in ∂e/∂x: a wrong window, a wrong divisor, or = instead of +=."""
 
     def way(a):
         g = a.geometry

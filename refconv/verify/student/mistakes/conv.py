@@ -32,7 +32,7 @@ def swapped_pads(a):
 
 
 def same_as(a, stride, dilation):
-    """Compute the result with the zeros that "same" would add for another stride or dilation."""
+    """Compute the result with the padding that "same" has for another stride or dilation."""
     if not str(a.padding).startswith("same"):
         return a()
     return a(padding=Window(a.geometry.kernel, stride, a.padding, dilation).pads(a.size))
@@ -83,7 +83,7 @@ def half_on_both_sides(a):
 
 
 def of_the_kernel(ndim):
-    """Return the mistakes in how the kernel is oriented."""
+    """Return the mistakes in the orientation of the kernel."""
     return (
         *along(
             ndim,
@@ -115,7 +115,7 @@ def of_the_window(ndim):
 
 
 def of_the_padding():
-    """Return the mistakes in the zeros around the image."""
+    """Return the mistakes in the padding of the image."""
     return (
         Mistake("the padding is ignored", lambda a: a(padding="valid")),
         Mistake(
@@ -147,7 +147,7 @@ def of_the_padding():
 
 
 def of_groups():
-    """Return the mistakes in the channels that an output reads."""
+    """Return the mistakes in the input channels that an output channel reads."""
     return (
         Mistake(
             "each output reads the input channels of the first group",
@@ -157,7 +157,7 @@ def of_groups():
             "groups are interleaved: output channel o belongs to group o // (outputs / groups), not to o % groups",
             interleaved_outputs,
         ),
-        Mistake("groups are interleaved: the input channels of a group are consecutive", interleaved_inputs),
+        Mistake("groups are interleaved: the input channels of a group should be consecutive", interleaved_inputs),
     )
 
 
@@ -181,8 +181,8 @@ def of_the_sum(ndim):
             lambda a: last_product(a) + (0 if a.b is None else a.b),
         ),
         Mistake("each tap of the kernel overwrites the sum: use += instead of =", last_tap, lambda a: last_tap(a, b=None)),
-        Mistake("only the first input channel counts; the sum runs over all of them", lambda a: a(w=only(a.w, 0, -2))),
-        Mistake("only the last input channel counts; the sum runs over all of them", lambda a: a(w=only(a.w, -1, -2))),
+        Mistake("only the first input channel counts; the sum should run over all of them", lambda a: a(w=only(a.w, 0, -2))),
+        Mistake("only the last input channel counts; the sum should run over all of them", lambda a: a(w=only(a.w, -1, -2))),
         Mistake(
             "the sum is divided by the number of its terms",
             lambda a: a(w=a.w / np.prod(a.w.shape[:-1])),

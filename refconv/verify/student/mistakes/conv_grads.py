@@ -63,7 +63,7 @@ def with_padding(a):
 
 
 def cropped_at(start):
-    """Return a mistake: too much or too little padding is cut off before the image."""
+    """Return the mistake of cutting off too much or too little padding before the image."""
     return lambda a: crop(with_padding(a), a.size, [start(*pair) for pair in a.pads])
 
 
@@ -71,11 +71,11 @@ def overwritten(a):
     """Compute ∂e/∂x with = instead of +=: each window overwrites earlier windows."""
     dx, w = np.zeros_like(a()), np.ones_like(a.w)
     for index in np.ndindex(a.dy.shape[SPACE]):
-        at = (slice(None), *index)
-        one = np.zeros_like(a.dy)
-        one[at] = 1
-        touched = a(dy=one, w=w) != 0
-        dx[touched] = a(dy=one * a.dy)[touched]
+        position = (slice(None), *index)
+        unit = np.zeros_like(a.dy)
+        unit[position] = 1
+        touched = a(dy=unit, w=w) != 0
+        dx[touched] = a(dy=unit * a.dy)[touched]
     return dx
 
 
@@ -104,8 +104,12 @@ def derivative_x(ndim):
         Mistake("the zeros before and after the image are swapped", cropped_at(lambda before, after: after)),
         Mistake("input and output channels of the kernel are swapped", channels_exchanged),
         Mistake("overlapping windows overwrite each other: use += instead of =", overwritten),
-        Mistake("only the first output channel counts; the sum runs over all of them", lambda a: a(dy=only(a.dy, 0, -1))),
-        Mistake("only the last output channel counts; the sum runs over all of them", lambda a: a(dy=only(a.dy, -1, -1))),
+        Mistake(
+            "only the first output channel counts; the sum should run over all of them", lambda a: a(dy=only(a.dy, 0, -1))
+        ),
+        Mistake(
+            "only the last output channel counts; the sum should run over all of them", lambda a: a(dy=only(a.dy, -1, -1))
+        ),
         Mistake("only the first image of the batch is used", lambda a: only(a(), 0, 0), lambda a: a()[:1]),
         Mistake("the result is divided by the number of images", lambda a: a() / len(a.dy)),
         *along(ndim, "the end of the result is missing{}", without_last, last_is_zero),
@@ -151,9 +155,9 @@ def derivative_w(ndim):
         *along(ndim, "the result is flipped{}", lambda a, axes: np.flip(a(), axes)),
         Mistake("the padding is ignored: x must be padded with zeros first", unpadded),
         Mistake("the zeros before and after the image are swapped", padding_as(lambda before, after: (after, before))),
-        Mistake("the result is averaged over the batch; it is a sum", lambda a: a() / len(a.x)),
+        Mistake("the result is averaged over the batch; it should be summed", lambda a: a() / len(a.x)),
         Mistake(
-            "the result is averaged over the pixels; it is a sum",
+            "the result is averaged over the pixels; it should be summed",
             lambda a: a() / np.prod(a.dy.shape[SPACE]),
             lambda a: a() / np.prod(a.dy.shape[:-1]),
         ),
@@ -172,9 +176,9 @@ def derivative_w(ndim):
 def derivative_b(ndim):
     space = tuple(range(1, ndim + 1))
     return (
-        Mistake("the result is averaged over the batch; it is a sum", lambda a: a() / len(a.dy)),
-        Mistake("the result is averaged over the pixels; it is a sum", lambda a: a() / np.prod(a.dy.shape[SPACE])),
-        Mistake("the result is an average; it is a sum", lambda a: a.dy.mean((0, *space))),
+        Mistake("the result is averaged over the batch; it should be summed", lambda a: a() / len(a.dy)),
+        Mistake("the result is averaged over the pixels; it should be summed", lambda a: a() / np.prod(a.dy.shape[SPACE])),
+        Mistake("the result is an average; it should be a sum", lambda a: a.dy.mean((0, *space))),
         Mistake("the sum runs over the batch, but not over the pixels", lambda a: a.dy.sum(0)),
         Mistake("the sum runs over the pixels, but not over the batch", lambda a: a.dy.sum(space)),
         Mistake("the sum also runs over the channels", lambda a: a.dy.sum()),

@@ -35,18 +35,18 @@ def in_front(a):
 
 
 def overwritten(a):
-    """Compute the result with = instead of +=: each stamp overwrites earlier ones."""
+    """Compute the result with = instead of +=: each copy of the kernel overwrites earlier ones."""
     y, w = np.zeros_like(a(b=None)), np.ones_like(a.w)
     for index in np.ndindex(a.x.shape[SPACE]):
-        one = np.zeros_like(a.x)
-        one[(slice(None), *index)] = 1
-        touched = a(x=one, w=w, b=None) != 0
-        y[touched] = a(x=one * a.x, b=None)[touched]
+        unit = np.zeros_like(a.x)
+        unit[(slice(None), *index)] = 1
+        touched = a(x=unit, w=w, b=None) != 0
+        y[touched] = a(x=unit * a.x, b=None)[touched]
     return y if a.b is None else y + a.b
 
 
 def cropped_at(start):
-    """Return a mistake: too much or too little padding is cut off at the beginning."""
+    """Return the mistake of cutting off too much or too little padding at the beginning."""
 
     def way(a):
         pads = Window(a.geometry.kernel, a.stride, a.padding, a.dilation).pads(output_size(a))
@@ -60,7 +60,7 @@ def forward(ndim):
     return (
         *along(ndim, "the kernel is flipped{}: w[0] belongs to the first pixel of each stamp", flipped),
         Mistake(
-            "the stride is ignored: consecutive stamps are stride pixels apart",
+            "the stride is ignored: consecutive stamps should be stride pixels apart",
             lambda a: a(stride=1, output_padding=0),
             lambda a: uncropped(a, stride=1),
         ),
@@ -73,13 +73,13 @@ def forward(ndim):
         Mistake("input and output channels of the kernel are swapped", lambda a: a(w=np.swapaxes(a.w, -1, -2))),
         Mistake("the bias is forgotten", lambda a: a(b=None)),
         Mistake("the bias is subtracted", bias_times(lambda a: -1)),
-        Mistake("only the last input channel counts; the sum runs over all of them", lambda a: a(x=only(a.x, -1, -1))),
+        Mistake("only the last input channel counts; the sum should run over all of them", lambda a: a(x=only(a.x, -1, -1))),
     )
 
 
 def derivative_x(ndim):
     return (
-        *along(ndim, "the kernel is flipped{}; here ∂e/∂y is correlated with the kernel itself", flipped),
+        *along(ndim, "the kernel is flipped{}; here ∂e/∂y should be correlated with the kernel itself", flipped),
         Mistake("input and output channels of the kernel are swapped", lambda a: a(w=np.swapaxes(a.w, -1, -2))),
     )
 
@@ -87,7 +87,7 @@ def derivative_x(ndim):
 def derivative_w(ndim):
     return (
         *along(ndim, "the result is flipped{}", lambda a, axes: np.flip(a(), axes)),
-        Mistake("the result is averaged over the batch; it is a sum", lambda a: a() / len(a.x)),
+        Mistake("the result is averaged over the batch; it should be summed", lambda a: a() / len(a.x)),
         Mistake("input and output channels of the result are swapped", lambda a: np.swapaxes(a(), -1, -2)),
     )
 

@@ -11,11 +11,11 @@ __all__ = ["MISTAKES"]
 
 
 def part_of_full(start):
-    """Return a mistake: the result is cut out of the full one at another position."""
+    """Return the mistake of taking the result from another position of the full convolution."""
 
     def way(a):
-        first = tuple(start(k, length, n) for k, length, n in zip(a.w.shape, a(mode="full").shape, a().shape, strict=True))
-        return a(mode="full")[tuple(slice(s, s + n) for s, n in zip(first, a().shape, strict=True))]
+        starts = tuple(start(k, length, n) for k, length, n in zip(a.w.shape, a(mode="full").shape, a().shape, strict=True))
+        return a(mode="full")[tuple(slice(s, s + n) for s, n in zip(starts, a().shape, strict=True))]
 
     return way
 

@@ -25,13 +25,13 @@ MISTAKES = {
         Mistake("each product overwrites the sum: use += instead of =", lambda a: a(dy=only(a.dy, -1, -1))),
     ),
     "dense_dw": (
-        Mistake("the result is averaged over the batch; it is a sum", lambda a: a() / len(a.x)),
+        Mistake("the result is averaged over the batch; it should be summed", lambda a: a() / len(a.x)),
         Mistake("the result is transposed", lambda a: a().T),
         Mistake("only the last example counts: use += instead of =", lambda a: a(dy=only(a.dy, -1, 0))),
         Mistake("only the first example counts", lambda a: a(dy=only(a.dy, 0, 0))),
     ),
     "dense_db": (
-        Mistake("the result is averaged over the batch; it is a sum", lambda a: a.dy.mean(0)),
+        Mistake("the result is averaged over the batch; it should be summed", lambda a: a.dy.mean(0)),
         Mistake("the sum runs over the outputs; it should run over the examples", lambda a: a.dy.sum(1)),
         Mistake("the sum also runs over the outputs", lambda a: np.asarray(a.dy.sum())),
         Mistake("only the last example counts", lambda a: a.dy[-1]),

@@ -23,7 +23,9 @@ SPACE = slice(1, -1)
 
 
 def put(values, axes, new):
-    """Return the values with those of some axes replaced by one number or by another sequence.
+    """Return a copy of a sequence, with the items at some axes replaced.
+
+    ``new`` is one number for all of these axes, or a sequence with a number for each axis.
 
     >>> put((2, 3), (1,), 7), put((2, 3), (0, 1), (5, 6))
     ((2, 7), (5, 6))
@@ -33,9 +35,10 @@ def put(values, axes, new):
 
 
 def along(ndim, words, *ways):
-    """Return one mistake for each choice of axes; the axes are named where the words contain {}.
+    """Return one mistake for each choice of axes: the height, the width, or both.
 
-    Each way is called as ``way(a, axes)``; axis 0 is the height.
+    In ``words``, {} is replaced by the names of the axes. Each function of ``ways`` is called as ``way(a, axes)``; axis 0 is
+    the height.
     """
     if ndim == 1:
         return [Mistake(words.format(""), *(lambda a, way=way: way(a, (0,)) for way in ways))]
@@ -59,28 +62,31 @@ def zeros_around(x, pads):
 
 
 def only(array, index, axis):
-    """Return a copy of the array that is zero except at one index, or one slice, of an axis."""
-    kept = np.zeros_like(array)
+    """Return a copy of the array in which only one index or slice of an axis is not set to zero."""
+    result = np.zeros_like(array)
     where = (slice(None),) * (axis % array.ndim) + (index,)
-    kept[where] = array[where]
-    return kept
+    result[where] = array[where]
+    return result
 
 
 def padding_as(change, *, when=lambda a: True):
-    """Return a mistake with other padding: ``change(before, after)`` of each pair of zeros."""
+    """Return a mistake that replaces each padding by ``change(before, after)``."""
     return lambda a: a(padding=tuple(change(*pair) for pair in a.pads)) if when(a) else a()
 
 
 def flipped(a, axes):
+    """Return the result with a kernel that is flipped along some axes."""
     return a(w=np.flip(a.w, axes))
 
 
 def without_last(a, axes):
+    """Return the result without its last row, column or both."""
     y = a()
     return crop(y, put(y.shape[SPACE], axes, tuple(n - 1 for n in y.shape[SPACE])))
 
 
 def last_is_zero(a, axes):
+    """Return the result with zeros in its last row, column or both."""
     y = a()
     for axis in axes:
         y[(slice(None),) * (1 + axis) + (-1,)] = 0

@@ -11,7 +11,7 @@ __all__ = ["MISTAKES"]
 
 
 def over(axis, function):
-    """Return a mistake: the function is applied along this axis instead of the last."""
+    """Return the mistake of applying the function along this axis instead of the last."""
 
     def way(a):
         return np.moveaxis(function(np.moveaxis(a.x, axis, -1)), -1, axis)
@@ -45,8 +45,8 @@ def loss_and(change_loss, change_gradient=None):
 def shared_among_the_others(a):
     """Compute both results with the smoothed label shared among the other classes only."""
     K = a.logits.shape[-1]
-    right = np.eye(K)[np.asarray(a.labels)]
-    target = (1 - a.label_smoothing) * right + a.label_smoothing / max(K - 1, 1) * (1 - right)
+    one_hot = np.eye(K)[np.asarray(a.labels)]
+    target = (1 - a.label_smoothing) * one_hot + a.label_smoothing / max(K - 1, 1) * (1 - one_hot)
     shares = shares_of(a)
     log_p = refconv.log_softmax(a.logits)
     return -np.sum(shares * target * log_p), shares * (np.exp(log_p) - target)

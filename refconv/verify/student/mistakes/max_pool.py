@@ -25,10 +25,14 @@ def maximum(ndim):
 
 
 def share_of_ties(function):
-    """Return a mistake: ``function(ties, axes)`` is the share of ∂e/∂y of each equal maximum."""
+    """Return the mistake of giving each of several equal maxima a share of ∂e/∂y.
+
+    ``function(ties, axes)`` returns the shares.
+    """
 
     def way(a):
-        x, g = padded(a, -np.inf), a.geometry
+        x = padded(a, -np.inf)
+        g = a.geometry
         dx = np.zeros_like(x)
         axes = tuple(range(1, 1 + a.ndim))
         for index, place in places(a):
@@ -48,7 +52,7 @@ def last_of_ties(ties, axes):
 
 
 def overwritten(a):
-    """Compute ∂e/∂x with = instead of +=: a pixel keeps only ∂e/∂y of the last window it wins."""
+    """Compute ∂e/∂x with = instead of +=: a maximum of several windows keeps only the last."""
     dx = np.zeros((len(a.dy), int(np.prod(a.size)), a.dy.shape[-1]))
     for index in np.ndindex(a.dy.shape):
         dx[index[0], a.argmax[index], index[-1]] = a.dy[index]

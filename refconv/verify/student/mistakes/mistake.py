@@ -17,7 +17,7 @@ __all__ = ["Given", "Mistake", "Way", "layout"]
 
 
 class Mistake:
-    """A common mistake: a description and one or several functions that make it.
+    """Common mistake: a description and one or several functions that make it.
 
     Parameters
     ----------
@@ -35,7 +35,9 @@ class Mistake:
 
 
 class Given:
-    """Arguments of a call by refconv's names, channels last; call it for the right result.
+    """Arguments of a call by refconv's names, channels last.
+
+    Calling this object returns the right result.
 
     >>> a = Given("conv2d", {"x": np.ones((1, 3, 4, 1)), "w": np.ones((2, 2, 1, 1)), "stride": 2})
     >>> a.stride, a.groups, a.geometry.stride, a().shape, a(stride=1).shape
@@ -54,7 +56,7 @@ class Given:
     def argument(self, name: str) -> Any:
         """Return one argument or its default.
 
-        Needed for an argument with the same name as a property, such as size.
+        This method is needed for an argument that has the same name as a property, such as size.
         """
         if name in self.arguments:
             return self.arguments[name]
@@ -104,12 +106,12 @@ def _tuple(value: Any, ndim: int = 1) -> Shape:
     return tuple(value) if isinstance(value, tuple | list) else (value,) * ndim
 
 
-def layout(name: str, given: dict[str, Any], result: Array) -> Array:
+def layout(name: str, given: dict[str, Any], made: Array) -> Array:
     """Return a result in the data format of the call."""
-    image = given.get("x", given.get("dy", result))
-    if given.get("data_format") != "channels_first" or name.endswith("_dw") or result.ndim != image.ndim or image.ndim < 3:
-        return result
-    return np.moveaxis(result, -1, 1)
+    image = given.get("x", given.get("dy", made))
+    if given.get("data_format") != "channels_first" or name.endswith("_dw") or made.ndim != image.ndim or image.ndim < 3:
+        return made
+    return np.moveaxis(made, -1, 1)
 
 
 Way: TypeAlias = Callable[[Given], Any]  # returns the wrong result of a call, or a tuple of all its results

@@ -14,7 +14,7 @@ def normalised(a, mean, var, *, scale=lambda var, eps: np.sqrt(var + eps)):
 
 
 def with_variance(change):
-    """Return a mistake: the variance of the batch is changed wherever it is used."""
+    """Return the mistake of using a changed variance of the batch everywhere."""
 
     def way(a):
         _, mean, var = a()
@@ -25,7 +25,7 @@ def with_variance(change):
 
 
 def with_scale(scale):
-    """Return a mistake: another denominator than √(σ² + ε)."""
+    """Return the mistake of a denominator other than √(σ² + ε)."""
 
     def way(a):
         if "var" in a.arguments:
@@ -37,7 +37,7 @@ def with_scale(scale):
 
 
 def over(axes):
-    """Return a mistake: mean and variance are computed over other axes."""
+    """Return the mistake of computing mean and variance over other axes."""
 
     def way(a):
         mean, var = a.x.mean(axes(a.x.ndim), keepdims=True), a.x.var(axes(a.x.ndim), keepdims=True)
@@ -52,7 +52,7 @@ def unbiased(var, a):
 
 
 def scaled(function):
-    """Return a mistake: another formula than γ · x̂ + β is applied to x̂."""
+    """Return the mistake of applying a formula other than γ · x̂ + β to x̂."""
 
     def way(a):
         result = a(gamma=np.ones_like(a.gamma), beta=np.zeros_like(a.beta))
@@ -80,7 +80,8 @@ def gradient(function):
 
     def way(a):
         _, dgamma, dbeta = a()
-        axes, root = tuple(range(a.x.ndim - 1)), np.sqrt(a.var + a.eps)
+        axes = tuple(range(a.x.ndim - 1))
+        root = np.sqrt(a.var + a.eps)
         return function(a.gamma * a.dy / root, (a.x - a.mean) / root, axes, a), dgamma, dbeta
 
     return way
@@ -102,7 +103,7 @@ def examples(a):
 
 BACK = (
     Mistake(
-        "∂e/∂γ and ∂e/∂β are averaged over the batch; they are sums",
+        "∂e/∂γ and ∂e/∂β are averaged over the batch; they should be sums",
         sums(lambda dg, db, a: (dg / examples(a), db / examples(a))),
     ),
     Mistake(

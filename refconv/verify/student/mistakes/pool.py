@@ -12,14 +12,14 @@ __all__ = ["both", "padded", "places", "under_each_window"]
 
 
 def places(a):
-    """Yield each output position with the slices of the padded image under its window."""
+    """Yield each output position and the slices of the padded image that its window covers."""
     g = a.geometry
     for index in np.ndindex(g.output_size(a.size)):
         yield index, tuple(slice(i * S, i * S + s, D) for i, S, s, D in zip(index, g.stride, g.span, g.dilation, strict=True))
 
 
 def padded(a, value=0.0):
-    """Pad x with the value, as far as the last window reaches."""
+    """Pad x with the value up to the end of the last window."""
     g = a.geometry
     ends = [(n - 1) * S + s for n, S, s in zip(g.output_size(a.size), g.stride, g.span, strict=True)]
     pads = [(p0, max(p1, end - n - p0)) for n, (p0, p1), end in zip(a.size, a.pads, ends, strict=True)]
@@ -27,7 +27,7 @@ def padded(a, value=0.0):
 
 
 def under_each_window(function, value=0.0):
-    """Return a mistake: ``function(pixels, axes)`` of all pixels under a window and padding."""
+    """Return the mistake of pooling with ``function(pixels, axes)``, which includes the padding."""
 
     def way(a):
         x, y = padded(a, value), np.zeros_like(a())

@@ -19,7 +19,7 @@ def pairs(a, image):
 
 
 def framed(change):
-    """Return a mistake: ``change(pairs)`` is used as padding instead of the pairs."""
+    """Return the mistake of padding by ``change(pairs)`` instead of the pairs."""
     return lambda a: a(padding=tuple(tuple(int(p) for p in pair) for pair in change(pairs(a, a.x))))
 
 
@@ -34,9 +34,10 @@ def aligned(a):
     y = a.x
     for axis, S in enumerate(scales(a), 1):
         n = y.shape[axis]
-        at = np.linspace(0, n - 1, n * S)
-        before = np.minimum(at.astype(int), max(n - 2, 0))
-        after, share = np.minimum(before + 1, n - 1), (at - before).reshape(-1, *(1,) * (3 - axis))
+        positions = np.linspace(0, n - 1, n * S)
+        before = np.minimum(positions.astype(int), max(n - 2, 0))
+        after = np.minimum(before + 1, n - 1)
+        share = (positions - before).reshape(-1, *(1,) * (3 - axis))
         y = np.take(y, before, axis) * (1 - share) + np.take(y, after, axis) * share
     return y
 
@@ -73,7 +74,7 @@ MISTAKES = {
             lambda a: np.tile(a.x, (1, *scales(a), 1)),
         ),
         Mistake(
-            "the centres of the corners are aligned, as with align_corners; here the edges of the images are aligned", aligned
+            "the centres of the corners are aligned, as with align_corners; here the edges of the images should be", aligned
         ),
         Mistake("the scales of height and width are swapped", lambda a: a(scale=scales(a)[::-1])),
         Mistake("height and width of the result are swapped", lambda a: np.swapaxes(a(), 1, 2)),
@@ -81,8 +82,8 @@ MISTAKES = {
         Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
     ),
     "upsample2d_dx": (
-        Mistake("only one copy of each pixel contributes ∂e/∂y; the result is the sum over all copies", one_of_each),
-        Mistake("∂e/∂y is averaged over the copies of a pixel; it is a sum", lambda a: a() / np.prod(scales(a))),
+        Mistake("only one copy of each pixel contributes ∂e/∂y; the result should be the sum over all copies", one_of_each),
+        Mistake("∂e/∂y is averaged over the copies of a pixel; it should be summed", lambda a: a() / np.prod(scales(a))),
         Mistake("the scales of height and width are swapped", lambda a: a(scale=scales(a)[::-1])),
         Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
     ),

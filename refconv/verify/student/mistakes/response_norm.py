@@ -16,8 +16,8 @@ def normalised(a, *, axis=-1, before=None, after=None, alpha=None):
     squares = np.moveaxis(a.x**2, axis, -1)
     n = squares.shape[-1]
     sums = [squares[..., max(0, c - before) : max(0, c + after + 1)].sum(-1) for c in range(n)]
-    around = np.moveaxis(np.stack(sums, -1), -1, axis)
-    return a.x / (a.k + (scale(a) if alpha is None else alpha) * around) ** a.beta
+    neighbourhood_sums = np.moveaxis(np.stack(sums, -1), -1, axis)
+    return a.x / (a.k + (scale(a) if alpha is None else alpha) * neighbourhood_sums) ** a.beta
 
 
 def reach(a):
@@ -45,7 +45,7 @@ MISTAKES = {
         ),
         Mistake("the neighbourhood begins one channel too late", lambda a: normalised(a, before=reach(a) // 2 - 1)),
         Mistake(
-            "for an even size the extra channel comes after channel c; it belongs before it",
+            "for an even size the extra channel comes after channel c; it should come before it",
             lambda a: normalised(a, before=(reach(a) - 1) // 2, after=reach(a) // 2),
         ),
         Mistake(

@@ -24,7 +24,7 @@ def flipped(name):
     return lambda a: a(**{name: np.flip(getattr(a, name), (0, 1))})
 
 
-CHANNEL_ORDER = "the outputs are in the order q · C + c; it is c · Q + q: the outputs of one channel are consecutive"
+CHANNEL_ORDER = "the outputs are in the order q · C + c; it should be c · Q + q: the outputs of one channel are consecutive"
 
 WINDOW = (
     Mistake("the stride is ignored", lambda a: a(stride=1), lambda a: a(stride=1, padding=a.pads)),
@@ -49,12 +49,12 @@ MISTAKES = {
     ),
     "depthwise_conv2d_dw": (
         Mistake("the result is flipped", lambda a: np.flip(a(), (0, 1))),
-        Mistake("the result is averaged over the batch; it is a sum", lambda a: a() / len(a.x)),
+        Mistake("the result is averaged over the batch; it should be summed", lambda a: a() / len(a.x)),
     ),
     "separable_conv2d": (
         Mistake("the kernels of the depthwise part are flipped, as in a convolution", flipped("depthwise")),
         Mistake(
-            "between the parts the channels are in the order q · C + c; it is c · Q + q",
+            "between the parts the channels are in the order q · C + c; it should be c · Q + q",
             lambda a: a(pointwise=np.moveaxis(channels_as_q_c(np.moveaxis(a.pointwise, 2, 3), a.depthwise.shape[3]), 3, 2)),
         ),
         *WINDOW,
