@@ -19,6 +19,7 @@ from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.max_pool import GlobalMaxPool1D, GlobalMaxPool2D, MaxPool1D, MaxPool2D
 from refconv.nn.norm import BatchNorm
 from refconv.nn.p4_conv import P4Conv2D, P4ConvLift2D
+from refconv.nn.p4_norm import P4BatchNorm
 from refconv.nn.p4_pool import P4GroupPool, P4MaxPool2D
 from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
@@ -54,6 +55,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Mean",
+    "P4BatchNorm",
     "P4Conv2D",
     "P4ConvLift2D",
     "P4GroupPool",

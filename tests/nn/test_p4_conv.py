@@ -20,6 +20,7 @@ def network(outputs=3):
         relu1=nn.ReLU(),
         pool=nn.P4MaxPool2D(2),
         conv=nn.P4Conv2D(5, 3),
+        norm=nn.P4BatchNorm(),
         relu2=nn.ReLU(),
         group=nn.P4GroupPool(),
         mean=nn.GlobalAvgPool2D(),
@@ -40,6 +41,7 @@ SHAPE = (8, 10, 1)
         (lambda: nn.P4GroupPool(), (3, 5, 4, 2)),
         (lambda: nn.P4GroupPool("mean"), (3, 5, 4, 2)),
         (lambda: nn.P4MaxPool2D(2), (4, 6, 4, 3)),
+        (lambda: nn.P4BatchNorm(), (2, 3, 4, 5)),
     ],
 )
 def test_p4_layers_satisfy_the_requirements_of_layers(layer, shape):
@@ -66,6 +68,17 @@ def test_pooling_over_rotations_and_in_space_computed_by_hand():
     assert nn.P4MaxPool2D(2)(in_space).ravel().tolist() == [10, 1, 30, 20]
 
 
+def test_batch_normalisation_in_training_is_equivariant_and_so_are_its_averages():
+    """D9: all rotations share the mean, the variance, γ and β."""
+    x = random_input((3, 5, 4, 2))
+    upright, rotated = (built(nn.P4BatchNorm(), shape) for shape in ((3, 5, 4, 2), (5, 3, 4, 2)))
+    (y, backward), (y_rotated, backward_rotated) = upright.forward(x), rotated.forward(turned(x))
+    np.testing.assert_allclose(y_rotated, turned(y), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(backward_rotated(turned(x**2)), turned(backward(x**2)), rtol=0, atol=1e-12)
+    for name in ("mean", "var"):
+        np.testing.assert_allclose(upright.parameters[name].value, rotated.parameters[name].value, rtol=1e-13)
+
+
 def test_multiply_adds_count_each_product_of_the_formula():
     lift = nn.P4ConvLift2D(8, 5)
     assert lift.multiply_adds((28, 31, 3)) == (24 * 27) * (4 * 8) * (5 * 5 * 3)
@@ -90,6 +103,8 @@ def test_multiply_adds_count_each_product_of_the_formula():
         (lambda: nn.P4GroupPool("sum"), ValueError, "statistic must be 'max' or 'mean', got 'sum'"),
         (lambda: nn.P4GroupPool().output_shape((5, 6, 2)), ValueError, "must be a function on p4"),
         (lambda: nn.P4MaxPool2D(0), ValueError, "kernel_size must be at least 1"),
+        (lambda: nn.P4BatchNorm().output_shape((5, 6, 2)), ValueError, "must be a function on p4"),
+        (lambda: nn.P4BatchNorm(data_format="channels_first"), TypeError, "P4BatchNorm has no argument data_format"),
         (lambda: nn.P4MaxPool2D(2).output_shape((4, 5, 4, 1)), ValueError, "are multiples of 2, got 4 × 5"),
     ],
 )
@@ -102,7 +117,7 @@ def test_repr_shows_the_arguments_that_differ_from_their_defaults():
     assert repr(nn.P4ConvLift2D(6, 5)) == "P4ConvLift2D(6, 5×5)"
     assert repr(nn.P4Conv2D(6, 3, padding="same")) == "P4Conv2D(6, 3×3, padding same)"
     assert [repr(nn.P4GroupPool()), repr(nn.P4GroupPool("mean"))] == ["P4GroupPool()", "P4GroupPool('mean')"]
-    assert repr(nn.P4MaxPool2D(2)) == "P4MaxPool2D(2)"
+    assert [repr(nn.P4MaxPool2D(2)), repr(nn.P4BatchNorm(eps=0.5))] == ["P4MaxPool2D(2)", "P4BatchNorm(eps=0.5)"]
 
 
 def test_captions_name_the_operation():
@@ -127,7 +142,7 @@ def test_scores_are_invariant_to_rotations_by_90_degrees(dtype):
 def test_activations_rotate_with_the_image():
     """D9: in front of the pooling over positions, each activation rotates in space and shifts its rotation axis."""
     model, x = built(network(), SHAPE), random_input(SHAPE)
-    for name in ("lift", "pool", "conv", "group"):
+    for name in ("lift", "pool", "conv", "norm", "group"):
         activations, expected = model.activations(turned(x), name), turned(model.activations(x, name))
         np.testing.assert_allclose(activations, expected, rtol=0, atol=1e-13)
 
