@@ -41,6 +41,8 @@ def test_quarter_turns_rotate_each_image_by_itself():
 
 
 @needs_kernels
+# The quick variant takes few steps, so the averages do lag behind the weights.
+@pytest.mark.filterwarnings("ignore:model outputs differ between inference and training")
 @pytest.mark.parametrize("variant", ["plain", "plain, rotated at random in training", "p4", "p4, a tenth of the digits"])
 def test_each_variant_measures_upright_and_rotated_digits(variant):
     upright, rotated = p4.EXPERIMENT.variants[variant](Settings(quick=True, data=DATA[0])).values()
