@@ -14,11 +14,12 @@ from refconv.verify.operator import Derivative, Operator, Pin
 
 __all__ = ["OPERATORS", "turned"]
 
-FORMULA = "y[b,i,j,r,o] = bias[o] + Σ_{{m,n,{summed}c}} x[b, i + m, j + n, {summed}c] · w[{entry},c,o], (p,q) is (m,n) rotated"
+LIFT = "y[b,i,j,r,o] = bias[o] + Σ_{m,n,c} x[b, i + m, j + n, c] · w[p,q,c,o] with (p,q) = (m,n) rotated r times"
+P4 = "y[b,i,j,r,o] = bias[o] + Σ_{m,n,s,c} x[b, i + m, j + n, s, c] · w[p,q,s−r,c,o] with (p,q) = (m,n) rotated r times"
 
 
 def turned(a, times=1):
-    """Rotate a batch of images or of functions on p4 by 90° anticlockwise; on p4, the rotation axis is shifted as well.
+    """Rotate a batch by 90° anticlockwise; for functions on p4, also shift the rotation axis.
 
     >>> turned(np.array([[1, 2], [3, 5]]).reshape(1, 2, 2, 1))[0, ..., 0]
     array([[2, 5],
@@ -29,7 +30,7 @@ def turned(a, times=1):
 
 
 def paddings(k):
-    """Every way to state equal numbers of zeros on all sides of an image for a k × k kernel."""
+    """Return the strategy for all forms of a padding that is equal on all sides, for k × k kernels."""
     zeros = st.integers(0, 2)
     names = ["valid", "full"] + ["same", "same_lower"] * (k % 2)
     return st.sampled_from(names) | zeros | zeros.map(lambda n: (n, n)) | zeros.map(lambda n: ((n, n), (n, n)))
@@ -37,15 +38,15 @@ def paddings(k):
 
 @st.composite
 def cases(draw, rotations):
-    """Cases with ``rotations`` as axes of x before the channels: () for images, (4,) for functions on p4."""
+    """Draw a case; ``rotations`` are the axes before the channels: () for images, (4,) for functions on p4."""
     k = draw(st.integers(1, 3))
-    window = Window((k, k), padding=draw(paddings(k)))
+    padding = draw(paddings(k))
     most_channels = 2 if rotations else 3  # the loops also sum over rotations
     C, O = draw(st.lists(st.integers(1, most_channels), min_size=2, max_size=2, unique=True))
     N = draw(st.just(1) | unlike({C, O}, 1, 2))
-    size = draw(input_sizes(window, unlike_these={C, O}, extra=1))
+    size = draw(input_sizes(Window((k, k), padding=padding), unlike_these={C, O}, extra=1))
     shapes = {"x": (N, *size, *rotations, C), "w": (k, k, *rotations, C, O), "b": (O,)}
-    return Case(shapes, {"padding": window.padding})
+    return Case(shapes, {"padding": padding})
 
 
 def row(name, rotations, formula, fixed, worked):
@@ -112,7 +113,7 @@ OPERATORS = (
     row(
         "p4_lift_conv2d",
         (),
-        FORMULA.format(summed="", entry="p,q"),
+        LIFT,
         (
             Case({"x": (1, 2, 3, 2), "w": (2, 2, 2, 1), "b": (1,)}),
             Case({"x": (1, 1, 2, 1), "w": (3, 3, 1, 2), "b": (2,)}, {"padding": "same"}),
@@ -123,7 +124,7 @@ OPERATORS = (
     row(
         "p4_conv2d",
         (4,),
-        FORMULA.format(summed="s,", entry="p,q,s−r"),
+        P4,
         (
             Case({"x": (1, 2, 3, 4, 2), "w": (2, 2, 4, 2, 1), "b": (1,)}),
             Case({"x": (1, 1, 2, 4, 1), "w": (3, 3, 4, 1, 2), "b": (2,)}, {"padding": "same"}),
