@@ -83,7 +83,7 @@ def image_batches(draw, window, *, dtypes=dtypes, most_batch=3, most_channels=4,
     """
     C = draw(st.integers(1, most_channels))
     N = draw(unlike({C}, 1, most_batch))
-    size = draw(input_sizes(window, unlike_these={N, C}, extra=extra))
+    size = draw(input_sizes(window, excluded={N, C}, extra=extra))
     return values((N, *size, C), draw(seeds), draw(dtypes))
 
 
@@ -146,6 +146,6 @@ def conv_problems(
     O_g = draw(unlike({C_g}, 1, most_channels))
     channels = {C_g * groups, O_g * groups}
     N = draw(unlike(channels, 1, most_batch))
-    size = draw(input_sizes(window, unlike_these={N, *channels}, extra=extra))
+    size = draw(input_sizes(window, excluded={N, *channels}, extra=extra))
     seed = draw(seeds)
     return problem(size, window, N=N, C_g=C_g, O_g=O_g, groups=groups, seed=seed, dtype=draw(dtypes), values=values)

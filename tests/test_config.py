@@ -419,7 +419,7 @@ def test_a_build_that_lacks_one_kernel_does_not_count_as_a_build_without_kernels
     script = "try:\n    import refconv\nexcept ImportError as error:\n    print(error)"
     message = run_python(script, copied, REFCONV_ISA=_core.ISA)
     name = f"refconv._core.isa.{isa}.{module}"
-    assert message == f"the kernels are incomplete, {name} is missing: build or install refconv again"
+    assert message == f"the kernels are incomplete: {name} is missing. Build or install refconv again."
 
 
 IMPORT = (

@@ -171,8 +171,8 @@ def likest_gabor(
 
     Examples
     --------
-    >>> found = likest_gabor(gabor(9, wavelength=4.2, direction=np.pi / 3, phase=0.7))
-    >>> found.explained > 0.9, found.wavelength, round(found.direction / np.pi, 3)
+    >>> likeness = likest_gabor(gabor(9, wavelength=4.2, direction=np.pi / 3, phase=0.7))
+    >>> likeness.explained > 0.9, likeness.wavelength, round(likeness.direction / np.pi, 3)
     (True, 4.5, 0.333)
 
     Source: lecture row M18 (SOURCES.md).

@@ -213,7 +213,9 @@ def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None
 
 UNTRAINED, FIELD = "not trained", "receptive field"
 COLUMNS = ("name", "layer", "output", "parameters", UNTRAINED, "multiply-adds", FIELD)
-LEFT = 3  # number of left-aligned columns, with text and sizes; the other columns contain right-aligned numbers
+LEFT_ALIGNED_COLUMNS = (
+    3  # number of left-aligned columns, with text and sizes; the other columns contain right-aligned numbers
+)
 
 
 def _text(lines: list[list[str]]) -> Iterator[str]:
@@ -223,12 +225,14 @@ def _text(lines: list[list[str]]) -> Iterator[str]:
     totals = next(k for k, line in enumerate(lines) if line[0] == TOTAL)
     for line in [lines[0], rule, *lines[1:totals], rule, *lines[totals:]]:
         cells = zip(line, widths, strict=True)
-        yield "  ".join(cell.ljust(w) if k < LEFT else cell.rjust(w) for k, (cell, w) in enumerate(cells)).rstrip()
+        yield "  ".join(
+            cell.ljust(w) if k < LEFT_ALIGNED_COLUMNS else cell.rjust(w) for k, (cell, w) in enumerate(cells)
+        ).rstrip()
 
 
 def _markdown(lines: list[list[str]]) -> Iterator[str]:
     head, *body = (f"| {' | '.join(line)} |" for line in lines)
-    yield from (head, f"| {' | '.join('---' if k < LEFT else '---:' for k in range(len(lines[0])))} |", *body)
+    yield from (head, f"| {' | '.join('---' if k < LEFT_ALIGNED_COLUMNS else '---:' for k in range(len(lines[0])))} |", *body)
 
 
 def _csv(table: list[Row], columns: Sequence[str]) -> str:

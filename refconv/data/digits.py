@@ -101,7 +101,7 @@ _GRID = 20  # height and width of the grid of the styles, in units
 
 # Variation of hands and pens. A single number is the standard deviation of a normal distribution, whose mean is zero
 # unless a mean or median is given with it. The other pairs are the ranges of uniform distributions.
-_HASTE = 0.0, 1.2  # factor on shake and drift of a digit, from neat to scrawled
+_UNTIDINESS = 0.0, 1.2  # factor on shake and drift of a digit, from neat to scrawled
 _SHAKE = 0.6  # independent displacement of each station, in units of the grid
 _DRIFT = 0.025  # smooth displacement of the pen along its path, as a fraction of the path's length
 _BEND = 0.013  # coefficients of the quadratic map of the plane, per unit of the grid
@@ -208,11 +208,11 @@ def _choose_styles(rng: np.random.Generator, labels: Array) -> Array:
 def _write(rng: np.random.Generator, style: Array) -> Array:
     """Return the positions of the pen on the grid, (_CHUNK, 2, _POSITIONS)."""
     alphabet = _alphabet()
-    haste = _uniform(rng, _HASTE)[..., None]
+    untidiness = _uniform(rng, _UNTIDINESS)[..., None]
     stations = alphabet.stations[style]
-    stations = stations + haste * _SHAKE * _normal(rng, *stations.shape[1:])
+    stations = stations + untidiness * _SHAKE * _normal(rng, *stations.shape[1:])
     drift = _DRIFT * alphabet.length[style, None, None] * (_normal(rng, 2, len(_WAVES)) @ _WAVES)
-    return stations @ alphabet.path[style] + haste * drift
+    return stations @ alphabet.path[style] + untidiness * drift
 
 
 def _bend(rng: np.random.Generator, pen: Array) -> Array:
@@ -252,12 +252,12 @@ def _ink(pen: Array, radius: Array, pen_radius: Array, edge_width: Array) -> Arr
     step = np.hypot(*np.diff(pen).swapaxes(0, 1)).mean(axis=1, keepdims=True)
     weight = np.log(step / (math.sqrt(2 * math.pi) * _BLUR))  # makes the sum 1 on the path
     weight = weight + (radius**2 - pen_radius**2) / (2 * _BLUR**2)  # a thick part of the path counts as nearer
-    bells = pen[:, :, None] - np.arange(_BOX, dtype=np.float32)[:, None]  # (_CHUNK, 2, _BOX, _POSITIONS)
-    bells *= bells
-    bells *= -0.5 / _BLUR**2
-    bells[:, 0] += weight[:, None]
-    np.exp(np.maximum(bells, _MIN_EXPONENT, out=bells), out=bells)
-    across, down = bells[:, 0], bells[:, 1]
+    gaussians = pen[:, :, None] - np.arange(_BOX, dtype=np.float32)[:, None]  # (_CHUNK, 2, _BOX, _POSITIONS)
+    gaussians *= gaussians
+    gaussians *= -0.5 / _BLUR**2
+    gaussians[:, 0] += weight[:, None]
+    np.exp(np.maximum(gaussians, _MIN_EXPONENT, out=gaussians), out=gaussians)
+    across, down = gaussians[:, 0], gaussians[:, 1]
     exponent = np.log(down @ across.swapaxes(1, 2))  # (_CHUNK, rows, columns)
     distance = np.sqrt(np.maximum(-2 * _BLUR**2 * exponent, 0))
     white = (pen_radius[..., None] - distance) / edge_width[..., None] + 0.5

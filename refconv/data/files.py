@@ -249,10 +249,10 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
     if not raw:
         raise BadDataFile(source, "is empty")
     start = raw[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for signature, thing in _NOT_DATA.items():
+    for signature, content_kind in _NOT_DATA.items():
         if start.startswith(signature):
             expected = "gzip data" if str(source).endswith(".gz") else "data"
-            raise BadDataFile(source, f"is {thing}, not {expected}")
+            raise BadDataFile(source, f"is {content_kind}, not {expected}")
     try:
         content = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
     except EOFError:

@@ -81,13 +81,13 @@ class Prefetch:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        waiting: queue.Queue[Any] = queue.Queue(self.ahead)
+        batch_queue: queue.Queue[Any] = queue.Queue(self.ahead)
         cancelled = threading.Event()
         context = contextvars.copy_context()  # a new thread would start with default settings
-        worker = threading.Thread(target=context.run, args=(self._work, waiting, cancelled), daemon=True)
+        worker = threading.Thread(target=context.run, args=(self._work, batch_queue, cancelled), daemon=True)
         worker.start()
         try:
-            while (item := waiting.get()) is not END:
+            while (item := batch_queue.get()) is not END:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
@@ -95,23 +95,23 @@ class Prefetch:
             cancelled.set()
             with contextlib.suppress(queue.Empty):
                 while True:
-                    waiting.get_nowait()
+                    batch_queue.get_nowait()
             worker.join()
 
-    def _work(self, waiting: queue.Queue[Any], cancelled: threading.Event) -> None:
+    def _work(self, batch_queue: queue.Queue[Any], cancelled: threading.Event) -> None:
         try:
             for batch in self.batches:
-                self._put(batch, waiting, cancelled)
+                self._put(batch, batch_queue, cancelled)
                 if cancelled.is_set():
                     return
-            self._put(END, waiting, cancelled)
+            self._put(END, batch_queue, cancelled)
         except BaseException as error:  # raised again in the thread that iterates
-            self._put(error, waiting, cancelled)
+            self._put(error, batch_queue, cancelled)
 
-    def _put(self, item: Any, waiting: queue.Queue[Any], cancelled: threading.Event) -> None:
+    def _put(self, item: Any, batch_queue: queue.Queue[Any], cancelled: threading.Event) -> None:
         while not cancelled.is_set():
             try:
-                waiting.put(item, timeout=0.1)
+                batch_queue.put(item, timeout=0.1)
                 return
             except queue.Full:  # the usual case: the network is slower
                 continue

@@ -48,13 +48,13 @@ def gaussians(n: int, sigma: float) -> Array:
 
     Their product with independent noise of variance 1 is a smooth random function of variance 1.
 
-    >>> bells = gaussians(9, 4.0)
-    >>> bells.shape, (bells**2).sum(1).round(4).tolist()
+    >>> curves = gaussians(9, 4.0)
+    >>> curves.shape, (curves**2).sum(1).round(4).tolist()
     ((9, 5), [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     """
     centres = np.arange(-sigma, n + sigma, sigma)
-    bells = np.exp(-0.5 * ((np.arange(n)[:, None] - centres) / sigma) ** 2)
-    return (bells / np.sqrt((bells**2).sum(1, keepdims=True))).astype(np.float32)
+    curves = np.exp(-0.5 * ((np.arange(n)[:, None] - centres) / sigma) ** 2)
+    return (curves / np.sqrt((curves**2).sum(1, keepdims=True))).astype(np.float32)
 
 
 def _along(a: Array, places: Array, axis: int) -> Array:

@@ -18,7 +18,7 @@ __all__ = ["Node", "beside", "draw", "node"]
 LINE = 0.27  # height of a line of text
 LETTER = 0.092  # width of a letter
 GAP = 0.3  # distance between consecutive boxes
-BESIDE = 0.28  # distance between parallel branches
+BRANCH_GAP = 0.28  # distance between parallel branches
 JOIN = 0.18  # half the height of a join
 MOST_LINES = 7  # number of lines in the box of a layer whose inner layers are listed
 
@@ -144,7 +144,7 @@ def _branches(parts: list[Node], join: str) -> Node:
 
     The axis of a sum goes through its first branch, so that the shortcut is at its side. Other axes are in the middle.
     """
-    width = sum(part.width for part in parts) + BESIDE * (len(parts) - 1)
+    width = sum(part.width for part in parts) + BRANCH_GAP * (len(parts) - 1)
     left = parts[0].left if join == "+" else width / 2
     return Node(left, width - left, max(part.height for part in parts) + 2 * (GAP + JOIN), parts=parts, join=join)
 
@@ -182,8 +182,8 @@ def _draw_box(axes: Axes, piece: Node, x: float, top: float) -> None:
 
     corner = x - piece.left, top - piece.height
     style = "round,pad=0,rounding_size=0.06"
-    look: dict[str, Any] = {"facecolor": colour(piece.category), "edgecolor": INK, "linewidth": 0.8}
-    axes.add_patch(FancyBboxPatch(corner, piece.width, piece.height, style, **look))
+    patch_options: dict[str, Any] = {"facecolor": colour(piece.category), "edgecolor": INK, "linewidth": 0.8}
+    axes.add_patch(FancyBboxPatch(corner, piece.width, piece.height, style, **patch_options))
     axes.text(x, top - piece.height / 2, "\n".join(piece.text), ha="center", va="center", fontsize=9, color=INK)
 
 
@@ -219,12 +219,12 @@ def _draw_branches(axes: Axes, piece: Node, x: float, top: float) -> float:
         else:
             line(axes, [(at, end), (at, centre)])
             arrow(axes, (at, centre), (x + (half if at > x else -half), centre))
-        at += part.right + BESIDE
+        at += part.right + BRANCH_GAP
     _draw_join(axes, piece.join, x, centre, 2 * half)
     return bottom
 
 
-def _draw_join(axes: Axes, join: str, x: float, centre: float, wide: float) -> None:
+def _draw_join(axes: Axes, join: str, x: float, centre: float, width: float) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
     options: dict[str, Any] = {"facecolor": "white", "edgecolor": INK, "linewidth": 1.0, "zorder": 3}
@@ -232,7 +232,7 @@ def _draw_join(axes: Axes, join: str, x: float, centre: float, wide: float) -> N
         axes.add_patch(Circle((x, centre), JOIN, **options))
     else:
         style = "round,pad=0,rounding_size=0.12"
-        axes.add_patch(FancyBboxPatch((x - wide / 2, centre - JOIN), wide, 2 * JOIN, style, **options))
+        axes.add_patch(FancyBboxPatch((x - width / 2, centre - JOIN), width, 2 * JOIN, style, **options))
     axes.text(x, centre, join, ha="center", va="center", fontsize=13 if join == "+" else 8.5, color=INK, zorder=4)
 
 
@@ -252,7 +252,7 @@ def _of_columns(layer: Fractal) -> Node:
     A bar is drawn wherever several columns end together.
     """
     box = node(next(iter(layer.layers.values())))
-    half = (layer.columns * box.width + (layer.columns - 1) * BESIDE) / 2
+    half = (layer.columns * box.width + (layer.columns - 1) * BRANCH_GAP) / 2
     return Node(half, half, layer.rows * (box.height + 2 * (GAP + JOIN)), parts=[box], columns=layer)
 
 
@@ -268,7 +268,10 @@ WIRINGS: dict[str, Callable[[Any], Node]] = {
 
 def _draw_fractal(axes: Axes, piece: Node, layer: Fractal, x: float, top: float) -> float:
     (box,) = piece.parts
-    pitch, at = piece.height / layer.rows, [x - piece.left + box.left + c * (box.width + BESIDE) for c in range(layer.columns)]
+    pitch, at = (
+        piece.height / layer.rows,
+        [x - piece.left + box.left + c * (box.width + BRANCH_GAP) for c in range(layer.columns)],
+    )
     line(axes, [(at[0], top), (at[-1], top)])
     for row in layer.every_row():
         ending, join = layer.ending(row), top - row * pitch + JOIN

@@ -70,9 +70,9 @@ def architecture_picture(model: Layer, shape: Shape, title: str, *, block: str |
         bands = [partial(flow.beside, blocks=[(block, layer, at)])]
         count = by(at) + " → " + by(layer.output_shape(at))
     elif levels := ushape.levels(model, shape):
-        bands = [partial(ushape.draw, found=levels)]
+        bands = [partial(ushape.draw, all_levels=levels)]
     else:
-        bands = [partial(volumes.draw, found=volumes.volumes(model, shape))]
+        bands = [partial(volumes.draw, all_volumes=volumes.volumes(model, shape))]
         if drawn_blocks := blocks(model, shape):
             bands.append(partial(flow.beside, blocks=drawn_blocks))
     return _page(bands, title, count, form)
@@ -133,25 +133,25 @@ def _page(bands: Sequence[Band], title: str, count: str, form: str) -> bytes:
     """Place the drawings side by side if they fit, else below each other."""
     figures = need("matplotlib.figure", "train", "drawing an architecture")
     available, extents = PAGE - 2 * MARGIN, [_extent(figures, band) for band in bands]
-    total_width = sum(wide for wide, _ in extents) + MARGIN * (len(bands) - 1)
-    beside = len(bands) > 1 and available / total_width > SMALLEST
-    scales = [min(1.0, available / total_width) if beside else min(LARGEST, available / wide) for wide, _ in extents]
-    if not beside:
+    total_width = sum(width for width, _ in extents) + MARGIN * (len(bands) - 1)
+    side_by_side = len(bands) > 1 and available / total_width > SMALLEST
+    scales = [min(1.0, available / total_width) if side_by_side else min(LARGEST, available / width) for width, _ in extents]
+    if not side_by_side:
         scales[1:] = [min(1.0, scale) for scale in scales[1:]]  # blocks are not enlarged, only volumes are
-    boxes = [(wide * scale, high * scale) for (wide, high), scale in zip(extents, scales, strict=True)]
-    highest = max(h for _, h in boxes) if beside else sum(h for _, h in boxes) + MARGIN * (len(boxes) - 1)
+    boxes = [(width * scale, high * scale) for (width, high), scale in zip(extents, scales, strict=True)]
+    highest = max(h for _, h in boxes) if side_by_side else sum(h for _, h in boxes) + MARGIN * (len(boxes) - 1)
     height = HEAD + MARGIN + highest
     figure = figures.Figure(figsize=(PAGE, height), dpi=110, layout="none")  # the positions are computed below
     figure.text(0.5, 1 - 0.3 / height, title, ha="center", va="center", fontsize=16, weight="bold", color=INK)
     figure.text(0.5, 1 - 0.62 / height, count, ha="center", va="center", fontsize=10.5, color=INK)
     gap = (PAGE - sum(w for w, _ in boxes)) / (len(boxes) + 1)
     x, top = gap, height - HEAD
-    for band, (wide, high), scale in zip(bands, boxes, scales, strict=True):
-        place = (x, top - highest / 2 - high / 2) if beside else ((PAGE - wide) / 2, top - high)
-        axes = figure.add_axes([place[0] / PAGE, place[1] / height, wide / PAGE, high / height])
+    for band, (width, high), scale in zip(bands, boxes, scales, strict=True):
+        place = (x, top - highest / 2 - high / 2) if side_by_side else ((PAGE - width) / 2, top - high)
+        axes = figure.add_axes([place[0] / PAGE, place[1] / height, width / PAGE, high / height])
         _draw_scaled(axes, band, scale)
-        x += wide + gap
-        top = top if beside else top - high - MARGIN
+        x += width + gap
+        top = top if side_by_side else top - high - MARGIN
     return _content(figure, form)
 
 

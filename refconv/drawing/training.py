@@ -68,9 +68,9 @@ def training_picture(
         return _png(figure)
     figure = figures.Figure(figsize=(10, 7.2), dpi=120, layout="constrained")
     figure.suptitle(title)
-    curves, sheet = figure.subfigures(2, 1, height_ratios=[1, 1.05])
+    curves, image_grid = figure.subfigures(2, 1, height_ratios=[1, 1.05])
     _draw_curves(curves, history)
-    _draw_misread(sheet, images, labels, predictions)
+    _draw_misread(image_grid, images, labels, predictions)
     return _png(figure)
 
 

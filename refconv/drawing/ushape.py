@@ -58,20 +58,20 @@ def _of_unet(u: Layer, shape: Shape) -> list[Level]:
     branches = dict(join.named_layers())
     across, below = branches["across"], dict(branches["below"].named_layers())
     pooled = below["pool"].output_shape(joined)
-    how = "crop and copy" if isinstance(across, nn.Crop2D) else "copy"
-    level = Level((shape, *_output_shapes(down, at)), (up_at, *_output_shapes(up, up_at)), how)
+    connection = "crop and copy" if isinstance(across, nn.Crop2D) else "copy"
+    level = Level((shape, *_output_shapes(down, at)), (up_at, *_output_shapes(up, up_at)), connection)
     return [level, *_of_unet(below["u"], pooled)]
 
 
-def _of_hourglass(glass: Layer, shape: Shape) -> list[Level]:
+def _of_hourglass(hourglass: Layer, shape: Shape) -> list[Level]:
     """Return the levels of an hourglass, whose convolutions halve the size by their stride."""
-    (_, join, at), *rest = glass.children(shape)
+    (_, join, at), *rest = hourglass.children(shape)
     branches = dict(join.named_layers()) if isinstance(join, nn.Concat) else {}
     through = branches.get("through", join)
-    how = f"1×1 conv, {branches['across'].output_shape(at)[-1]}" if branches else ""
+    connection = f"1×1 conv, {branches['across'].output_shape(at)[-1]}" if branches else ""
     inside = {name: (layer, where) for name, layer, where in through.children(at)}
     shapes = tuple(layer.output_shape(where) for name, layer, where in rest if name != "norm")
-    level = Level((shape,), (join.output_shape(at), *shapes), how)
+    level = Level((shape,), (join.output_shape(at), *shapes), connection)
     if "inner" in inside:
         inner, where = inside["inner"]
         return [level, *_of_hourglass(inner, where)]
@@ -83,26 +83,26 @@ def _output_shapes(chain: Layer, shape: Shape) -> tuple[Shape, ...]:
     return tuple(layer.output_shape(at) for _, layer, at in chain.children(shape))
 
 
-def draw(axes: Axes, found: list[Level]) -> None:
+def draw(axes: Axes, all_levels: list[Level]) -> None:
     """Draw the levels below each other, each between the encoder and decoder of the level above."""
-    largest = max(n for level in found for shape in level.down for n in shape[:2])
-    most = max(shape[-1] for level in found for shape in (*level.down, *level.up))
-    downs = _places([level.down for level in found], most)
-    ups = _places([level.up for level in reversed(found[:-1])], most, first=downs[-1][-1])[::-1]
-    for k, level in enumerate(found):
+    largest = max(n for level in all_levels for shape in level.down for n in shape[:2])
+    most = max(shape[-1] for level in all_levels for shape in (*level.down, *level.up))
+    downs = _places([level.down for level in all_levels], most)
+    ups = _places([level.up for level in reversed(all_levels[:-1])], most, first=downs[-1][-1])[::-1]
+    for k, level in enumerate(all_levels):
         y = -k * STEP
         _bars(axes, level.down, downs[k], y, largest, most)
-        if k + 1 == len(found):
+        if k + 1 == len(all_levels):
             break
         _bars(axes, level.up, ups[k], y, largest, most)
         below = y - STEP
-        end, next_up = downs[k][-1], (ups[k + 1] if k + 2 < len(found) else downs[k + 1])[-1]
-        ground, roof = (
+        end, next_up = downs[k][-1], (ups[k + 1] if k + 2 < len(all_levels) else downs[k + 1])[-1]
+        arrow_start, arrow_end = (
             y - _height(level.down[-1], largest) / 2 - 0.24,
-            below + _height(found[k + 1].down[0], largest) / 2 + 0.26,
+            below + _height(all_levels[k + 1].down[0], largest) / 2 + 0.26,
         )
-        _arrow(axes, (end, ground), (downs[k + 1][0], roof), DOWN)
-        last = (found[k + 1].up or found[k + 1].down)[-1]
+        _arrow(axes, (end, arrow_start), (downs[k + 1][0], arrow_end), DOWN)
+        last = (all_levels[k + 1].up or all_levels[k + 1].down)[-1]
         high = below + _height(last, largest) / 2 + 0.26
         _arrow(axes, (next_up, high), (ups[k][0], y - _height(level.up[0], largest) / 2 - 0.24), UP)
         if level.across:
@@ -110,9 +110,9 @@ def draw(axes: Axes, found: list[Level]) -> None:
             _arrow(axes, (left, y), (right, y), ACROSS)
             if right - left > 1:
                 axes.text((left + right) / 2, y + 0.06, level.across, ha="center", va="bottom", fontsize=8.5, color=ACROSS)
-    _legend(axes, downs[0][0], -(len(found) - 1) * STEP)
+    _legend(axes, downs[0][0], -(len(all_levels) - 1) * STEP)
     axes.set_xlim(-0.5, max(row[-1] for row in [*ups, *downs]) + 0.5)
-    axes.set_ylim(-STEP * (len(found) - 1) - 0.75, HIGHEST / 2 + 0.35)
+    axes.set_ylim(-STEP * (len(all_levels) - 1) - 0.75, HIGHEST / 2 + 0.35)
 
 
 def _places(rows: Sequence[Sequence[Shape]], most: int, first: float | None = None) -> list[list[float]]:

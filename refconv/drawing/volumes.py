@@ -15,7 +15,7 @@ from refconv.typing import Shape
 
 __all__ = ["Volume", "draw", "volumes"]
 
-LEAN = 0.3  # slant of the edges in depth, to the right and up, as a fraction of their length
+SLANT = 0.3  # slant of the edges in depth, to the right and up, as a fraction of their length
 HIGHEST, THICKEST = 2.2, 0.75  # largest height and thickness of a volume, in inches
 LETTER = 0.074  # width of a letter in inches
 
@@ -80,23 +80,23 @@ def _block_text(name: str, inside: list[tuple[str, Layer]]) -> str:
     return f"{name}: {len(blocks)} {blocks[0].rstrip('0123456789')}s" if len(blocks) > 1 else name
 
 
-def draw(axes: Axes, found: list[Volume]) -> None:
+def draw(axes: Axes, all_volumes: list[Volume]) -> None:
     """Draw volumes from left to right, with their sizes above and their text below."""
-    largest = max(max(v.size, default=1) for v in found)
-    most = max((v.channels for v in found if v.size), default=1)
-    longest = max((v.channels for v in found if not v.size), default=1)
+    largest = max(max(v.size, default=1) for v in all_volumes)
+    most = max((v.channels for v in all_volumes if v.size), default=1)
+    longest = max((v.channels for v in all_volumes if not v.size), default=1)
     x = low = high = 0.0
     before: Shape = ()
-    for volume in found:
+    for volume in all_volumes:
         height, width, thick = _extent(volume, largest, most, longest)
-        lean = LEAN * width
-        _cuboid(axes, x, height, thick, lean, colour(volume.category))
+        slant = SLANT * width
+        _cuboid(axes, x, height, thick, slant, colour(volume.category))
         if volume.shape != before:
-            axes.text(x + (thick + lean) / 2, height / 2 + lean + 0.08, by(volume.shape), **_upright("bottom"))
-            high = max(high, height / 2 + lean + 0.1 + LETTER * len(by(volume.shape)))
+            axes.text(x + (thick + slant) / 2, height / 2 + slant + 0.08, by(volume.shape), **_upright("bottom"))
+            high = max(high, height / 2 + slant + 0.1 + LETTER * len(by(volume.shape)))
         axes.text(x + thick / 2, -height / 2 - 0.08, volume.text, **_upright("top"))
         low = min(low, -height / 2 - 0.1 - LETTER * len(volume.text))
-        x, before = x + max(thick + 0.75 * lean + 0.1, 0.28), volume.shape
+        x, before = x + max(thick + 0.75 * slant + 0.1, 0.28), volume.shape
     axes.set_xlim(-0.3, x + 0.3)
     axes.set_ylim(low, high)
 
@@ -109,19 +109,19 @@ def _extent(volume: Volume, largest: int, most: int, longest: int) -> tuple[floa
     """Return height, depth and thickness on a root scale, so that small volumes remain visible."""
     if not volume.size:
         return 0.5 + 1.5 * math.log(volume.channels + 1) / math.log(longest + 1), 0.12, 0.12
-    high, wide = (HIGHEST * (n / largest) ** 0.55 for n in (*volume.size, 1)[:2])  # a signal is one pixel deep
-    return high, wide, 0.04 + THICKEST * (volume.channels / most) ** 0.6
+    high, depth = (HIGHEST * (n / largest) ** 0.55 for n in (*volume.size, 1)[:2])  # a signal is one pixel deep
+    return high, depth, 0.04 + THICKEST * (volume.channels / most) ** 0.6
 
 
-def _cuboid(axes: Axes, x: float, height: float, thick: float, lean: float, fill: str) -> None:
+def _cuboid(axes: Axes, x: float, height: float, thick: float, slant: float, fill: str) -> None:
     """Draw the front in the full colour, the top lighter and the side darker."""
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Polygon
 
     low, high = -height / 2, height / 2
     front = [(x, low), (x + thick, low), (x + thick, high), (x, high)]
-    top = [(x, high), (x + thick, high), (x + thick + lean, high + lean), (x + lean, high + lean)]
-    side = [(x + thick, low), (x + thick + lean, low + lean), (x + thick + lean, high + lean), (x + thick, high)]
+    top = [(x, high), (x + thick, high), (x + thick + slant, high + slant), (x + slant, high + slant)]
+    side = [(x + thick, low), (x + thick + slant, low + slant), (x + thick + slant, high + slant), (x + thick, high)]
     for corners, shade in ((top, 1.06), (side, 0.88), (front, 1.0)):
         face = [min(1, part * shade) for part in to_rgb(fill)]
         axes.add_patch(Polygon(corners, closed=True, facecolor=face, edgecolor=INK, linewidth=0.7, joinstyle="round"))

@@ -50,8 +50,8 @@ def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, ski
 
     Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary material.
     """
-    glass = hourglass(integer("depth", depth), scaled(128, width), integer("skip", skip, least=0))
-    network = SizedSequential(hourglass=glass, colours=Conv2D(integer("channels", channels), 1), squash=Sigmoid())
+    inner_network = hourglass(integer("depth", depth), scaled(128, width), integer("skip", skip, least=0))
+    network = SizedSequential(hourglass=inner_network, colours=Conv2D(integer("channels", channels), 1), squash=Sigmoid())
     network.rule = SizeRule(2**depth, 0, 2 ** (depth + 1))  # reflection needs at least two pixels at the smallest size
     return network
 

@@ -137,8 +137,8 @@ def stages(
             stride = 2 if k and not n else 1
             block_number += 1
             main = surviving(block(inner, outer, stride), block_number / sum(repeats), survival)
-            bypass = shortcut_of(shortcut, before, outer, stride)
-            blocks.append(Sequential(main=main, relu=ReLU()) if plain else residual(main, bypass))
+            shortcut_layer = shortcut_of(shortcut, before, outer, stride)
+            blocks.append(Sequential(main=main, relu=ReLU()) if plain else residual(main, shortcut_layer))
             before = outer
         result.append(Sequential(**stack("block", blocks)))
     return result
@@ -179,8 +179,8 @@ def bottleneck(inner: int, outer: int, stride: int = 1, *, groups: int = 1, stri
 def shortcut_of(option: str, before: int, after: int, stride: int) -> Layer:
     """Create the shortcut of a block according to option A, B or C of section 4.1."""
     differs = stride > 1 or before != after
-    projects = {"A": False, "B": differs, "C": True}[choice("shortcut", option, "ABC")]
-    if projects:
+    needs_projection = {"A": False, "B": differs, "C": True}[choice("shortcut", option, "ABC")]
+    if needs_projection:
         return Sequential(conv=Conv2D(after, 1, stride=stride, bias=False), norm=batch_norm())
     if differs:
         return Sequential(every=MaxPool2D(1, stride=stride), pad=PadChannels(after))  # pooling of 1 × 1 only subsamples

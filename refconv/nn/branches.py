@@ -37,7 +37,7 @@ class Branches(Container):
 
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        outputs, backwards = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
+        outputs, backward_functions = zip(*(layer.forward(x, train) for layer in self.layers.values()), strict=True)
         shapes = [output.shape for output in outputs]
 
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
@@ -45,8 +45,8 @@ class Branches(Container):
             needed = [want_dx or layer.is_trainable for layer in self.layers.values()]
             return sum_of(
                 [
-                    call_backward(back, part, want_dx) if is_needed else None
-                    for back, part, is_needed in zip(backwards, parts, needed, strict=True)
+                    call_backward(backward_of_branch, part, want_dx) if is_needed else None
+                    for backward_of_branch, part, is_needed in zip(backward_functions, parts, needed, strict=True)
                 ]
             )
 

@@ -128,6 +128,6 @@ def _advice(name: str, value: Any, names: list[str]) -> str:
         return f"add nn.{ACTIVATIONS[value.lower()]}() after it"
     if name in ADVICE:
         return ADVICE[name]
-    if close := difflib.get_close_matches(name, names, 1):
-        return f"did you mean {close[0]}?"
+    if similar := difflib.get_close_matches(name, names, 1):
+        return f"did you mean {similar[0]}?"
     return f"its arguments are {', '.join(names)}" if names else "it has none"

@@ -108,19 +108,19 @@ class Sequential(Container):
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         steps = self.steps(train)
-        backwards = []
+        backward_functions = []
         for step in steps:
-            x, back = step.forward(x, train)
-            backwards.append(back)
+            x, step_backward = step.forward(x, train)
+            backward_functions.append(step_backward)
 
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
             # No gradient is needed before the first layer with trainable parameters.
             first = 0 if want_dx else next((k for k, step in enumerate(steps) if step.is_trainable), None)
             if first is None:
                 return None
-            for back in reversed(backwards[first + 1 :]):
-                dy = back(dy)
-            dx: Array | None = call_backward(backwards[first], dy, want_dx)
+            for step_backward in reversed(backward_functions[first + 1 :]):
+                dy = step_backward(dy)
+            dx: Array | None = call_backward(backward_functions[first], dy, want_dx)
             return dx
 
         return x, backward
@@ -240,10 +240,10 @@ class StochasticDepth(Wrapper, RandomContainer):
         if drops and self.generator().random() >= self.survival:
             y = np.zeros((len(x), *self.output_shape(x.shape[1:])), x.dtype)
             return y, lambda dy, want_dx=True: np.zeros_like(x)
-        y, back = self.layer.forward(x, train)
+        y, layer_backward = self.layer.forward(x, train)
         if drops:
-            return y, back
-        return y * self.survival, lambda dy, want_dx=True: call_backward(back, dy * self.survival, want_dx)
+            return y, layer_backward
+        return y * self.survival, lambda dy, want_dx=True: call_backward(layer_backward, dy * self.survival, want_dx)
 
     @names_failing_layer
     def __call__(self, x: Array) -> Array:

@@ -167,12 +167,12 @@ class Description:
         """
         inside = [(inner, at, inner.all_activations(at) > 0) for _, inner, at in self.children(shape)]
         read_again = keep_input or not all(allocates for _, _, allocates in inside)
-        peak = waiting = 0
+        peak = kept_elements = 0
         for k, (inner, at, allocates) in enumerate(inside, 1):
-            peak = max(peak, waiting + inner.peak_activations(at, read_again or k < len(inside)))
-            waiting += math.prod(inner.output_shape(at)) if allocates else 0
-        waiting += math.prod(shape) if read_again or not inside else 0
-        return max(peak, waiting + self.own_activations(shape))
+            peak = max(peak, kept_elements + inner.peak_activations(at, read_again or k < len(inside)))
+            kept_elements += math.prod(inner.output_shape(at)) if allocates else 0
+        kept_elements += math.prod(shape) if read_again or not inside else 0
+        return max(peak, kept_elements + self.own_activations(shape))
 
 
 class Wrapper(Description):

@@ -89,8 +89,8 @@ def missing_name(name: str, known: Collection[str]) -> AttributeError:
     """
     plain = name.lower().replace("conv2dtranspose", "convtranspose2d").replace("conv1dtranspose", "convtranspose1d")
     dimension = plain[-2:] if plain.endswith(DIMENSIONS) else ""
-    ours = LAYERS.get(plain.removesuffix(dimension), plain.removesuffix(dimension))
+    refconv_name = LAYERS.get(plain.removesuffix(dimension), plain.removesuffix(dimension))
     lower = {other.lower(): other for other in known}
-    use = lower.get(ours.lower() + dimension) or lower.get(ours.lower())
+    use = lower.get(refconv_name.lower() + dimension) or lower.get(refconv_name.lower())
     hint = f": use nn.{use}" if use else ""
     return AttributeError(f"module 'refconv.nn' has no attribute {name!r}{hint}", name=name, obj=sys.modules["refconv.nn"])

@@ -123,7 +123,7 @@ class Fractal(RandomContainer):
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         inputs: list[Any] = [x] * self.columns  # input of each column's next layer; None after a join without inputs
-        backs: list[dict[int, Backward]] = []
+        backward_functions: list[dict[int, Backward]] = []
         for row in self.every_row():
             ending = self.ending(row)
             kept = self._kept_columns(ending) if train and not self.frozen else ending
@@ -131,20 +131,20 @@ class Fractal(RandomContainer):
             y: Any = mean_of([value for value, _ in passes.values()]) if kept else None
             for c in ending:
                 inputs[c] = y
-            backs.append({c: back for c, (_, back) in passes.items()})
+            backward_functions.append({c: backward_of_column for c, (_, backward_of_column) in passes.items()})
 
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
             dinputs: list[Any] = [dy] * self.columns  # ∂e/∂ input of each column's next layer
             for row in reversed(self.every_row()):
                 ending = self.ending(row)
-                back = backs[row - 1]
-                arriving = [dinputs[c] for c in ending if dinputs[c] is not None]
-                djoin = dy if row == self.rows else sum_of(arriving) if arriving else None
+                backward_of_column = backward_functions[row - 1]
+                gradients = [dinputs[c] for c in ending if dinputs[c] is not None]
+                djoin = dy if row == self.rows else sum_of(gradients) if gradients else None
                 for c in ending:
                     dinputs[c] = None
-                    if c in back and djoin is not None:  # None if all later joins dropped this column
+                    if c in backward_of_column and djoin is not None:  # None if all later joins dropped this column
                         dx_needed = want_dx or row > self.spans[c]
-                        dinputs[c] = call_backward(back[c], djoin * (1 / len(back)), dx_needed)
+                        dinputs[c] = call_backward(backward_of_column[c], djoin * (1 / len(backward_of_column)), dx_needed)
             return sum_of([d for d in dinputs if d is not None] or [None])
 
         return y, backward

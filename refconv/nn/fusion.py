@@ -162,7 +162,7 @@ class _ConvNorm(_Step):
         gamma, beta = norm.parameters["gamma"], norm.parameters["beta"]
         # Copies: training may change the averages before backward is called.
         mean, var = norm.parameters["mean"].value.copy(), norm.parameters["var"].value.copy()
-        sums, conv_back = conv.forward(x, train)
+        sums, conv_backward = conv.forward(x, train)
         y = batch_norm_inference_in_place(sums, gamma.value, beta.value, mean, var, norm.eps, bool(relu))
 
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
@@ -171,7 +171,7 @@ class _ConvNorm(_Step):
             dsums, dgamma, dbeta = batch_norm_inference_grads(dy, x=sums, gamma=gamma.value, mean=mean, var=var, eps=norm.eps)
             gamma.grad += dgamma
             beta.grad += dbeta
-            dx: Array | None = conv_back(dsums, want_dx)
+            dx: Array | None = conv_backward(dsums, want_dx)
             return dx
 
         return y, backward
@@ -179,9 +179,9 @@ class _ConvNorm(_Step):
 
 class _WithReLU(_Step):
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        y, back = self.layers[0].forward(x, train)
+        y, layer_backward = self.layers[0].forward(x, train)
         y = relu_in_place(y)
-        return y, lambda dy, want_dx=True: back(relu_dx(dy, x=y), want_dx)
+        return y, lambda dy, want_dx=True: layer_backward(relu_dx(dy, x=y), want_dx)
 
     def __call__(self, x: Array) -> Array:
         return relu_in_place(self.layers[0](x))

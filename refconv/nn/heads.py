@@ -80,23 +80,23 @@ class Heads(Wrapper, Container):
     def forward(self, x: Array, train: bool = True) -> tuple[Any, Backward]:
         if not train or self.frozen:
             return self.trunk.forward(x, train)
-        head_outputs, backwards = [], []
+        head_outputs, backward_functions = [], []
         for piece, head in zip(self.pieces, self.heads.values(), strict=False):
-            x, back = piece.forward(x, train)
-            head_output, head_back = head.forward(x, train)
+            x, piece_backward = piece.forward(x, train)
+            head_output, head_backward = head.forward(x, train)
             head_outputs.append(head_output)
-            backwards.append((back, head_back))
-        scores, last_back = self.pieces[-1].forward(x, train)
+            backward_functions.append((piece_backward, head_backward))
+        scores, last_backward = self.pieces[-1].forward(x, train)
 
         def backward(dy: Sequence[Array], want_dx: bool = True) -> Array | None:
             dscores, *dheads = dy
             # needed[k]: the caller or a piece before piece k needs ∂e/∂ the input of piece k.
             needed = [want_dx or any(piece.is_trainable for piece in self.pieces[:k]) for k in range(len(self.pieces))]
-            dx: Array | None = call_backward(last_back, dscores, needed[-1])
-            for k in reversed(range(len(backwards))):
-                back, head_back = backwards[k]
-                dhead = call_backward(head_back, dheads[k], needed[k + 1])
-                dx = call_backward(back, dx + dhead, needed[k]) if needed[k + 1] else None
+            dx: Array | None = call_backward(last_backward, dscores, needed[-1])
+            for k in reversed(range(len(backward_functions))):
+                piece_backward, head_backward = backward_functions[k]
+                dhead = call_backward(head_backward, dheads[k], needed[k + 1])
+                dx = call_backward(piece_backward, dx + dhead, needed[k]) if needed[k + 1] else None
             return dx
 
         return (scores, *head_outputs), backward

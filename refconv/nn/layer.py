@@ -255,14 +255,14 @@ class Layer(Saveable, Hints, Description, metaclass=CheckedCall):
         If a layer is used twice, the dotted name and the input shape come from its first use. Raises ``ValueError`` if the two
         uses need parameters of different shapes.
         """
-        seen: dict[int, tuple[str, dict[str, Shape]]] = {}
+        first_uses: dict[int, tuple[str, dict[str, Shape]]] = {}
         for name, layer, inner in self._all_uses("", shape):
             sizes = {parameter: spec.shape for parameter, spec in layer.specs(inner).items()}
-            if id(layer) not in seen:
-                seen[id(layer)] = name, sizes
+            if id(layer) not in first_uses:
+                first_uses[id(layer)] = name, sizes
                 yield name, layer, inner
-            elif sizes != seen[id(layer)][1]:
-                first, before = seen[id(layer)]
+            elif sizes != first_uses[id(layer)][1]:
+                first, before = first_uses[id(layer)]
                 raise ArgumentValueError(
                     f"{short_repr(layer)} is used as {first} and {name}: its parameters must have the same shapes in both, "
                     f"got {before} and {sizes}"

@@ -98,8 +98,8 @@ class _GlobalMaxPool(GlobalPool):
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         size, channels = split_shape(self, x.shape[1:])
-        y, back = self.windowed(size, data_format=self.data_format).forward(x, train)
-        return y.reshape(len(x), channels), lambda dy, want_dx=True: back(dy.reshape(y.shape), want_dx)
+        y, pool_backward = self.windowed(size, data_format=self.data_format).forward(x, train)
+        return y.reshape(len(x), channels), lambda dy, want_dx=True: pool_backward(dy.reshape(y.shape), want_dx)
 
 
 class GlobalMaxPool2D(_GlobalMaxPool):

@@ -277,7 +277,7 @@ def _layout(sizes: Sequence[tuple[int, bool]], dtype: DTypeLike) -> tuple[FlatAr
 
     Trainable parameters come first.
     """
-    trained, total = (sum(size for size, trainable in sizes if trainable or everything) for everything in (False, True))
+    trained, total = (sum(size for size, trainable in sizes if trainable or include_all) for include_all in (False, True))
     ends = {True: 0, False: trained}
     offsets = []
     for size, trainable in sizes:

@@ -95,7 +95,7 @@ def warm_up(share: float, schedule: Callable[[float], float] = cosine) -> Schedu
     """
     share = real("share", share, above=0, below=1)
     if hasattr(schedule, "watch"):  # fit calls watch only for its own schedule, not for an inner one
-        raise ArgumentValueError(f"the schedule in warm_up must depend only on the progress, got {schedule!r}")
+        raise ArgumentValueError(f"schedule of warm_up must depend only on the progress, got {schedule!r}")
 
     def function(progress: float) -> float:
         return progress / share if progress < share else schedule((progress - share) / (1 - share))

@@ -95,8 +95,8 @@ def evaluate(
     loss : callable
         As in :func:`fit`.
     metrics : dict of callable, optional
-        ``{name: metric}``, functions of scores and targets such as :func:`refconv.training.metrics.accuracy`. By default the
-        accuracy for :class:`CrossEntropy` and :class:`BinaryCrossEntropy`, and none for other losses.
+        ``{name: metric}``, functions of scores and targets such as :func:`refconv.training.metrics.accuracy`. The
+        default is the accuracy for :class:`CrossEntropy` and :class:`BinaryCrossEntropy`. Other losses have no default.
 
     Returns
     -------

@@ -62,7 +62,7 @@ def kinds(arrays: Mapping[str, Array]) -> dict[str, str]:
     return {name: f"{a.shape} {a.dtype}" for name, a in arrays.items()}
 
 
-def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+def differences(expected: Mapping[str, str], actual: Mapping[str, str]) -> str:
     """Describe how names, shapes and dtypes differ; return "" if they do not.
 
     The arguments are results of :func:`kinds`.
@@ -72,10 +72,10 @@ def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
     '1 missing (b); 1 unexpected (c); 1 of another shape or type (w: (3, 4) float32, expected (3, 2) float32)'
     """
     groups = {
-        "missing": [name for name in expected if name not in found],
-        "unexpected": [name for name in found if name not in expected],
+        "missing": [name for name in expected if name not in actual],
+        "unexpected": [name for name in actual if name not in expected],
         "of another shape or type": [
-            f"{name}: {found[name]}, expected {kind}" for name, kind in expected.items() if found.get(name, kind) != kind
+            f"{name}: {actual[name]}, expected {kind}" for name, kind in expected.items() if actual.get(name, kind) != kind
         ],
     }
     return "; ".join(f"{len(names)} {difference} ({_first_of(names)})" for difference, names in groups.items() if names)

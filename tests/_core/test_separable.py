@@ -71,7 +71,7 @@ def problems(draw, values):
     C, Q = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     O = draw(unlike({C, C * Q}, 1, 4))
     N = draw(unlike({C, C * Q, O}, 1, 3))
-    size = draw(input_sizes(window, unlike_these={N, C, C * Q, O}))
+    size = draw(input_sizes(window, excluded={N, C, C * Q, O}))
     return Problem(N, size, C, Q, O, window, draw(seeds), draw(dtypes), values)
 
 

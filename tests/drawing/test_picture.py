@@ -71,7 +71,9 @@ def test_a_single_block_can_be_drawn():
     deep = architecture_picture(models.unet(), (572, 572, 1), "U-Net", block="(u.join.below)×4.up", form="svg").decode()
     assert ">2×2 up-conv, 512<" in deep  # the short name that summary prints
     assert ">5×5 conv, 32<" in svg("googlenet", block="inception3a")  # the name of the trunk may be omitted
-    with pytest.raises(ValueError, match=r"block must be a layer .*such as conv3_x, conv3_x.block1.*got 'conv3_x.block9'"):
+    with pytest.raises(
+        ValueError, match=r"block must be the dotted name of a layer .*such as conv3_x, conv3_x.block1.*got 'conv3_x.block9'"
+    ):
         svg("resnet50", block="conv3_x.block9")
 
 

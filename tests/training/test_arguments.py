@@ -199,7 +199,9 @@ def test_predict_refuses_anything_but_an_array_of_examples(x):
 
 def test_a_warm_up_before_a_plateau_is_refused():
     """Check the refusal: nothing would call ``Plateau.watch``, and the rate would never fall."""
-    with pytest.raises(refconv.ArgumentError, match=r"^schedule must depend only on the progress .* got Plateau\(patience=2"):
+    with pytest.raises(
+        refconv.ArgumentError, match=r"^schedule of warm_up must depend only on the progress, got Plateau\(patience=2"
+    ):
         optim.warm_up(0.25, optim.Plateau(patience=2))
 
 

@@ -23,8 +23,8 @@ cdef enum:
 def conv2d_db(const real[:, :, :, ::1] dy):
     """Return ∂e/∂b.
 
-    IN dy (N, rows, columns, O); OUT db (O,). Several consecutive pixels form a line. The lines are added to each other, so that
-    even a few channels fill whole vectors. At the end, the pixels of the resulting line are added.
+    IN dy (N, rows, columns, O); OUT db (O,). Several consecutive pixels form a line. The lines are added element by element,
+    so that even a few channels fill whole vectors. Then the pixels of the resulting line are added.
     """
     cdef Py_ssize_t O = dy.shape[3], pixels = dy.shape[0] * dy.shape[1] * dy.shape[2]
     cdef Py_ssize_t at_once = max(DB_LINE_ELEMENTS // max(O, 1), 1), lines = pixels // at_once, line = at_once * O

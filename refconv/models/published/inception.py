@@ -40,9 +40,9 @@ BN_PROJECTIONS = {
 }
 
 HALVED = "an error in the paper: the stride of 2 halves the size, which the table shows only in the next row"
-TOO_MANY = "an error in the paper: 128 would give 608 channels, but the table prints 576"
+PROJECTION_ERROR = "an error in the paper: 128 would give 608 channels, but the table prints 576"
 SIZE_REASONS = {"inception3c": HALVED, "inception4e": HALVED}
-PROJECTION_REASONS = {"inception4c": TOO_MANY, "inception4d": TOO_MANY}
+PROJECTION_REASONS = {"inception4c": PROJECTION_ERROR, "inception4d": PROJECTION_ERROR}
 
 # "Rethinking the Inception architecture", Table 1: the row, our layer, and the input size.
 V3_INPUTS = (
@@ -83,7 +83,7 @@ def tables() -> list[Table]:
         Table(
             "Inception-v3 (2015), Table 1: input size of each row",
             [
-                *(Claim(what, p, v3[n].input, RELEASED if n == "pool2" else "") for what, n, p in V3_INPUTS),
+                *(Claim(quantity, p, v3[n].input, RELEASED if n == "pool2" else "") for quantity, n, p in V3_INPUTS),
                 Claim("linear, output", "1×1×1000", v3["scores"].output),
             ],
         ),

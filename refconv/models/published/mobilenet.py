@@ -50,7 +50,11 @@ def tables() -> list[Table]:
             "MobileNet, Tables 4, 6 and 7",
             [
                 *_costs("with full convolutions", _full(), "4866M", "29.3M", WITHOUT_DENSE),
-                *(claim for a, adds, n in WIDTHS for claim in _costs(f"width {a}", mobilenet(width=a), adds, n)),
+                *(
+                    claim
+                    for a, multiply_adds, n in WIDTHS
+                    for claim in _costs(f"width {a}", mobilenet(width=a), multiply_adds, n)
+                ),
                 *(Claim(f"{s} pixels, multiply-adds", p, mobilenet().multiply_adds((s, s, 3))) for s, p in RESOLUTIONS),
             ],
         ),
@@ -92,8 +96,8 @@ def _full() -> Sequential:
     return Sequential(*convs, GlobalAvgPool2D(), Dense(1000))
 
 
-def _costs(what: str, net: Layer, multiply_adds: str, weights: str, reason: str = "") -> list[Claim]:
+def _costs(quantity: str, net: Layer, multiply_adds: str, weights: str, reason: str = "") -> list[Claim]:
     return [
-        Claim(f"{what}, multiply-adds", multiply_adds, net.multiply_adds(IMAGENET), reason),
-        Claim(f"{what}, parameters", weights, count_weights(net, IMAGENET)),
+        Claim(f"{quantity}, multiply-adds", multiply_adds, net.multiply_adds(IMAGENET), reason),
+        Claim(f"{quantity}, parameters", weights, count_weights(net, IMAGENET)),
     ]

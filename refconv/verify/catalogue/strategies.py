@@ -54,13 +54,13 @@ __all__ = [
 FORMATS = ("channels_last", "channels_first")
 
 
-def unlike(taken, low, high):
-    """Return a strategy for integers from low to high that are not in ``taken``.
+def unlike(excluded, low, high):
+    """Return a strategy for integers from low to high that are not in ``excluded``.
 
-    If all of them are taken, it draws the next larger number.
+    If all of them are excluded, it draws the next larger number.
     """
-    available = sorted(set(range(low, high + 1)) - set(taken))
-    return st.sampled_from(available) if available else st.just(max(high, *taken) + 1)
+    available = sorted(set(range(low, high + 1)) - set(excluded))
+    return st.sampled_from(available) if available else st.just(max(high, *excluded) + 1)
 
 
 @st.composite
@@ -98,11 +98,11 @@ def least_size(window):
 
 
 @st.composite
-def input_sizes(draw, window, *, unlike_these=(), extra=4):
+def input_sizes(draw, window, *, excluded=(), extra=4):
     """Draw distinct sizes of an image that the window fits, up to ``extra`` above the minimum."""
     size = []
     for least in least_size(window):
-        size.append(draw(unlike({*size, *unlike_these}, least, least + extra)))
+        size.append(draw(unlike({*size, *excluded}, least, least + extra)))
     return tuple(size)
 
 
@@ -127,9 +127,9 @@ def conv_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_batch=3, ex
     groups = draw(st.integers(1, most_groups))
     C_g = draw(st.integers(1, most_channels))
     O_g = draw(unlike({C_g}, 1, most_channels) if groups > 1 else channels(most_channels).filter(lambda O: C_g != O))
-    taken = {C_g * groups, O_g * groups}
-    N = draw(unlike(taken, 1, most_batch)) if O_g <= most_channels else 1  # otherwise the loops would take long
-    size = draw(input_sizes(window, unlike_these={N, *taken}, extra=extra))
+    excluded = {C_g * groups, O_g * groups}
+    N = draw(unlike(excluded, 1, most_batch)) if O_g <= most_channels else 1  # otherwise the loops would take long
+    size = draw(input_sizes(window, excluded={N, *excluded}, extra=extra))
     data_format = draw(st.sampled_from(FORMATS))
     shapes = {
         "x": layout(N, size, C_g * groups, data_format),
@@ -149,8 +149,8 @@ def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_b
     groups = draw(st.integers(1, most_groups))
     C_g = draw(st.integers(1, most_channels))
     O_g = draw(unlike({C_g}, 1, most_channels))
-    taken = {C_g * groups, O_g * groups}
-    N = draw(unlike(taken, 1, most_batch))
+    excluded = {C_g * groups, O_g * groups}
+    N = draw(unlike(excluded, 1, most_batch))
     size = tuple(draw(st.lists(st.integers(1, most_size + ndim), min_size=ndim, max_size=ndim, unique=True)))
     output_padding = tuple(draw(st.integers(0, S - 1)) for S in window.stride)
     axes = transposed_axes(size, window.kernel, window.stride, window.padding, window.dilation, output_padding)
@@ -172,7 +172,7 @@ def depthwise_cases(draw, most_channels=3, most_batch=3):
     window = draw(windows(2))
     C, Q = draw(st.lists(st.integers(1, most_channels), min_size=2, max_size=2, unique=True))
     N = draw(unlike({C, Q, C * Q}, 1, most_batch))
-    size = draw(input_sizes(window, unlike_these={N, C}))
+    size = draw(input_sizes(window, excluded={N, C}))
     data_format = draw(st.sampled_from(FORMATS))
     shapes = {"x": layout(N, size, C, data_format), "w": (*window.kernel, C, Q), "b": (C * Q,)}
     return Case(shapes, {**window_options(window), "data_format": data_format})
@@ -228,7 +228,7 @@ def im2col_cases(draw, most_channels=3, most_batch=3):
     window = draw(windows(2))
     C = draw(channels(most_channels))
     N = draw(unlike({C}, 1, most_batch))
-    size = draw(input_sizes(window, unlike_these={N, C}))
+    size = draw(input_sizes(window, excluded={N, C}))
     data_format = draw(st.sampled_from(FORMATS))
     options = {**window_options(window), "data_format": data_format}
     return Case({"x": layout(N, size, C, data_format)}, options, {"kernel_size": window.kernel})
@@ -240,7 +240,7 @@ def col2im_cases(draw, most_channels=3, most_batch=3):
     window = draw(windows(2))
     C = draw(st.integers(1, most_channels))
     N = draw(unlike({C}, 1, most_batch))
-    size = draw(input_sizes(window, unlike_these={N, C}))
+    size = draw(input_sizes(window, excluded={N, C}))
     outputs = (axis.outputs for axis in axes_of(size, window.kernel, window.stride, window.padding, window.dilation))
     columns = (math.prod(window.kernel) * C, N * math.prod(outputs))
     options = {**window_options(window), "data_format": draw(st.sampled_from(FORMATS))}
@@ -289,7 +289,7 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, re
     N = draw(unlike({C}, 1, most_batch))
     data_format, ceil_mode = draw(st.sampled_from(FORMATS)), draw(st.booleans())
     window = Window(window.kernel, window.stride, window.padding, window.dilation, ceil_mode)
-    size = draw(input_sizes(window, unlike_these={N, C}))
+    size = draw(input_sizes(window, excluded={N, C}))
     refusal = _refusal(window, size)
     assume(bool(refusal) == refused)
     options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}

@@ -194,7 +194,7 @@ def _assert_as_in_double(call, arrays, tolerance):
         )
 
 
-def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "loops give")) -> float:
+def assert_within(actual, expected, tolerance, rtol=0.0, who=("kernels give", "loops give")) -> float:
     """Assert that two arrays have the same dtype and shape and differ by at most a tolerance.
 
     The tolerance is ``tolerance + rtol * |expected|``; ``tolerance`` broadcasts against the arrays. Equal infinities and pairs
@@ -202,20 +202,20 @@ def assert_within(found, expected, tolerance, rtol=0.0, who=("kernels give", "lo
     element.
     """
     left_label, right_label = who
-    assert found.dtype == expected.dtype, f"{left_label} {found.dtype}, {right_label} {expected.dtype}"
-    assert found.shape == expected.shape, f"{left_label} shape {found.shape}, {right_label} {expected.shape}"
+    assert actual.dtype == expected.dtype, f"{left_label} {actual.dtype}, {right_label} {expected.dtype}"
+    assert actual.shape == expected.shape, f"{left_label} shape {actual.shape}, {right_label} {expected.shape}"
     relative = rtol * np.abs(expected) if rtol else 0.0  # 0 · ∞ would be NaN
     allowed = np.broadcast_to(tolerance + relative, expected.shape)
     # Equal elements are found first, since ∞ − ∞ is NaN.
-    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
-        error = np.where(same, 0, np.abs(found.astype(np.result_type(found, np.float64)) - expected))
+        error = np.where(same, 0, np.abs(actual.astype(np.result_type(actual, np.float64)) - expected))
     wrong = ~same & ~(error <= allowed)
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise AssertionError(
-            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {index}: {left_label} {found[index]!r}, "
-            f"{right_label} {expected[index]!r}, allowed ±{allowed[index]:.3g}"
+            f"{np.count_nonzero(wrong)} of {wrong.size} elements differ, the first at {index}: "
+            f"{left_label} {actual[index]!r}, {right_label} {expected[index]!r}, allowed ±{allowed[index]:.3g}"
         )
     largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
     return float(np.max(error, initial=0.0) / max(1.0, largest))

@@ -195,8 +195,8 @@ def _loop(module, family, name):
 
 def _operator(name, family):
     """Return the operator that has this function, preferring a row with its name."""
-    having = [o for o in CATALOGUE.values() if o.family == family and name in (*o.functions, *o.loops)]
-    return CATALOGUE.get(name) or (having[0] if having else None)
+    candidates = [o for o in CATALOGUE.values() if o.family == family and name in (*o.functions, *o.loops)]
+    return CATALOGUE.get(name) or (candidates[0] if candidates else None)
 
 
 def _of_the_operator(operator, module):
@@ -282,11 +282,11 @@ def _properties():
     checkout = root()
     files = _files(checkout / "tests", "test_*.py") if checkout else []
     return tuple(
-        (f"{_relative(path)}::{name.replace('.', '::')}", ids(begins[0]))
+        (f"{_relative(path)}::{name.replace('.', '::')}", ids(id_match[0]))
         for path in files
         for name, _, docstring in _docstrings(path)
         if name.rpartition(".")[2].startswith(("test_", "Test"))
-        and (begins := re.match(r"[ABC]\d+(?:(?:[–, ]+| and )[ABC]\d+)*(?=[.:,])", docstring))
+        and (id_match := re.match(r"[ABC]\d+(?:(?:[–, ]+| and )[ABC]\d+)*(?=[.:,])", docstring))
     )
 
 

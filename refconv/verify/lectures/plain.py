@@ -124,8 +124,12 @@ def _with_script(text, token, argument):
 
 def _command(name, tokens):
     if name == "frac":
-        over, under = _argument(tokens), _argument(tokens)
-        return f"{over}/{under}" if over.startswith("∂") else f"{_parenthesised(over)}{SPACE}/{SPACE}{_parenthesised(under)}"
+        numerator, denominator = _argument(tokens), _argument(tokens)
+        return (
+            f"{numerator}/{denominator}"
+            if numerator.startswith("∂")
+            else f"{_parenthesised(numerator)}{SPACE}/{SPACE}{_parenthesised(denominator)}"
+        )
     if name in ("mathrm", "substack", "mathbf", "operatorname"):
         return _argument(tokens)
     if name == "text":

@@ -42,7 +42,7 @@ class Verdict:
         that is wrong only in a second call must be called twice; ``finding.then`` contains the arguments that the second
         call changes.
     hint : str or None
-        A common mistake that explains every result, right ones included; or, if the hint says so, every result with all
+        A common mistake that explains every result, including right results; or, if the hint says so, every result with all
         options at their defaults.
     report : str
         The report that was printed.
@@ -181,7 +181,7 @@ def _verdict(
     if wrong and not unsteady:
         attempt.allow(seconds / 2)
         smallest = wrong[0] if wrong[0].late else shrink(wrong[0], attempt, name, attempt.end)
-        hint = _hint(name, [smallest, *counted], {n: theirs for n, (theirs, _) in signature.differing.items()})
+        hint = _hint(name, [smallest, *counted], {n: own_default for n, (own_default, _) in signature.differing.items()})
     remarks = [
         *first_remarks,
         *([] if unsteady else common_options(counted, signature)),

@@ -169,8 +169,8 @@ def _stride(case: Case, name: str) -> Any:
 
 def _evenly_spaced(cases: Sequence[Case], most: int) -> list[Case]:
     """Return at most this number of cases, evenly from the smallest to the largest."""
-    picked = np.unique(np.linspace(0, len(cases) - 1, min(most, len(cases))).astype(int))
-    return [cases[i] for i in picked]
+    indices = np.unique(np.linspace(0, len(cases) - 1, min(most, len(cases))).astype(int))
+    return [cases[i] for i in indices]
 
 
 def measure(case: Case) -> tuple[Any, ...]:

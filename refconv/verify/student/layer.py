@@ -126,8 +126,8 @@ def check_layer(layer: Layer, shape: Shape, *, rng: Any = 0, batch: int = 3, x: 
         mode = ""
         check_float32(built_layer, x)
         check_span(built_layer, x, remarks)
-    except Wrong as found:
-        wrong = found
+    except Wrong as error:
+        wrong = error
     verdict = LayerVerdict(
         name,
         wrong.kind if wrong else "",

@@ -63,7 +63,7 @@ def compare(
     scale : float
         Sum of the absolute values of the terms of e, to which rounding is proportional.
     rng : numpy.random.Generator
-        Chooses the elements of a large array.
+        Generator that selects the compared elements of a large array.
     """
     if np.shape(claimed) != at.shape:
         raise Wrong("shape", f"∂e/∂{name} must have the shape of {name}, {at.shape}, got {np.shape(claimed)}")
@@ -129,8 +129,10 @@ def _is_between_slopes(e: Callable[[Array], float], at: Array, index: tuple[int,
     step = STEP * max(1.0, abs(at[index]))
     e_here = e(at)
     left, right = (e_here - e(_perturbed(at, index, -step))) / step, (e(_perturbed(at, index, step)) - e_here) / step
-    slack = KINK * scale
-    return bool(abs(left - right) > slack and min(left, right) - slack <= actual <= max(left, right) + slack)
+    kink_tolerance = KINK * scale
+    return bool(
+        abs(left - right) > kink_tolerance and min(left, right) - kink_tolerance <= actual <= max(left, right) + kink_tolerance
+    )
 
 
 def _guess_mistake(actual: Array, expected: Array, allowed: float) -> str:

@@ -255,10 +255,10 @@ def _check_call(subject: Subject, y: Any) -> None:
 
 def _check_examples(subject: Subject, y: Any) -> None:
     """Check that in inference the output for an example does not depend on other examples."""
-    alone = subject.output("x", subject.x[:1])
+    single_output = subject.output("x", subject.x[:1])
     if not all(
         np.allclose(a, b[:1], rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
-        for a, b in zip(_parts(alone), _parts(y), strict=True)
+        for a, b in zip(_parts(single_output), _parts(y), strict=True)
     ):
         message = "the output of the first example changes if it is the only one in the batch"
         raise Wrong("inference", message, "in inference, do not compute sums or means over the first axis, the batch")

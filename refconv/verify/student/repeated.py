@@ -33,8 +33,8 @@ __all__ = ["CALLS", "CHANCE", "UNSTEADY", "chance_of_detection", "repeated"]
 
 UNSTEADY = ("memory", "state", "cache", "buffer", "chance")  # kinds of findings
 CHANCE = 0.02  # probability of an error in one call
-MISSED = 0.001  # probability with which errors of this rate may be missed
-CALLS = math.ceil(math.log(MISSED) / math.log1p(-CHANCE))
+MISS_PROBABILITY = 0.001  # probability with which errors of this rate may be missed
+CALLS = math.ceil(math.log(MISS_PROBABILITY) / math.log1p(-CHANCE))
 REPEATS = 5  # calls that distinguish state from random errors: with state, all of them are wrong
 CASES_IF_WRONG = 8  # right cases to repeat if the function is wrong in others
 CASES_AFTER_FLOAT32 = 3
@@ -113,7 +113,7 @@ def _check_other_numbers(attempt: Attempt, first: Trial, array: str) -> Trial | 
         return _hanging(first, second, "a second call with other numbers of the same shapes", then)
     if not then:
         return None
-    if any(now.tobytes() != before.tobytes() for now, before in zip(first.results, first.found, strict=True)):
+    if any(current.tobytes() != copy.tobytes() for current, copy in zip(first.results, first.found, strict=True)):
         message = "the result of the first call changes during the second: the function reuses its buffer; return a copy"
         return _with_finding(first, "buffer", message, then=then)
     if second.finding:
@@ -167,8 +167,8 @@ def _after_float32(attempt: Attempt, right: Sequence[Trial]) -> Iterator[Trial |
             yield _diagnosed(attempt, double, attempt.again(double))
 
 
-def _equal_in_float32(found: Array, expected: Any) -> bool:
-    return found.shape == np.shape(expected) and bool(close(found.astype(np.float32), expected).all())
+def _equal_in_float32(actual: Array, expected: Any) -> bool:
+    return actual.shape == np.shape(expected) and bool(close(actual.astype(np.float32), expected).all())
 
 
 def _in_random_order(attempt: Attempt, right: Sequence[Trial]) -> Iterator[Trial | None]:
@@ -268,9 +268,9 @@ def _describe_both(first: Trial, second: Trial) -> str:
     return f"first call: {first.found[0].dtype}, second call: {second.found[0].dtype}"
 
 
-def _first_wrong(found: Array, expected: Any) -> tuple[int, ...] | None:
+def _first_wrong(actual: Array, expected: Any) -> tuple[int, ...] | None:
     """Return the index of the first element that differs, or None."""
-    wrong = np.argwhere(~close(found, np.asarray(expected)))
+    wrong = np.argwhere(~close(actual, np.asarray(expected)))
     return tuple(wrong[0].tolist()) if len(wrong) else None
 
 

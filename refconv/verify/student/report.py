@@ -42,9 +42,9 @@ def about_arguments(signature: Signature, name: str, smallest: Trial | None) -> 
     if smallest:
         if signature.unknown:
             remarks.append(f"Kept at the default, since refconv.{name} has no such argument: {', '.join(signature.unknown)}.")
-        for option, (theirs, ours) in signature.differing.items():
+        for option, (own_default, refconv_default) in signature.differing.items():
             if option not in smallest.given:
-                remarks.append(f"The default of {option} is {theirs!r} here, and {ours!r} in refconv.{name}.")
+                remarks.append(f"The default of {option} is {own_default!r} here, and {refconv_default!r} in refconv.{name}.")
     return remarks
 
 

@@ -116,7 +116,7 @@ def read(function: Callable[..., Any], name: str, operator: Operator) -> Signatu
     options = [n for n, p in known.items() if p.default is not p.empty and (n in public or (missing and n != "b"))]
     return Signature(
         order=tuple(positional),
-        names={ours: theirs for theirs, ours in names.items() if ours not in positional},
+        names={refconv_name: own_name for own_name, refconv_name in names.items() if refconv_name not in positional},
         options=tuple(n for n in options if n in takes),
         demanded={n: known[n].default for n in options if n in demanded},
         without=tuple(n for n in options if n not in takes),
@@ -141,7 +141,11 @@ def _differing_defaults(
 ) -> dict[str, tuple[Any, Any]]:
     """Return the options with another default than in refconv, each with both defaults."""
     pairs = {names[p.name]: (p.default, known[names[p.name]].default) for p in own if p.default is not p.empty}
-    return {name: (theirs, ours) for name, (theirs, ours) in pairs.items() if str(theirs) != str(ours)}
+    return {
+        name: (own_default, refconv_default)
+        for name, (own_default, refconv_default) in pairs.items()
+        if str(own_default) != str(refconv_default)
+    }
 
 
 def _match(

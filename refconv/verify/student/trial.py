@@ -271,31 +271,33 @@ def _with_article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
-def _wrong(part: int, found: Array, expected: Array) -> Finding | None:
-    if found.shape != expected.shape:
-        message = f"the result has shape {found.shape}, and {expected.shape} is expected"
-        return Finding("shape", message, part, expected=expected.shape, got=found.shape)
-    if found.dtype.kind != "f":
-        return Finding("dtype", f"the result has dtype {found.dtype}, and float64 is expected", part)
-    differs = ~close(found, expected)
+def _wrong(part: int, actual: Array, expected: Array) -> Finding | None:
+    if actual.shape != expected.shape:
+        message = f"the result has shape {actual.shape}, and {expected.shape} is expected"
+        return Finding("shape", message, part, expected=expected.shape, got=actual.shape)
+    if actual.dtype.kind != "f":
+        return Finding("dtype", f"the result has dtype {actual.dtype}, and float64 is expected", part)
+    differs = ~close(actual, expected)
     if differs.any():
         # NaN is reported first: it is easier to trace than a wrong number.
-        not_a_number = differs & np.isnan(found)
+        not_a_number = differs & np.isnan(actual)
         index = tuple(int(i) for i in np.argwhere(not_a_number if not_a_number.any() else differs)[0])
         kind, message = ("nan", "the result is NaN") if not_a_number.any() else ("numbers", "the numbers are wrong")
-        return Finding(kind, message, part, index, float(expected[index]), float(found[index]), int(differs.sum()))
-    if found.dtype != np.float64:
-        return Finding("dtype", f"the result has dtype {found.dtype} for float64 arguments: half of the digits are lost", part)
+        return Finding(kind, message, part, index, float(expected[index]), float(actual[index]), int(differs.sum()))
+    if actual.dtype != np.float64:
+        return Finding(
+            "dtype", f"the result has dtype {actual.dtype} for float64 arguments: half of the digits are lost", part
+        )
     return None
 
 
-def close(found: Any, expected: Any) -> Any:
+def close(actual: Any, expected: Any) -> Any:
     """Return a mask of the elements that are equal except for rounding in any order of sums."""
-    relative = 1e-9 if np.asarray(found).dtype.itemsize >= 8 else 1e-4
+    relative = 1e-9 if np.asarray(actual).dtype.itemsize >= 8 else 1e-4
     with np.errstate(all="ignore"):
         size = np.max(np.abs(expected), initial=1.0, where=np.isfinite(expected))
-        same = np.abs(found - expected) <= relative * size
-    return same | (found == expected) | (np.isnan(found) & np.isnan(expected))
+        same = np.abs(actual - expected) <= relative * size
+    return same | (actual == expected) | (np.isnan(actual) & np.isnan(expected))
 
 
 def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: str, deadline: float) -> Trial:
@@ -318,8 +320,8 @@ def shrink(trial: Trial, attempt: Callable[[Case, Make], Trial | None], name: st
         for case in smaller(best.case, name):
             if time.perf_counter() > deadline:
                 return best
-            if measure(case) < measure(best.case) and (found := plainest(case, (counting, equal, trial.make))):
-                best = found
+            if measure(case) < measure(best.case) and (smaller_trial := plainest(case, (counting, equal, trial.make))):
+                best = smaller_trial
                 improved = True
                 break
     return plainest(best.case, () if best.make is counting else (counting, equal)) or best

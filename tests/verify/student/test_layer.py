@@ -280,7 +280,7 @@ MUTANTS = {
     WrongSign: ("derivative", r"wrong in training: ∂e/∂s is not the derivative(.|\n)*3 of 3 elements(.|\n)*Hint: the sign"),
     NoBiasGradient: (
         "derivative",
-        r"∂e/∂t is not the derivative(.|\n)*gives 0,(.|\n)*zero everywhere: does backward",
+        r"∂e/∂t is not the derivative(.|\n)*gives 0,(.|\n)*zero everywhere: backward must",
     ),
     Overwrites: ("overwrites", r"overwrites the gradient of s instead(.|\n)*Hint: write parameters\[.s.\]\.grad \+="),
     MeanOverTheBatch: ("derivative", r"∂e/∂s is not the derivative(.|\n)*a factor: every element is 0\.3333 times"),

@@ -20,10 +20,10 @@ OUTPUTS, TAPS, INPUTS = "ij", "mn", "uv"
 SINGLE_PIXEL_AXIS = Axis(size=1, kernel=1, stride=1, dilation=1, before=0, after=0, outputs=1)
 
 
-def evaluate(name, a, decided=None):
+def evaluate(name, a, convention=None):
     """Compute the output and the derivatives of ⟨dy, y⟩.
 
-    ``decided`` is a convention from a table: the axes of a window, the matrix along each axis, the targets of a loss or the
+    ``convention`` is a convention from a table: the axes of a window, the matrix along each axis, the targets of a loss or the
     neighbourhoods of a normalisation. If it is None, it is computed from the definition. Without ``a.dy``, or if it does not
     have the shape of y, only the output is computed. Returns None for an operator without conventions.
     """
@@ -32,10 +32,10 @@ def evaluate(name, a, decided=None):
     o = options(name, a)
     arrays = dict(a.arrays)
     dy = arrays.pop("dy", None)
-    results = FUNCTIONS[name](o, Arguments(arrays, a.options, a.given), None, decided)
+    results = FUNCTIONS[name](o, Arguments(arrays, a.options, a.given), None, convention)
     if dy is None or np.shape(dy) != np.shape(results["y"]):
         return {"y": results["y"]}
-    return FUNCTIONS[name](o, a, dy, decided)
+    return FUNCTIONS[name](o, a, dy, convention)
 
 
 def multilinear(formula, constants, arrays, dy):

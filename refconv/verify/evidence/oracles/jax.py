@@ -32,13 +32,13 @@ def evaluate(name, a):
     import jax
 
     o = options(name, a)
-    has_kinks = name.startswith("max_pool") and max(per_axis("dilation", o.dilation, len(a.size))) > 1
+    output_only = name.startswith("max_pool") and max(per_axis("dilation", o.dilation, len(a.size))) > 1
 
     @partial(jax.jit, compiler_options=COMPILER_OPTIONS)
     def forward_and_backward(arrays, dy):
         call = partial(FUNCTIONS[name], jax, o)
-        y, backward = (call(**arrays), None) if has_kinks else jax.vjp(lambda arrays: call(**arrays), arrays)
-        return {"y": y} if has_kinks or y is None or np.shape(dy) != y.shape else {"y": y, **backward(dy)[0]}
+        y, backward = (call(**arrays), None) if output_only else jax.vjp(lambda arrays: call(**arrays), arrays)
+        return {"y": y} if output_only or y is None or np.shape(dy) != y.shape else {"y": y, **backward(dy)[0]}
 
     with _float64(jax):
         arrays = {key: jax.numpy.asarray(array) for key, array in a.arrays.items()}
@@ -238,8 +238,8 @@ def slide(function):
 
     def call(jax, o, x, w):
         # JAX swaps image and kernel if the kernel is larger.
-        fits = all(n >= k for n, k in zip(x.shape, w.shape, strict=True))
-        return getattr(jax.scipy.signal, function)(x, w, o.mode) if fits else None
+        kernel_fits = all(n >= k for n, k in zip(x.shape, w.shape, strict=True))
+        return getattr(jax.scipy.signal, function)(x, w, o.mode) if kernel_fits else None
 
     return call
 

@@ -15,9 +15,9 @@ class Inexpressible(Exception):  # noqa: N818 a reason to report, not an error
     """Raised if a test requires an option that refconv does not have; the message names it."""
 
 
-def require(holds, otherwise):
-    if not holds:
-        raise Inexpressible(otherwise)
+def require(condition, missing_option):
+    if not condition:
+        raise Inexpressible(missing_option)
 
 
 def of_axes(ndim, call):

@@ -52,7 +52,7 @@ def _explains(way: Way, name: str, trial: Trial, defaults: Mapping[str, Any]) ->
     """Return True if the mistake leads to the same results or error as the student's function."""
     if trial.finding is not None and trial.finding.kind not in (*COMPARED, "raises"):
         return False
-    has_no_elements = trial.found is None or any(not found.size for found in trial.found)
+    has_no_elements = trial.found is None or any(not actual.size for actual in trial.found)
     given = {**defaults, **trial.given}
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -64,9 +64,9 @@ def _explains(way: Way, name: str, trial: Trial, defaults: Mapping[str, Any]) ->
     if trial.found is None or len(results) < len(trial.found):
         return False
     return all(
-        _same(layout(name, given, np.asarray(result)), found) for result, found in zip(results, trial.found, strict=False)
+        _agree(layout(name, given, np.asarray(result)), actual) for result, actual in zip(results, trial.found, strict=False)
     )
 
 
-def _same(result: Array, found: Array) -> bool:
-    return result.shape == found.shape and bool(np.all(close(found, result)))
+def _agree(result: Array, actual: Array) -> bool:
+    return result.shape == actual.shape and bool(np.all(close(actual, result)))

@@ -36,8 +36,8 @@ def share_of_ties(function):
         dx = np.zeros_like(x)
         axes = tuple(range(1, 1 + a.ndim))
         for index, place in places(a):
-            under = x[(slice(None), *place)]
-            ties = (under == under.max(axes, keepdims=True)).astype(float)
+            window_values = x[(slice(None), *place)]
+            ties = (window_values == window_values.max(axes, keepdims=True)).astype(float)
             dy = np.expand_dims(a.dy[(slice(None), *index)], axes)
             dx[(slice(None), *place)] += function(ties, axes) * dy
         return crop(dx, a.size, [before for before, _ in g.pads(a.size)])

@@ -106,12 +106,12 @@ def _tuple(value: Any, ndim: int = 1) -> Shape:
     return tuple(value) if isinstance(value, tuple | list) else (value,) * ndim
 
 
-def layout(name: str, given: dict[str, Any], made: Array) -> Array:
+def layout(name: str, given: dict[str, Any], result: Array) -> Array:
     """Return a result in the data format of the call."""
-    image = given.get("x", given.get("dy", made))
-    if given.get("data_format") != "channels_first" or name.endswith("_dw") or made.ndim != image.ndim or image.ndim < 3:
-        return made
-    return np.moveaxis(made, -1, 1)
+    image = given.get("x", given.get("dy", result))
+    if given.get("data_format") != "channels_first" or name.endswith("_dw") or result.ndim != image.ndim or image.ndim < 3:
+        return result
+    return np.moveaxis(result, -1, 1)
 
 
 Way: TypeAlias = Callable[[Given], Any]  # returns the wrong result of a call, or a tuple of all its results
