@@ -1,4 +1,7 @@
-"""Digits rotated by 90°, 180° and 270°: a p4 network, and plain ones trained with and without rotated digits."""
+"""Experiment: a p4 network recognises digits rotated by 90°, 180° and 270°.
+
+Plain networks of the same size are trained with and without rotated digits.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,15 @@ from refconv.training import fit
 __all__ = ["EXPERIMENT", "equivariant", "plain", "quarter_turns"]
 
 SHAPE = (32, 32, 1)
-CLASSES = 9  # 0 to 8: a rotated 6 is a 9, and a network that is invariant to rotations cannot tell them apart
+CLASSES = 9  # 0 to 8: a rotated 6 is a 9, so a network that is invariant to rotations confuses them
 IMAGES, EPOCHS, BATCH = 6000, 4, 32
 
 
 def equivariant():
-    """Return a network whose scores are invariant to rotations by 90°: 13,461 trainable parameters."""
+    """Return a network whose scores are invariant to rotations by 90°.
+
+    It has 13,461 trainable parameters.
+    """
     return nn.Sequential(
         *(nn.P4ConvLift2D(6, 5), nn.P4BatchNorm(), nn.ReLU(), nn.P4MaxPool2D(2)),
         *(nn.P4Conv2D(12, 3), nn.P4BatchNorm(), nn.ReLU(), nn.P4MaxPool2D(2)),
@@ -28,7 +34,10 @@ def equivariant():
 
 
 def plain():
-    """Return a plain network with twice the channels instead of four rotations: 13,953 trainable parameters."""
+    """Return a plain network with twice the channels instead of four rotations.
+
+    It has 13,953 trainable parameters.
+    """
     return nn.Sequential(
         *(nn.Conv2D(12, 5), nn.BatchNorm(), nn.ReLU(), nn.MaxPool2D(2)),
         *(nn.Conv2D(24, 3), nn.BatchNorm(), nn.ReLU(), nn.MaxPool2D(2)),
@@ -55,9 +64,10 @@ def without_nines(images, labels):
 
 
 def trained_on(share, make, augment=None):
-    """Return a variant that trains a network on 1 / ``share`` of the digits and tests it on upright and rotated digits.
+    """Return a variant that tests a network on upright and on rotated digits.
 
-    With fewer digits there are more epochs, so that each network is trained for the same number of steps.
+    It is trained on 1 / ``share`` of the digits. With fewer digits there are more epochs, so that all variants have about the
+    same number of steps.
     """
 
     def variant(settings):

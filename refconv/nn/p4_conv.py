@@ -101,7 +101,9 @@ class _P4Conv(Layer):
 
 
 class P4ConvLift2D(_P4Conv):
-    r"""Lifting convolution layer, from images to functions on p4: each kernel is used in four orientations.
+    r"""Lifting convolution layer, from images to functions on p4.
+
+    Each kernel is used in four orientations.
 
     .. math:: y_{i,j,r,o} = \mathrm{bias}_o + \sum_{m,n,c} x_{i + m,\; j + n,\; c} \; w_{p,q,c,o}
 

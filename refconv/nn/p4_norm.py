@@ -10,7 +10,9 @@ __all__ = ["P4BatchNorm"]
 
 
 class P4BatchNorm(BatchNorm):
-    r"""Batch normalisation layer on p4: normalises each channel over batch, positions and rotations.
+    r"""Batch normalisation layer on p4.
+
+    Each channel is normalised over batch, positions and rotations.
 
     .. math:: y_{b,i,j,r,c} = \gamma_c \frac{x_{b,i,j,r,c} - \mu_c}{\sqrt{\sigma_c^2 + \varepsilon}} + \beta_c
 

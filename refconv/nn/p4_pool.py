@@ -16,7 +16,7 @@ __all__ = ["P4GroupPool", "P4MaxPool2D"]
 
 
 class P4GroupPool(Layer):
-    r"""Group pooling layer: the maximum or the mean over the four rotations, from functions on p4 to images.
+    r"""Group pooling layer, from functions on p4 to images: the maximum or mean over rotations.
 
     .. math:: y_{i,j,c} = \max_r x_{i,j,r,c}
 
@@ -72,7 +72,9 @@ class P4GroupPool(Layer):
 
 
 class P4MaxPool2D(Layer):
-    r"""Max pooling layer in space on functions on p4: the largest value in each window, rotation by rotation.
+    r"""Max pooling layer in space on functions on p4.
+
+    The output is the largest value in each window, rotation by rotation.
 
     .. math:: y_{i,j,r,c} = \max_{m,n} x_{i k + m,\; j k + n,\; r,\; c}
 

@@ -291,7 +291,7 @@ def p4_conv2d_dw(x: ArrayLike, dy: ArrayLike, kernel_size: Size, *, padding: Pad
 
 
 def p4_conv2d_db(dy: ArrayLike) -> Array:
-    r"""Compute ∂e/∂b of both p4 convolutions: the sum of ∂e/∂y over images, pixels and rotations.
+    r"""Compute ∂e/∂b of both p4 convolutions: the sum over images, pixels and rotations.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j,r} \frac{\partial e}{\partial y_{b,i,j,r,o}}
 
@@ -321,7 +321,9 @@ def p4_conv2d_db(dy: ArrayLike) -> Array:
 
 
 def p4_window(kernel_size: Size, padding: Padding) -> Window:
-    """Return the window of a p4 convolution; raise ValueError unless rotations by 90° leave it unchanged.
+    """Return the window of a p4 convolution, which must not change when rotated by 90°.
+
+    Otherwise raise ValueError.
 
     >>> p4_window(3, "same").pads((28, 30))
     ((1, 1), (1, 1))

@@ -40,9 +40,9 @@ __all__ = [
 
 
 def rotated(m: int, n: int, r: int, k: int) -> tuple[int, int]:
-    """Return the entry of a k × k kernel that is at (m, n) after r rotations by 90° anticlockwise.
+    """Return the entry of a k × k kernel that is at (m, n) after r rotations by 90°.
 
-    ``np.rot90(w, r)[m, n]`` is ``w[rotated(m, n, r, k)]``.
+    Rotations are anticlockwise: ``np.rot90(w, r)[m, n]`` is ``w[rotated(m, n, r, k)]``.
 
     >>> rotated(0, 0, r=1, k=3), rotated(0, 1, r=1, k=3), rotated(0, 1, r=2, k=3)
     ((0, 2), (1, 2), (2, 1))
@@ -87,7 +87,9 @@ def p4_lift_conv2d(x: Array, w: Array, bias: Array | None, window: Window) -> Ar
 
 
 def p4_lift_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
-    r"""Compute ∂e/∂w of :func:`p4_lift_conv2d`: the sum of input times ∂e/∂y, over all rotations of a weight.
+    r"""Compute ∂e/∂w of :func:`p4_lift_conv2d`: the sum of input times ∂e/∂y.
+
+    The sum is over all uses of a weight, in four orientations.
 
     .. math:: \frac{\partial e}{\partial w_{p,q,c,o}} = \sum_{b,i,j,r} x_{b,\; i + m,\; j + n,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,r,o}}
@@ -121,7 +123,9 @@ def p4_lift_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
 
 
 def p4_lift_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) -> Array:
-    r"""Compute ∂e/∂x of :func:`p4_lift_conv2d`: the sum of ∂e/∂y times weight, over all rotations.
+    r"""Compute ∂e/∂x of :func:`p4_lift_conv2d`: the sum of ∂e/∂y times weight.
+
+    The sum is over all uses of an input, in all rotations of the output.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i + m = u \\ j,n:\, j + n = v}}
               \sum_{r,o} \frac{\partial e}{\partial y_{b,i,j,r,o}} \; w_{p,q,c,o}
@@ -192,7 +196,9 @@ def p4_conv2d(x: Array, w: Array, bias: Array | None, window: Window) -> Array:
 
 
 def p4_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
-    r"""Compute ∂e/∂w of :func:`p4_conv2d`: the sum of input times ∂e/∂y, over all rotations of a weight.
+    r"""Compute ∂e/∂w of :func:`p4_conv2d`: the sum of input times ∂e/∂y.
+
+    The sum is over all uses of a weight, in four orientations.
 
     .. math:: \frac{\partial e}{\partial w_{p,q,t,c,o}} = \sum_{b,i,j,r} x_{b,\; i + m,\; j + n,\; s,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,r,o}}
@@ -226,7 +232,9 @@ def p4_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
 
 
 def p4_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) -> Array:
-    r"""Compute ∂e/∂x of :func:`p4_conv2d`: the sum of ∂e/∂y times weight, over all rotations of the output.
+    r"""Compute ∂e/∂x of :func:`p4_conv2d`: the sum of ∂e/∂y times weight.
+
+    The sum is over all uses of an input, in all rotations of the output.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,s,c}} = \sum_{\substack{i,m:\, i + m = u \\ j,n:\, j + n = v}}
               \sum_{r,o} \frac{\partial e}{\partial y_{b,i,j,r,o}} \; w_{p,q,t,c,o}
@@ -261,7 +269,7 @@ def p4_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) -> Arra
 
 
 def p4_conv2d_db(dy: Array) -> Array:
-    r"""Compute ∂e/∂bias of both p4 convolutions: the sum of ∂e/∂y over images, pixels and rotations.
+    r"""Compute ∂e/∂bias of both p4 convolutions: the sum over images, pixels and rotations.
 
     .. math:: \frac{\partial e}{\partial \mathrm{bias}_o} = \sum_{b,i,j,r} \frac{\partial e}{\partial y_{b,i,j,r,o}}
 
@@ -285,7 +293,7 @@ def p4_conv2d_db(dy: Array) -> Array:
 
 
 def zero_pad_p4(x: Array, window: Window) -> Array:
-    """Pad functions on p4 with the zeros that the padding of ``window`` requires; see :func:`zero_pad`.
+    """Pad functions on p4 as :func:`zero_pad` pads images.
 
     ``x`` (N, H, W, 4, C); returns a padded copy.
     """

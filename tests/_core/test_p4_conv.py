@@ -43,7 +43,7 @@ class Problem:
 
     @property
     def passes(self):
-        """Public calls of the operator and its derivatives: (call, arrays, number of products in one sum)."""
+        """Public calls with their arrays and the number of products in one sum."""
         name = "p4_conv2d" if len(self.x) == 5 else "p4_lift_conv2d"
         forward, dx, dw = (getattr(ops, name + suffix) for suffix in ("", "_dx", "_dw"))
         k, size, options = self.w[0], self.x[1:3], {"padding": self.padding}

@@ -1,4 +1,4 @@
-"""Tests of the experiment on rotated digits: equal sizes, the augmentation, and an invariance that needs no training."""
+"""Tests of the experiment on rotated digits: sizes, augmentation and invariance."""
 
 import numpy as np
 import pytest

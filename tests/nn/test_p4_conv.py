@@ -1,4 +1,4 @@
-"""Tests of the layers on p4: shapes, counts, gradients, and networks that are invariant to rotations by 90°."""
+"""Tests of the layers on p4: shapes, counts, gradients, and invariant networks."""
 
 import numpy as np
 import pytest
@@ -140,7 +140,7 @@ def test_scores_are_invariant_to_rotations_by_90_degrees(dtype):
 
 
 def test_activations_rotate_with_the_image():
-    """D9: in front of the pooling over positions, each activation rotates in space and shifts its rotation axis."""
+    """D9: each activation rotates in space and shifts its rotation axis."""
     model, x = built(network(), SHAPE), random_input(SHAPE)
     for name in ("lift", "pool", "conv", "norm", "group"):
         activations, expected = model.activations(turned(x), name), turned(model.activations(x, name))

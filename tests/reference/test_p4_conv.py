@@ -101,7 +101,7 @@ class TestEquivariance:
 
 
 def test_two_layers_and_a_maximum_are_equivariant():
-    """D9: equivariant layers compose; the maximum over rotations commutes with rotations in space."""
+    """D9: equivariant layers compose; the maximum over rotations removes their axis."""
     window, size = Window((3, 3), padding="same"), (3, 4)
     x, w_lift, b, _ = arrays(LIFT, size, window, fractions)
     _, w, b2, _ = arrays(P4, size, window, fractions, C=2, O=1)

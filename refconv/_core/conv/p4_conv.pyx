@@ -86,7 +86,9 @@ def expand(w):
 
 
 def fold(dw):
-    """Return the sum of the derivatives of the four rotations, each rotated back: the adjoint of :func:`expand`.
+    """Return the sum of the derivatives of the four rotations, each rotated back.
+
+    This is the adjoint of :func:`expand`.
 
     IN dw (k, k, C, 4, O) or (k, k, 4, C, 4, O); OUT (k, k, C, O) or (k, k, 4, C, O).
     """
@@ -94,7 +96,9 @@ def fold(dw):
 
 
 def rotate(w, r):
-    """Return kernels rotated by r · 90° anticlockwise; on p4, the rotation axis is also shifted by r.
+    """Return kernels rotated by r · 90° anticlockwise.
+
+    The rotation axis of kernels on p4 is also shifted by r.
 
     IN w (k, k, C, O) or (k, k, 4, C, O); OUT of the same shape.
     """

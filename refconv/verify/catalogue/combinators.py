@@ -63,7 +63,7 @@ def conv(a, name, **options):
 
 
 def over_rotations(a, pool):
-    """Compute a pooling of functions on p4 over their four rotations, as windows in images of one column per rotation."""
+    """Compute a pooling over the four rotations, as windows in images with four columns."""
     N, H, W, _, C = a.x.shape
     return pool(a.x.reshape(N, H * W, 4, C), (1, 4)).reshape(N, H, W, C)
 

@@ -67,7 +67,7 @@ def separate_kernels(cls, a):
 
 
 def square_kernels(cls, a):
-    """Return a convolution layer on p4 whose weights have the shape of a.w: (k, k, C, O) or (k, k, 4, C, O)."""
+    """Return a p4 convolution layer whose weights have the shape of a.w."""
     return cls(a.w.shape[-1], a.w.shape[0], **a.options)
 
 

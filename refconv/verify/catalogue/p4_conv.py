@@ -30,7 +30,7 @@ def turned(a, times=1):
 
 
 def paddings(k):
-    """Return the strategy for all forms of a padding that is equal on all sides, for k × k kernels."""
+    """Return the strategy for paddings that are equal on all sides for k × k kernels."""
     zeros = st.integers(0, 2)
     names = ["valid", "full"] + ["same", "same_lower"] * (k % 2)
     return st.sampled_from(names) | zeros | zeros.map(lambda n: (n, n)) | zeros.map(lambda n: ((n, n), (n, n)))
@@ -38,13 +38,13 @@ def paddings(k):
 
 @st.composite
 def cases(draw, rotations):
-    """Draw a case; ``rotations`` are the axes before the channels: () for images, (4,) for functions on p4."""
+    """Draw a case; the axes ``rotations`` are () for images and (4,) for functions on p4."""
     k = draw(st.integers(1, 3))
     padding = draw(paddings(k))
     most_channels = 2 if rotations else 3  # the loops also sum over rotations
     C, O = draw(st.lists(st.integers(1, most_channels), min_size=2, max_size=2, unique=True))
     N = draw(st.just(1) | unlike({C, O}, 1, 2))
-    size = draw(input_sizes(Window((k, k), padding=padding), unlike_these={C, O}, extra=1))
+    size = draw(input_sizes(Window((k, k), padding=padding), excluded={C, O}, extra=1))
     shapes = {"x": (N, *size, *rotations, C), "w": (k, k, *rotations, C, O), "b": (O,)}
     return Case(shapes, {"padding": padding})
 

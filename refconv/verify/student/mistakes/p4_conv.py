@@ -12,7 +12,10 @@ __all__ = ["MISTAKES"]
 
 
 def combined(spatial, shift):
-    """Return a way that rotates the kernels by ``spatial`` · r · 90° and shifts their rotation axis by ``shift`` · r."""
+    """Return a way with other rotations and shifts of the kernels.
+
+    For output rotation r they are rotated by ``spatial`` · r · 90°, and their rotation axis is shifted by ``shift`` · r.
+    """
 
     def way(a):
         return np.stack([one_rotation(a, spatial * r, shift * r) for r in range(4)], axis=3)
