@@ -17,6 +17,7 @@ from experiments import (
     residual,
     running_averages,
     segmentation,
+    settings,
     transfer,
 )
 from experiments.experiment import Experiment, Row, Settings, run, table
@@ -27,7 +28,7 @@ __all__ = ["EXPERIMENTS", "Experiment", "Row", "Settings", "run", "table"]
 EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
-        *(lenet, augmentation, transfer, batch_norm, running_averages, dropout, residual),
+        *(lenet, augmentation, transfer, batch_norm, running_averages, dropout, residual, settings),
         *(classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4),
     )
 }

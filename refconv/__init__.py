@@ -65,6 +65,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES li
     )
     from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
     from refconv.ops.dropout import dropout, dropout_dx
+    from refconv.ops.group_norm import group_norm, group_norm_grads, instance_norm, layer_norm
     from refconv.ops.loss import (
         binary_cross_entropy,
         log_softmax,
@@ -166,8 +167,12 @@ __all__ = [
     "global_avg_pool1d_dx",
     "global_avg_pool2d",
     "global_avg_pool2d_dx",
+    "group_norm",
+    "group_norm_grads",
     "im2col",
+    "instance_norm",
     "keep_freed_memory",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_dx",
     "load",
@@ -238,6 +243,7 @@ _PUBLIC_NAMES = {
     "ops.convolve": "convolve1d convolve2d cross_correlate1d cross_correlate2d fft_convolve1d fft_convolve2d",
     "ops.dense": "dense dense_db dense_dw dense_dx",
     "ops.dropout": "dropout dropout_dx",
+    "ops.group_norm": "group_norm group_norm_grads instance_norm layer_norm",
     "ops.loss": "binary_cross_entropy log_softmax log_softmax_dx mean_squared_error softmax softmax_cross_entropy softmax_dx",
     "ops.matrix": "col2im im2col toeplitz1d toeplitz2d zero_stuff",
     "ops.max_pool": "max_pool1d max_pool1d_dx max_pool1d_with_argmax max_pool2d max_pool2d_dx max_pool2d_with_argmax",

@@ -19,6 +19,7 @@ FAMILIES = (
     "avg_pool",
     "resize",  # padding and upsampling
     "norm",  # batch normalisation
+    "group_norm",  # group, layer and instance normalisation
     "response_norm",  # local response normalisation
     "dropout",
     "activation",

@@ -274,10 +274,22 @@ KERNELS = [
     kernel(
         "derivative 1 at zero", "pointwise/activation.pyx", "relu", "dy[i] if a[i] > 0 else 0", "dy[i] if a[i] >= 0 else 0"
     ),
+    kernel("unbiased variance", "norm/norm.pyx", "batch_norm", "<real>sigma2[2, c]", "<real>(sigma2[2, c] * M / (M - 1))"),
+    kernel("no gradient through the mean", "norm/norm.pyx", "batch_norm", "<real>(scale[c] * <double>beta_sum[c] / M)", "0"),
     kernel(
-        "unbiased variance", "norm/norm.pyx", "batch_norm", "deviation * deviation) / M", "deviation * deviation) / (M - 1)"
+        "mean of the channel instead of the group",
+        "norm/group_norm.pyx",
+        "group_norm",
+        "exact_mean = long_sum(means + g * K, K) / K",
+        "exact_mean = means[g * K]",
     ),
-    kernel("no gradient through the mean", "norm/norm.pyx", "batch_norm", " * slope[c] - offset[c]", " * slope[c]"),
+    kernel(
+        "no gradient through the variance of a group",
+        "norm/group_norm.pyx",
+        "group_norm",
+        "<real>slope, <real>offset",
+        "0, <real>offset",
+    ),
     kernel(
         "smoothing over the wrong classes only",
         "pointwise/loss.pyx",

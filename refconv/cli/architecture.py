@@ -25,7 +25,7 @@ def add_architecture(parser: Parser) -> None:
     add("--input", type=size, metavar="HxW", help="input size, or HxWxC (default: as in the paper)")
     add("--classes", type=positive, metavar="N", help="number of classes")
     add("--width", type=real, metavar="X", help="multiply the number of filters of each layer by X")
-    add("--style", metavar="STYLE", help="variant of lenet, alexnet or googlenet: the paper's, or a later one")
+    add("--style", metavar="STYLE", help="variant of lenet, alexnet, googlenet or inception-v3: the paper's, or a later one")
 
 
 def chosen(options: argparse.Namespace) -> tuple[nn.Layer, Shape]:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
 from refconv.cli.parser import Parser
-
-if TYPE_CHECKING:
-    from refconv.models.published.claim import Claim
 
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
 Compare the numbers that papers, lectures and other libraries print for the architectures with our counts.
 
+The family "accuracy" lists the error rates on the slides, each beside the same measurement in other tables and papers.
+
 A number is equal if it matches the count to the last printed digit, rounded or truncated. If it differs, the reason is
 printed: an error in the paper, or a difference between the paper's network and the one in common use. The exit status is 1 if
 a number differs for an unknown reason.
 """
-
-HEAD = ("", "printed", "counted", "verdict")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -41,38 +37,30 @@ def run(options: Namespace) -> int:
     form = {"text": _text, "markdown": _markdown}[options.format]
     verdicts = []
     for table in tables(options.families):
-        rows = [_row(claim, table.kilo) for claim in table.claims]
+        head = ("", "printed", table.beside, "verdict")
+        rows = [(line.what, line.printed, line.beside, line.verdict(table.kilo)) for line in table.claims]
         verdicts += [row[-1] for row in rows]
-        print("\n".join(form(table.title, rows)), end="\n\n")
-    equal, unexplained = verdicts.count("equal"), verdicts.count("DIFFERS")
-    reasons = len(verdicts) - equal - unexplained
+        print("\n".join(form(table.title, [head, *rows])), end="\n\n")
+    equal, unexplained, once = (verdicts.count(verdict) for verdict in ("equal", "DIFFERS", "printed once"))
+    reasons = len(verdicts) - equal - unexplained - once
     print(
         f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the given reason, {unexplained} differ without a reason"
+        + (f", {once} printed once" if once else "")
     )
     return int(unexplained > 0)
 
 
-def _row(claim: Claim, kilo: int) -> tuple[str, str, str, str]:
-    from refconv.models.published import agrees
-    from refconv.models.published.claim import size
-
-    counted = size(claim.counted) if isinstance(claim.counted, tuple) else f"{claim.counted:,}"
-    if agrees(claim.printed, claim.counted, kilo):
-        return claim.what, claim.printed, counted, "equal"
-    return claim.what, claim.printed, counted, f"differs: {claim.reason}" if claim.reason else "DIFFERS"
-
-
 def _text(title: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[k]) for row in [HEAD, *rows]) for k in range(3)]
+    widths = [max(len(row[k]) for row in rows) for k in range(3)]
     yield title
-    for what, printed, counted, verdict in [HEAD, *rows]:
-        yield f"  {what:{widths[0]}}  {printed:>{widths[1]}}  {counted:>{widths[2]}}  {verdict}"
+    for what, printed, beside, verdict in rows:
+        yield f"  {what:{widths[0]}}  {printed:>{widths[1]}}  {beside:>{widths[2]}}  {verdict}"
 
 
 def _markdown(title: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     yield f"**{title}**\n"
-    yield f"| {' | '.join(HEAD)} |\n| --- | ---: | ---: | --- |"
-    for row in rows:
+    yield f"| {' | '.join(rows[0])} |\n| --- | ---: | ---: | --- |"
+    for row in rows[1:]:
         yield f"| {' | '.join(row)} |"
 
 

@@ -63,6 +63,7 @@ MODELS = {
     "googlenet": Model(googlenet, {}, IMAGENET, SHRUNK),
     "bn-inception": Model(bn_inception, {}, IMAGENET, SHRUNK),
     "inception-v3": Model(inception_v3, {}, (299, 299, 3), {**SHRUNK, "heads": False}),
+    "inception-v3-paper": Model(inception_v3, {"style": "paper"}, (299, 299, 3), {**SHRUNK, "heads": False}),
     **{f"resnet{depth}": Model(resnet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (18, 34, 50, 101, 152)},
     **{f"resnet{depth}": Model(cifar_resnet, {"depth": depth}, CIFAR, {"depth": 8}) for depth in (20, 32, 44, 56, 110)},
     **{

@@ -13,6 +13,8 @@ from refconv.nn.dense import Dense, Flatten
 from refconv.nn.dropout import Dropout
 from refconv.nn.foreign import missing_name
 from refconv.nn.fractal import DropPath, Fractal
+from refconv.nn.fully_convolutional import fully_convolutional
+from refconv.nn.group_norm import GroupNorm, InstanceNorm, LayerNorm
 from refconv.nn.heads import Heads
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
@@ -47,9 +49,12 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GroupNorm",
     "Heads",
     "Identity",
+    "InstanceNorm",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LocalResponseNorm",
     "MaxPool1D",
@@ -74,6 +79,7 @@ __all__ = [
     "Sum",
     "Tanh",
     "Upsample2D",
+    "fully_convolutional",
     "glorot_uniform",
     "he_normal",
     "ones",

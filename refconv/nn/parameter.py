@@ -133,6 +133,19 @@ class Parameter:
         if grad is not None:
             self._grad[...] = grad
 
+    def viewed(self, shape: Shape) -> Parameter:
+        """Return a parameter of another shape whose value and gradient are views of the same arrays.
+
+        >>> w = Parameter(np.array([1.0, 2.0, 5.0, 7.0, 0.0, 9.0]))
+        >>> w.viewed((3, 2)).value[1, 0] = 4
+        >>> w.value
+        array([1., 2., 4., 7., 0., 9.])
+        """
+        view = Parameter(self._value.reshape(shape), False)
+        view._grad = None if self._grad is None else self._grad.reshape(shape)
+        view.frozen = self.frozen
+        return view
+
     def _bind(self, flat: FlatArrays, offset: int, shape: Shape) -> None:
         end = offset + math.prod(shape)
         self.flat, self.offset, self.relocatable = flat, offset, True

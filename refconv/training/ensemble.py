@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Views = Callable[[Array], Iterable[Array]]
 
-__all__ = ["Ensemble", "crops_144", "flips", "scales", "ten_crops"]
+__all__ = ["Ensemble", "crops_144", "flips", "grid_crops", "scales", "ten_crops"]
 
 
 class Ensemble:
@@ -58,7 +58,7 @@ class Ensemble:
             models = tuple(models[0])
         if not models:
             raise ArgumentValueError("models must contain at least one network, got none")
-        makers: tuple[Any, ...] = (ten_crops, scales, crops_144)
+        makers: tuple[Any, ...] = (ten_crops, grid_crops, scales, crops_144)
         if views in makers:
             name = getattr(views, "__name__", "")
             raise ArgumentTypeError(f"views must be a function of a batch, got the function {name}: call it, as in {name}(…)")
@@ -120,6 +120,42 @@ def ten_crops(size: int) -> Views:
     def views(x: Array) -> Iterator[Array]:
         for crop in _five_crops(x, size):
             yield from flips(crop)
+
+    return views
+
+
+def grid_crops(size: int, per_axis: int = 5) -> Views:
+    """Return VGG's views: a regular grid of crops, and their mirror images.
+
+    Parameters
+    ----------
+    size : int
+        Height and width of a crop, in pixels.
+    per_axis : int
+        Number of crops along each axis. The first and last crop touch the edges of the image. With the default there are
+        5 × 5 × 2 = 50 views, and 150 at three scales, ``scales(256, 384, 512, views=grid_crops(224))``.
+
+    Returns
+    -------
+    callable
+        The views; ``ValueError`` if the images are smaller.
+
+    Examples
+    --------
+    >>> views = grid_crops(1, per_axis=3)(np.arange(15.0).reshape(1, 3, 5, 1))
+    >>> [int(view.item()) for view in views][::2]
+    [0, 2, 4, 5, 7, 9, 10, 12, 14]
+
+    Source: lecture rows A21 and D1 (SOURCES.md); Simonyan and Zisserman, "Very deep convolutional networks for large-scale
+    image recognition", 2014, section 3.2.
+    """
+    size, per_axis = integer("size", size), integer("per_axis", per_axis)
+
+    def views(x: Array) -> Iterator[Array]:
+        down, right = _space_around(x, size)
+        for top in np.linspace(0, down, per_axis).round().astype(int):
+            for left in np.linspace(0, right, per_axis).round().astype(int):
+                yield from flips(np.ascontiguousarray(x[:, top : top + size, left : left + size]))
 
     return views
 
@@ -206,12 +242,17 @@ def _mirrored(x: Array) -> Array:
 
 def _five_crops(x: Array, size: int) -> Iterator[Array]:
     """Yield squares from the four corners and the middle."""
+    down, right = _space_around(x, size)
+    for top, left in ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)):
+        yield np.ascontiguousarray(x[:, top : top + size, left : left + size])
+
+
+def _space_around(x: Array, size: int) -> tuple[int, int]:
+    """Return by how many pixels the images are larger than a square of this size."""
     height, width = x.shape[1:3]
     if min(height, width) < size:
         raise ArgumentValueError(f"size must be at most {height} × {width}, the size of the images, got {size}")
-    down, right = height - size, width - size
-    for top, left in ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)):
-        yield np.ascontiguousarray(x[:, top : top + size, left : left + size])
+    return height - size, width - size
 
 
 def _three_squares(x: Array) -> Iterator[Array]:

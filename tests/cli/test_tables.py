@@ -16,7 +16,7 @@ def test_each_figure_has_a_verdict(capsys):
     assert re.search(
         r"inception \(4c\), params +463K +509,440 +differs: the count follows from the other columns", printed, re.M
     )
-    assert re.search(r"^43 figures: 32 equal, 11 differ for the given reason, 0 differ without a reason$", printed, re.M)
+    assert re.search(r"^60 figures: 49 equal, 11 differ for the given reason, 0 differ without a reason$", printed, re.M)
 
 
 def test_tables_prints_markdown(capsys):

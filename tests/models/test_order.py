@@ -74,6 +74,7 @@ def test_layers_are_in_the_order_of_the_paper(name, inside, expected):
         ("googlenet", "Conv ReLU max LRN Conv ReLU Conv ReLU LRN max"),
         ("bn-inception", f"separable BN ReLU max {CONV} {CONV} max"),
         ("inception-v3", f"{CONV} {CONV} {CONV} max {CONV} {CONV} max"),
+        ("inception-v3-paper", f"{CONV} {CONV} {CONV} max {CONV} {CONV} {CONV}"),
         ("densenet121", "Conv BN ReLU max"),
         ("unet", "Conv ReLU Conv ReLU Crop max Conv ReLU Conv ReLU Crop max"),
     ],
@@ -90,6 +91,7 @@ def test_stems_have_the_layers_of_the_paper(name, expected):
         ("fractalnet20", [0.1, 0.2, 0.3, 0.4]),
         ("unet", [0.5]),  # at the bottom
         ("inception-v3", [0.2]),
+        ("inception-v3-paper", [0.2]),
     ],
 )
 def test_dropout_rates_match_the_papers(name, expected):
@@ -127,6 +129,13 @@ def kernels(name, inside):
         # Szegedy et al., 2015, Figure 6 with n = 7, and the following block, which halves the size.
         ("inception-v3", "trunk.figure6_2.seven", [("1×1", 160), ("1×7", 160), ("7×1", 192)]),
         ("inception-v3", "trunk.figure6_2.double", [("1×1", 160), ("7×1", 160), ("1×7", 160), ("7×1", 160), ("1×7", 192)]),
+        # Figure 5: both branches have 3 × 3 convolutions only.
+        (
+            "inception-v3-paper",
+            "trunk.figure5_1",
+            [("1×1", 64), ("1×1", 48), ("3×3", 64), ("1×1", 64), *[("3×3", 96)] * 2, ("1×1", 64)],
+        ),
+        ("inception-v3-paper", "trunk.figure6_5.seven", [("1×1", 192), ("1×7", 192), ("7×1", 192)]),
         ("inception-v3", "trunk.reduction2.seven", [("1×1", 192), ("1×7", 192), ("7×1", 192), ("3×3", 192)]),
     ],
 )

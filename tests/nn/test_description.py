@@ -35,6 +35,9 @@ CAPTIONS = [
     (nn.Upsample2D((2, 3)), "×2×3 nearest"),
     (nn.Dense(84), "dense, 84"),
     (nn.BatchNorm(eps=0.1), "BN"),
+    (nn.GroupNorm(2), "group norm, 2"),
+    (nn.LayerNorm(), "layer norm"),
+    (nn.InstanceNorm(), "instance norm"),
     (nn.LocalResponseNorm(3), "response norm"),
     (nn.ReLU(), "ReLU"),
     (nn.LeakyReLU(0.3), "leaky ReLU"),
@@ -61,6 +64,6 @@ def test_layers_have_the_categories_of_the_diagrams():
         names[layer.category].append(type(layer).__name__)
     assert set(names["up"]) == {"ConvTranspose2D", "ConvTranspose1D", "Upsample2D"}
     assert set(names["pool"]) >= {"MaxPool1D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool1D", "CCells"}
-    assert set(names["norm"]) == {"BatchNorm", "LocalResponseNorm"}
+    assert set(names["norm"]) == {"BatchNorm", "GroupNorm", "LayerNorm", "InstanceNorm", "LocalResponseNorm"}
     assert names["activation"] == ["ReLU", "LeakyReLU"]
     assert all(names.values())

@@ -5,7 +5,7 @@ import pytest
 
 from refconv import nn
 from refconv.ops.loss import softmax
-from refconv.training import Ensemble, crops_144, evaluate, flips, scales, ten_crops
+from refconv.training import Ensemble, crops_144, evaluate, flips, grid_crops, scales, ten_crops
 
 X = np.random.default_rng(0).standard_normal((3, 9, 12, 2))
 
@@ -21,6 +21,16 @@ def test_ten_crops_are_corners_centre_and_their_mirror_images():
     views = [view.tolist() for view in ten_crops(5)(X)]
     corners = [X[:, :5, :5], X[:, :5, -5:], X[:, -5:, :5], X[:, -5:, -5:], X[:, 2:7, 3:8]]
     assert views == [a.tolist() for crop in corners for a in (crop, crop[:, :, ::-1])]
+
+
+def test_grid_crops_touch_all_edges_and_are_evenly_spaced():
+    """M5: 5 × 5 crops and their mirror images at each scale."""
+    views = list(grid_crops(5, per_axis=3)(X))
+    crops = [X[:, top : top + 5, left : left + 5] for top in (0, 2, 4) for left in (0, 4, 7)]
+    assert [view.tolist() for view in views] == [a.tolist() for crop in crops for a in (crop, crop[:, :, ::-1])]
+    assert len(list(scales(9, 10, 12, views=grid_crops(8))(X))) == 150
+    with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
+        next(iter(grid_crops(10)(X)))
 
 
 @pytest.mark.parametrize("shape", [(3, 9, 31, 2), (3, 31, 9, 2)])

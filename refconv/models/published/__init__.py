@@ -1,17 +1,20 @@
 """Published figures about the architectures, from papers, lectures and other libraries.
 
 Each figure is compared with our count. There is one module for each family of architectures, which includes refinements. All
-counts are computed from shapes, so no arrays are allocated.
+counts are computed from shapes, so no arrays are allocated. :func:`settings` returns the settings with which the papers train
+their networks.
 """
 
 from collections.abc import Sequence
 
 from refconv._errors import ArgumentValueError
 from refconv.models.published import (
+    accuracy,
     alexnet,
     densenet,
     fractalnet,
     googlenet,
+    ilsvrc,
     inception,
     lenet,
     mobilenet,
@@ -21,8 +24,10 @@ from refconv.models.published import (
     wide_resnet,
 )
 from refconv.models.published.claim import Claim, Table, agrees
+from refconv.models.published.setting import Setting, Training
+from refconv.models.published.training import TRAINING, settings
 
-__all__ = ["FAMILIES", "Claim", "Table", "agrees", "tables"]
+__all__ = ["FAMILIES", "TRAINING", "Claim", "Setting", "Table", "Training", "agrees", "settings", "tables"]
 
 FAMILIES = {
     "lenet": lenet,
@@ -36,6 +41,8 @@ FAMILIES = {
     "densenet": densenet,
     "mobilenet": mobilenet,
     "unet": unet,
+    "ilsvrc": ilsvrc,
+    "accuracy": accuracy,
 }
 
 

@@ -48,6 +48,7 @@ def tables() -> list[Table]:
                 Claim("input", "150,528", math.prod(IMAGENET)),
                 *(Claim(f"{n}, neurons", p, neurons[n], ERROR if n == "conv1" else "") for n, p in NEURONS.items()),
                 Claim("neurons, total", "~650K", sum(neurons.values())),
+                Claim("parameters, lecture B", "60M", two.count_parameters(IMAGENET)),
                 Claim("parameters", "61M", two.count_parameters(IMAGENET)),
                 Claim("parameters of the two towers, exact", "60,965,224", two.count_parameters(IMAGENET)),
                 Claim("parameters, torchvision's alexnet", "61,100,840", one.count_parameters(IMAGENET)),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from refconv._errors import ArgumentValueError
-from refconv.nn import Layer
+from refconv.nn import Layer, Sequential
 from refconv.typing import Shape
 
-__all__ = ["Claim", "Stage", "Table", "agrees", "count_weights", "size", "stages"]
+__all__ = ["Claim", "Line", "Stage", "Table", "agrees", "count_weights", "depth", "size", "stages"]
 
 UNITS = {"": 1, "K": 1e3, "M": 1e6, "Bn": 1e9, "×10⁶": 1e6, "×10⁹": 1e9}
 NUMBER = re.compile(r"(~?)(\d[\d,]*(?:\.\d+)?) ?(K|M|Bn|×10⁶|×10⁹|)$")
@@ -22,16 +23,46 @@ class Claim(NamedTuple):
 
     what: str
     printed: str
-    counted: int | tuple[int, ...]
+    counted: float | tuple[int, ...]
     reason: str = ""
+
+    @property
+    def beside(self) -> str:
+        """What is counted, as text."""
+        return size(self.counted) if isinstance(self.counted, tuple) else f"{self.counted:,}"
+
+    def verdict(self, kilo: int = 1000) -> str:
+        """Return "equal", "differs" with the reason, or "DIFFERS" without one."""
+        if agrees(self.printed, self.counted, kilo):
+            return "equal"
+        return f"differs: {self.reason}" if self.reason else "DIFFERS"
+
+
+class Line(Protocol):
+    """A line of a table: a printed figure beside another one, and whether the two agree."""
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def printed(self) -> str: ...
+
+    @property
+    def beside(self) -> str: ...
+
+    def verdict(self, kilo: int = 1000) -> str: ...
 
 
 class Table(NamedTuple):
-    """Claims of one source; ``kilo`` is the value of its unit K."""
+    """Lines of one source.
+
+    ``kilo`` is the value of its unit K; ``beside`` is the head of the column next to the printed figures.
+    """
 
     title: str
-    claims: list[Claim]
+    claims: Sequence[Line]
     kilo: int = 1000
+    beside: str = "counted"
 
 
 class Stage(NamedTuple):
@@ -50,7 +81,7 @@ class Stage(NamedTuple):
         return count_weights(self.layer, self.input)
 
 
-def agrees(printed: str, counted: int | Shape, kilo: float = 1000) -> bool:
+def agrees(printed: str, counted: float | Shape, kilo: float = 1000) -> bool:
     """Return True if a count matches a printed figure to its last digit, rounded or truncated.
 
     Sizes are compared without axes of length 1, so a vector of 1024 elements is equal to 1×1×1024. A figure with ~ may differ
@@ -83,6 +114,19 @@ def size(shape: Shape) -> str:
 def stages(model: Layer, shape: Shape) -> dict[str, Stage]:
     """Return the layers directly inside a network, by name."""
     return {name: Stage(layer, inner, layer.output_shape(inner)) for name, layer, inner in model.children(shape)}
+
+
+def depth(layer: Layer, shape: Shape) -> int:
+    """Return the number of convolutions and dense layers on the longest path.
+
+    >>> from refconv.models import vgg
+    >>> depth(vgg("D"), (224, 224, 3))
+    16
+    """
+    inner = [depth(child, at) for _, child, at in layer.children(shape)]
+    if not inner:
+        return int(count_weights(layer, shape) > 0)
+    return sum(inner) if isinstance(layer, Sequential) else max(inner)
 
 
 def count_weights(layer: Layer, shape: Shape) -> int:

@@ -2,7 +2,10 @@
 
 from refconv.models.blocks import IMAGENET
 from refconv.models.googlenet import googlenet
-from refconv.models.published.claim import Claim, Table, stages
+from refconv.models.published.claim import Claim, Table, depth, stages
+
+# Table 1's column "depth": convolutions and dense layers on a path through the row.
+DEPTHS = {"convolution 7×7/2": "1", "convolution 3×3/1": "2", "linear": "1"}
 
 # Table 1: name of the row, our layers for it, output size, parameters, operations.
 ROWS = (
@@ -44,6 +47,8 @@ def tables() -> list[Table]:
     for row, layers, printed_size, parameters, operations in ROWS:
         weights_reason, operations_reason = REASONS.get(row, ("", ""))
         claims.append(Claim(f"{row}, size", printed_size, at[layers[-1]].output))
+        inside = sum(depth(at[name].layer, at[name].input) for name in layers)
+        claims.append(Claim(f"{row}, depth", "2" if row.startswith("inception") else DEPTHS.get(row, "0"), inside))
         if parameters:
             claims.append(Claim(f"{row}, params", parameters, sum(at[n].weights for n in layers), weights_reason))
             claims.append(Claim(f"{row}, ops", operations, sum(at[n].multiply_adds for n in layers), operations_reason))

@@ -41,6 +41,7 @@ def tables() -> list[Table]:
                 for plain in (False, True)
             ],
         ),
+        Table("ResNet's training", [Claim("120 epochs of 1.281M images, batches of 256", "600K", round(120 * 1.281e6 / 256))]),
         _resnext(),
     ]
 

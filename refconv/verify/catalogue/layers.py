@@ -140,6 +140,9 @@ LAYERS = (
         like=None,
         worked=(EPS_OF_BATCH_NORM,),
     ),
+    layer("GroupNorm", "group_norm", options),
+    layer("LayerNorm", "layer_norm", options),
+    layer("InstanceNorm", "instance_norm", options),
     layer("LocalResponseNorm", "local_response_norm", options),
     layer(
         "Dropout",

@@ -8,6 +8,7 @@ that refconv refuses must not be skipped.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import assume
@@ -29,6 +30,7 @@ __all__ = [
     "depthwise_cases",
     "dropout_cases",
     "global_pool_cases",
+    "group_norm_cases",
     "holds_pixels",
     "im2col_cases",
     "input_sizes",
@@ -327,6 +329,16 @@ def norm_cases(draw, *, given=False):
     shapes = {"x": layout(N, tuple(space), C, data_format), **dict.fromkeys(vectors, (C,))}
     options = {"eps": draw(st.sampled_from([0.125, 1.0])), "data_format": data_format}
     return Case(shapes, options, positive=("var",) if given else ())
+
+
+@st.composite
+def group_norm_cases(draw, *, groups=False):
+    """Draw the cases of norm_cases, with a number of groups if ``groups`` is True."""
+    case = draw(norm_cases())
+    if not groups:
+        return case
+    (C,) = case.shapes["gamma"]
+    return replace(case, options={**case.options, "groups": draw(st.sampled_from([G for G in range(1, C + 1) if C % G == 0]))})
 
 
 @st.composite

@@ -309,6 +309,23 @@ def batch_norm(o, a, *_):
     return in_data_format(o, {"y": a.gamma * (x - mu) / np.sqrt(var + o.eps) + a.beta}, "y")
 
 
+def example_norm(groups):
+    """Return a normalisation of each example with ``groups(o, channels)`` groups.
+
+    Groups have consecutive channels, and the variance is biased.
+    """
+
+    def compute(o, a, *_):
+        x = channels_last(o, a.x)
+        count = groups(o, x.shape[-1])
+        grouped = x.reshape(len(x), -1, count, x.shape[-1] // count)
+        mu, var = grouped.mean((1, 3), keepdims=True), grouped.var((1, 3), keepdims=True)
+        xhat = ((grouped - mu) / np.sqrt(var + o.eps)).reshape(x.shape)
+        return in_data_format(o, {"y": a.gamma * xhat + a.beta}, "y")
+
+    return compute
+
+
 FUNCTIONS = {
     "convolve1d": sliding(flipped=True),
     "convolve2d": sliding(flipped=True),
@@ -339,4 +356,7 @@ FUNCTIONS = {
     "local_response_norm": local_response_norm,
     "batch_norm": batch_norm,
     "batch_norm_inference": batch_norm,
+    "group_norm": example_norm(lambda o, channels: o.groups),
+    "layer_norm": example_norm(lambda o, channels: 1),
+    "instance_norm": example_norm(lambda o, channels: channels),
 }

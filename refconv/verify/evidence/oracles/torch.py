@@ -171,6 +171,21 @@ def batch_norm_inference(F, o, x, gamma, beta, mean, var):
 
 
 @in_both_layouts
+def group_norm(F, o, x, gamma, beta):
+    return F.group_norm(x, o.groups, gamma, beta, eps=o.eps)
+
+
+@in_both_layouts
+def layer_norm(F, o, x, gamma, beta):
+    return F.group_norm(x, 1, gamma, beta, eps=o.eps)
+
+
+@in_both_layouts
+def instance_norm(F, o, x, gamma, beta):
+    return F.group_norm(x, x.shape[1], gamma, beta, eps=o.eps)  # F.instance_norm refuses a single position
+
+
+@in_both_layouts
 def local_response_norm(F, o, x):
     alpha = o.alpha if o.divide_by_size else o.alpha * o.size  # PyTorch always divides by size
     rows = x.ndim == 2
@@ -261,6 +276,9 @@ FUNCTIONS = {
     "global_avg_pool2d": global_avg_pool,
     "batch_norm": batch_norm,
     "batch_norm_inference": batch_norm_inference,
+    "group_norm": group_norm,
+    "layer_norm": layer_norm,
+    "instance_norm": instance_norm,
     "local_response_norm": local_response_norm,
     "pad": pad,
     "upsample2d": upsample,

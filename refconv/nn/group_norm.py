@@ -1,0 +1,190 @@
+"""Group, layer and instance normalisation as layers."""
+
+from __future__ import annotations
+
+from refconv._arguments import divisor, integer, known_format, real_or_exact
+from refconv._errors import ArgumentValueError
+from refconv.nn.description import Span
+from refconv.nn.initializers import ones, zeros
+from refconv.nn.layer import Layer, Spec
+from refconv.ops.group_norm import group_norm, group_norm_grads
+from refconv.typing import Array, Backward, DataFormat, Shape
+
+__all__ = ["GroupNorm", "InstanceNorm", "LayerNorm"]
+
+
+class _ExampleNorm(Layer):
+    """Base class of layers that normalise each example by its own means and variances."""
+
+    category = "norm"
+
+    def __init__(self, *, eps: float = 1e-3, data_format: DataFormat = "channels_last") -> None:
+        self.eps = real_or_exact("eps", eps, least=0)
+        self.data_format = known_format(data_format)
+
+    def _groups(self, channels: int) -> int:
+        """Return the number of groups of an input with this number of channels."""
+        raise NotImplementedError
+
+    def _channels(self, shape: Shape) -> int:
+        if not shape:
+            raise ArgumentValueError(f"the input of {self!r} must have channels, got shape ()")
+        return shape[-1 if self.data_format == "channels_last" else 0]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        self._groups(self._channels(shape))
+        return tuple(shape)
+
+    def specs(self, shape: Shape) -> dict[str, Spec]:
+        channels = (self._channels(shape),)
+        return {"gamma": Spec(channels, ones), "beta": Spec(channels, zeros)}
+
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        gamma, beta = self.parameters["gamma"], self.parameters["beta"]
+        groups = self._groups(self._channels(x.shape[1:]))
+        y, mean, var = group_norm(x, gamma.value, beta.value, groups, eps=self.eps, data_format=self.data_format)
+
+        def backward(dy: Array, want_dx: bool = True) -> Array:
+            dx, dgamma, dbeta = group_norm_grads(
+                dy, x=x, gamma=gamma.value, mean=mean, var=var, eps=self.eps, data_format=self.data_format
+            )
+            gamma.grad += dgamma
+            beta.grad += dbeta
+            return dx
+
+        return y, backward
+
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        return None  # the mean is over all positions
+
+    def _settings(self) -> list[str]:
+        """Return the arguments that differ from their defaults, as text."""
+        differs = [f"eps={self.eps}"] if self.eps != 1e-3 else []
+        return differs + (["channels_first"] if self.data_format == "channels_first" else [])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._settings())})"
+
+
+class GroupNorm(_ExampleNorm):
+    r"""Group normalisation: each group of channels of each example has mean 0 and variance 1.
+
+    .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_{n,g}}{\sqrt{\sigma^2_{n,g} + \varepsilon}} + \beta_c
+
+    Training and inference are the same, and there are no running averages, so the layer suits small batches. See
+    :func:`refconv.group_norm`.
+
+    Parameters
+    ----------
+    groups : int
+        Number of groups, a divisor of the number of channels; 32 in the paper.
+    eps : float
+        ε, which is added to the variance.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If groups is not a positive integer that divides the number of channels, or eps is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = GroupNorm(2, eps=0)
+    >>> layer.build((4,), dtype=np.float64)
+    (4,)
+    >>> layer(np.array([[1.0, 3, 10, 30]]))
+    array([[-1.,  1., -1.,  1.]])
+
+    Source: lecture row D4 (SOURCES.md); Wu and He, "Group normalization", 2018.
+    """
+
+    def __init__(self, groups: int, *, eps: float = 1e-3, data_format: DataFormat = "channels_last") -> None:
+        super().__init__(eps=eps, data_format=data_format)
+        self.groups = integer("groups", groups)
+
+    def _groups(self, channels: int) -> int:
+        return divisor("groups", self.groups, channels=channels)
+
+    def caption(self) -> str:
+        return f"group norm, {self.groups}"
+
+    def __repr__(self) -> str:
+        return f"GroupNorm({', '.join([str(self.groups), *self._settings()])})"
+
+
+class LayerNorm(_ExampleNorm):
+    r"""Layer normalisation: each example has mean 0 and variance 1.
+
+    .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_n}{\sqrt{\sigma^2_n + \varepsilon}} + \beta_c
+
+    γ and β have one number for each channel; see :func:`refconv.layer_norm` for other libraries.
+
+    Parameters
+    ----------
+    eps : float
+        ε, which is added to the variance.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If eps is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = LayerNorm(eps=0)
+    >>> layer.build((2,), dtype=np.float64)
+    (2,)
+    >>> layer(np.array([[1.0, 9], [5, 3]]))
+    array([[-1.,  1.],
+           [ 1., -1.]])
+
+    Source: lecture row D4 (SOURCES.md); Ba, Kiros and Hinton, "Layer normalization", 2016.
+    """
+
+    def _groups(self, channels: int) -> int:
+        return 1
+
+    def caption(self) -> str:
+        return "layer norm"
+
+
+class InstanceNorm(_ExampleNorm):
+    r"""Instance normalisation: each channel of each example has mean 0 and variance 1.
+
+    .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_{n,c}}{\sqrt{\sigma^2_{n,c} + \varepsilon}} + \beta_c
+
+    Parameters
+    ----------
+    eps : float
+        ε, which is added to the variance.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If eps is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = InstanceNorm(eps=0)
+    >>> layer.build((2, 2), dtype=np.float64)
+    (2, 2)
+    >>> layer(np.array([[[1.0, 5], [3, 13]]]))
+    array([[[-1., -1.],
+            [ 1.,  1.]]])
+
+    Source: lecture row D4 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Instance normalization", 2016.
+    """
+
+    def _groups(self, channels: int) -> int:
+        return channels
+
+    def caption(self) -> str:
+        return "instance norm"
