@@ -13,6 +13,7 @@ from experiments import (
     layer_removal,
     lenet,
     neocognitron,
+    p4,
     residual,
     running_averages,
     segmentation,
@@ -28,6 +29,6 @@ EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         *(lenet, augmentation, transfer, batch_norm, running_averages, dropout, residual, settings),
-        *(classifiers, neocognitron, segmentation, deep_image_prior, layer_removal),
+        *(classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4),
     )
 }

@@ -85,6 +85,15 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES li
         max_pool2d_with_argmax,
     )
     from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
+    from refconv.ops.p4_conv import (
+        p4_conv2d,
+        p4_conv2d_db,
+        p4_conv2d_dw,
+        p4_conv2d_dx,
+        p4_lift_conv2d,
+        p4_lift_conv2d_dw,
+        p4_lift_conv2d_dx,
+    )
     from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
     from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
     from refconv.ops.separable import (
@@ -182,6 +191,13 @@ __all__ = [
     "nn",
     "ops",
     "optim",
+    "p4_conv2d",
+    "p4_conv2d_db",
+    "p4_conv2d_dw",
+    "p4_conv2d_dx",
+    "p4_lift_conv2d",
+    "p4_lift_conv2d_dw",
+    "p4_lift_conv2d_dx",
     "pad",
     "pad_dx",
     "receptive_field",
@@ -232,6 +248,7 @@ _PUBLIC_NAMES = {
     "ops.matrix": "col2im im2col toeplitz1d toeplitz2d zero_stuff",
     "ops.max_pool": "max_pool1d max_pool1d_dx max_pool1d_with_argmax max_pool2d max_pool2d_dx max_pool2d_with_argmax",
     "ops.norm": "batch_norm batch_norm_grads batch_norm_inference batch_norm_inference_grads",
+    "ops.p4_conv": ("p4_conv2d p4_conv2d_db p4_conv2d_dw p4_conv2d_dx p4_lift_conv2d p4_lift_conv2d_dw p4_lift_conv2d_dx"),
     "ops.resize": "pad pad_dx upsample2d upsample2d_dx",
     "ops.response_norm": "local_response_norm local_response_norm_dx",
     "ops.separable": (

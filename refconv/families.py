@@ -14,6 +14,7 @@ FAMILIES = (
     "matrix",  # im2col and Toeplitz matrices
     "conv_transpose",  # transposed convolution
     "separable",  # depthwise and separable convolution
+    "p4_conv",  # convolution on translations and rotations by 90°
     "max_pool",
     "avg_pool",
     "resize",  # padding and upsampling

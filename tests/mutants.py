@@ -40,6 +40,9 @@ class Mutant:
 INDENT = 32 * " "
 CONV2D_FORWARD = f"{INDENT}# forward: y[b, i, j, o] += x[pixel] * w[m, n, c, o]\n"
 
+SHIFT = "t = (s - r) % 4\n"
+P4_FORWARD = f"{' ' * 36}for c in range(C):\n{' ' * 40}y["
+
 
 def loop(description, family, operator, old, new, kinds="symbolic numeric adjoint parity oracle"):
     return Mutant(description, family, f"reference/{family}.py", operator, old, new, frozenset(kinds.split()))
@@ -179,6 +182,24 @@ LOOPS = [
         "o = c * Q + q\n                        y[b, i, j, o] = 0",
         "o = q * C + c\n                        y[b, i, j, o] = 0",
     ),
+    # The derivatives rotate alike, so only the equivariance, the definition in the catalogue, and comparisons show it.
+    loop(
+        "rotated clockwise",
+        "p4_conv",
+        "p4_lift_conv2d",
+        "m, n = n, k - 1 - m",
+        "m, n = k - 1 - n, m",
+        "symbolic parity oracle",
+    ),
+    loop("rotation axis not shifted", "p4_conv", "p4_conv2d", f"{SHIFT}{P4_FORWARD}", f"t = s\n{P4_FORWARD}"),
+    loop("rotation axis shifted back", "p4_conv", "p4_conv2d", f"{SHIFT}{P4_FORWARD}", f"t = (s + r) % 4\n{P4_FORWARD}"),
+    loop(
+        "derivatives of the rotations added without rotating them back",
+        "p4_conv",
+        "p4_lift_conv2d",
+        "dw[p, q, c, o] += x[b, i + m, j + n, c]",
+        "dw[m, n, c, o] += x[b, i + m, j + n, c]",
+    ),
 ]
 
 # No mutant accesses memory outside an array: its results would be random.
@@ -276,4 +297,5 @@ KERNELS = [
         "alpha / K",
         "alpha / (K - 1)",
     ),
+    kernel("rotation axis not shifted", "conv/p4_conv.pyx", "p4_conv2d", "np.roll(w, r, axis=2) if w.ndim == 5 else w", "w"),
 ]

@@ -20,6 +20,9 @@ from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
 from refconv.nn.layer import Layer, Parameter, Spec
 from refconv.nn.max_pool import GlobalMaxPool1D, GlobalMaxPool2D, MaxPool1D, MaxPool2D
 from refconv.nn.norm import BatchNorm
+from refconv.nn.p4_conv import P4Conv2D, P4ConvLift2D
+from refconv.nn.p4_norm import P4BatchNorm
+from refconv.nn.p4_pool import P4GroupPool, P4MaxPool2D
 from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
@@ -57,6 +60,11 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Mean",
+    "P4BatchNorm",
+    "P4Conv2D",
+    "P4ConvLift2D",
+    "P4GroupPool",
+    "P4MaxPool2D",
     "Pad2D",
     "PadChannels",
     "Parameter",

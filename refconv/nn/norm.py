@@ -167,4 +167,4 @@ class BatchNorm(Layer):
         differs = [f"momentum={self.momentum}"] if self.momentum != MOMENTUM[self.averages] else []
         differs += [f"eps={self.eps}"] if self.eps != 1e-3 else []
         differs += [f"averages={self.averages!r}"] if self.averages != "corrected" else []
-        return f"BatchNorm({', '.join(differs)})"
+        return f"{type(self).__name__}({', '.join(differs)})"

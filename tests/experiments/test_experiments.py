@@ -27,6 +27,7 @@ MEASURED = (
     "running-averages",
     "dropout",
     "residual",
+    "p4",
 )  # experiments in the table of the README
 
 

@@ -62,6 +62,29 @@ def conv(a, name, **options):
     return refconv.conv2d(a.x, a.arrays[f"{name}w"], a.arrays[f"{name}b"], **options)
 
 
+def over_rotations(a, pool):
+    """Compute a pooling over the four rotations, as windows in images with four columns."""
+    N, H, W, _, C = a.x.shape
+    return pool(a.x.reshape(N, H * W, 4, C), (1, 4)).reshape(N, H, W, C)
+
+
+def each_rotation(a, pool):
+    """Compute a pooling of each of the four rotations of functions on p4."""
+    return np.stack([pool(np.ascontiguousarray(a.x[..., r, :])) for r in range(4)], axis=3)
+
+
+def p4_norm(a):
+    """Compute batch normalisation of functions on p4 as rows of channels."""
+    y, *_ = refconv.batch_norm(a.x.reshape(-1, a.x.shape[-1]), a.gamma, a.beta)
+    return y.reshape(a.x.shape)
+
+
+def p4_norm_inference(a):
+    """Compute the same layer in inference, with ε = 0.5."""
+    rows = a.x.reshape(-1, a.x.shape[-1])
+    return refconv.batch_norm_inference(rows, a.gamma, a.beta, a.mean, a.var, eps=0.5).reshape(a.x.shape)
+
+
 def fractal(a, name=""):
     """Compute a fractal of two columns: the mean of one layer and of two layers in sequence."""
     two_layers = dense(a, f"{name}column2_row2.", dense(a, f"{name}column2_row1."))
@@ -160,6 +183,29 @@ MOVING = (
         "y[c] = max_{u,v} x[u,v,c]",
         case(lambda: nn.GlobalMaxPool2D(), (4, 3, 2), lambda a: refconv.max_pool2d(a.x, (4, 3))[:, 0, 0]),
         case(lambda: nn.GlobalMaxPool2D(**FIRST), (2, 4, 3), lambda a: refconv.max_pool2d(a.x, (4, 3), **FIRST)[..., 0, 0]),
+    ),
+    row(
+        "nn.P4GroupPool",
+        "D9",
+        "y[i,j,c] = max_r x[i,j,r,c], or the mean",
+        case(lambda: nn.P4GroupPool(), (2, 3, 4, 1), lambda a: over_rotations(a, refconv.max_pool2d)),
+        case(lambda: nn.P4GroupPool("mean"), (3, 1, 4, 2), lambda a: over_rotations(a, refconv.avg_pool2d)),
+    ),
+    row(
+        "nn.P4MaxPool2D",
+        "D9, A11",
+        "y[i,j,r,c] = max_{m,n} x[i·k + m, j·k + n, r, c]",
+        case(lambda: nn.P4MaxPool2D(2), (2, 4, 4, 1), lambda a: each_rotation(a, lambda x: refconv.max_pool2d(x, 2))),
+        case(lambda: nn.P4MaxPool2D(1), (1, 2, 4, 3), lambda a: a.x),
+    ),
+    row(
+        "nn.P4BatchNorm",
+        "D9, A13, A15, A16",
+        "y[b,i,j,r,c] = γ[c] · (x[b,i,j,r,c] − μ[c]) / √(σ²[c] + ε) + β[c]",
+        case(lambda: nn.P4BatchNorm(), (1, 1, 4, 1), p4_norm, batch=1),  # more symbols take minutes
+        case(lambda: nn.P4BatchNorm(eps=0.5), (2, 1, 4, 3), p4_norm_inference, train=False),
+        drawn=(case(lambda: nn.P4BatchNorm(), (3, 2, 4, 5), p4_norm),),
+        nature="smooth",
     ),
 )
 

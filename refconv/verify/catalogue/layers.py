@@ -66,6 +66,11 @@ def separate_kernels(cls, a):
     return cls(a.pointwise.shape[-1], a.depthwise.shape[:2], a.depthwise.shape[-1], **a.options)
 
 
+def square_kernels(cls, a):
+    """Return a p4 convolution layer whose weights have the shape of a.w."""
+    return cls(a.w.shape[-1], a.w.shape[0], **a.options)
+
+
 def options(cls, a):
     """Return a layer that has only options."""
     return cls(**a.options)
@@ -117,6 +122,8 @@ LAYERS = (
     *on_axes("ConvTranspose{}D", "conv_transpose{}d", transposed_kernels),
     layer("DepthwiseConv2D", "depthwise_conv2d", lambda cls, a: cls(a.w.shape[:2], a.w.shape[-1], **a.options)),
     layer("SeparableConv2D", "separable_conv2d", separate_kernels),
+    layer("P4ConvLift2D", "p4_lift_conv2d", square_kernels, draws=6),
+    layer("P4Conv2D", "p4_conv2d", square_kernels, draws=6),
     *on_axes("MaxPool{}D", "max_pool{}d", lambda cls, a: cls(a.kernel_size, **a.options)),
     *on_axes("AvgPool{}D", "avg_pool{}d", lambda cls, a: cls(a.kernel_size, **a.options)),
     *on_axes("GlobalAvgPool{}D", "global_avg_pool{}d", options),
