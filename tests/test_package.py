@@ -193,6 +193,16 @@ def test_the_test_extra_contains_the_packages_that_compile_a_mutant():
     assert {"Cython", "setuptools"} <= {requirement.name for requirement in requirements_of("test")}
 
 
+@pytest.mark.skipif(not PYPROJECT.is_file(), reason="an installed package has no pyproject.toml")
+def test_developers_get_what_setup_py_needs_without_isolation():
+    """``python setup.py build_ext`` needs the same versions as the build that pip isolates."""
+    text = PYPROJECT.read_text("utf-8")
+    needed = re.findall(r'"([^"]+)"', re.search(r"^requires = \[(.*)\]$", text, re.MULTILINE)[1])
+    assert len(needed) >= 3
+    for requirement in needed:
+        assert re.search(rf'^(?:dev|test) = .*"{re.escape(requirement)}"', text, re.MULTILINE), requirement
+
+
 # Derivatives whose arrays may have the same shape: exchanging them by mistake would give wrong results without an error.
 BY_KEYWORD = {
     "batch_norm_grads": ("x", "gamma", "mean", "var"),

@@ -142,6 +142,7 @@ class TestDerivatives:
         assert_adjoint(lambda x: forward(x, w, None, window), lambda dy: dx(dy, w, size, window), x, dy)
         assert_adjoint(lambda w: forward(x, w, None, window), lambda dy: dw(x, dy, window), w, dy)
 
+    @pytest.mark.slow  # the exact adjoints prove the same for these linear functions
     def test_numeric_derivatives(self, rotations, size, window):
         forward, dx, dw = functions(rotations)
         x, w, b, dy = arrays(rotations, size, window, small_floats)
