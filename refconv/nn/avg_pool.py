@@ -22,11 +22,13 @@ class _AvgPool(Pool):
         *,
         stride: Size | None = None,
         padding: Padding = "valid",
+        dilation: Size = 1,
         ceil_mode: bool = False,
         count_include_pad: bool = False,
         data_format: DataFormat = "channels_last",
     ) -> None:
-        super().__init__(kernel_size, stride, padding, 1, ceil_mode, data_format)
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, data_format)
+        self.arguments["dilation"] = self.window.dilation
         self.arguments["count_include_pad"] = flag("count_include_pad", count_include_pad)
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
@@ -60,7 +62,7 @@ class _GlobalAvgPool(GlobalPool):
 class AvgPool2D(_AvgPool):
     r"""Average pooling layer on images: the mean of each window, channel by channel.
 
-    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
+    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m D,\; j S + n D,\; c}
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ class AvgPool2D(_AvgPool):
         Size of the window in pixels.
     stride : int, (int, int) or None
         Step between windows, in pixels; None means the size of the window.
-    padding, ceil_mode, count_include_pad, data_format
+    padding, dilation, ceil_mode, count_include_pad, data_format
         As in :func:`refconv.avg_pool2d`.
 
     Raises

@@ -31,17 +31,18 @@ def avg_pool2d(
     *,
     stride: Size | None = None,
     padding: Padding = "valid",
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
     r"""Compute average pooling: the mean of the elements under each window, channel by channel.
 
-    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m,\; j S + n,\; c}
+    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{m,n} x_{i S + m D,\; j S + n D,\; c}
 
     Parameters
     ----------
-    x, kernel_size, stride, padding, ceil_mode, data_format
+    x, kernel_size, stride, padding, dilation, ceil_mode, data_format
         As in :func:`refconv.max_pool2d`.
     count_include_pad : bool
         False: count is the number of image pixels under the window. True: count also includes the zeros of the padding.
@@ -67,7 +68,7 @@ def avg_pool2d(
     Source: lecture rows A11 and C9 (SOURCES.md).
     """
     x = channels_last("x", as_float("x", x), 2, data_format)
-    window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, x.shape[1:-1])
+    window = pooling_window(2, kernel_size, stride, padding, dilation, ceil_mode, x.shape[1:-1])
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool2d(x, window, count_include_pad), data_format)
 
@@ -79,20 +80,21 @@ def avg_pool2d_dx(
     *,
     stride: Size | None = None,
     padding: Padding = "valid",
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
     r"""Compute ∂e/∂x of :func:`avg_pool2d`: pixels under a window get equal shares of its ∂e/∂y.
 
-    .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m = u \\ j,n:\, j S + n = v}}
+    .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i S + m D = u \\ j,n:\, j S + n D = v}}
               \frac{1}{\mathrm{count}_{i,j}} \; \frac{\partial e}{\partial y_{i,j,c}}
 
     Parameters
     ----------
     dy : array (N, rows, columns, C), float32 or float64
         ∂e/∂y; (N, C, rows, columns) with ``channels_first``.
-    kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
+    kernel_size, stride, padding, dilation, ceil_mode, count_include_pad, data_format
         As in the forward pass.
     input_size : (int, int)
         Height and width of x in pixels. They are required since, with a stride, inputs of several sizes have outputs of the
@@ -120,7 +122,7 @@ def avg_pool2d_dx(
     """
     dy = channels_last("dy", as_float("dy", dy), 2, data_format)
     input_size = per_axis("input_size", input_size, 2)
-    window = pooling_window(2, kernel_size, stride, padding, 1, ceil_mode, input_size)
+    window = pooling_window(2, kernel_size, stride, padding, dilation, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool2d_dx(dy, window, input_size, count_include_pad), data_format)
@@ -132,19 +134,20 @@ def avg_pool1d(
     *,
     stride: Size | None = None,
     padding: Padding = "valid",
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
     r"""Compute average pooling on signals: :func:`avg_pool2d` with one spatial axis.
 
-    .. math:: y_{i,c} = \frac{1}{\mathrm{count}_i} \sum_m x_{i S + m,\; c}
+    .. math:: y_{i,c} = \frac{1}{\mathrm{count}_i} \sum_m x_{i S + m D,\; c}
 
     Parameters
     ----------
     x : array (N, n, C), float32 or float64
         A batch of signals; (N, C, n) with ``data_format="channels_first"``.
-    kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
+    kernel_size, stride, padding, dilation, ceil_mode, count_include_pad, data_format
         As in :func:`avg_pool2d`, but with one number, in samples, instead of two.
 
     Returns
@@ -161,11 +164,13 @@ def avg_pool1d(
     >>> import numpy as np
     >>> avg_pool1d(np.array([1.0, 5, 3, 7]).reshape(1, 4, 1), 2, stride=1)[0, :, 0]
     array([3., 4., 5.])
+    >>> avg_pool1d(np.array([1.0, 5, 3, 7]).reshape(1, 4, 1), 2, stride=1, dilation=2)[0, :, 0]
+    array([2., 6.])
 
     Source: lecture row A11 (SOURCES.md).
     """
     x = channels_last("x", as_float("x", x), 1, data_format)
-    window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, x.shape[1:-1])
+    window = pooling_window(1, kernel_size, stride, padding, dilation, ceil_mode, x.shape[1:-1])
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool1d(x, window, count_include_pad), data_format)
 
@@ -177,13 +182,14 @@ def avg_pool1d_dx(
     *,
     stride: Size | None = None,
     padding: Padding = "valid",
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> Array:
     r"""Compute ∂e/∂x of :func:`avg_pool1d`, as :func:`avg_pool2d_dx` does on images.
 
-    .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m = u} \frac{1}{\mathrm{count}_i} \;
+    .. math:: \frac{\partial e}{\partial x_{u,c}} = \sum_{i,m:\, i S + m D = u} \frac{1}{\mathrm{count}_i} \;
               \frac{\partial e}{\partial y_{i,c}}
 
     Parameters
@@ -192,7 +198,7 @@ def avg_pool1d_dx(
         ∂e/∂y; (N, C, outputs) with ``data_format="channels_first"``.
     input_size : int or (int,)
         Length of x in samples.
-    kernel_size, stride, padding, ceil_mode, count_include_pad, data_format
+    kernel_size, stride, padding, dilation, ceil_mode, count_include_pad, data_format
         As in :func:`avg_pool2d`, but with one number, in samples, instead of two.
 
     Returns
@@ -214,7 +220,7 @@ def avg_pool1d_dx(
     """
     dy = channels_last("dy", as_float("dy", dy), 1, data_format)
     input_size = per_axis("input_size", input_size, 1)
-    window = pooling_window(1, kernel_size, stride, padding, 1, ceil_mode, input_size)
+    window = pooling_window(1, kernel_size, stride, padding, dilation, ceil_mode, input_size)
     _check_dy(dy, window, input_size)
     count_include_pad = flag("count_include_pad", count_include_pad)
     return restore(implementation("avg_pool").avg_pool1d_dx(dy, window, input_size, count_include_pad), data_format)

@@ -7,7 +7,7 @@ from evidence import assert_inputs_unchanged, assert_same_sums, both_engines, ne
 from pool_strategies import SLIDE
 from refconv._config import config
 from refconv.ops import avg_pool as ops
-from strategies import small_integers
+from strategies import small_floats, small_integers
 
 X = small_integers((2, 5, 7, 3), seed=0)
 MORE = {"stride": (1, 2), "padding": ((1, 0), (0, 1))}
@@ -138,3 +138,25 @@ def test_global_average_agrees_with_numpy_in_both_layouts(name):
 def test_count_include_pad_must_be_true_or_false():
     with pytest.raises(TypeError, match="count_include_pad must be True or False, got 'no'"):
         ops.avg_pool2d(np.ones((1, 3, 4, 2)), 2, count_include_pad="no")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_dilated_window_averages_every_second_row_and_third_column(dtype):
+    x = small_floats((2, 9, 11, 3), 1, dtype)
+    for y in both_engines(lambda: ops.avg_pool2d(x, (2, 3), stride=(3, 2), dilation=(2, 3))):
+        assert y.shape == (2, 3, 3, 3)
+        for i in range(3):
+            for j in range(3):
+                expected = x[:, 3 * i : 3 * i + 3 : 2, 2 * j : 2 * j + 7 : 3].mean((1, 2))
+                np.testing.assert_allclose(y[:, i, j], expected, rtol=8 * np.finfo(dtype).eps, atol=8 * np.finfo(dtype).eps)
+
+
+def test_the_padding_under_a_dilated_window_does_not_count():
+    x = np.array([1.0, 5, 3, 7, 4]).reshape(1, 5, 1)
+    options = {"stride": 2, "padding": 1, "dilation": 3}
+    for y, counted in both_engines(
+        lambda: (ops.avg_pool1d(x, 2, **options), ops.avg_pool1d(x, 2, count_include_pad=True, **options))
+    ):
+        # The windows read elements −1 and 2, then 1 and 4.
+        assert y.ravel().tolist() == [3, 4.5]
+        assert counted.ravel().tolist() == [1.5, 4.5]

@@ -45,7 +45,7 @@ def global_avg_pool(ndim, formula, fixed):
 OPERATORS = (
     avg_pool(
         1,
-        "y[i,c] = Σ_m x[i·S+m, c] / count[i]",
+        "y[i,c] = Σ_m x[i·S+m·D, c] / count[i]",
         (
             Case({"x": (2, 5, 3)}, dict(stride=2), {"kernel_size": 3}),
             Case(
@@ -53,11 +53,12 @@ OPERATORS = (
             ),
             Case({"x": (1, 2, 6)}, dict(stride=1, padding="same", **FIRST), {"kernel_size": 4}),
             Case({"x": (1, 3, 2)}, dict(padding=((1, 0),), ceil_mode=True), {"kernel_size": 6}),
+            Case({"x": (1, 7, 2)}, dict(stride=2, padding=1, dilation=3), {"kernel_size": 2}),
         ),
     ),
     avg_pool(
         2,
-        "y[i,j,c] = Σ_{m,n} x[i·S+m, j·S+n, c] / count[i,j]",
+        "y[i,j,c] = Σ_{m,n} x[i·S+m·D, j·S+n·D, c] / count[i,j]",
         (
             Case({"x": (2, 4, 6, 1)}, {}, {"kernel_size": (2, 3)}),
             Case({"x": (1, 5, 4, 2)}, dict(stride=(1, 2), padding=((1, 0), (0, 1))), {"kernel_size": (3, 2)}),

@@ -286,7 +286,7 @@ def dense_cases(draw, most=6):
 @st.composite
 def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, refused=False):
     """Draw a case of pooling whose windows all contain a pixel, unless ``refused``."""
-    window = draw(windows(ndim, most_dilation=1 if average else 2))
+    window = draw(windows(ndim, most_dilation=2))
     C = draw(channels(most_channels))
     N = draw(unlike({C}, 1, most_batch))
     data_format, ceil_mode = draw(st.sampled_from(FORMATS)), draw(st.booleans())
@@ -294,8 +294,8 @@ def pool_cases(draw, ndim=2, *, average=False, most_channels=3, most_batch=3, re
     size = draw(input_sizes(window, excluded={N, C}))
     refusal = _refusal(window, size)
     assume(bool(refusal) == refused)
-    options = {**window_options(window, "stride", "padding"), "ceil_mode": ceil_mode, "data_format": data_format}
-    options |= {"count_include_pad": draw(st.booleans())} if average else {"dilation": window.dilation}
+    options = {**window_options(window, "stride", "padding", "dilation"), "ceil_mode": ceil_mode, "data_format": data_format}
+    options |= {"count_include_pad": draw(st.booleans())} if average else {}
     return Case({"x": layout(N, size, C, data_format)}, options, {"kernel_size": window.kernel}, refused=refusal)
 
 

@@ -130,23 +130,23 @@ def zero_stuff():
         yield Case({"x": x}, format_option, {"stride": column(axes, "stride")}), axes
 
 
-def pools(ndim, average):
-    """Yield the options and axes of each pooling window; dilation is only for max pooling."""
+def pools(ndim):
+    """Yield the options and axes of each pooling window."""
     for (padding, ceil_mode), rows in POOLS.items():
-        for entries in by_axes([row for row in rows if row[-1] or not average], ndim):
-            axes = tuple(Axis(*row[:-2], divisors=row[-2:] if row[-1] else None) for row in entries)
-            yield dict(stride=column(axes, "stride"), padding=padding_option(padding, axes), ceil_mode=ceil_mode), axes
+        for entries in by_axes(rows, ndim):
+            axes = tuple(Axis(*row[:-2], divisors=row[-2:]) for row in entries)
+            options = {"stride": column(axes, "stride"), "dilation": column(axes, "dilation")}
+            yield {**options, "padding": padding_option(padding, axes), "ceil_mode": ceil_mode}, axes
 
 
 def max_pool(ndim):
-    for number, (options, axes) in enumerate(pools(ndim, average=False)):
+    for number, (options, axes) in enumerate(pools(ndim)):
         x, format_option = layout(number, 2, *column(axes, "size"), 3)
-        options["dilation"] = column(axes, "dilation")
         yield Case({"x": x}, {**options, **format_option}, {"kernel_size": column(axes, "kernel")}), axes
 
 
 def avg_pool(ndim):
-    for number, (options, axes) in enumerate(pools(ndim, average=True)):
+    for number, (options, axes) in enumerate(pools(ndim)):
         for counted in (False, True):
             x, format_option = layout(number, 2, *column(axes, "size"), 3)
             options = {**options, "count_include_pad": counted}

@@ -57,13 +57,13 @@ WINDOWS = {
     ),
 }
 
-# (padding, ceil_mode): rows (size, k, S, D, before, after, outputs, divisors, divisors with count_include_pad). Average
-# pooling has no dilation, so rows with dilation have no divisors. Each window contains at least one element of the input.
+# (padding, ceil_mode): rows (size, k, S, D, before, after, outputs, divisors, divisors with count_include_pad). Each window
+# contains at least one element of the input.
 POOLS = {
     ("valid", False): (
         (5, 3, 2, 1, 0, 0, 2, (3, 3), (3, 3)),
         (6, 2, 4, 1, 0, 0, 2, (2, 2), (2, 2)),
-        (7, 3, 2, 2, 0, 0, 2, None, None),
+        (7, 3, 2, 2, 0, 0, 2, (3, 3), (3, 3)),
     ),
     ("same", False): (
         (5, 2, 1, 1, 0, 1, 5, (2, 2, 2, 2, 1), (2, 2, 2, 2, 2)),
@@ -71,7 +71,7 @@ POOLS = {
         (5, 3, 2, 1, 1, 1, 3, (2, 3, 2), (3, 3, 3)),
         (7, 4, 3, 1, 1, 2, 3, (3, 4, 2), (4, 4, 4)),
         (3, 4, 1, 1, 1, 2, 3, (3, 3, 2), (4, 4, 4)),
-        (5, 2, 1, 3, 1, 2, 5, None, None),
+        (5, 2, 1, 3, 1, 2, 5, (1, 2, 2, 1, 1), (2, 2, 2, 2, 2)),
     ),
     ("same_lower", False): (
         (5, 2, 1, 1, 1, 0, 5, (1, 2, 2, 2, 2), (2, 2, 2, 2, 2)),
@@ -86,7 +86,7 @@ POOLS = {
     ("numbers", False): (
         (6, 3, 2, 1, 1, 2, 4, (2, 3, 3, 1), (3, 3, 3, 3)),
         (5, 4, 3, 1, 2, 0, 2, (2, 4), (4, 4)),
-        (6, 3, 1, 2, 2, 1, 5, None, None),
+        (6, 3, 1, 2, 2, 1, 5, (2, 2, 3, 3, 2), (3, 3, 3, 3, 3)),
     ),
     # The comment gives the first element of the last window.
     ("valid", True): (
@@ -94,7 +94,7 @@ POOLS = {
         (5, 2, 2, 1, 0, 0, 3, (2, 2, 1), (2, 2, 1)),  # 4
         (3, 4, 2, 1, 0, 0, 1, (3,), (3,)),  # 0, a window larger than the input
         (7, 3, 2, 1, 0, 0, 3, (3, 3, 3), (3, 3, 3)),  # 4, ends exactly at the end of the input
-        (6, 2, 2, 2, 0, 0, 3, None, None),  # 4
+        (6, 2, 2, 2, 0, 0, 3, (2, 2, 1), (2, 2, 1)),  # 4
     ),
     ("same", True): (
         (6, 1, 2, 1, 0, 0, 3, (1, 1, 1), (1, 1, 1)),  # a fourth window would start at 6, after the end of the input
@@ -109,7 +109,7 @@ POOLS = {
         (5, 3, 3, 1, 1, 1, 2, (2, 3), (3, 3)),  # a third would start at 5
         (4, 3, 2, 1, 1, 1, 3, (2, 3, 1), (3, 3, 2)),  # 3; its third element is beyond the declared padding
         (6, 3, 3, 1, 1, 0, 3, (2, 3, 1), (3, 3, 1)),  # 5
-        (8, 2, 3, 2, 1, 1, 3, None, None),  # a fourth would start at 8
+        (8, 2, 3, 2, 1, 1, 3, (1, 2, 2), (2, 2, 2)),  # a fourth would start at 8
     ),
 }
 

@@ -138,12 +138,22 @@ def max_pool(F, o, x):
     return pool(x, win.kernel, win.stride, 0, win.dilation)
 
 
+def window_mean(F, x, win):
+    """Return the mean of each window without padding; PyTorch's average pooling has no dilation."""
+    ndim = x.ndim - 2
+    if set(win.dilation) == {1}:
+        return getattr(F, f"avg_pool{ndim}d")(x, win.kernel, win.stride)
+    ones = x.new_ones((x.shape[1], 1, *win.kernel))
+    sums = getattr(F, f"conv{ndim}d")(x, ones, None, win.stride, 0, win.dilation, x.shape[1])
+    return sums / math.prod(win.kernel)
+
+
 @in_both_layouts
 def avg_pool(F, o, x):
     ndim, size = x.ndim - 2, x.shape[2:]
     win = window(o, o.kernel_size, ndim)
     pool = getattr(F, f"avg_pool{ndim}d")
-    if supports_padding(win, size):
+    if supports_padding(win, size) and set(win.dilation) == {1}:
         pads = [p for p, _ in win.pads(size)]
         return pool(x, win.kernel, win.stride, pads, win.ceil_mode, o.count_include_pad)
     # The average over the whole window, divided by the fraction that counts: the average of ones and zeros.
@@ -152,7 +162,7 @@ def avg_pool(F, o, x):
     ones = padded(
         F, ones, [(0, q - p) for (_, p), (_, q) in zip(win.pads(size), extended_pads, strict=True)]
     )  # may be negative, which crops
-    return pool(padded(F, x, extended_pads), win.kernel, win.stride) / pool(ones, win.kernel, win.stride)
+    return window_mean(F, padded(F, x, extended_pads), win) / window_mean(F, ones, win)
 
 
 def global_avg_pool(F, o, x):

@@ -46,7 +46,8 @@ def distributed(kernel=lambda k: k, count=None, *, overwrite=False):
         dx = np.zeros((len(a.dy), *inside.shape[SPACE], a.dy.shape[-1]))
         for index, place in places(a):
             n = inside[(0, *place)].sum() if count is None else count(g.kernel)
-            window_slices = tuple(slice(i * S, i * S + k) for i, S, k in zip(index, g.stride, window, strict=True))
+            steps = zip(index, g.stride, g.dilation, window, strict=True)
+            window_slices = tuple(slice(i * S, i * S + (k - 1) * D + 1, D) for i, S, D, k in steps)
             share = np.expand_dims(a.dy[(slice(None), *index)] / n, tuple(range(1, 1 + a.ndim)))
             if overwrite:
                 dx[(slice(None), *window_slices)] = share
