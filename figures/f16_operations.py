@@ -15,6 +15,7 @@ import canvas
 from matplotlib.patheffects import withStroke
 
 from refconv import models
+from refconv.models.published.accuracy import printed
 
 AREA = 7.5  # square points of a bubble, per million parameters
 
@@ -28,27 +29,29 @@ class Printed(NamedTuple):
     at: tuple[float, float]
 
 
+VGG, VGG_COMPARISON = "A, VGG paper, Table 3", "A, VGG paper, comparison"
+INCEPTION, RESNEXT = "A, Inception-v3 paper, Table 3", "B, ResNeXt paper, Table 3"
 MORE_CROPS = ("alexnet", "vgg-a", "vgg-d", "vgg-e")
 COMPARED = ("ResNet-50", "VGG-19")
 FAMILIES = (
     # Krizhevsky et al., 2012, Table 2: ten crops.
-    (canvas.ORANGE, [Printed("alexnet", "AlexNet", 40.7, (16, 0))]),
+    (canvas.ORANGE, [Printed("alexnet", "AlexNet", printed(VGG_COMPARISON, "Krizhevsky et al. (1 net)"), (16, 0))]),
     # Simonyan and Zisserman, 2014, Table 3: the whole image.
     (
         canvas.ORANGE,
         [
-            Printed("vgg-a", "VGG-11", 29.6, (22, 0)),
-            Printed("vgg-d", "VGG-16", 25.6, (0, -31)),
-            Printed("vgg-e", "VGG-19", 25.5, (0, 31)),
+            Printed("vgg-a", "VGG-11", printed(VGG, "A, 256 → 256"), (22, 0)),
+            Printed("vgg-d", "VGG-16", printed(VGG, "D, [256; 512] → 384"), (0, -31)),
+            Printed("vgg-e", "VGG-19", printed(VGG, "E, [256; 512] → 384"), (0, 31)),
         ],
     ),
     # Szegedy et al., "Rethinking the Inception architecture", 2015, Table 3; Inception-v3 as released costs more.
     (
         canvas.GREEN,
         [
-            Printed("googlenet", "GoogLeNet", 29.0, (-8, 0)),
-            Printed("bn-inception", "BN-Inception", 25.2, (-8, 4)),
-            Printed("inception-v3", "Inception-v3", 21.2, (-6, 9)),
+            Printed("googlenet", "GoogLeNet", printed(INCEPTION, "GoogLeNet"), (-8, 0)),
+            Printed("bn-inception", "BN-Inception", printed(INCEPTION, "BN-Inception"), (-8, 4)),
+            Printed("inception-v3", "Inception-v3", printed(INCEPTION, "Inception-v2 BN-auxiliary"), (-6, 9)),
         ],
     ),
     # Zagoruyko and Komodakis, 2016, Tables 7 and 8.
@@ -63,7 +66,13 @@ FAMILIES = (
         ],
     ),
     # Xie et al., 2016, Table 3.
-    (canvas.SKY, [Printed("resnext50", "ResNeXt-50", 22.2, (-6, 11)), Printed("resnext101", "ResNeXt-101", 21.2, (12, 5))]),
+    (
+        canvas.SKY,
+        [
+            Printed("resnext50", "ResNeXt-50", printed(RESNEXT, "ResNeXt-50, 32×4d"), (-6, 11)),
+            Printed("resnext101", "ResNeXt-101", printed(RESNEXT, "ResNeXt-101, 32×4d"), (12, 5)),
+        ],
+    ),
     # Huang et al., 2016, Table 3.
     (
         canvas.PURPLE,

@@ -12,15 +12,18 @@ Source: lecture rows F20, M2 and A21 (SOURCES.md); Figure 9 of the paper.
 
 import canvas
 
+from refconv.models.published.accuracy import MNIST, printed
+
 EPOCHS, SEEDS = 8, (0, 1, 2)
 NETWORKS = ("linear", "hidden", "lenet", "distorted")
-PRINTED = {  # Figure 9: test errors in percent
-    "linear": 12.0,
-    "hidden": 4.7,
-    "lenet": 0.95,
-    "distorted": 0.8,
-    "ensemble": 0.7,  # three LeNet-4, boosted
+ROWS = {
+    "linear": "linear classifier",
+    "hidden": "300 hidden units",
+    "lenet": "LeNet-5",
+    "distorted": "LeNet-5, distorted digits",
+    "ensemble": "three LeNet-4, boosted",
 }
+PRINTED = {name: printed("LeNet-5 paper, Figure 9", row, MNIST) for name, row in ROWS.items()}  # test errors in percent
 LABELS = {
     "linear": "linear classifier",
     "hidden": "300 hidden units",
@@ -77,11 +80,11 @@ def draw(rows):
         errors = [row["error"] for row in chosen]
         labels.append(f"{label}\n{chosen[0]['parameters']:,} weights")
         (here,) = axes.plot(errors, [k] * len(errors), "o", color=canvas.BLUE, markersize=12, alpha=0.7, mew=0)
-        (printed,) = axes.plot(PRINTED[name], k, "D", color=canvas.ORANGE, markersize=9, fillstyle="none", mew=2)
+        (diamond,) = axes.plot(PRINTED[name], k, "D", color=canvas.ORANGE, markersize=9, fillstyle="none", mew=2)
         middle = f"{sum(errors) / len(errors):.2f}".rstrip("0").rstrip(".")
         axes.annotate(f"{middle} %", (min(errors), k), (-12, 0), **BESIDE, ha="right", color=canvas.BLUE)
         axes.annotate(f"{PRINTED[name]:g} %", (PRINTED[name], k), (12, 0), **BESIDE, ha="left", color=canvas.ORANGE)
-    axes.legend([here, printed], ["here: one dot per seed, and the mean", "printed in 1998"], loc="center right", fontsize=13)
+    axes.legend([here, diamond], ["here: one dot per seed, and the mean", "printed in 1998"], loc="center right", fontsize=13)
     axes.set(xscale="log", xlim=(0.22, 24), ylim=(4.6, -0.5), xlabel="error on 10,000 test digits, in % (logarithmic)")
     axes.set_xticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     axes.set_xticks([], minor=True)

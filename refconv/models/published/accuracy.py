@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from refconv.models.published.claim import Claim, Table
 
-__all__ = ["RESULTS", "Figure", "Results", "tables"]
+__all__ = ["MNIST", "RESULTS", "Figure", "Results", "printed", "tables"]
 
 # Columns: errors in percent on ImageNet's 50,000 validation images or 100,000 test images; millions of training steps.
 TOP1, TOP5, TEST5, STEPS = "top-1 val", "top-5 val", "top-5 test", "steps to 72.2 %, 10⁶"
+MNIST = "test error on MNIST"
 ONE_SCALE = "256 → 256", "384 → 384", "[256; 512] → 384"
 SCALES = "256 → 224, 256, 288", "384 → 352, 384, 416", "[256; 512] → 256, 384, 512"
 
@@ -279,6 +280,24 @@ RESULTS = (
             Row("ResNet", ("3.6",), "ResNet, ensemble"),
         ),
     ),
+    Results(
+        "LeNet-5 on the slide about AlexNet",
+        "A, AlexNet",
+        (MNIST,),
+        (Row("LeNet", ("0.8",), "LeNet-5, distorted digits"),),
+    ),
+    Results(
+        "LeNet-5, Figure 9",
+        "LeNet-5 paper, Figure 9",
+        (MNIST,),
+        (
+            Row("linear classifier", ("12.0",)),
+            Row("300 hidden units", ("4.7",)),
+            Row("LeNet-5", ("0.95",)),
+            Row("LeNet-5, distorted digits", ("0.8",), "LeNet-5, distorted digits"),
+            Row("three LeNet-4, boosted", ("0.7",)),
+        ),
+    ),
 )
 
 # Where the printed figures for one measurement differ: (what was measured, column) and the reason.
@@ -305,6 +324,17 @@ COSTS = (
 def tables() -> list[Table]:
     """Return the tables of results, and the table of GoogLeNet's costs."""
     return [*(Table(results.title, _figures(results), beside="elsewhere") for results in RESULTS), _costs()]
+
+
+def printed(source: str, what: str, column: str = TOP1) -> float:
+    """Return a printed figure by its table, row and column.
+
+    >>> printed("A, VGG paper, Table 3", "E, [256; 512] → 384")
+    25.5
+    """
+    (results,) = (results for results in RESULTS if results.source == source)
+    (row,) = (row for row in results.rows if row.what == what)
+    return float(row.printed[results.columns.index(column)])
 
 
 def _figures(results: Results) -> list[Figure]:
