@@ -154,6 +154,7 @@ def test_the_scores_of_a_plain_network_change_with_a_rotation():
     assert np.abs(plain(turned(x)) - plain(x)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_network_passes_the_check_of_layers(capsys):
     assert check_layer(network(), SHAPE)
     assert check_layer(nn.P4Conv2D(2, 3), (4, 5, 4, 3))

@@ -162,7 +162,7 @@ def distribute_average(a):
     ends = [(n - 1) * S + span for n, S, span in zip(outputs, window.stride, window.span, strict=True)]
     padding = [(p, max(q, end - n - p)) for n, (p, q), end in zip(size, pads, ends, strict=True)]
     ones = np.ones((*kernel, 1, channels), int).astype(object)
-    inner = Arguments({}, {"stride": window.stride, "padding": tuple(padding)}, {})
+    inner = Arguments({}, {"stride": window.stride, "padding": tuple(padding), "dilation": window.dilation}, {})
     return in_data_format(a, transposed(inner, shares, ones, size, channels))
 
 
