@@ -292,7 +292,8 @@ def _bounded(name: str, number: Any, value: object, least: int, most: float) -> 
     ``value`` is the complete argument, for the error message.
     """
     try:
-        index = None if isinstance(number, bool) else operator.index(number)  # stride=True is a mistake
+        # stride=True is a mistake; NumPy 1.24 still accepts np.True_ as an index.
+        index = None if isinstance(number, bool | np.bool_) else operator.index(number)
     except TypeError:
         index = None
     if index is None:

@@ -1,5 +1,6 @@
 """Tests that exactly the expected kinds of evidence refute each mutant."""
 
+import dataclasses
 import importlib
 import importlib.util
 import inspect
@@ -10,9 +11,11 @@ import sys
 import sysconfig
 import types
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
 
 import refconv
 from evidence import needs_kernels
@@ -73,6 +76,11 @@ def no_libraries(monkeypatch):
     monkeypatch.setattr(kinds, "installed", lambda libraries=(): [name for name in libraries if name == "conventions"])
 
 
+def with_fixed_cases(row):
+    """Return a strategy that draws fixed cases of an operator and random ones."""
+    return st.sampled_from(row.fixed) | row.cases()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_libraries")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -80,8 +88,9 @@ def no_libraries(monkeypatch):
 def test_a_mutant_of_a_loop_or_a_layer_is_refuted(mutant, in_place):
     in_place(mutated(mutant))
     # A few fixed cases are enough. Drawn cases differ between versions of Hypothesis, and only few of them reveal a given
-    # mistake.
+    # mistake, so the fixed cases are drawn too.
     row, drawn = find(mutant.operator, CATALOGUE), ("numeric", "parity")
+    row = dataclasses.replace(row, cases=partial(with_fixed_cases, row))
     outcomes = [gather(row, kind, quick=kind not in drawn, engine_name="reference") for kind in KINDS]
     kinds = {outcome.kind for outcome in outcomes if outcome.refuted is not None}
     assert kinds == mutant.kinds - (set() if _core.ISA else {"parity"})

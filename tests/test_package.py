@@ -1,6 +1,7 @@
 """Tests of the public API: each name exists, is documented and is imported when first used."""
 
 import ast
+import functools
 import importlib
 import importlib.metadata
 import inspect
@@ -89,6 +90,7 @@ def run_python(script):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True).stdout.strip()
 
 
+@functools.cache
 def loaded_by(statement):
     """Return the names of all modules that a statement loads in a new interpreter."""
     return set(run_python(f"import sys; {statement}; print(*sys.modules)").split())
@@ -110,7 +112,8 @@ ENGINE = {
 def test_import_refconv_loads_the_engine_only():
     loaded = loaded_by("import refconv")
     assert {name.split(".")[1] for name in loaded if name.startswith("refconv.")} <= ENGINE
-    assert not loaded & {"csv", "gzip", "importlib.metadata", "json", "logging", "numpy.random", "tempfile", "unittest"}
+    slow = {"csv", "gzip", "importlib.metadata", "json", "logging", "numpy.random", "tempfile", "unittest"}
+    assert not (loaded - loaded_by("import numpy")) & slow  # older versions of NumPy load some of them
 
 
 def test_an_operator_loads_its_family_only():

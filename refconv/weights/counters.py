@@ -24,8 +24,8 @@ def with_counters(model: Layer, shape: tuple[int, ...], tensors: Mapping[str, Ar
     training treats the running averages as averages over many batches.
 
     >>> from refconv import nn
-    >>> with_counters(nn.BatchNorm(), (5,), {"mean": np.zeros(5, np.float32)})["updates"]
-    array(1.6777216e+07, dtype=float32)
+    >>> float(with_counters(nn.BatchNorm(), (5,), {"mean": np.zeros(5, np.float32)})["updates"])
+    16777216.0
     """
     dtype = next((array.dtype for array in tensors.values()), np.dtype(np.float32))
     present = {name.rpartition(".")[0] for name in tensors}  # names of layers

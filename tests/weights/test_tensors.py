@@ -1,9 +1,11 @@
 """Tests of tensors on disk: each dtype of safetensors is read with the correct values."""
 
+import importlib.metadata
 import json
 
 import numpy as np
 import pytest
+from packaging.version import Version
 
 from refconv import weights
 from safetensors_files import with_tensor
@@ -33,7 +35,9 @@ def test_each_dtype_is_read_with_the_correct_values(tmp_path, dtype, data, expec
 
 
 def test_dtypes_agree_with_the_safetensors_library(tmp_path):
-    names = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "c8"]
+    names = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
+    if Version(importlib.metadata.version("safetensors")) >= Version("0.7"):  # earlier ones have no complex numbers
+        names.append("c8")
     given = {name: np.arange(6).reshape(2, 3).astype(name) for name in names} | {
         "none": np.zeros((0, 3)),
         "one": np.array(7.5),

@@ -80,7 +80,7 @@ def test_dropout_receives_a_new_generator_in_each_call_and_a_float_as_rate():
 
     assert check(dropout, "dropout")
     verdict = check(lambda x, rate, rng: dropout(x, rate, rng)[0] * (1 - rate), "dropout")
-    assert "rng = np.random.default_rng(0)" in verdict.report
+    assert re.search(r"^ +rng = np\.random\.default_rng\(\d+\)$", verdict.report, re.MULTILINE)  # hypothesis chooses the seed
     assert isinstance(verdict.arguments["rng"], np.random.Generator)
 
 
