@@ -201,10 +201,14 @@ def _replace(
 def without(case: Case, names: Collection[str]) -> Case:
     """Return the case with these options at their defaults and matching shapes.
 
+    A number of groups without weights, as in group normalisation, has no default, so it stays.
+
     >>> print(without(Case({"x": (1, 4, 7, 5), "w": (2, 3, 2, 6)}, dict(groups=2, data_format="channels_first")), {"groups"}))
     x (1, 4, 7, 5), w (2, 3, 4, 6), data_format='channels_first'
     """
     shapes, given = dict(case.shapes), dict(case.given)
+    if "w" not in shapes:
+        names = {*names} - {"groups"}
     if "b" in names and shapes.pop("b", ()):
         given["b"] = None
     if "data_format" in names and case.options.get("data_format") == "channels_first":
@@ -319,7 +323,8 @@ def smaller(case: Case, name: str) -> Iterator[Case]:
     Each axis is shortened once alone and once together with all axes of the same length.
     """
     for option in (*case.options, *(["b"] if "b" in case.shapes else [])):
-        yield _simplified(without(case, {option}), name)
+        if (simpler := without(case, {option})) != case:
+            yield _simplified(simpler, name)
     yield _simplified(_with_equal_axes(case), name)
     for n in sorted({n for shape in case.shapes.values() for n in shape if n > 1}, reverse=True):
         for shorter in sorted({1, n // 2, n - 1}):
