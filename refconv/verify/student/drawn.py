@@ -132,7 +132,12 @@ def _covers_padded_image(case: Case, name: str) -> bool:
 
 
 def _edge_effects(case: Case, name: str) -> tuple[Any, ...]:
-    """Return whether the padding is uneven and whether the last window extends beyond the edge."""
+    """Return whether the padding is uneven and whether the last window extends beyond the edge.
+
+    For a neighbourhood of channels, return whether its size is even, since its two sides then differ.
+    """
+    if "size" in case.options:
+        return (case.options["size"] % 2 == 0,)
     if not isinstance(case.options.get("padding", case.options.get("ceil_mode")), str | bool):
         return ()
     if "x" not in case.shapes or not _kernel(case):
