@@ -18,6 +18,7 @@ from refconv._core.common.stream cimport exceeds_caches
 include "common/threads.pxi"
 include "norm/moments.pxi"
 
+
 def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, double eps):
     """Return the normalised batch, its mean and its variance.
 
