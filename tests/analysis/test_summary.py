@@ -175,6 +175,7 @@ def test_memory_is_printed_in_a_unit_in_which_it_is_not_zero(capsys):
     assert "parameters 32 bytes; activations of one input 8 bytes in training, 20 bytes" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
 def test_stages_of_every_model_sum_to_the_total(name):
     model, shape = models.create(name), models.input_shape(name)

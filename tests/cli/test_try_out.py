@@ -26,6 +26,7 @@ def test_the_backward_pass_includes_auxiliary_heads():
     assert finite
 
 
+@pytest.mark.slow
 @needs_kernels
 def test_try_accepts_any_valid_input_size(capsys):
     assert main(["try", "resnet18-small", "nin-small", "--backward", "--input", "40x36", "--batch", "2"]) == 0

@@ -88,6 +88,7 @@ def test_summary_works_at_every_depth(name, capsys):
     assert "Swish()" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_and_their_blocks_can_be_drawn(name):
     model = NETWORKS[name]()

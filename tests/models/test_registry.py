@@ -127,6 +127,7 @@ def test_small_variants_of_alexnet_keep_their_groups_and_later_layers():
     assert sizes["zfnet"] == [(24, 5, 1), (64, 5, 1), (96, 3, 1), (96, 3, 1), (64, 3, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_classifier_supports_classes_and_width(name):
     shape = models.input_shape(name)
