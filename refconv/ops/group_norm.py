@@ -235,9 +235,7 @@ def group_norm_grads(
 
 
 def _checked(x: Array, eps: Any, **vectors: Array) -> Any:
-    """Check x and the vectors, which must have one number for each channel, and return eps."""
-    if 0 in x.shape[1:]:
-        raise ArgumentValueError(f"x must have at least one position and one channel, got shape {x.shape} (channels_last)")
+    """Check the vectors, which must have one number for each channel of x, and return eps."""
     for name, vector in vectors.items():
         same_shape(name, vector, x.shape[-1:], "one for each channel of x")
     return scalar("eps", eps, vectors["gamma"], least=0)
