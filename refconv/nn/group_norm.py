@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from refconv._arguments import divisor, integer, known_format, real_or_exact
 from refconv._errors import ArgumentValueError
 from refconv.nn.description import Span
@@ -22,9 +24,9 @@ class _ExampleNorm(Layer):
         self.eps = real_or_exact("eps", eps, least=0)
         self.data_format = known_format(data_format)
 
+    @abstractmethod
     def _groups(self, channels: int) -> int:
         """Return the number of groups of an input with this number of channels."""
-        raise NotImplementedError
 
     def _channels(self, shape: Shape) -> int:
         if not shape:

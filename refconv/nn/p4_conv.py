@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 from refconv._arguments import flag, initializer_or_none, integer
 from refconv._errors import ArgumentValueError
@@ -60,9 +61,9 @@ class _P4Conv(Layer):
         self.window = p4_conv.p4_window(kernel_size, padding)
         self.bias, self.initializer = flag("bias", bias), initializer_or_none(initializer)
 
+    @abstractmethod
     def _input_axes(self, shape: Shape) -> tuple[Shape, Shape]:
         """Return the size of an input, and its other axes: those over which an output sums."""
-        raise NotImplementedError
 
     def output_shape(self, shape: Shape) -> Shape:
         size, _ = self._input_axes(shape)
