@@ -174,7 +174,8 @@ def _drawn(name, strategy, most, use) -> list[Any]:
     except Refuted:
         raise
     except hypothesis.errors.Flaky as flaky:  # hypothesis repeats a failing case, which passed this time
-        first_exception = next(iter(getattr(flaky, "exceptions", ())), flaky)
+        # Hypothesis before 6.101 has no `exceptions`; there the failure is the cause.
+        first_exception = next(iter(getattr(flaky, "exceptions", ())), flaky.__cause__ or flaky)
         message = f"wrong in one call, but right in another with the same input: {first_exception}"
         raise Refuted(message, getattr(first_exception, "case", None)) from None
     except Exception as error:
