@@ -280,6 +280,7 @@ def test_workers_of_pytorchs_data_loader_can_call_operators(tmp_path):
     assert run_script(tmp_path, script) == str([True] * 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [pytest.param("fork", marks=[needs_fork, needs_own_team]), "spawn"])
 def test_a_process_pool_can_set_its_threads_in_an_initializer(tmp_path, method):
     """Test a pool like joblib's: an initializer sets up each worker, and calls are pickled."""

@@ -49,6 +49,7 @@ BLOCKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "block"), BLOCKS, ids=[f"{name} {block}" for name, block in BLOCKS])
 def test_boxes_do_not_overlap_or_extend_beyond_their_piece(name, block):
     model, shape = models.create(name), models.input_shape(name)

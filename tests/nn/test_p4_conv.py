@@ -31,6 +31,7 @@ def network(outputs=3):
 SHAPE = (8, 10, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [

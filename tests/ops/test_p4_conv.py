@@ -81,6 +81,7 @@ def test_invalid_arguments_are_refused_by_name(call, error, message):
         call()
 
 
+@pytest.mark.slow
 @engines
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_results_have_the_type_of_the_arguments_and_share_no_memory(dtype):
@@ -89,6 +90,7 @@ def test_results_have_the_type_of_the_arguments_and_share_no_memory(dtype):
         assert_inputs_unchanged(call, *arrays)
 
 
+@pytest.mark.slow
 @engines
 def test_integers_become_float64():
     for call, arrays in passes(values=small_integers):
