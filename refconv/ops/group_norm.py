@@ -11,8 +11,9 @@ import numpy as np
 
 from refconv._arguments import divisor
 from refconv._errors import ArgumentValueError
-from refconv.ops.check import channels_last, floats, restore, same_shape, scalar
+from refconv.ops.check import channels_last, floats, restore, same_shape
 from refconv.ops.dispatch import implementation
+from refconv.ops.norm import checked
 from refconv.typing import Array, ArrayLike, DataFormat
 
 __all__ = ["group_norm", "group_norm_grads", "instance_norm", "layer_norm"]
@@ -78,9 +79,7 @@ def group_norm(
 
     Source: lecture row D4 (SOURCES.md); Wu and He, "Group normalization", 2018.
     """
-    x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
-    x = channels_last("x", x, None, data_format)
-    eps = _checked(x, eps, gamma=gamma, beta=beta)
+    x, gamma, beta, eps = _checked(x, gamma, beta, eps, data_format)
     groups = divisor("groups", groups, channels=x.shape[-1])
     return _restored(implementation("group_norm").group_norm(_examples(x), gamma, beta, groups, eps), x, data_format)
 
@@ -121,9 +120,7 @@ def layer_norm(
 
     Source: lecture row D4 (SOURCES.md); Ba, Kiros and Hinton, "Layer normalization", 2016.
     """
-    x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
-    x = channels_last("x", x, None, data_format)
-    eps = _checked(x, eps, gamma=gamma, beta=beta)
+    x, gamma, beta, eps = _checked(x, gamma, beta, eps, data_format)
     return _restored(implementation("group_norm").layer_norm(_examples(x), gamma, beta, eps), x, data_format)
 
 
@@ -162,9 +159,7 @@ def instance_norm(
 
     Source: lecture row D4 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Instance normalization", 2016.
     """
-    x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
-    x = channels_last("x", x, None, data_format)
-    eps = _checked(x, eps, gamma=gamma, beta=beta)
+    x, gamma, beta, eps = _checked(x, gamma, beta, eps, data_format)
     return _restored(implementation("group_norm").instance_norm(_examples(x), gamma, beta, eps), x, data_format)
 
 
@@ -221,7 +216,7 @@ def group_norm_grads(
     dy, x, gamma, mean, var = floats(dy=dy, x=x, gamma=gamma, mean=mean, var=var)
     same_shape("dy", dy, x.shape, "the shape of x")
     dy, x = channels_last("dy", dy, None, data_format), channels_last("x", x, None, data_format)
-    eps = _checked(x, eps, gamma=gamma)
+    eps = checked(eps, x.shape[-1], gamma=gamma)
     if mean.ndim != 2 or len(mean) != len(x):
         raise ArgumentValueError(f"mean must have shape ({len(x)}, groups), got shape {mean.shape}")
     divisor("the number of groups in mean", mean.shape[1], channels=x.shape[-1])
@@ -234,11 +229,13 @@ def group_norm_grads(
     return restore(dx.reshape(x.shape), data_format), dgamma, dbeta
 
 
-def _checked(x: Array, eps: Any, **vectors: Array) -> Any:
-    """Check the vectors, which must have one number for each channel of x, and return eps."""
-    for name, vector in vectors.items():
-        same_shape(name, vector, x.shape[-1:], "one for each channel of x")
-    return scalar("eps", eps, vectors["gamma"], least=0)
+def _checked(
+    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float, data_format: DataFormat
+) -> tuple[Array, Array, Array, Any]:
+    """Return x with channels last, gamma, beta and eps."""
+    x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
+    x = channels_last("x", x, None, data_format)
+    return x, gamma, beta, checked(eps, x.shape[-1], gamma=gamma, beta=beta)
 
 
 def _examples(array: Array) -> Array:
