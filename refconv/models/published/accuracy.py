@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -41,6 +42,13 @@ class Results(NamedTuple):
     source: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    def entries(self) -> Iterator[tuple[Row, str, str]]:
+        """Yield the row, the column and the figure of each entry that is not empty."""
+        for row in self.rows:
+            for column, figure in zip(self.columns, row.printed, strict=True):
+                if figure:
+                    yield row, column, figure
 
 
 class Figure(NamedTuple):
@@ -342,13 +350,11 @@ def _figures(results: Results) -> list[Figure]:
     return [
         Figure(
             f"{row.what}, {column}",
-            printed,
+            figure,
             tuple(entry for entry in _repeated()[row.same, column] if row.same and entry[0] != results.source),
             REASONS.get((row.same, column), ""),
         )
-        for row in results.rows
-        for column, printed in zip(results.columns, row.printed, strict=True)
-        if printed
+        for row, column, figure in results.entries()
     ]
 
 
@@ -357,10 +363,8 @@ def _repeated() -> dict[tuple[str, str], list[tuple[str, str]]]:
     """Return (source, figure) of all lines about a measurement, by its name and column."""
     lines: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for results in RESULTS:
-        for row in results.rows:
-            for column, printed in zip(results.columns, row.printed, strict=True):
-                if printed:
-                    lines[row.same, column].append((results.source, printed))
+        for row, column, figure in results.entries():
+            lines[row.same, column].append((results.source, figure))
     return lines
 
 
