@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from refconv._arguments import divisor, integer, known_format, real_or_exact
-from refconv._errors import ArgumentValueError
 from refconv.nn.description import Span
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
+from refconv.nn.layout import channel_count
 from refconv.ops.group_norm import group_norm, group_norm_grads
 from refconv.typing import Array, Backward, DataFormat, Shape
 
@@ -28,22 +28,17 @@ class _ExampleNorm(Layer):
     def _groups(self, channels: int) -> int:
         """Return the number of groups of an input with this number of channels."""
 
-    def _channels(self, shape: Shape) -> int:
-        if not shape:
-            raise ArgumentValueError(f"the input of {self!r} must have channels, got shape ()")
-        return shape[-1 if self.data_format == "channels_last" else 0]
-
     def output_shape(self, shape: Shape) -> Shape:
-        self._groups(self._channels(shape))
+        self._groups(channel_count(self, shape))
         return tuple(shape)
 
     def specs(self, shape: Shape) -> dict[str, Spec]:
-        channels = (self._channels(shape),)
+        channels = (channel_count(self, shape),)
         return {"gamma": Spec(channels, ones), "beta": Spec(channels, zeros)}
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         gamma, beta = self.parameters["gamma"], self.parameters["beta"]
-        groups = self._groups(self._channels(x.shape[1:]))
+        groups = self._groups(channel_count(self, x.shape[1:]))
         y, mean, var = group_norm(x, gamma.value, beta.value, groups, eps=self.eps, data_format=self.data_format)
 
         def backward(dy: Array, want_dx: bool = True) -> Array:

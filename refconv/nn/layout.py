@@ -10,19 +10,35 @@ from typing import Protocol
 from refconv._errors import ArgumentValueError
 from refconv.typing import Shape
 
-__all__ = ["SpatialLayer", "join_shape", "split_shape"]
+__all__ = ["ChannelLayer", "SpatialLayer", "channel_count", "join_shape", "split_shape"]
 
 
-class SpatialLayer(Protocol):
+class ChannelLayer(Protocol):
+    """Layer whose inputs have channels."""
+
+    @property
+    def data_format(self) -> str:
+        """Position of the channels: "channels_last" or "channels_first"."""
+
+
+class SpatialLayer(ChannelLayer, Protocol):
     """Layer whose inputs are images or signals."""
 
     @property
     def ndim(self) -> int:
         """Number of spatial axes: 2 for images, 1 for signals."""
 
-    @property
-    def data_format(self) -> str:
-        """Position of the channels: "channels_last" or "channels_first"."""
+
+def channel_count(layer: ChannelLayer, shape: Shape) -> int:
+    """Return the number of channels of one row, signal or image, the input of a layer.
+
+    >>> from refconv.nn.norm import BatchNorm
+    >>> channel_count(BatchNorm(data_format="channels_first"), (6, 14, 15))
+    6
+    """
+    if not shape:
+        raise ArgumentValueError(f"the input of {layer!r} must have channels, got shape ()")
+    return shape[-1 if layer.data_format == "channels_last" else 0]
 
 
 def split_shape(layer: SpatialLayer, shape: Shape) -> tuple[Shape, int]:

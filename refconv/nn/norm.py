@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from refconv._arguments import choice, known_format, real, real_or_exact
-from refconv._errors import ArgumentValueError
 from refconv.nn.description import Span
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
+from refconv.nn.layout import channel_count
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 from refconv.typing import Array, Backward, DataFormat, Shape
 
@@ -96,9 +96,7 @@ class BatchNorm(Layer):
         self.data_format = known_format(data_format)
 
     def specs(self, shape: Shape) -> dict[str, Spec]:
-        if not shape:
-            raise ArgumentValueError(f"the input of {self!r} must have channels, got shape ()")
-        channels = (shape[-1 if self.data_format == "channels_last" else 0],)
+        channels = (channel_count(self, shape),)
         return {
             "gamma": Spec(channels, ones),
             "beta": Spec(channels, zeros),
