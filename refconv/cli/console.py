@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-__all__ = ["PipeWriter", "in_one_line", "say"]
+from refconv._optional import need
+
+__all__ = ["PipeWriter", "bar", "in_one_line", "say"]
 
 
 def say(text: str) -> None:
     """Print a line and flush it, because the next line may take minutes."""
     print(text, flush=True)
+
+
+@contextlib.contextmanager
+def bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], Any]]:
+    """Show a progress bar with the time left; yield a function that adds to its count.
+
+    If the standard error is not a terminal, a line with the name is printed instead.
+    """
+    if not sys.stderr.isatty():
+        say(name)
+        yield lambda count: None
+        return
+    progress = need("tqdm", "train", "a progress bar").tqdm(total=total, desc=name, unit=f" {unit}", leave=False)
+    with progress:
+        yield progress.update
 
 
 def in_one_line(error: Exception) -> str:

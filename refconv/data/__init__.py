@@ -3,12 +3,15 @@
 from refconv.data import augment
 from refconv.data.batches import Batches, lenet_input, split
 from refconv.data.cifar import CIFAR10_CLASSES, load_cifar10
+from refconv.data.datasets import Dataset, open_dataset
 from refconv.data.digits import draw_digits
 from refconv.data.files import BadDataFile, DataNotFound
-from refconv.data.folder import load_folder
+from refconv.data.folder import load_folder, open_folder
 from refconv.data.idx import read_idx, write_idx
+from refconv.data.image_files import ImageFiles
 from refconv.data.mnist import load_fashion_mnist, load_kmnist, load_mnist
 from refconv.data.prefetch import Prefetch
+from refconv.data.preprocessing import Preprocessing
 from refconv.data.resample import resize
 from refconv.data.statistics import channel_statistics, normalize
 
@@ -17,7 +20,10 @@ __all__ = [
     "BadDataFile",
     "Batches",
     "DataNotFound",
+    "Dataset",
+    "ImageFiles",
     "Prefetch",
+    "Preprocessing",
     "augment",
     "channel_statistics",
     "draw_digits",
@@ -28,6 +34,8 @@ __all__ = [
     "load_kmnist",
     "load_mnist",
     "normalize",
+    "open_dataset",
+    "open_folder",
     "read_idx",
     "resize",
     "split",
