@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from refconv._optional import need
 
-__all__ = ["PipeWriter", "bar", "in_one_line", "say"]
+__all__ = ["PipeWriter", "bar", "in_one_line", "say", "warnings_as_lines"]
 
 
 def say(text: str) -> None:
@@ -19,13 +20,22 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print each warning as one line on the standard error, without the line of code that caused it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        print(warning.message, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
 def bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], Any]]:
     """Show a progress bar with the time left; yield a function that adds to its count.
 
-    If the standard error is not a terminal, a line with the name is printed instead.
+    Nothing is shown if the standard error is not a terminal.
     """
-    if not sys.stderr.isatty():
-        say(name)
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda count: None
         return
     progress = need("tqdm", "train", "a progress bar").tqdm(total=total, desc=name, unit=f" {unit}", leave=False)

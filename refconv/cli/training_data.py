@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
+import sys
 from argparse import Namespace
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from refconv import data
 from refconv._errors import ArgumentValueError
-from refconv.cli.console import bar, say
-from refconv.data.datasets import Examples
+from refconv.cli.console import bar, say, warnings_as_lines
+from refconv.data.datasets import Examples, first, part
 from refconv.data.sources import SOURCES
 from refconv.typing import Array, Shape
 
-__all__ = ["TrainingData", "check_output", "load"]
+__all__ = ["TrainingData", "check_output", "load", "readable"]
 
 DIGITS = 30_000
 TEST_DIGITS = 5_000
@@ -45,7 +44,7 @@ def load(options: Namespace, input_shape: Shape) -> TrainingData:
         return TrainingData(dataset, None, prepare)
     images, labels = dataset.train
     (train, _), (validation, _) = data.split(np.arange(len(images)), labels, options.validation, rng=options.seed)
-    return TrainingData(replace(dataset, train=_part(dataset.train, train)), _part(dataset.train, validation), prepare)
+    return TrainingData(replace(dataset, train=part(dataset.train, train)), part(dataset.train, validation), prepare)
 
 
 def check_output(loaded: TrainingData, options: Namespace, output_shape: Shape) -> TrainingData:
@@ -82,8 +81,7 @@ def _drawn(options: Namespace) -> data.Dataset:
 
 def _opened(options: Namespace, input_shape: Shape) -> data.Dataset:
     """Open a data set of files, and check the files of a folder."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_as_lines():  # about files whose checksum is unknown, and classes without images
         dataset = data.open_dataset(
             options.data,
             input_shape[:2],
@@ -93,46 +91,34 @@ def _opened(options: Namespace, input_shape: Shape) -> data.Dataset:
             classes=options.class_names,
             seed=options.seed,
         )
-    for warning in caught:  # about files whose checksum is unknown, and classes without images
-        say(f"{warning.message}")
-    train = _first(options.images, dataset.train, "--images", dataset.name)
-    test = _first(options.test_images, dataset.test, "--test-images", dataset.name)
-    return replace(dataset, train=_readable(train, options.skip_damaged), test=_readable(test, options.skip_damaged))
+    train, test = dataset.train, dataset.test
+    if options.images:
+        train = first(train, options.images, "--images", dataset.name)
+    if options.test_images:
+        test = first(test, options.test_images, "--test-images", dataset.name)
+    return replace(dataset, train=readable(train, options.skip_damaged), test=readable(test, options.skip_damaged))
 
 
-def _first(count: int | None, examples: Examples, option: str, name: str) -> Examples:
-    """Return the first images, or evenly spaced ones of a folder, which is sorted by class."""
-    available = len(examples[0])
-    if not count:
-        return examples
-    if count > available:
-        raise ArgumentValueError(f"{option} must be at most {available:,} with {name}, got {count:,}")
-    is_sorted = isinstance(examples[0], data.ImageFiles)
-    return _part(examples, np.arange(count) * available // count if is_sorted else slice(count))
+def readable(examples: Examples, skip: bool) -> Examples:
+    """Read every file once; refuse or leave out damaged ones. Return arrays if they fit in memory.
 
-
-def _readable(examples: Examples, skip: bool) -> Examples:
-    """Read every file once; refuse or leave out damaged ones. Return arrays if they fit in memory."""
+    Damaged files are named on the standard error.
+    """
     images, labels = examples
     if not isinstance(images, data.ImageFiles):
         return examples
     with bar(f"checking {len(images):,} images", len(images), "images") as progress:
         problems = images.damaged(progress)
     for _, problem in problems:
-        say(f"{'skipping: ' if skip else ''}{problem}")
+        print(f"{'skipping: ' if skip else ''}{problem}", file=sys.stderr)
     if problems and not skip:
         raise ArgumentValueError(
             f"--data must contain readable images, got {len(problems)} damaged; --skip-damaged leaves them out"
         )
     if len(problems) == len(images):
         raise ArgumentValueError("--data must contain readable images, got only damaged ones")
-    images, labels = _part(examples, np.setdiff1d(np.arange(len(images)), [k for k, _ in problems]))
+    images, labels = part(examples, np.setdiff1d(np.arange(len(images)), [k for k, _ in problems]))
     return (images[:] if np.prod(images.shape) <= HELD_IN_MEMORY else images), labels
-
-
-def _part(examples: Examples, index: Any) -> Examples:
-    images, labels = examples
-    return images.subset(index) if isinstance(images, data.ImageFiles) else images[index], labels[index]
 
 
 def _preprocessing(dataset: data.Dataset, size: Shape, channels: int, model: str) -> data.Preprocessing:

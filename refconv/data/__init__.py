@@ -3,7 +3,7 @@
 from refconv.data import augment
 from refconv.data.batches import Batches, lenet_input, split
 from refconv.data.cifar import CIFAR10_CLASSES, load_cifar10
-from refconv.data.datasets import Dataset, open_dataset
+from refconv.data.datasets import Dataset, open_dataset, open_split
 from refconv.data.digits import draw_digits
 from refconv.data.files import BadDataFile, DataNotFound
 from refconv.data.folder import load_folder, open_folder
@@ -36,6 +36,7 @@ __all__ = [
     "normalize",
     "open_dataset",
     "open_folder",
+    "open_split",
     "read_idx",
     "resize",
     "split",

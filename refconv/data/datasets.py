@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from refconv._arguments import real
+from refconv._arguments import choice, real
 from refconv._errors import ArgumentValueError
 from refconv.data.files import BadDataFile, DataNotFound
 from refconv.data.folder import open_folder
@@ -20,7 +20,7 @@ from refconv.data.masks import MASKS, open_masks
 from refconv.data.sources import SOURCES
 from refconv.typing import Array, Size
 
-__all__ = ["Dataset", "Examples", "open_dataset"]
+__all__ = ["Dataset", "Examples", "first", "open_dataset", "open_split", "part"]
 
 Examples: TypeAlias = tuple[Any, Array]  # images, which may be ImageFiles, and labels
 
@@ -126,16 +126,81 @@ def open_dataset(
     """
     if str(source) in SOURCES:
         return _named(str(source), test)
+    return _folder(_existing(source), size, channels, test, real("test_share", test_share, above=0, below=1), classes, seed)
+
+
+def open_split(
+    source: str | os.PathLike[str],
+    split: str = "test",
+    size: Size = 224,
+    *,
+    channels: int | None = None,
+    classes: Sequence[str] | None = None,
+) -> Examples:
+    """Open one part of a data set, or a folder of pictures.
+
+    Parameters
+    ----------
+    source, size, channels, classes
+        As for :func:`open_dataset`.
+    split : {"train", "test"}
+        The part of a data set with a name, or the folder ``root/train`` or ``root/test``. A folder without these folders is
+        used as a whole.
+
+    Returns
+    -------
+    images, labels
+        As in :class:`Dataset`.
+
+    Raises
+    ------
+    DataNotFound, BadDataFile, TypeError, ValueError, ImportError
+        As for :func:`open_dataset`.
+
+    Source: lecture rows A12 and B10 (SOURCES.md).
+    """
+    choice("split", split, ("train", "test"))
+    if str(source) in SOURCES:
+        return _loader(str(source))(split)
+    root = _existing(source)
+    names = ("train",) if split == "train" else TEST_FOLDERS
+    root = next((root / name for name in names if (root / name).is_dir()), root)
+    images, labels, _ = _pictures(root, size, classes)
+    grey = _is_grey(images) if channels is None else channels == 1
+    return ImageFiles(images.paths, size, grey=grey), labels
+
+
+def part(examples: Examples, index: Any) -> Examples:
+    """Return the examples with these indices; files are not read."""
+    images, labels = examples
+    return images.subset(index) if isinstance(images, ImageFiles) else images[index], labels[index]
+
+
+def first(examples: Examples, count: int, option: str, name: str) -> Examples:
+    """Return the first examples, or evenly spaced ones of a folder, which is sorted by class."""
+    available = len(examples[0])
+    if count > available:
+        raise ArgumentValueError(f"{option} must be at most {available:,} with {name}, got {count:,}")
+    is_sorted = isinstance(examples[0], ImageFiles)
+    return part(examples, np.arange(count) * available // count if is_sorted else slice(count))
+
+
+def _loader(name: str) -> Callable[[str], Examples]:
+    load = SOURCES[name].load
+    if load is None:
+        raise ArgumentValueError(f"source must be files, got {name!r}, which refconv.data.draw_digits generates")
+    return load
+
+
+def _existing(source: str | os.PathLike[str]) -> Path:
     root = Path(source).expanduser()
     if not root.is_dir():
-        raise DataNotFound(f"data must be a folder or one of {', '.join(SOURCES)}, got {str(source)!r}")
-    return _folder(root, size, channels, test, real("test_share", test_share, above=0, below=1), classes, seed)
+        raise DataNotFound(f"source must be a folder or one of {', '.join(SOURCES)}, got {str(source)!r}")
+    return root
 
 
 def _named(name: str, test: Any) -> Dataset:
-    load = SOURCES[name].load
-    if load is None:
-        raise ArgumentValueError(f"data must be files, got {name!r}, which refconv.data.draw_digits generates")
+    load = _loader(name)
     if test is not None:
         raise ArgumentValueError(f"test must be left out with {name}, which has its own test images, got {str(test)!r}")
     return Dataset(name, SOURCES[name].classes, load("train"), load("test"), ink=name.startswith(INK))

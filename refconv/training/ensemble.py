@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Views = Callable[[Array], Iterable[Array]]
 
-__all__ = ["Ensemble", "crops_144", "flips", "grid_crops", "scales", "ten_crops"]
+__all__ = ["Ensemble", "centre_crop", "crops_144", "flips", "grid_crops", "scales", "ten_crops"]
 
 
 class Ensemble:
@@ -91,6 +91,35 @@ def flips(x: Array) -> Iterator[Array]:
     """
     yield x
     yield _mirrored(x)
+
+
+def centre_crop(size: int) -> Views:
+    """Return one view, the square in the middle.
+
+    Parameters
+    ----------
+    size : int
+        Side of the square in pixels.
+
+    Returns
+    -------
+    callable
+        The view. It raises ``ValueError`` if the images are smaller than ``size``.
+
+    Examples
+    --------
+    >>> [view.item() for view in centre_crop(1)(np.arange(9.0).reshape(1, 3, 3, 1))]
+    [4.0]
+
+    Source: lecture row A21 (SOURCES.md).
+    """
+    size = integer("size", size)
+
+    def views(x: Array) -> Iterator[Array]:
+        top, left = (space // 2 for space in _space_around(x, size))
+        yield np.ascontiguousarray(x[:, top : top + size, left : left + size])
+
+    return views
 
 
 def ten_crops(size: int) -> Views:
