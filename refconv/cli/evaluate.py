@@ -86,15 +86,15 @@ def _examples(options: Namespace, model: SavedModel) -> Examples:
         raise ArgumentValueError(f"--data must be given for a model trained on {model.data or 'unknown data'}, got none")
     if source == "digits":
         return data.draw_digits(options.images or DRAWN, 1)
+    numbered = model.classes == tuple(map(str, range(len(model.classes))))
+    if source in SOURCES and SOURCES[source].classes != model.classes and not (numbered and source == model.data):
+        names = ", ".join(model.classes[:3])
+        raise ArgumentValueError(f"--data must have the {len(model.classes)} classes of the model ({names}, …), got {source}")
     size = model.prepare.size
     channels = model.prepare.input_shape[2]
     with warnings_as_lines():
         warnings.filterwarnings("ignore", ".* has no images of the class")  # the results show it
         _, labels = examples = data.open_split(source, options.split, size, channels=channels, classes=model.classes)
-    numbered = model.classes == tuple(map(str, range(len(model.classes))))
-    if source in SOURCES and SOURCES[source].classes != model.classes and not (numbered and source == model.data):
-        names = ", ".join(model.classes[:3])
-        raise ArgumentValueError(f"--data must have the {len(model.classes)} classes of the model ({names}, …), got {source}")
     if (labels.ndim > 1) != model.has_masks:
         content = "images and masks" if model.has_masks else "one folder for each class"
         raise ArgumentValueError(f"--data must contain {content} for this model, got {source}")

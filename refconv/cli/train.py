@@ -136,6 +136,8 @@ def _add_execution(add: Callable[..., Any]) -> None:
     add("--out", metavar="DIR", help="output folder (default: a new folder runs/MODEL-DATA)")
     add("--resume", metavar="DIR", help="continue the run in this output folder with its original options")
     add("--checkpoint-every", type=positive, metavar="N", help="steps between checkpoints (default: one epoch)")
+    add("--find-lr", action="store_true", help="try learning rates on a copy of the network, and save the curve of the loss")
+    add("--dry-run", action="store_true", help="print the network, and the time and memory of ten steps; train nothing")
     add("--tensorboard", action="store_true", help="also write TensorBoard event files to the output folder")
 
 
@@ -146,6 +148,8 @@ def run(options: Namespace) -> None:
     if options.model.startswith("lenet") and options.style is None:
         options.style = "modern"
     options.class_names = None  # those of the data
+    if options.resume and (options.find_lr or options.dry_run):
+        raise ArgumentValueError("--find-lr and --dry-run must be left out with --resume")
     for option, is_set in (("--patience", options.patience), ("--schedule plateau", options.schedule == "plateau")):
         if is_set and not options.validation and not options.resume:
             raise ArgumentValueError(f"--validation must be given with {option}, which uses the validation loss, got none")

@@ -16,6 +16,7 @@ from refconv._errors import ArgumentValueError
 from refconv.cli.architecture import input_shape
 from refconv.cli.command import Failure
 from refconv.cli.console import say
+from refconv.cli.rehearsal import dry_run, find_lr
 from refconv.cli.run_folder import output_folder, own_options, restore_options
 from refconv.cli.stop import StopOnSignal, stop_signals
 from refconv.cli.training_data import TrainingData, check_output, load
@@ -65,11 +66,17 @@ def train(options: Namespace) -> None:
     keep_freed_memory()
     if options.resume:
         restore_options(options)
-    with config(engine=options.engine, threads=options.threads), output_folder(options) as folder:
-        _train(options, folder)
+    with config(engine=options.engine, threads=options.threads):
+        if options.dry_run:
+            model, loaded, batches = _prepared(options)
+            dry_run(model, make_optimizer(model, options), batches, loaded.prepare.input_shape, options)
+            return
+        with output_folder(options) as folder:
+            _train(options, folder)
 
 
-def _train(options: Namespace, folder: Path) -> None:
+def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | data.Prefetch]:
+    """Load the data, build the network, and print what will be trained."""
     size = input_shape(options.model, options.input)
     loaded = load(options, size if options.input and len(options.input) > 2 else size[:2])
     dataset, prepare = loaded.dataset, loaded.prepare
@@ -87,6 +94,14 @@ def _train(options: Namespace, folder: Path) -> None:
         f"{len(dataset.train[0]):,} training and {len(dataset.test[0]):,} test images, "
         f"{get_config().engine} on {get_config().threads} thread(s)"
     )
+    return model, loaded, batches
+
+
+def _train(options: Namespace, folder: Path) -> None:
+    model, loaded, batches = _prepared(options)
+    if options.find_lr:
+        find_lr(model, make_optimizer(model, options), batches, folder, options)
+        return
     checkpoint = Checkpoint(folder, every=options.checkpoint_every, resume=bool(options.resume), notes=own_options(options))
     try:
         history = _fit(model, batches, loaded, checkpoint, options)
@@ -103,8 +118,8 @@ def _train(options: Namespace, folder: Path) -> None:
     if not history.stopped:
         checkpoint.last.unlink(missing_ok=True)
         checkpoint.best.unlink(missing_ok=True)
-    if options.data == "digits" and prepare.input_shape[2] == 1 and get_config().engine == "kernels":
-        _test_on_mnist(model, prepare)
+    if options.data == "digits" and loaded.prepare.input_shape[2] == 1 and get_config().engine == "kernels":
+        _test_on_mnist(model, loaded.prepare)
 
 
 def network(options: Namespace) -> Layer:

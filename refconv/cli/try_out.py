@@ -11,6 +11,7 @@ from refconv.cli.architecture import input_shape, model_name, variant
 from refconv.cli.arguments import positive, size
 from refconv.cli.command import Command
 from refconv.cli.console import say
+from refconv.cli.memory import MEBIBYTE, peak_memory
 from refconv.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ not finite.
 
 HEAD = ("model", "input", "parameters", "build", "forward", "backward", "memory")
 WIDTHS = (20, 16, 12, 8, 9, 9, 10)
-MEBIBYTE = 2**20
 
 
 def add_arguments(parser: Parser) -> None:
@@ -77,7 +77,7 @@ def measure(name: str, batch: int = 1, backward: bool = False, size: Shape | Non
 
     from refconv import models
 
-    shape, memory_before = input_shape(name, size), _peak_memory()
+    shape, memory_before = input_shape(name, size), peak_memory()
     model = models.create(name)
     start = time.perf_counter()
     model.build(shape, rng=0)
@@ -93,7 +93,7 @@ def measure(name: str, batch: int = 1, backward: bool = False, size: Shape | Non
         backward_function(dy if isinstance(outputs, tuple) else dy[0], want_dx=False)
         backward_seconds = time.perf_counter() - start
         finite &= all(np.isfinite(p.grad).all() for p in model.named_parameters().values() if p.trainable)
-    memory_after = _peak_memory()
+    memory_after = peak_memory()
     memory = None if memory_before is None or memory_after is None else memory_after - memory_before
     cells = (
         name.removesuffix("-small"),
@@ -114,18 +114,6 @@ def _as_tuple(outputs: Any) -> tuple[Array, ...]:
 def _row(cells: Sequence[str]) -> str:
     first, *others = (cell.ljust(w) if k < 2 else cell.rjust(w) for k, (cell, w) in enumerate(zip(cells, WIDTHS, strict=True)))
     return "  ".join([first, *others]).rstrip()
-
-
-def _peak_memory() -> int | None:
-    """Return the peak memory of this process in bytes, or None if the system does not report it."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS reports bytes, other systems KiB
 
 
 COMMAND = Command("try", "run architectures once, at their paper's input size", DESCRIPTION, add_arguments, run)
