@@ -10,7 +10,21 @@ from refconv._ascii import use_ascii_forms
 from refconv._errors import ArgumentError
 from refconv._optional import MissingPackage
 from refconv._version import __version__
-from refconv.cli import draw, evaluate, formulas, info, predict, settings, summary, tables, trace, train, try_out, verify
+from refconv.cli import (
+    completion,
+    draw,
+    evaluate,
+    formulas,
+    info,
+    predict,
+    settings,
+    summary,
+    tables,
+    trace,
+    train,
+    try_out,
+    verify,
+)
 from refconv.cli.command import Failure
 from refconv.cli.console import PipeWriter, in_one_line
 from refconv.cli.parser import Parser, did_you_mean
@@ -22,6 +36,8 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (train, evaluate, predict, summary, draw, try_out, tables, settings, verify, trace, formulas, info)
 )
+
+COMMANDS += (completion.command(COMMANDS),)
 
 DESCRIPTION = """\
 Convolutional networks as loops you can read and kernels you can train with.

@@ -23,6 +23,7 @@ from refconv.cli.training_data import TrainingData, check_output, load
 from refconv.cli.training_results import in_order, save, save_diverged
 from refconv.nn import Layer
 from refconv.training import (
+    Callback,
     Checkpoint,
     CrossEntropy,
     Diverged,
@@ -35,6 +36,7 @@ from refconv.training import (
     fit,
 )
 from refconv.training.metrics import accuracy, intersection_over_union
+from refconv.training.run import Run
 from refconv.typing import Array
 
 __all__ = ["train"]
@@ -150,6 +152,8 @@ def _fit(
 ) -> History:
     with stop_signals() as received:
         callbacks = [ProgressBar(say), StopOnSignal(received), checkpoint]
+        if isinstance(batches, data.Prefetch):
+            callbacks.append(ReportWaiting(batches))
         if options.patience:
             callbacks.append(EarlyStopping(options.patience))
         if options.tensorboard:
@@ -167,6 +171,17 @@ def _fit(
             clip_norm=options.clip_norm,
             callbacks=callbacks,
         )
+
+
+class ReportWaiting(Callback):
+    """Callback that prints for which share of an epoch the training has waited for images."""
+
+    def __init__(self, batches: data.Prefetch) -> None:
+        self.batches, self.before = batches, 0.0
+
+    def on_epoch_end(self, run: Run) -> None:
+        waited, self.before = self.batches.waited - self.before, self.batches.waited
+        say(f"         waited for images: {waited:.1f} s, {100 * waited / run.history.epochs[-1].seconds:.0f} % of the epoch")
 
 
 def _metrics(loaded: TrainingData) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from evidence import needs_kernels
 from refconv import load
-from refconv.cli import main, training_run
+from refconv.cli import main, training_data, training_run
 from refconv.data import draw_digits
 
 for module in ("tqdm", "matplotlib"):
@@ -91,6 +91,7 @@ def test_evaluate_counts_the_images_of_each_class(leaves, leaves_model, tmp_path
     assert "\n  ash → oak: 1\n" in text
 
 
+@pytest.mark.slow
 def test_evaluate_averages_crops_and_saves_the_confusion(leaves, leaves_model, tmp_path, printed):
     picture = tmp_path / "confusion.png"
     options = ("--crops", "10", "--scales", "33", "40", "--images", "6", "--confusion", str(picture), "--json")
@@ -101,6 +102,7 @@ def test_evaluate_averages_crops_and_saves_the_confusion(leaves, leaves_model, t
         assert opened.format == "PNG"
 
 
+@pytest.mark.slow
 def test_evaluate_draws_digits_for_a_model_trained_on_them(tmp_path, printed):
     printed("train", "lenet", "--images", "64", "--test-images", "20", *SHORT, "--out", str(tmp_path / "out"))
     results = json.loads(printed("evaluate", str(tmp_path / "out"), "--images", "30", "--json"))
@@ -132,6 +134,7 @@ def test_small_networks_train_on_a_folder(leaves, tmp_path, printed, model):
     assert trained.notes["preprocessing"]["size"] == [32, 32]
 
 
+@pytest.mark.slow
 def test_grey_pictures_become_colour_on_request(tmp_path, printed):
     for name, level in (("dark", 20), ("light", 200)):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -144,6 +147,7 @@ def test_grey_pictures_become_colour_on_request(tmp_path, printed):
     assert load(tmp_path / "colour").input_shape == (28, 36, 3)
 
 
+@pytest.mark.slow
 def test_damaged_pictures_are_named_and_left_out_on_request(leaves, tmp_path, printed, capsys):
     root = tmp_path / "data"
     for name in ("ash", "oak"):
@@ -161,6 +165,7 @@ def test_damaged_pictures_are_named_and_left_out_on_request(leaves, tmp_path, pr
     assert "23 images, loss" in printed("evaluate", str(tmp_path / "out"), "--data", str(root), "--skip-damaged")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_refuses_a_folder_with_another_class(leaves, tmp_path, printed, monkeypatch):
     root, out = tmp_path / "data", tmp_path / "out"
     for name in ("elm", "oak"):
@@ -231,3 +236,36 @@ def test_evaluate_refuses_folders_without_a_model_and_unknown_classes(tmp_path, 
     message = printed("evaluate", str(leaves_model), "--data", str(tmp_path / "data"), status=1)
     assert "classes must include every folder of" in message
     assert "got none for 'yew'" in message
+
+
+@pytest.mark.slow
+def test_a_dry_run_prints_the_network_and_writes_nothing(leaves, tmp_path, printed, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = printed("train", "resnet20", "--small", "--data", str(leaves), "--batch-size", "8", "--dry-run")
+    assert "GlobalAvgPool2D" in text
+    assert "5 steps of 8 images: " in text
+    assert "an epoch of 5 steps" in text
+    assert text.endswith("nothing was saved\n")
+    assert not list(tmp_path.iterdir())
+    assert "must be left out with --resume" in printed("train", "lenet", "--dry-run", "--resume", "x", status=1)
+
+
+@pytest.mark.slow
+def test_find_lr_saves_a_curve_and_no_network(leaves, tmp_path, printed):
+    text = printed("train", "lenet", "--data", str(leaves), "--batch-size", "8", "--find-lr", "--out", str(tmp_path / "lr"))
+    assert "the loss falls fastest at --lr " in text
+    lines = (tmp_path / "lr" / "learning_rates.csv").read_text("utf-8").splitlines()
+    assert lines[0] == "lr,loss"
+    assert lines[1].startswith("1e-05,1.")
+    assert sorted(path.name for path in (tmp_path / "lr").iterdir()) == ["learning_rates.csv", "learning_rates.png"]
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_read_during_training_gives_the_same_network(leaves, tmp_path, printed, monkeypatch):
+    arguments = ("train", "lenet", "--data", str(leaves), "--augment", "crop", *SHORT)
+    printed(*arguments, "--out", str(tmp_path / "memory"))
+    monkeypatch.setattr(training_data, "HELD_IN_MEMORY", 0)
+    assert "waited for images: " in printed(*arguments, "--out", str(tmp_path / "files"))
+    memory, files = (load(tmp_path / name).named_parameters() for name in ("memory", "files"))
+    for name, parameter in memory.items():
+        np.testing.assert_array_equal(parameter.value, files[name].value, err_msg=name)
