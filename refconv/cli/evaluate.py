@@ -6,7 +6,6 @@ import json
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from refconv._errors import ArgumentValueError
@@ -15,11 +14,11 @@ from refconv.cli.command import Command
 from refconv.cli.console import bar, say, warnings_as_lines
 from refconv.cli.evaluation_results import Classification, Segmentation
 from refconv.cli.parser import Parser
+from refconv.cli.views import add_views, with_views
 
 if TYPE_CHECKING:
     from refconv.cli.saved_model import SavedModel
     from refconv.data.datasets import Examples
-    from refconv.training.ensemble import Views
     from refconv.typing import Array
 
 __all__ = ["COMMAND"]
@@ -36,8 +35,6 @@ GoogLeNet. With --scales, the images are first resized to several sizes.
 """
 
 DRAWN = 5000  # digits
-LARGER = 8 / 7  # side of the image from which crops are taken, relative to the crop: 256 / 224 in the papers
-VIEWS = {"1": "centre_crop", "10": "ten_crops", "50": "grid_crops", "144": "crops_144"}
 
 
 def add_arguments(parser: Parser) -> None:
@@ -48,8 +45,7 @@ def add_arguments(parser: Parser) -> None:
     add("--images", type=positive, metavar="N", help="number of images (default: all, or 5000 drawn digits)")
     add("--skip-damaged", action="store_true", help="leave out pictures that cannot be read, instead of stopping")
     add("--top", type=positive, default=5, metavar="K", help="also print the top-K accuracy (default: %(default)s)")
-    add("--crops", **one_of(*VIEWS), default="1", help="number of crops of each image (default: %(default)s)")
-    add("--scales", type=positive, nargs="+", metavar="N", help="lengths of the shorter side before cropping")
+    add_views(add)
     add("--confusion", metavar="FILE", help="save the confusion matrix as a PNG picture")
     add("--json", action="store_true", help="print the results as JSON")
     add("--threads", type=threads, metavar="N", help="number of threads of the kernels (default: see refconv info)")
@@ -60,11 +56,13 @@ def run(options: Namespace) -> None:
     from refconv.cli.saved_model import load_model
 
     model = load_model(options.model)
-    if model.has_masks and (options.crops != "1" or options.scales or options.confusion):
-        raise ArgumentValueError("--crops, --scales and --confusion must be left out for a network that classifies pixels")
+    if model.has_masks and options.confusion:
+        raise ArgumentValueError("--confusion must be left out for a network that classifies pixels")
     examples = _examples(options, model)
     with config(threads=options.threads):
-        results = _segmentation(model, examples) if model.has_masks else _classification(model, examples, options)
+        network, model = with_views(model, options)
+        test = _segmentation if model.has_masks else _classification
+        results = test(network, model, examples, options.top)
     say(json.dumps(results.as_dict(), ensure_ascii=False) if options.json else results.as_text())
     if options.confusion:
         from pathlib import Path
@@ -113,39 +111,17 @@ def _batches(model: SavedModel, examples: Examples, size: int) -> Iterator[tuple
             progress(len(x))
 
 
-def _classification(model: SavedModel, examples: Examples, options: Namespace) -> Classification:
-    from refconv.training import Ensemble, evaluate
+def _classification(network: Any, model: SavedModel, examples: Examples, top: int) -> Classification:
+    from refconv.training import evaluate
     from refconv.training.metrics import accuracy, top_k_accuracy
 
-    top = min(options.top, len(model.classes))
+    top = min(top, len(model.classes))
     metrics = {"accuracy": accuracy, **({f"top_{top}_accuracy": top_k_accuracy(top)} if top > 1 else {})}
-    network: Any = model.network
-    if options.crops != "1" or options.scales:
-        views, box = _views(model, options)
-        network = Ensemble(model.network, views=views)
-        model = replace(model, prepare=replace(model.prepare, size=(box, box), resize=(box, box)))
     evaluation = evaluate(network, _batches(model, examples, 250), metrics=metrics)
     return Classification(model.classes, evaluation)
 
 
-def _views(model: SavedModel, options: Namespace) -> tuple[Views, int]:
-    """Return the views of each image, and the side of the images from which they are taken."""
-    from refconv.training import ensemble
-
-    height, width = model.prepare.size
-    if height != width:
-        raise ArgumentValueError(
-            f"--crops and --scales must be left out for inputs that are not square, got {height} × {width}"
-        )
-    scales = options.scales or ([] if options.crops == "144" else [round(LARGER * height)])
-    if options.crops == "144":
-        views = ensemble.crops_144(height, sizes=scales or [round(height * n / 224) for n in (256, 288, 320, 352)])
-        return views, max(scales, default=round(height * 352 / 224))
-    crops = getattr(ensemble, VIEWS[options.crops])(height)
-    return ensemble.scales(*scales, views=crops), max(scales)
-
-
-def _segmentation(model: SavedModel, examples: Examples) -> Segmentation:
+def _segmentation(network: Any, model: SavedModel, examples: Examples, top: int) -> Segmentation:
     """Count the pixels of each true and predicted class."""
     import numpy as np
 
@@ -153,7 +129,7 @@ def _segmentation(model: SavedModel, examples: Examples) -> Segmentation:
     count = len(model.classes)
     counts = np.zeros((count, count), int)
     for x, labels in _batches(model, (images, masks), 8):
-        predicted = model.network(x).argmax(-1)
+        predicted = network(x).argmax(-1)
         top, left = ((side - n) // 2 for side, n in zip(labels.shape[1:], predicted.shape[1:], strict=True))
         labels = labels[:, top : top + predicted.shape[1], left : left + predicted.shape[2]]
         counts += np.bincount(labels.ravel() * count + predicted.ravel(), minlength=count**2).reshape(count, count)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import refconv
 from refconv import data
 from refconv._errors import ArgumentValueError
@@ -65,4 +67,7 @@ def load_model(path: str) -> SavedModel:
     classes = tuple(map(str, notes.get("classes") or range(count)))
     if len(classes) != count:
         raise ArgumentValueError(f"{path} must have {count} class names, got {len(classes)}")
+    for name, parameter in network.named_parameters().items():
+        if not np.isfinite(parameter.value).all():
+            raise ArgumentValueError(f"{path} must contain finite weights, got non-finite values in {name}")
     return SavedModel(network, prepare, classes, notes.get("data"))

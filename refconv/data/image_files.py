@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -22,7 +22,7 @@ __all__ = ["ImageFiles", "read_image"]
 CHECKED_AT_ONCE = 256  # files
 
 
-def read_image(path: str | os.PathLike[str], size: Size, *, grey: bool = False) -> Array:
+def read_image(path: str | os.PathLike[str] | BinaryIO, size: Size, *, grey: bool = False) -> Array:
     """Read a picture file as an 8-bit image of the given size.
 
     The picture is scaled, with all its pixels taken into account, until it just covers the size, and its centre is cropped.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from refconv.data.folder import pictures_in
 from refconv.data.image_files import ImageFiles
 from refconv.typing import Array, Size
 
-__all__ = ["IMAGES", "MASKS", "open_masks", "read_mask"]
+__all__ = ["IMAGES", "MASKS", "mask_as_png", "open_masks", "read_mask"]
 
 IMAGES, MASKS = "images", "masks"  # names of the two folders
 
@@ -87,6 +88,21 @@ def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
         raise
     except Exception as error:  # Pillow's plugins raise nearly any type on a damaged file
         raise BadDataFile(path, f"or {image.name} is not a readable picture: {error}") from error
+
+
+def mask_as_png(mask: Array) -> bytes:
+    """Return the content of a PNG file of a mask (height, width) with up to 256 classes, each in its own colour.
+
+    The palette has the colours of PASCAL VOC: bit k of a class number sets a high bit of red, green or blue.
+    """
+    pillow = need("PIL.Image", "train", "saving masks")
+    picture = pillow.fromarray(np.asarray(mask, np.uint8))
+    picture.putpalette(
+        [sum((k >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)) for k in range(256) for channel in range(3)]
+    )
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()
 
 
 def _existing(folder: Path) -> Path:

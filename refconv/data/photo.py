@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,7 +18,7 @@ __all__ = ["digit_from_photo"]
 BOX, SIDE = 20, 28  # pixels: in MNIST, the ink fits into 20 × 20 of 28 × 28 pixels
 
 
-def digit_from_photo(path: str | os.PathLike[str]) -> Array:
+def digit_from_photo(path: str | os.PathLike[str] | BinaryIO) -> Array:
     """Read one digit from an image file and convert it to MNIST's form.
 
     Parameters
@@ -52,12 +53,12 @@ def digit_from_photo(path: str | os.PathLike[str]) -> Array:
     return _centred(digit)
 
 
-def _ink(path: str | os.PathLike[str]) -> Array:
+def _ink(path: str | os.PathLike[str] | BinaryIO) -> Array:
     """Return the amount of ink in each pixel, from 0 to 1.
 
     The median of the border is the grey level of the paper.
     """
-    if not Path(path).is_file():
+    if isinstance(path, str | os.PathLike) and not Path(path).is_file():
         raise FileNotFoundError(f"there is no image {path}")
     grey = np.asarray(open_picture(path, "L"), np.float32)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -100,7 +100,7 @@ class Preprocessing:
             return _framed(pixels, self.size)
         return pixels if pixels.shape[1:3] == self.size else _centre(_covering(pixels, self.resize), self.size)
 
-    def read(self, path: str | os.PathLike[str]) -> Array:
+    def read(self, path: str | os.PathLike[str] | BinaryIO) -> Array:
         """Read a picture file as an 8-bit image with the size and the channels of the network's input, (H, W, C).
 
         Files of any size are read. They are resized with all pixels taken into account, which a batch of arrays is not.

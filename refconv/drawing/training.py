@@ -12,7 +12,7 @@ from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.typing import Array
 
-__all__ = ["confusion_picture", "lr_range_picture", "segmentation_picture", "training_picture"]
+__all__ = ["as_png", "confusion_picture", "lr_range_picture", "segmentation_picture", "training_picture"]
 
 
 # Colours of Okabe and Ito, distinguishable with colour blindness.
@@ -70,13 +70,13 @@ def training_picture(
         figure = figures.Figure(figsize=(10, 3.8), dpi=120, layout="constrained")
         figure.suptitle(title)
         _draw_curves(figure, history)
-        return _png(figure)
+        return as_png(figure)
     figure = figures.Figure(figsize=(10, 7.2), dpi=120, layout="constrained")
     figure.suptitle(title)
     curves, image_grid = figure.subfigures(2, 1, height_ratios=[1, 1.05])
     _draw_curves(curves, history)
     _draw_misread(image_grid, images, labels, predictions, classes)
-    return _png(figure)
+    return as_png(figure)
 
 
 def segmentation_picture(
@@ -124,7 +124,7 @@ def segmentation_picture(
             axes.set(xticks=[], yticks=[])
             colours = {"cmap": "gray"} if name == "image" else {"vmin": 0, "vmax": max(1, int(masks.max()))}
             axes.imshow(picture, interpolation="nearest", **colours)
-    return _png(figure)
+    return as_png(figure)
 
 
 def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, title: str = "") -> bytes:
@@ -177,7 +177,7 @@ def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, ti
             if confusion[row, column]:
                 colour = "white" if min(shades[row][column]) < 0.35 else "black"
                 axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
-    return _png(figure)
+    return as_png(figure)
 
 
 def lr_range_picture(rates: Any, title: str = "") -> bytes:
@@ -211,7 +211,7 @@ def lr_range_picture(rates: Any, title: str = "") -> bytes:
     axes.set(xlabel="learning rate", ylabel="loss, running average (nats)")
     axes.grid(alpha=0.3)
     axes.legend()
-    return _png(figure)
+    return as_png(figure)
 
 
 def _shades(confusion: Array) -> Array:
@@ -232,7 +232,8 @@ def _shades(confusion: Array) -> Array:
     return np.array(picture)
 
 
-def _png(figure: Any) -> bytes:
+def as_png(figure: Any) -> bytes:
+    """Return a figure as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
