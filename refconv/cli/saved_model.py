@@ -36,8 +36,8 @@ class SavedModel:
 
     def inputs(self, images: Any) -> Array:
         """Return 8-bit images as inputs in the precision of the network."""
-        dtype = next(iter(self.network.named_parameters().values())).value.dtype
-        return self.prepare(images).astype(dtype, copy=False)
+        dtypes = [parameter.value.dtype for parameter in self.network.named_parameters().values()]
+        return self.prepare(images).astype(dtypes[0] if dtypes else np.float32, copy=False)
 
 
 def load_model(path: str) -> SavedModel:

@@ -1,16 +1,21 @@
 """Tests of ``refconv predict``: predictions, and errors that name the file."""
 
+import csv
 import io
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
 
 from command_line import refconv
-from refconv import cli, load, models
+from refconv import cli, load, models, nn
+from refconv.data import Preprocessing
 
 pillow = pytest.importorskip("PIL.Image")
+
+SMALLER = Preprocessing((28, 28), (0.0,), (1.0,))
 
 
 @pytest.fixture
@@ -33,18 +38,120 @@ def test_a_network_with_three_classes_prints_three_probabilities(tmp_path, strok
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "outputs"),
+    ("name", "shape", "message"),
     [
-        ("lenet", (28, 28, 1), "(10,)"),
-        ("resnet20-small", (32, 32, 3), "(10,)"),
-        ("unet-same-small", (32, 32, 1), "(32, 32, 2)"),
+        (
+            "lenet",
+            (28, 28, 1),
+            "must contain the preprocessing of its images, as models saved by `refconv train` do, got none",
+        ),
+        ("resnet20-small", (32, 32, 3), "must contain the preprocessing of its images"),
+        ("unet-same-small", (32, 32, 1), "--masks must be given for a network that classifies pixels, got none"),
     ],
 )
-def test_a_network_with_other_input_or_output_shapes_is_refused(tmp_path, stroke, capsys, name, shape, outputs):
-    path = saved(tmp_path / "m", name, shape)
-    assert cli.main(["predict", path, stroke]) == 1
-    expected = "take inputs of shape (32, 32, 1) and return the scores of classes"
-    assert capsys.readouterr().err == f"refconv: {path} must {expected}, got shapes {shape} and {outputs}\n"
+def test_a_network_that_needs_more_than_images_is_refused(tmp_path, stroke, printed, name, shape, message):
+    assert message in printed("predict", saved(tmp_path / "m", name, shape), stroke, status=1)
+
+
+@pytest.mark.parametrize(
+    ("notes", "layer", "message"),
+    [
+        ({"preprocessing": {"size": [32, 32]}}, nn.Dense(3), "preprocessing must be the settings of a Preprocessing, got"),
+        (
+            {"preprocessing": SMALLER.settings()},
+            nn.Dense(3),
+            "must contain the preprocessing of inputs (32, 32, 1), got that of",
+        ),
+        ({"classes": ["a", "b"]}, nn.Dense(3), "must have 3 class names, got 2"),
+        ({}, nn.Dense(1), "must be a classifier, got a network with output shape (1,)"),
+    ],
+)
+def test_a_model_with_wrong_notes_is_refused(tmp_path, stroke, printed, notes, layer, message):
+    model = nn.Sequential(nn.Flatten(), layer)
+    model.build((32, 32, 1), rng=1)
+    model.save(tmp_path / "m", notes=notes)
+    assert message in printed("predict", str(tmp_path / "m"), stroke, status=1)
+
+
+@pytest.fixture
+def colours(tmp_path):
+    """Save a network that returns the mean of each channel, and three pictures of one colour in two folders."""
+    model = nn.Sequential(nn.GlobalAvgPool2D(), nn.Identity())
+    model.build((4, 6, 3), rng=0)
+    prepare = Preprocessing((4, 6), (0.0,) * 3, (0.1,) * 3, resize=(5, 7))
+    model.save(tmp_path / "model", notes={"preprocessing": prepare.settings(), "classes": ["red", "green", "blue"]})
+    (tmp_path / "pictures" / "more").mkdir(parents=True)
+    for name, colour in (("b.png", (10, 200, 10)), ("a.jpg", (200, 10, 10)), ("more/c.png", (10, 10, 200))):
+        pillow.new("RGB", (30, 20), colour).save(tmp_path / "pictures" / name)
+    return tmp_path
+
+
+def test_a_folder_stands_for_its_pictures_in_the_order_of_names(colours, printed):
+    lines = printed("predict", str(colours / "model"), str(colours / "pictures"), "--top", "1").splitlines()
+    folder = colours / "pictures"
+    assert [line.rsplit("  ", 1) for line in lines] == [
+        [f"{folder / 'a.jpg'}:", "red 99.9 %"],
+        [f"{folder / 'b.png'}:", "green 99.9 %"],
+        [f"{folder / 'more' / 'c.png'}:", "blue 99.9 %"],
+    ]
+
+
+def test_json_and_csv_hold_the_same_predictions(colours, printed):
+    arguments = ("predict", str(colours / "model"), str(colours / "pictures"), "--top", "2", "--format")
+    images = json.loads(printed(*arguments, "json"))
+    table = [*csv.DictReader(io.StringIO(printed(*arguments, "csv")))]
+    assert [len(image["predictions"]) for image in images] == [2, 2, 2]
+    from_json = [(image["image"], k["class"], k["probability"]) for image in images for k in image["predictions"]]
+    from_csv = [(row["image"], row["class"], float(row["probability"])) for row in table]
+    for (image, label, p), (other, same, q) in zip(from_json, from_csv, strict=True):
+        assert (image, label) == (other, same)
+        assert p == pytest.approx(q, abs=1e-6)
+    assert [row["rank"] for row in table] == ["1", "2"] * 3
+
+
+def test_an_unreadable_image_is_named_and_the_others_are_classified(colours, capsys):
+    (colours / "pictures" / "a.jpg").write_bytes(b"not a picture")
+    assert cli.main(["predict", str(colours / "model"), str(colours / "pictures"), "none.png", "--top", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split("  ")[1] for line in out.splitlines()] == ["green 99.9 %", "blue 99.9 %"]
+    assert err.splitlines() == [
+        f"refconv: {colours / 'pictures' / 'a.jpg'} is not a readable picture: Pillow does not recognise the file format",
+        "refconv: none.png: no such file or directory",
+    ]
+
+
+def test_an_image_is_read_from_the_standard_input(colours, printed, monkeypatch):
+    picture = (colours / "pictures" / "b.png").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(picture)))
+    assert printed("predict", str(colours / "model"), "-", "--top", "1") == "-:  green 99.9 %\n"
+
+
+def test_show_saves_what_the_network_sees(colours, printed):
+    picture = colours / "seen.png"
+    printed("predict", str(colours / "model"), str(colours / "pictures"), "--show", str(picture))
+    with pillow.open(picture) as opened:
+        pixels = np.asarray(opened.convert("RGB")).reshape(-1, 3).tolist()
+    assert [10, 200, 10] in pixels
+    assert [10, 10, 200] in pixels
+
+
+def test_masks_are_saved_in_another_folder(tmp_path, printed):
+    model = nn.Sequential(nn.Conv2D(2, 1))  # class 1 where the pixel is brighter than 0.5
+    model.build((6, 8, 1), rng=0)
+    w, b = model.named_parameters().values()
+    w.value[...], b.value[...] = [[[[0.0, 1.0]]]], [0.5, 0.0]
+    prepare = Preprocessing((6, 8), (0.0,), (1.0,), resize=(6, 8))
+    model.save(tmp_path / "model", notes={"preprocessing": prepare.settings()})
+    image = np.zeros((6, 8), np.uint8)
+    image[1:4, 2:7] = 200
+    pillow.fromarray(image).save(tmp_path / "cell.png")
+    before = (tmp_path / "cell.png").read_bytes()
+    printed("predict", str(tmp_path / "model"), str(tmp_path / "cell.png"), "--masks", str(tmp_path / "masks"))
+    with pillow.open(tmp_path / "masks" / "cell.png") as mask:
+        assert np.asarray(mask).tolist() == (image > 0).tolist()
+    message = printed("predict", str(tmp_path / "model"), str(tmp_path / "cell.png"), "--masks", str(tmp_path), status=1)
+    assert "--masks must be another folder than that of the images" in message
+    assert (tmp_path / "cell.png").read_bytes() == before
 
 
 @pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2", "I8"])

@@ -52,7 +52,7 @@ def test_damaged_and_missing_files_are_named(paths):
     assert str(paths[4]) in problems[0][1]
     assert f"{paths[9]} cannot be read: No such file or directory" == problems[1][1]
     assert sum(counts) == 13
-    with pytest.raises(BadDataFile, match="04.png is not a readable picture"):
+    with pytest.raises(BadDataFile, match=r"04\.png is not a readable picture"):
         ImageFiles(paths, (4, 5))[:]
 
 

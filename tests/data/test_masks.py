@@ -48,7 +48,7 @@ def test_masks_are_resized_without_new_classes(tmp_path):
 
 
 def test_wrong_folders_are_refused(tmp_path):
-    with pytest.raises(DataNotFound, match="there is no folder .*images"):
+    with pytest.raises(DataNotFound, match=r"there is no folder .*images"):
         open_masks(tmp_path, 4)
     write(tmp_path, "a", [[0, 0, 0], [0, 0, 0]])
     with pytest.raises(ValueError, match="masks must contain at least two classes, got only pixels of class 0"):
