@@ -1,4 +1,4 @@
-"""Training on a folder of JPEG files that are decoded during the training: peak memory, throughput and waiting.
+"""Peak memory and speed of training on JPEG files that are decoded during the training.
 
     python -m benchmarks.streaming                     50,000 files of 64 × 64 pixels, ResNet-20
     python -m benchmarks.streaming --files 5000 --pixels 128 --model mobilenet-small

@@ -1,4 +1,4 @@
-"""Command ``refconv completion``: print a script that completes commands, options and names in a shell."""
+"""Command ``refconv completion``: print a script that completes commands in a shell."""
 
 from __future__ import annotations
 

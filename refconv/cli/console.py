@@ -21,7 +21,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print each warning as one line on the standard error, without the line of code that caused it."""
+    """Print each warning as one line on the standard error, without its line of code."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

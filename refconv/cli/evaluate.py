@@ -1,4 +1,4 @@
-"""Command ``refconv evaluate``: test a trained network on a data set or a folder of pictures."""
+"""Command ``refconv evaluate``: test a trained network on a data set or a folder."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Classification:
         return counts
 
     def confused(self) -> list[tuple[str, str, int]]:
-        """Return the pairs of true and predicted class that are confused most often, with their number of images."""
+        """Return the most frequent pairs of true and wrong class, with their number of images."""
         counts = self.counts
         pairs = [(-counts[i, j], i, j) for i in range(len(counts)) for j in range(len(counts)) if i != j and counts[i, j]]
         return [(self.classes[i], self.classes[j], -int(negative)) for negative, i, j in sorted(pairs)[:PAIRS]]
@@ -77,7 +77,7 @@ class Segmentation:
 
     @property
     def overlaps(self) -> list[float | None]:
-        """Intersection over union of each class, over all images together; None for a class without pixels."""
+        """Intersection over union of each class in all images; None for a class without pixels."""
         inside, union = self.counts.diagonal(), self.counts.sum(0) + self.counts.sum(1) - self.counts.diagonal()
         return [float(i / u) if u else None for i, u in zip(inside, union, strict=True)]
 

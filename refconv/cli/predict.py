@@ -28,7 +28,7 @@ DESCRIPTION = """\
 Classify images with a trained network; print the most probable classes with their probabilities.
 
 An image may have any size and any format that Pillow opens, such as PNG or JPEG. A folder stands for all images in it and in
-its folders, and - for an image on the standard input. The images are prepared as those of the training.
+its folders, and - for an image on the standard input. They are prepared as in training.
 
 If the network was trained on digits or letters, each image shows one of them, dark on light or light on dark. It is converted
 to the format of MNIST: cut out, scaled to fit into 20 × 20 pixels, and placed in an image of 28 × 28 pixels with its centre of
@@ -142,7 +142,7 @@ def _segment(network: Any, model: SavedModel, reader: Reader, options: Namespace
         for name, image, mask in zip(names, images, predict(network, model.inputs(images)), strict=True):
             path = Path(options.masks) / f"{Path(name).stem}.png"
             if path.resolve() == Path(name).resolve():
-                raise ArgumentValueError(f"--masks must be another folder than that of the images, got {options.masks}")
+                raise ArgumentValueError(f"--masks must be a folder without the images, got {options.masks}")
             write_atomically(path, mask_as_png(mask))
             print(f"{name}:  {path}")
             if options.show:

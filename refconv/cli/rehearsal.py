@@ -50,7 +50,7 @@ def dry_run(model: Layer, optimizer: Optimizer, batches: Any, input_shape: Shape
 
 
 def find_lr(model: Layer, optimizer: Optimizer, batches: Any, folder: Path, options: Namespace) -> None:
-    """Train a copy of the network with a rising learning rate; print the best ones and save the curve."""
+    """Train a copy of the network with rising learning rates; print the best ones."""
     with bar("learning rates", LR_STEPS, "steps") as progress:
         rates = lr_range_test(
             model,

@@ -1,4 +1,4 @@
-"""A saved network with the preprocessing and the classes that ``refconv train`` stores in it."""
+"""Saved network with its preprocessing and its classes, as ``refconv train`` stores them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def load_model(path: str) -> SavedModel:
             "model.save(path, notes={'preprocessing': prepare.settings(), 'classes': names}) stores it"
         )
     if prepare.input_shape != shape:
-        raise ArgumentValueError(f"{path} must contain the preprocessing of inputs {shape}, got that of {prepare.input_shape}")
+        raise ArgumentValueError(f"{path} must contain the preprocessing for inputs {shape}, got {prepare.input_shape}")
     output = network.output_shape(shape)
     count = output[-1]
     if len(output) not in (1, 3) or count < 2:

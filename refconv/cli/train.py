@@ -147,7 +147,7 @@ def run(options: Namespace) -> None:
     options.model = variant(options.model, options.small)
     if options.model.startswith("lenet") and options.style is None:
         options.style = "modern"
-    options.class_names = None  # those of the data
+    options.class_names = None  # the data set defines them
     if options.resume and (options.find_lr or options.dry_run):
         raise ArgumentValueError("--find-lr and --dry-run must be left out with --resume")
     for option, is_set in (("--patience", options.patience), ("--schedule plateau", options.schedule == "plateau")):

@@ -1,4 +1,4 @@
-"""Images and labels for ``refconv train``, and the preprocessing that fits them to the network."""
+"""Images and labels for ``refconv train``, and their preprocessing."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ def _opened(options: Namespace, input_shape: Shape) -> data.Dataset:
 
 
 def readable(examples: Examples, skip: bool) -> Examples:
-    """Read every file once; refuse or leave out damaged ones. Return arrays if they fit in memory.
+    """Read every file once; refuse or leave out damaged files, and return the others.
 
-    Damaged files are named on the standard error.
+    The images are returned as an array if they fit in memory. Damaged files are named on the standard error.
     """
     images, labels = examples
     if not isinstance(images, data.ImageFiles):

@@ -45,7 +45,7 @@ def save(folder: Path, options: Namespace, model: Layer, history: History, loade
 
 
 def save_diverged(folder: Path, options: Namespace, error: Diverged, loaded: TrainingData) -> str:
-    """Save the history and the picture of a diverged run, and describe the saved files in a phrase.
+    """Save the history and the picture of a diverged run; return a phrase that names the files.
 
     The network is not saved, because its weights are useless.
     """

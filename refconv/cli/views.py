@@ -27,7 +27,7 @@ def add_views(add: Callable[..., Any]) -> None:
 
 
 def with_views(model: SavedModel, options: Namespace) -> tuple[Any, SavedModel]:
-    """Return the network that averages over the views, and the model with images large enough for them."""
+    """Return the network that averages over the views, and the model with larger images."""
     if options.crops == "1" and not options.scales:
         return model.network, model
     if model.has_masks:

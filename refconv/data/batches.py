@@ -260,7 +260,7 @@ def _pair(images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
 
 
 def _is_indexable(images: Any) -> bool:
-    """Return True for objects such as :class:`ImageFiles`, which would not fit in memory as arrays."""
+    """Return True for objects such as :class:`ImageFiles`, which are read when indexed."""
     return not hasattr(images, "__array__") and all(
         hasattr(images, name) for name in ("shape", "ndim", "dtype", "__getitem__")
     )

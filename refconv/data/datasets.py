@@ -248,7 +248,7 @@ def _held_out(labels: Array, share: float, seed: int) -> tuple[Array, Array]:
 
 
 def _is_grey(images: ImageFiles) -> bool:
-    """Return True if the pixels of a sample of the files are grey. Damaged files are ignored; reading them raises later."""
+    """Return True if all pixels in a sample of the files are grey; ignore damaged files."""
     grey = []
     for k in np.linspace(0, len(images) - 1, min(len(images), SAMPLE)).astype(int):
         with contextlib.suppress(BadDataFile, OSError):

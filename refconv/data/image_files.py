@@ -57,7 +57,7 @@ def read_image(path: str | os.PathLike[str] | BinaryIO, size: Size, *, grey: boo
 
 
 class ImageFiles:
-    """Images in files, which are read when they are indexed, like an array (N, H, W, C) of uint8.
+    """Images in files that are read when they are indexed, as an array (N, H, W, C).
 
     :class:`Batches` accepts it in place of an array. A batch is read by several threads. ``Prefetch(batches)`` reads ahead of
     the training.
@@ -122,7 +122,7 @@ class ImageFiles:
         return f"ImageFiles({len(self)} files, size={self.shape[1:3]}, grey={self.grey})"
 
     def __getitem__(self, index: Any) -> Array:
-        """Read the images with these indices: an integer, a slice, or an array of integers or booleans."""
+        """Read the images with these indices: an integer, a slice or an array."""
         chosen = np.arange(len(self))[index]
         if chosen.ndim == 0:
             return self._read(self.paths[int(chosen)])
@@ -143,7 +143,7 @@ class ImageFiles:
         return ImageFiles([self.paths[k] for k in chosen], self.shape[1:3], grey=self.grey, workers=self.workers)
 
     def damaged(self, progress: Callable[[int], Any] = lambda count: None) -> list[tuple[int, str]]:
-        """Read every file once, and return the index and the problem of each one that cannot be read.
+        """Read every file once; return the index and the problem of each unreadable one.
 
         ``progress`` is called with the number of files that have been read since the last call.
         """

@@ -22,7 +22,7 @@ IMAGES, MASKS = "images", "masks"  # names of the two folders
 
 
 def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Array, list[str]]:
-    """Find the images ``root/images/*.png``, and read the masks of the same names in ``root/masks``.
+    """Find the images in ``root/images``, and read the masks of the same names in ``root/masks``.
 
     The names are compared without extensions: the mask of ``images/cell1.jpg`` may be ``masks/cell1.png``. A mask contains the
     class of each pixel: 0, 1, 2, …, as grey levels or as the indices of a palette. If a folder's masks contain only 0 and
@@ -73,7 +73,7 @@ def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Ar
 
 
 def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
-    """Read a mask, (height, width) of uint8, scaled and cropped as its image, without interpolation."""
+    """Read a mask (height, width), scaled and cropped as its image, without interpolation."""
     pillow, image_ops = need("PIL.Image", "train", "reading masks"), need("PIL.ImageOps", "train", "reading masks")
     try:
         with pillow.open(path) as mask, pillow.open(image) as picture:
@@ -91,9 +91,9 @@ def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
 
 
 def mask_as_png(mask: Array) -> bytes:
-    """Return the content of a PNG file of a mask (height, width) with up to 256 classes, each in its own colour.
+    """Return a mask (height, width) as the content of a PNG file, each class in its own colour.
 
-    The palette has the colours of PASCAL VOC: bit k of a class number sets a high bit of red, green or blue.
+    There are up to 256 classes. The palette has the colours of PASCAL VOC: bit k of a class number sets a high bit of red, green or blue.
     """
     pillow = need("PIL.Image", "train", "saving masks")
     picture = pillow.fromarray(np.asarray(mask, np.uint8))

@@ -27,7 +27,7 @@ WIDEST_FRAME = 8  # pixels; images that are smaller by at most this number are f
 
 @dataclass(frozen=True, init=False)
 class Preprocessing:
-    r"""Conversion of 8-bit images to the input of a network: resize, crop, scale to [0, 1] and normalise.
+    r"""Conversion of 8-bit images to the input of a network: resize, crop and normalise.
 
     .. math:: x_c = \frac{p_c / 255 - \mu_c}{\sigma_c}
 
@@ -88,7 +88,7 @@ class Preprocessing:
         return (*self.size, len(self.mean))
 
     def __call__(self, images: ArrayLike) -> Array:
-        """Convert 8-bit images (N, H, W) or (N, H, W, C) to the network's input (N, H, W, C), float32."""
+        """Convert 8-bit images (N, H, W) or (N, H, W, C) to float32 inputs (N, H, W, C)."""
         pixels = self.fit(images)
         channels = [table[pixels[..., c]] for c, table in enumerate(self._tables)]
         return np.stack(channels, axis=-1) if len(channels) > 1 else channels[0][..., None]
@@ -101,7 +101,7 @@ class Preprocessing:
         return pixels if pixels.shape[1:3] == self.size else _centre(_covering(pixels, self.resize), self.size)
 
     def read(self, path: str | os.PathLike[str] | BinaryIO) -> Array:
-        """Read a picture file as an 8-bit image with the size and the channels of the network's input, (H, W, C).
+        """Read a picture file as an 8-bit image (H, W, C) with the shape of the network's input.
 
         Files of any size are read. They are resized with all pixels taken into account, which a batch of arrays is not.
         Raises ``FileNotFoundError``, :class:`refconv.data.BadDataFile`, or ``ValueError`` if the picture is blank.
@@ -113,12 +113,12 @@ class Preprocessing:
         return _centre(image[None], self.size)[0]
 
     def settings(self) -> dict[str, Any]:
-        """Return the arguments as JSON-serialisable data, from which :meth:`from_settings` restores the object."""
+        """Return the arguments as JSON-serialisable data, for :meth:`from_settings`."""
         return asdict(self)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Preprocessing:
-        """Create the object from the result of :meth:`settings`; raise ``ValueError`` if it is damaged."""
+        """Create the object from the result of :meth:`settings`; refuse damaged settings."""
         try:
             return cls(**settings)
         except TypeError as error:
@@ -149,7 +149,7 @@ class Preprocessing:
         size : int or (int, int)
             Height and width of the network's input.
         channels : {1, 3}, optional
-            Channels of the network's input (default: those of the images).
+            Channels of the network's input (default: the channels of the images).
         ink : bool
             As for the class.
         """

@@ -82,7 +82,7 @@ def training_picture(
 def segmentation_picture(
     history: Any, images: Array, masks: Array, predictions: Array | None = None, title: str = ""
 ) -> bytes:
-    """Plot the training curves, and some test images with their masks and the predicted masks, as a PNG.
+    """Plot the training curves, and test images with true and predicted masks, as a PNG.
 
     Parameters
     ----------

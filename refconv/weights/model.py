@@ -132,7 +132,7 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
 
 
 def _model_file(path: Path) -> Path:
-    """Return the path itself, or the model in the folder of a run: the saved one, else the best or latest so far."""
+    """Return the path of a model file, which may be in the folder of a training run."""
     if not os.path.isdir(path):
         return path
     files = [os.path.join(path, name) for name in RUN_FILES]

@@ -1,4 +1,4 @@
-"""Tests of ``refconv train`` and ``refconv evaluate`` on folders of pictures, in this process."""
+"""Tests of ``refconv train`` and ``refconv evaluate`` on folders of pictures."""
 
 import json
 import shutil
@@ -178,7 +178,7 @@ def test_a_resumed_run_refuses_a_folder_with_another_class(leaves, tmp_path, pri
     with monkeypatch.context() as patched:
         patched.setattr(training_run, "StopOnSignal", StopAtOnce)
         assert "stopped" in printed("train", "lenet", "--data", str(root), *SHORT, "--out", str(out))
-    shutil.copytree(leaves / "ash", root / "ash")  # would be label 0, which was that of the elms
+    shutil.copytree(leaves / "ash", root / "ash")  # would be label 0, which the elms had
     message = printed("train", "lenet", "--resume", str(out), status=1)
     assert "classes must include every folder of" in message
     assert "got none for 'ash'" in message

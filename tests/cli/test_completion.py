@@ -1,4 +1,4 @@
-"""Tests of ``refconv completion``: the scripts run in the shell itself where it is installed."""
+"""Tests of ``refconv completion``; bash itself runs the script."""
 
 import shutil
 import subprocess

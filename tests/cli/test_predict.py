@@ -60,7 +60,7 @@ def test_a_network_that_needs_more_than_images_is_refused(tmp_path, stroke, prin
         (
             {"preprocessing": SMALLER.settings()},
             nn.Dense(3),
-            "must contain the preprocessing of inputs (32, 32, 1), got that of",
+            "must contain the preprocessing for inputs (32, 32, 1), got (28, 28, 1)",
         ),
         ({"classes": ["a", "b"]}, nn.Dense(3), "must have 3 class names, got 2"),
         ({}, nn.Dense(1), "must be a classifier, got a network with output shape (1,)"),
@@ -75,7 +75,7 @@ def test_a_model_with_wrong_notes_is_refused(tmp_path, stroke, printed, notes, l
 
 @pytest.fixture
 def colours(tmp_path):
-    """Save a network that returns the mean of each channel, and three pictures of one colour in two folders."""
+    """Save a network that returns the mean of each channel, and pictures in two folders."""
     model = nn.Sequential(nn.GlobalAvgPool2D(), nn.Identity())
     model.build((4, 6, 3), rng=0)
     prepare = Preprocessing((4, 6), (0.0,) * 3, (0.1,) * 3, resize=(5, 7))
@@ -150,7 +150,7 @@ def test_masks_are_saved_in_another_folder(tmp_path, printed):
     with pillow.open(tmp_path / "masks" / "cell.png") as mask:
         assert np.asarray(mask).tolist() == (image > 0).tolist()
     message = printed("predict", str(tmp_path / "model"), str(tmp_path / "cell.png"), "--masks", str(tmp_path), status=1)
-    assert "--masks must be another folder than that of the images" in message
+    assert "--masks must be a folder without the images" in message
     assert (tmp_path / "cell.png").read_bytes() == before
 
 

@@ -1,4 +1,4 @@
-"""Tests of open_dataset and open_split: layouts of folders, classes, and the split into training and test images."""
+"""Tests of open_dataset and open_split: layouts of folders, classes and held-out images."""
 
 import numpy as np
 import pytest
