@@ -22,9 +22,9 @@ IMAGES, MASKS = "images", "masks"  # names of the two folders
 
 
 def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Array, list[str]]:
-    """Find the images in ``root/images``, and read the masks of the same names in ``root/masks``.
+    """Find the images in ``root/images``, and read the masks in ``root/masks``.
 
-    The names are compared without extensions: the mask of ``images/cell1.jpg`` may be ``masks/cell1.png``. A mask contains the
+    Images and masks have the same names, without extensions: the mask of ``images/cell1.jpg`` may be ``masks/cell1.png``. A mask contains the
     class of each pixel: 0, 1, 2, …, as grey levels or as the indices of a palette. If a folder's masks contain only 0 and
     255, 255 is class 1.
 
@@ -97,9 +97,8 @@ def mask_as_png(mask: Array) -> bytes:
     """
     pillow = need("PIL.Image", "train", "saving masks")
     picture = pillow.fromarray(np.asarray(mask, np.uint8))
-    picture.putpalette(
-        [sum((k >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)) for k in range(256) for channel in range(3)]
-    )
+    levels = [[(k >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)] for k in range(256) for channel in range(3)]
+    picture.putpalette([*map(sum, levels)])
     content = io.BytesIO()
     picture.save(content, "PNG")
     return content.getvalue()
