@@ -14,6 +14,7 @@ from experiments import (
     lenet,
     neocognitron,
     p4,
+    recipe,
     residual,
     running_averages,
     segmentation,
@@ -29,6 +30,6 @@ EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         *(lenet, augmentation, transfer, batch_norm, running_averages, dropout, residual, settings),
-        *(classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4),
+        *(recipe, classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4),
     )
 }
