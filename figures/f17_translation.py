@@ -2,12 +2,14 @@
 
     python figures/f17_translation.py --show
 
-A 9 moves through the image of LeNet-5, one pixel a frame. C1 moves by one pixel, S2 and C3 by half a pixel, S4 by a quarter.
-The script checks that 4 pixels move every map by whole pixels and change nothing else. But C5 has separate weights for each
-position in S4, so the units of C5 and F6 change, and the answer is constant only where the network learnt it. The network
-with these maps was trained on digits moved by up to 5 pixels and answers 9 from −8 to 9 pixels; the network trained on
-unchanged digits does so from −2 to 3. ``f17_moved_digits`` trains both networks and measures the curves. Each map has its own
-scale of colours. Source: lecture rows D11, F17, C8 and C10 (SOURCES.md), after LeCun's animation.
+Watch the maps while a 9 moves to the right, one pixel a frame: they show the same strokes at other positions. This is
+equivariance. If the digit moves by 4 pixels, C1 moves by 4, S2 and C3 by 2 and S4 by 1, and nothing else changes, which the
+script checks; for other distances the maps after a pooling also change a little. C5 has separate weights for each position in
+S4, so the units of C5 and F6 change. An output that does not change is invariance, and pooling gives only a little of it:
+the network trained on unchanged digits answers 9 from −2 to 3 pixels. The network with these maps was trained on digits moved
+by up to 5 pixels and answers 9 from −8 to 9, until the 9 is cut off. The curves are from ``f17_moved_digits``, which trains
+both networks. Each map has its own colour scale. Source: lecture rows D11, F17, C8 and C10 (SOURCES.md), after LeCun's
+animation.
 """
 
 import canvas
