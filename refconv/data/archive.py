@@ -20,6 +20,7 @@ from refconv.data.files import Archive, BadDataFile, DataFile, kind_of_other_dat
 __all__ = ["check_download", "is_verified", "read_members"]
 
 LARGEST_MEMBER = 2**30  # bytes; a larger member is not read, because its size in the header may be forged
+SIGNATURES = {"zip archive": b"PK\x03\x04", "tar.gz archive": b"\x1f\x8b"}  # the first bytes
 BLOCK = 2**20  # bytes that are read at once to compute a sum
 
 # The modules raise RuntimeError for encrypted members and NotImplementedError for unknown compression methods.
@@ -132,8 +133,9 @@ def _check_start(archive: Archive, path: Path, source: str | os.PathLike[str]) -
     if not start:
         raise BadDataFile(source, "is empty")
     kind = kind_of_other_data(start)
-    if kind and kind != f"a {_kind(archive)}":
-        raise BadDataFile(source, f"is {kind}, not a {_kind(archive)}")
+    if not start.startswith(SIGNATURES[_kind(archive)]):
+        reason = f"is {kind}, not a" if kind else f"starts with {start[:4].hex(' ')} and is not a"
+        raise BadDataFile(source, f"{reason} {_kind(archive)}")
 
 
 def _ends_early(archive: Archive, path: Path, source: str | os.PathLike[str]) -> BadDataFile:

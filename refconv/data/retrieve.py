@@ -154,11 +154,14 @@ def _read(
         return sum(copies.verified is None and place not in copies.unverified for copies in found.values())
 
     place = min(places(data_set, root), key=missing)
+    def usable(copies: _Copies) -> Copy | None:
+        return copies.verified or (None if reader.downloaded else copies.unverified.get(place))
+
+    if data_set.archive and (lacking := next((file for file in wanted if not usable(found[file])), None)):
+        # First of all, because the downloaded archive replaces all copies that are not verified.
+        _download_missing(reader, lacking, found[lacking], root, download)
     for file, copies in found.items():
-        if copy := copies.verified or copies.unverified.get(place):
-            yield copy
-        else:
-            yield _download_missing(reader, file, copies, root, download)
+        yield usable(copies) or _download_missing(reader, file, copies, root, download)
 
 
 class _Reader:
