@@ -1,4 +1,4 @@
-"""Fixtures for several test folders.
+"""Fixtures for several test folders: engines, a web server, no data folders of the user.
 
 The two test lanes and the profiles of Hypothesis are in ../conftest.py.
 """
@@ -46,10 +46,10 @@ def no_user_folders(tmp_path, monkeypatch):
 
 @pytest.fixture
 def web_server():
-    """Run a local web server with the attributes ``url``, ``content`` and ``requests``, the requested paths.
+    """Run a local web server with the attributes ``url``, ``content`` and ``requests``.
 
-    ``content`` has the bytes that are served, by the path in the URL or by its first folder. Any other path is answered by
-    404. The connection to the folder ``hang-up`` is closed before the announced length.
+    ``requests`` has the requested paths. ``content`` has the bytes that are served, by the path in the URL or by its first
+    folder; any other path is answered by 404. The connection to the folder ``hang-up`` is closed before the announced length.
     """
 
     class Handler(http.server.BaseHTTPRequestHandler):

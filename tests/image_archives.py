@@ -18,7 +18,7 @@ def idx(array):
 
 
 def records(labels, seed):
-    """Return the content of a CIFAR file with these labels, one row for each image, and its images."""
+    """Return the content of a CIFAR file with these rows of labels, and its images."""
     labels = np.asarray(labels, np.uint8)
     images = np.random.default_rng(seed).integers(0, 256, (len(labels), 32, 32, 3), np.uint8)
     planes = np.stack([images[..., channel] for channel in range(3)], axis=1).reshape(len(labels), -1)

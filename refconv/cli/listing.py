@@ -70,7 +70,7 @@ def _sizes(shape: Shape) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return lines of columns: names and sizes on the left side of a column, numbers on the right side."""
+    """Return a table as lines; names are aligned on the left, numbers on the right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, tuple("─" * width for width in widths), *rows]
     return "\n".join(

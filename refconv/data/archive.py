@@ -83,7 +83,7 @@ def is_verified(archive: Archive, path: Path) -> bool:
 
 
 def check_download(archive: Archive, path: Path, url: str) -> None:
-    """Raise `BadDataFile` if a downloaded file is obviously not the archive: another kind of file, or too short."""
+    """Raise `BadDataFile` if a downloaded file is another kind of file or too short."""
     _check_start(archive, path, url)
     if path.stat().st_size < archive.size:
         raise _ends_early(archive, path, url)

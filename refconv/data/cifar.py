@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: 60,000 small colour photographs each, in the official binary layout.
+"""CIFAR-10 and CIFAR-100: 60,000 small colour photographs each, in the binary layout.
 
 A file is a sequence of records. A record of CIFAR-10 is one byte for the class, then 1024 bytes each of red, green and blue,
 row by row. A record of CIFAR-100 has two bytes in front of the image: the coarse class and the fine class.
@@ -114,7 +114,7 @@ def load_cifar10(
 
     The files are searched for in the folders of :func:`load_mnist`; in each of them, the search order is ``cifar10``,
     ``cifar-10-batches-bin`` and the folder itself. The official archive ``cifar-10-binary.tar.gz`` is read without unpacking
-    it; unpacked files are read, too. If only some unpacked files exist, they are used with a warning, and nothing is
+    it, and unpacked files are also read. If only some unpacked files exist, they are used with a warning, and nothing is
     downloaded. If no file exists, the archive is downloaded. The archive and complete unpacked files are verified against
     their SHA-256 sums.
 
@@ -197,7 +197,7 @@ def load_cifar100(
 
 
 def _load(data_set: DataSet, split: str, root: str | os.PathLike[str] | None, download: bool) -> tuple[Array, Array]:
-    """Return the images and the labels, of which each row has one number for each byte in front of the image."""
+    """Return the images, and the label bytes in front of them, one row for each image."""
     title, wanted = data_set.title, data_set.files(split)
     incomplete = [] if _is_complete(data_set, split, root) else _unpacked(data_set, split, root)
     if incomplete:
@@ -246,7 +246,7 @@ def _refuse_pickles(data_set: DataSet, wanted: tuple[DataFile, ...], root: str |
 
 
 def _records(content: bytes, source: str | os.PathLike[str], title: str) -> Array:
-    """Return the records of a file as rows of bytes; raise `BadDataFile` if it has another layout."""
+    """Return the records of a file as rows; raise `BadDataFile` if it has another layout."""
     kinds = LABELS[title]
     length = len(kinds) + PIXELS
     if kind := kind_of_other_data(content):

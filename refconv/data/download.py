@@ -1,4 +1,7 @@
-"""Download of a data set's files and archives; a file has its final name only after it is verified."""
+"""Download of a data set's files and archives.
+
+A file has its final name only after it is verified.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ TIMEOUT = 30  # seconds without a byte before a mirror counts as unreachable
 
 
 def download_file(data_set: DataSet, file: DataFile, folder: Path) -> Path:
-    """Download the ``.gz`` file of a data set's file from the first mirror that serves the correct one; return its path."""
+    """Download a ``.gz`` file from the first mirror that has the correct one."""
     name = f"{file.name}.gz"
     urls = [f"{mirror.rstrip('/')}/{name}" for mirror in data_set.mirrors]
 
@@ -83,7 +86,7 @@ def _download_from(url: str, name: str, sha256: str, folder: Path, check: Callab
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason of a failed download in one line, without the addresses of Python objects that urllib3 prints."""
+    """Return the reason of a failed download in one line, without urllib3's wrapping."""
     nested = error.args[0] if error.args else None
     text = str(getattr(nested, "reason", error))
     return (text.partition("): ")[2] or text).partition("\n")[0]

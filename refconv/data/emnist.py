@@ -1,4 +1,4 @@
-"""EMNIST: handwritten digits and letters in six selections, with images of 28 x 28 pixels in MNIST's format.
+"""EMNIST: handwritten digits and letters in six selections, in MNIST's format.
 
 The selections are published as one zip archive of 562 MB. Its SHA-256 sum is known, but no sums of its files. The archive
 is read without unpacking it. The paper states 88,800 training and 14,800 test images of the letters; the published files
@@ -33,7 +33,7 @@ COUNTS = {  # training and test images of each selection
     "digits": (240_000, 40_000),
     "mnist": (60_000, 10_000),
 }
-FIRST_LABEL = {"letters": 1}  # in the files; 0 in those of all other selections
+FIRST_LABEL = {"letters": 1}  # in the files; the other selections start at 0
 
 
 def _data_set(name: str) -> DataSet:
@@ -80,7 +80,7 @@ def load_emnist(
         balanced  47 classes as in bymerge, equally frequent               112,800 + 18,800
         letters   26 letters, capital and small merged                     124,800 + 20,800
         digits    10 digits                                                240,000 + 40,000
-        mnist     10 digits, as many as in MNIST                           60,000 + 10,000
+        mnist     10 digits, with the number of images of MNIST           60,000 + 10,000
         ========  =======================================================  ===================
     split : {"train", "test"}
     root : path, optional

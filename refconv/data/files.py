@@ -128,7 +128,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Archive:
-    """One file that contains all files of a data set: a zip archive, or a tar archive compressed with gzip.
+    """One file that contains all files of a data set: a zip archive or a tar.gz archive.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
 
 
 def kind_of_other_data(raw: bytes) -> str | None:
-    """Return a description of content that a failed download may leave instead of data; None for other content.
+    """Describe content that a failed download may leave instead of data; None for other content.
 
     >>> kind_of_other_data(b"<html><title>Sign in</title></html>"), kind_of_other_data(b"seven")
     ('an HTML page', None)

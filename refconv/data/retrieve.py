@@ -154,6 +154,7 @@ def _read(
         return sum(copies.verified is None and place not in copies.unverified for copies in found.values())
 
     place = min(places(data_set, root), key=missing)
+
     def usable(copies: _Copies) -> Copy | None:
         return copies.verified or (None if reader.downloaded else copies.unverified.get(place))
 
@@ -174,7 +175,7 @@ class _Reader:
         self.downloaded: Path | None = None  # the archive, once an earlier file of the same call has downloaded it
 
     def read(self, file: DataFile, path: Path) -> Copy:
-        """Return a copy of a file from its path or from an archive; raise `BadDataFile` if it is not this file."""
+        """Return a copy of a file from its path or archive; raise `BadDataFile` for another file."""
         archive = self.data_set.archive
         if archive is None or path.name != archive.name:
             return Copy(path, *file.read(path.read_bytes(), path))
@@ -234,7 +235,7 @@ def _warning(data_set: DataSet, file: DataFile, copy: Copy) -> str:
 
 
 def _target(data_set: DataSet, name: str, root: str | os.PathLike[str] | None) -> Path:
-    """Return the path of a download; raise `DataNotFound` if a file of the user would be overwritten."""
+    """Return the path of a download; raise `DataNotFound` if it would overwrite a file."""
     target = data_folders(root)[0] / data_set.folder / name
     if target.exists() and not _is_in_cache(target):
         raise DataNotFound(f"{target} exists and is not overwritten.")

@@ -1,4 +1,4 @@
-"""Tests of ``refconv download``: its lines, its errors, and a local web server in the place of the mirrors."""
+"""Tests of ``refconv download``: its output and its errors, with a local web server."""
 
 import dataclasses
 import gzip
@@ -22,7 +22,7 @@ def accept(raw, content, source):
 
 @pytest.fixture
 def small(no_user_folders, monkeypatch, web_server):
-    """Replace MNIST by two small files, and CIFAR-10 by the same files in an archive; return the web server."""
+    """Replace MNIST by two files and CIFAR-10 by an archive of them; return the web server."""
     for package in ("pooch", "tqdm"):
         pytest.importorskip(package, reason=f"downloading needs {package}")
     web_server.content = {f"{name}.gz": packed for name, packed in PACKED.items()} | {"all.zip": ZIP}

@@ -1,4 +1,4 @@
-"""Tests of archives: their members are read without unpacking, verified and downloaded; wrong archives are described."""
+"""Tests of archives: reading without unpacking, verification, download, and wrong archives."""
 
 import dataclasses
 import gzip

@@ -1,4 +1,4 @@
-"""Tests of CIFAR-10 and CIFAR-100: pixels, labels, archives, incomplete sets, and wrong files."""
+"""Tests of CIFAR-10 and CIFAR-100: pixels, labels, archives and wrong files."""
 
 import dataclasses
 import gzip
