@@ -68,6 +68,14 @@ def test_unpacked_files_that_cannot_be_verified_are_reported(printed, tmp_path, 
     )
 
 
+def test_one_file_that_cannot_be_verified_is_reported_beside_a_verified_one(printed, tmp_path, small):
+    (tmp_path / "train.gz").write_bytes(PACKED["train"])
+    (tmp_path / "test").write_bytes(CONTENTS["test"])
+    assert printed("download", "mnist", "--root", str(tmp_path)) == (
+        f"mnist: already there: 2 files in {tmp_path} (not verified: only shape and counts were checked)\n"
+    )
+
+
 def test_a_progress_bar_is_shown(capfd, small):
     assert main(["download", "cifar10"]) == 0
     assert "100%" in capfd.readouterr().err

@@ -15,6 +15,9 @@ def test_every_architecture_has_a_line_with_its_sizes_in_one_table(printed, monk
     head, rule, *lines = printed("list", "architectures").splitlines()
     assert head.split() == ["architecture", "input", "parameters", "output"]
     assert set(rule) == {"─", " "}
+    assert {
+        line.index(number) + len(number) for line, number in zip(lines, ("61,706", "4,231,976", "31,030,658"), strict=True)
+    } == {head.index("parameters") + len("parameters")}
     assert [re.split(" {2,}", line) for line in lines] == [
         ["lenet", "32×32×1", "61,706", "10"],
         ["mobilenet", "224×224×3", "4,231,976", "1000"],
