@@ -38,34 +38,66 @@ AXES = {
     "turn": Axis("rotated anticlockwise, in degrees", (-90, -45, 0, 45, 90), (-TURN, TURN)),
 }
 NAMES = ("trained on moved,\nzoomed, rotated digits", "trained on\nunchanged digits")
-SHOWN = 4  # index of the test digit drawn below the curves
+SHOWN, SHOWN_LABEL = 7, 9  # index and label of the test digit drawn below the curves
+UNITS = ("relu3", "relu4", "scores")  # layers whose outputs for that digit are stored
 
 
 def measure():
-    """Train both networks, and test each on all test digits changed in the same way."""
-    from refconv import data, models, optim, training
+    """Train both networks, and test each on all test digits changed in the same way.
 
-    train, test = (_framed(*data.load_mnist(split)) for split in ("train", "test"))
-    test = tuple(part[:TEST_DIGITS] for part in test)
-    rows = [
-        {"network": "digit", "change": "".join(f"{pixel:02x}" for pixel in test[0][SHOWN].ravel()), "by": 0, "accuracy": 0}
-    ]
-    for name, augment in (
-        ("plain", None),
-        ("moved", data.augment.distort(rotation=TURN, zoom=ZOOM, shear=0, elastic=0, move=MOVE, share=4)),
-    ):
-        model = models.lenet()
-        model.build((32, 32, 1), rng=SEED)
-        batches = data.Batches(*train, 64, rng=SEED + 1, prepare=data.lenet_input, augment=augment)
-        optimizer = optim.SGD(model, 0.05, momentum=0.9, weight_decay=5e-4)
-        training.fit(model, batches, optimizer, epochs=EPOCHS, schedule=optim.cosine)
+    The column "units" has what the animations of figure 17 need: the digit SHOWN, the weights of the two convolutions, and the
+    outputs of the dense layers for the digit after each change.
+    """
+    from refconv import data
+
+    train, (images, labels) = (_framed(*data.load_mnist(split)) for split in ("train", "test"))
+    digit = "".join(f"{pixel:02x}" for pixel in images[SHOWN].ravel())
+    rows = [{"network": "", "change": "digit", "by": "", "accuracy": "", "units": digit}]
+    for name in ("plain", "moved"):
+        model = trained(name, train)
+        if name == "moved":
+            for key in ("conv1.w", "conv1.b", "conv2.w", "conv2.b"):
+                rows.append({"network": name, "change": key, "units": _text(model.named_parameters()[key].value)})
         for change, steps in CHANGES.items():
             for by in steps:
-                changed = np.stack([moved(digit, change, by) for digit in test[0]])
-                test_batches = data.Batches(changed, test[1], 500, shuffle=False, prepare=data.lenet_input)
-                accuracy = training.evaluate(model, test_batches).accuracy
-                rows.append({"network": name, "change": change, "by": by, "accuracy": round(100 * accuracy, 2)})
+                changed = np.stack([moved(image, change, by) for image in images[:TEST_DIGITS]])
+                accuracy = _accuracy(model, changed, labels[:TEST_DIGITS])
+                units = _text(_units(model, changed[SHOWN], UNITS if name == "moved" else UNITS[-1:]))
+                rows.append({"network": name, "change": change, "by": by, "accuracy": accuracy, "units": units})
     return rows
+
+
+def trained(name, digits):
+    """Return LeNet-5, trained on unchanged ("plain") or on randomly changed digits ("moved")."""
+    from refconv import data, models, optim, training
+
+    distort = data.augment.distort(rotation=TURN, zoom=ZOOM, shear=0, elastic=0, move=MOVE, share=4)
+    augment = distort if name == "moved" else None
+    model = models.lenet()
+    model.build((32, 32, 1), rng=SEED)
+    batches = data.Batches(*digits, 64, rng=SEED + 1, prepare=data.lenet_input, augment=augment)
+    optimizer = optim.SGD(model, 0.05, momentum=0.9, weight_decay=5e-4)
+    training.fit(model, batches, optimizer, epochs=EPOCHS, schedule=optim.cosine)
+    return model
+
+
+def _accuracy(model, images, labels):
+    from refconv import data, training
+
+    batches = data.Batches(images, labels, 500, shuffle=False, prepare=data.lenet_input)
+    return round(100 * training.evaluate(model, batches).accuracy, 2)
+
+
+def _units(model, image, layers):
+    """Return the outputs of some layers for one image, concatenated."""
+    from refconv import data
+
+    x = data.lenet_input(image[None])
+    return np.concatenate([model.activations(x, layer).ravel() for layer in layers])
+
+
+def _text(numbers):
+    return " ".join(f"{number:.4g}" for number in numbers.ravel())
 
 
 def _framed(images, labels):
@@ -85,9 +117,14 @@ def moved(digit, change, by):
     return np.asarray(picture.transform(picture.size, Image.Transform.AFFINE, (*across, *down), Image.Resampling.BILINEAR))
 
 
+def shown_digit(rows):
+    """Return the stored digit: an array (32, 32), uint8."""
+    return np.frombuffer(bytes.fromhex(rows[0]["units"]), np.uint8).reshape(32, 32)
+
+
 def draw(rows):
     """Draw accuracy against each change, and below it an example digit with that change."""
-    digit = np.frombuffer(bytes.fromhex(rows[0]["change"]), np.uint8).reshape(32, 32)
+    digit = shown_digit(rows)
     figure = canvas.canvas("LeNet-5 reads moved digits if it was trained on moved digits")
     above, below = figure.subplots(2, len(CHANGES), sharex="col", height_ratios=[5, 1])
     for axes, under, (change, axis) in zip(above, below, AXES.items(), strict=True):

@@ -1,7 +1,10 @@
-"""Fixtures for several test folders.
+"""Fixtures for several test folders: engines, a web server, no data folders of the user.
 
 The two test lanes and the profiles of Hypothesis are in ../conftest.py.
 """
+
+import http.server
+import threading
 
 import pytest
 
@@ -28,3 +31,48 @@ def each_engine(request):
         pytest.skip("refconv was built without kernels (REFCONV_PURE=1)")
     with config(engine=request.param):
         yield request.param
+
+
+@pytest.fixture
+def no_user_folders(tmp_path, monkeypatch):
+    """Hide the user's data folders and proxies from the tests."""
+    from refconv.data import files
+
+    monkeypatch.delenv(files.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, "127.0.0.1")
+
+
+@pytest.fixture
+def web_server():
+    """Run a local web server with the attributes ``url``, ``content`` and ``requests``.
+
+    ``requests`` has the requested paths. ``content`` has the bytes that are served, by the path in the URL or by its first
+    folder; any other path is answered by 404. The connection to the folder ``hang-up`` is closed before the announced length.
+    """
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.requests.append(self.path)
+            folder = self.path.split("/")[1]
+            content = self.server.content.get(self.path[1:], self.server.content.get(folder))
+            if content is not None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content) + 1000 * (folder == "hang-up")))
+                self.end_headers()
+                self.wfile.write(content)
+            else:
+                self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
+        served.requests, served.content = [], {}
+        served.url = f"http://127.0.0.1:{served.server_port}"
+        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield served
+        served.shutdown()
+        thread.join()

@@ -43,6 +43,7 @@ ANY_PHRASE = re.compile("|".join(PHRASES), re.IGNORECASE)
 # Sentences in which a phrase is right, by file. Each fragment contains the phrase.
 ALLOWED = {
     "CHANGELOG.md": ("Plateau.forget()", "refconv.museum"),  # names before they were changed
+    "refconv/data/classes.py": ("aquarium_fish baby bear beaver",),  # a class of CIFAR-100
     "tutorials/01_one_sum.md": ("But remember the flip",),
     "tutorials/02_the_layer.md": ("as many channels as the image",),
     "tutorials/03_derivatives.md": ("Suppose that somebody has applied",),

@@ -12,10 +12,12 @@ from refconv._optional import MissingPackage
 from refconv._version import __version__
 from refconv.cli import (
     completion,
+    download,
     draw,
     evaluate,
     formulas,
     info,
+    listing,
     predict,
     settings,
     summary,
@@ -34,7 +36,10 @@ __all__ = ["main"]
 # To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
 COMMANDS = tuple(
     module.COMMAND
-    for module in (train, evaluate, predict, summary, draw, try_out, tables, settings, verify, trace, formulas, info)
+    for module in (
+        *(train, evaluate, predict, listing, download, summary, draw, try_out),
+        *(tables, settings, verify, trace, formulas, info),
+    )
 )
 
 COMMANDS += (completion.command(COMMANDS),)
@@ -46,6 +51,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv train lenet --data mnist   the same on MNIST, which is downloaded once
   refconv train resnet20 --data DIR  train any architecture on a folder of pictures, DIR/CLASS/*.jpg
   refconv predict MODEL IMAGE        classify your own handwritten digits or photographs
+  refconv list                       list the architectures and the data sets
   refconv summary resnet50           print the architecture as a table
   refconv verify                     prove every operator and every derivative
   refconv trace conv2d               print every product that is added to one output element

@@ -1,7 +1,8 @@
 """Location and verification of the files of a data set; `refconv.data.retrieve` reads them.
 
 A data set is a table, a `DataSet`, with its mirrors, its files and their SHA-256 sums. All functions read this
-table, so another data set needs another table but no more code.
+table, so another data set needs another table but no more code. Some data sets are published as one `Archive`, whose
+members `refconv.data.archive` reads.
 
 A file is verified if its content has the sum of the table, whatever its source. The sum is computed from the
 *decompressed* bytes, because two gzip files of the same content may differ in their headers. If only the sum of the
@@ -37,7 +38,17 @@ _NOT_DATA = {
 
 
 class DataNotFound(FileNotFoundError):  # noqa: N818
-    """Error for a data set file that is missing and was not downloaded."""
+    """Error for a data set file that is missing and was not downloaded.
+
+    Attributes
+    ----------
+    summary : str
+        The message in one line, for the command line.
+    """
+
+    def __init__(self, message: str, summary: str = "") -> None:
+        super().__init__(message)
+        self.summary = summary or message.partition("\n")[0]
 
 
 class BadDataFile(ArgumentValueError):  # noqa: N818
@@ -71,16 +82,19 @@ class DataFile:
     sha256 : str or None
         The SHA-256 sum of its decompressed bytes, in hexadecimal; None if it is not known.
     gz_sha256 : str
-        The SHA-256 sum of the ``.gz`` file that the mirrors serve.
+        The SHA-256 sum of the ``.gz`` file that the mirrors serve; empty if there is none.
     recognise : callable, optional
         ``recognise(raw, content, source)`` is called if the sums do not match. It raises `BadDataFile` with a precise reason
         if the file cannot be this one. If ``sha256`` is None, a file that it accepts is used.
+    strict : bool
+        If False, a file that `recognise` accepts is used although ``sha256`` is known and differs from its sum.
     """
 
     name: str
     sha256: str | None
     gz_sha256: str
     recognise: Callable[[bytes, bytes, str | os.PathLike[str]], None] | None = None
+    strict: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -105,11 +119,33 @@ class DataFile:
             return content, True
         if self.recognise is not None:
             self.recognise(raw, content, source)
-        if self.sha256 is not None:
+        if self.sha256 is not None and self.strict:
             raise BadDataFile(source, f"has another content: {len(content)} bytes, sha256 {digest}, expected {self.sha256}")
         if self.recognise is None:
             raise BadDataFile(source, f"is not the .gz file of the mirrors: sha256 {gz_digest}, expected {self.gz_sha256}")
         return content, False
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file that contains all files of a data set: a zip archive or a tar.gz archive.
+
+    Parameters
+    ----------
+    name : str
+        Its name, which ends in ``.zip`` or ``.tar.gz``.
+    url : str
+        Its address.
+    sha256 : str
+        Its SHA-256 sum, in hexadecimal.
+    size : int
+        Its size in bytes.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -129,6 +165,8 @@ class DataSet:
     other_folders : tuple of str
         Folders in which other programs put its files, inside the folder of all data sets: ``"MNIST/raw"``. If the folder of
         all data sets is itself called ``MNIST``, its folder ``raw`` is also searched.
+    archive : Archive, optional
+        The archive that contains the files, if the set is published as one. It is downloaded instead of single files.
     """
 
     title: str
@@ -136,6 +174,7 @@ class DataSet:
     mirrors: tuple[str, ...]
     splits: Mapping[str, tuple[DataFile, ...]]
     other_folders: tuple[str, ...] = ()
+    archive: Archive | None = None
 
     def files(self, split: str) -> tuple[DataFile, ...]:
         """Return the files of a split; raise ``ValueError`` with all splits if it does not exist."""
@@ -179,8 +218,9 @@ def find(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None 
     """Return the paths of all copies of a file on this computer, preferred ones first.
 
     In each of the `data_folders`, the search order is the folder of the set, ``<folder>/<set>``, then its `other_folders`,
-    then ``<folder>`` itself. In each of these, `DataFile.names` are tried in order, and then the same names in a folder with
-    the name of the file, because some programs unpack it there. No file is opened; a copy is verified when it is read.
+    then ``<folder>`` itself. In each of these, the archive of the set is tried first, then `DataFile.names` in order, and then
+    the same names in a folder with the name of the file, because some programs unpack it there. No file is opened; a copy is
+    verified when it is read.
     """
     return [path for _, path in candidates(data_set, file, root)]
 
@@ -248,11 +288,8 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
     """
     if not raw:
         raise BadDataFile(source, "is empty")
-    start = raw[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for signature, content_kind in _NOT_DATA.items():
-        if start.startswith(signature):
-            expected = "gzip data" if str(source).endswith(".gz") else "data"
-            raise BadDataFile(source, f"is {content_kind}, not {expected}")
+    if kind := kind_of_other_data(raw):
+        raise BadDataFile(source, f"is {kind}, not {'gzip data' if str(source).endswith('.gz') else 'data'}")
     try:
         content = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
     except EOFError:
@@ -260,6 +297,16 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadDataFile(source, f"is damaged gzip data: {error}") from error
     return content
+
+
+def kind_of_other_data(raw: bytes) -> str | None:
+    """Describe content that a failed download may leave instead of data; None for other content.
+
+    >>> kind_of_other_data(b"<html><title>Sign in</title></html>"), kind_of_other_data(b"seven")
+    ('an HTML page', None)
+    """
+    start = raw[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((kind for signature, kind in _NOT_DATA.items() if start.startswith(signature)), None)
 
 
 def places(data_set: DataSet, root: str | os.PathLike[str] | None) -> list[Path]:
@@ -277,5 +324,7 @@ def places(data_set: DataSet, root: str | os.PathLike[str] | None) -> list[Path]
 def candidates(data_set: DataSet, file: DataFile, root: str | os.PathLike[str] | None) -> Iterator[tuple[Path, Path]]:
     """Yield the folder and the path of each copy of a file; the folder is one of `places`."""
     for place in places(data_set, root):
+        if data_set.archive and (path := place / data_set.archive.name).is_file():
+            yield place, path
         for inner in (place, place / file.name):
             yield from ((place, path) for name in file.names if (path := inner / name).is_file())

@@ -17,10 +17,10 @@ from refconv.data.idx import decode_idx
 from refconv.data.retrieve import read_data_files
 from refconv.typing import Array, Shape
 
-CLASSES = 10
+TEN = range(10)  # labels of data sets with ten classes
 
 
-def _recognise(raw: bytes, content: bytes, source: str | os.PathLike[str], *, shape: Shape) -> None:
+def _recognise(raw: bytes, content: bytes, source: str | os.PathLike[str], *, shape: Shape, labels: range = TEN) -> None:
     """Raise `BadDataFile` if the content cannot be this file.
 
     It must be idx data of this shape, and must not be another file of the tables below.
@@ -30,8 +30,9 @@ def _recognise(raw: bytes, content: bytes, source: str | os.PathLike[str], *, sh
     array = decode_idx(content, source)
     if array.shape != shape or array.dtype != np.uint8:
         raise BadDataFile(source, f"must hold uint8 of shape {shape}, got {array.dtype} of shape {array.shape}")
-    if array.ndim == 1 and array.max() >= CLASSES:
-        raise BadDataFile(source, f"must hold labels from 0 to {CLASSES - 1}, got {array.max()}")
+    if array.ndim == 1 and not labels[0] <= array.min() <= array.max() <= labels[-1]:
+        wrong = array.min() if array.min() < labels[0] else array.max()
+        raise BadDataFile(source, f"must hold labels from {labels[0]} to {labels[-1]}, got {wrong}")
 
 
 def _known_name(raw: bytes, content: bytes) -> str | None:
@@ -44,16 +45,25 @@ def _known_name(raw: bytes, content: bytes) -> str | None:
     return None
 
 
-def _split(
-    prefix: str, count: int, images: tuple[str | None, str], labels: tuple[str | None, str]
+def idx_files(
+    prefix: str, count: int, images: tuple[str | None, str], labels: tuple[str | None, str], values: range = TEN
 ) -> tuple[DataFile, DataFile]:
-    """Return the two files of a split.
+    """Return the two files of a split of a data set in MNIST's format.
 
-    ``images`` and ``labels`` are their SHA-256 sums: of the decompressed file (None if not known) and of the .gz file.
+    Parameters
+    ----------
+    prefix : str
+        Beginning of the names: ``"t10k"``.
+    count : int
+        Number of images, of 28 x 28 pixels.
+    images, labels : (str or None, str)
+        SHA-256 sums of each file: of the decompressed file (None if not known), and of the .gz file (empty if not known).
+    values : range
+        The labels that the file may contain.
     """
     return (
         DataFile(f"{prefix}-images-idx3-ubyte", *images, partial(_recognise, shape=(count, 28, 28))),
-        DataFile(f"{prefix}-labels-idx1-ubyte", *labels, partial(_recognise, shape=(count,))),
+        DataFile(f"{prefix}-labels-idx1-ubyte", *labels, partial(_recognise, shape=(count,), labels=values)),
     )
 
 
@@ -65,7 +75,7 @@ MNIST = DataSet(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
     ),
     splits={
-        "train": _split(
+        "train": idx_files(
             "train",
             60_000,
             images=(
@@ -77,7 +87,7 @@ MNIST = DataSet(
                 "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
             ),
         ),
-        "test": _split(
+        "test": idx_files(
             "t10k",
             10_000,
             images=(
@@ -101,13 +111,13 @@ FASHION_MNIST = DataSet(
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
     splits={
-        "train": _split(
+        "train": idx_files(
             "train",
             60_000,
             images=(None, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
             labels=(None, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
         ),
-        "test": _split(
+        "test": idx_files(
             "t10k",
             10_000,
             images=(None, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
@@ -122,13 +132,13 @@ KMNIST = DataSet(
     folder="kmnist",
     mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
     splits={
-        "train": _split(
+        "train": idx_files(
             "train",
             60_000,
             images=(None, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
             labels=(None, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
         ),
-        "test": _split(
+        "test": idx_files(
             "t10k",
             10_000,
             images=(None, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
@@ -196,8 +206,8 @@ def load_fashion_mnist(
 ) -> tuple[Array, Array]:
     """Load Fashion-MNIST: 70,000 pictures of ten kinds of clothes, in MNIST's format.
 
-    The classes are T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot. Parameters, results
-    and errors are the same as for :func:`load_mnist`. The download size is 30.9 MB. The searched folders are
+    The names of the classes are ``FASHION_MNIST_CLASSES``. Parameters, results and errors are the same as for
+    :func:`load_mnist`. The download size is 30.9 MB. The searched folders are
     ``fashion-mnist``, ``FashionMNIST/raw``, ``FashionMNIST``, ``raw`` inside a folder called ``FashionMNIST``, and the folder
     itself. Only the ``.gz`` files of the mirrors can be verified. Unpacked or repacked files are recognised by their shape and
     counts, with a ``UserWarning`` that they are not verified. Images and labels that are not verified are taken from the same
@@ -213,8 +223,8 @@ def load_kmnist(
 ) -> tuple[Array, Array]:
     """Load Kuzushiji-MNIST: 70,000 cursive Japanese letters from old books, in MNIST's format.
 
-    The classes are o, ki, su, tsu, na, ha, ma, ya, re and wo. Parameters, results and errors are the same as for
-    :func:`load_mnist`. The download size is 21.3 MB. The searched folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw``
+    The names of the classes are ``KMNIST_CLASSES``. Parameters, results and errors are the same as for
+    :func:`load_mnist`. The download size is 21.2 MB. The searched folders are ``kmnist``, ``KMNIST/raw``, ``KMNIST``, ``raw``
     inside a folder called ``KMNIST``, and the folder itself. Unpacked or repacked files are recognised in the same way as by
     :func:`load_fashion_mnist`.
 

@@ -2,11 +2,9 @@
 
 import gzip
 import hashlib
-import http.server
 import re
 import socket
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -30,50 +28,18 @@ SERVED = {
     "other": OTHER,
     "repacked": gzip.compress(CONTENT, compresslevel=1, mtime=0),
     "empty": b"",
+    "hang-up": PACKED[:100],
 }
 
 
-@pytest.fixture(autouse=True)
-def no_user_folders(tmp_path, monkeypatch):
-    """Hide the user's data folders and proxies from the tests."""
-    monkeypatch.delenv(files.FOLDER_VARIABLE, raising=False)
-    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
-    for variable in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(variable, "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("no_user_folders")
 
 
 @pytest.fixture
-def server():
-    """Run a local web server with the attributes ``url`` and ``requests``, the requested paths."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.requests.append(self.path)
-            mirror = self.path.split("/")[1]
-            if mirror == "hang-up":  # closes the connection before the announced length
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(PACKED)))
-                self.end_headers()
-                self.wfile.write(PACKED[:100])
-            elif mirror in SERVED:
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(SERVED[mirror])))
-                self.end_headers()
-                self.wfile.write(SERVED[mirror])
-            else:
-                self.send_error(404)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
-        served.requests = []
-        served.url = f"http://127.0.0.1:{served.server_port}"
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield served
-        served.shutdown()
-        thread.join()
+def server(web_server):
+    """Return a local web server of `SERVED`."""
+    web_server.content = SERVED
+    return web_server
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def small_sets(monkeypatch, tmp_path, contents):
             return hashlib.sha256(contents[name]).hexdigest() if known else None, hashlib.sha256(packed).hexdigest()
 
         splits = {
-            split: mnist._split(prefix, COUNTS[prefix], *map(sums, NAMES[2 * k : 2 * k + 2]))
+            split: mnist.idx_files(prefix, COUNTS[prefix], *map(sums, NAMES[2 * k : 2 * k + 2]))
             for k, (split, prefix) in enumerate(zip(("train", "test"), COUNTS, strict=True))
         }
         return dataclasses.replace(original, splits=splits, mirrors=())

@@ -34,6 +34,21 @@ def test_numbers_of_parameters_match_the_paper_in_each_layer():
     }
 
 
+@pytest.mark.parametrize(("style", "layers"), [("modern", "relu1 pool1 relu2 pool2"), ("paper", "tanh1 s2 tanh3 s4")])
+def test_feature_maps_move_with_the_digit(style, layers):
+    """D11: if the digit moves by 4 pixels, the maps move by 4, 2, 2 and 1 pixels."""
+    model = models.lenet(style)
+    model.build((32, 32, 1), rng=0, dtype=np.float64)
+    image = np.zeros((1, 32, 32, 1))
+    image[:, 9:20, 11:18] = np.random.default_rng(0).standard_normal((1, 11, 7, 1))
+    moved = np.roll(image, 4, axis=2)
+    for layer, pixels in zip(layers.split(), (4, 2, 2, 1), strict=True):
+        before, after = (model.activations(x, layer) for x in (image, moved))
+        np.testing.assert_allclose(after[:, :, pixels:], before[:, :, :-pixels], rtol=1e-12, atol=1e-12)
+        assert np.abs(after - before).max() > 0.01  # the maps do move
+    assert np.abs(model(moved) - model(image)).max() > 0.001  # the dense layers undo no shift
+
+
 def test_table_1_connects_each_map_of_s2_to_ten_of_c3():
     from refconv.models.lenet import SEEN_BY_C3
 

@@ -1,0 +1,92 @@
+"""Download of a data set's files and archives.
+
+A file has its final name only after it is verified.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from refconv._optional import need
+from refconv.data.archive import check_download
+from refconv.data.files import Archive, BadDataFile, DataFile, DataNotFound, DataSet
+
+__all__ = ["download_archive", "download_file"]
+
+TIMEOUT = 30  # seconds without a byte before a mirror counts as unreachable
+
+
+def download_file(data_set: DataSet, file: DataFile, folder: Path) -> Path:
+    """Download a ``.gz`` file from the first mirror that has the correct one."""
+    name = f"{file.name}.gz"
+    urls = [f"{mirror.rstrip('/')}/{name}" for mirror in data_set.mirrors]
+
+    def check(path: Path, url: str) -> None:
+        file.read(path.read_bytes(), url)
+
+    return _download(data_set.title, urls, name, file.gz_sha256, folder, check)
+
+
+def download_archive(data_set: DataSet, archive: Archive, folder: Path) -> Path:
+    """Download the archive of a data set; return its path."""
+
+    def check(path: Path, url: str) -> None:
+        check_download(archive, path, url)
+
+    return _download(data_set.title, [archive.url], archive.name, archive.sha256, folder, check)
+
+
+def _download(
+    title: str, urls: Iterable[str], name: str, sha256: str, folder: Path, check: Callable[[Path, str], None]
+) -> Path:
+    """Download a file from the first address that serves one with this sum.
+
+    ``check(path, url)`` raises `BadDataFile` with a precise description of a wrong file.
+    """
+    try:
+        need("pooch", "train", f"downloading {title}")
+        need("tqdm", "train", f"downloading {title} (its progress bar)")
+        # Check first that the folder is writable; otherwise every mirror would seem to fail.
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (ImportError, OSError) as error:
+        raise DataNotFound(f"The file cannot be downloaded into {folder}: {error}") from error
+    failures, reasons = [], []
+    for url in urls:
+        try:
+            return _download_from(url, name, sha256, folder, check)
+        except BadDataFile as bad:
+            failures.append(f"  {url} {bad.problem}")
+            reasons.append(f"{url} {bad.problem}")
+        except (OSError, ValueError) as error:  # every exception of requests is an OSError
+            failures.append(f"  {url}: {error}")
+            reasons.append(f"{url}: {_reason(error)}")
+    raise DataNotFound("\n".join(["Every mirror failed:", *failures]), "; ".join(reasons))
+
+
+def _download_from(url: str, name: str, sha256: str, folder: Path, check: Callable[[Path, str], None]) -> Path:
+    """Download a file from one URL; return its path.
+
+    It has a temporary name until its content and its sum are verified.
+    """
+    import pooch
+
+    fetch = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
+
+    def fetch_and_check(url: str, output_file: str, caller: Any) -> None:
+        fetch(url, output_file, caller)
+        # pooch would only report a wrong sum; this error describes what was downloaded instead.
+        check(Path(output_file), url)
+
+    return Path(pooch.retrieve(url, sha256, name, folder, downloader=fetch_and_check))
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason of a failed download in one line, without urllib3's wrapping."""
+    nested = error.args[0] if error.args else None
+    text = str(getattr(nested, "reason", error))
+    return (text.partition("): ")[2] or text).partition("\n")[0]
