@@ -189,7 +189,7 @@ def _loader(name: str) -> Callable[[str], Examples]:
     load = SOURCES[name].load
     if load is None:
         raise ArgumentValueError(f"source must be files, got {name!r}, which refconv.data.draw_digits generates")
-    return load
+    return lambda split: load(split, None, True)
 
 
 def _existing(source: str | os.PathLike[str]) -> Path:

@@ -24,9 +24,9 @@ IMAGES, MASKS = "images", "masks"  # names of the two folders
 def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Array, list[str]]:
     """Find the images in ``root/images``, and read the masks in ``root/masks``.
 
-    Images and masks have the same names, without extensions: the mask of ``images/cell1.jpg`` may be ``masks/cell1.png``. A mask contains the
-    class of each pixel: 0, 1, 2, …, as grey levels or as the indices of a palette. If a folder's masks contain only 0 and
-    255, 255 is class 1.
+    Images and masks have the same names, without extensions: the mask of ``images/cell1.jpg`` may be ``masks/cell1.png``. A
+    mask contains the class of each pixel: 0, 1, 2, …, as grey levels or as the indices of a palette. If a folder's masks
+    contain only 0 and 255, 255 is class 1.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
 def mask_as_png(mask: Array) -> bytes:
     """Return a mask (height, width) as the content of a PNG file, each class in its own colour.
 
-    There are up to 256 classes. The palette has the colours of PASCAL VOC: bit k of a class number sets a high bit of red, green or blue.
+    There are up to 256 classes. The palette has the colours of PASCAL VOC: bit k of a class number sets a high bit of red,
+    green or blue.
     """
     pillow = need("PIL.Image", "train", "saving masks")
     picture = pillow.fromarray(np.asarray(mask, np.uint8))
