@@ -80,7 +80,7 @@ class Captioner(Container):
         return ((*named, inner) for named, inner in zip(self.named_layers(), shapes, strict=True))
 
     def forward(self, x, train=True):
-        one_hot = np.eye(len(VOCABULARY), dtype=np.float32)[x["words"]]
+        one_hot = np.eye(len(VOCABULARY), dtype=x["image"].dtype)[x["words"]]
         features, features_backward = self["features"].forward(x["image"], train)
         image, image_backward = self["summary"].forward(features, train)
         words, words_backward = self["embedding"].forward(one_hot, train)
@@ -171,7 +171,7 @@ def held_out(settings, known):
     """Return images and sentences of three tests; ``known`` are the sentences of the training scenes."""
     rng, count = np.random.default_rng([settings.seed, 5]), 20 if settings.quick else TEST_SCENES
     drawn = {
-        f"{count} other scenes": draw_scenes(count, rng),
+        f"{count} held-out scenes": draw_scenes(count, rng),
         f"{count} scenes with new sentences": draw_scenes(count, rng, without=set(known)),
         f"{count} scenes with new pairs of colour and shape": draw_scenes(count, rng, kinds=NEW_KINDS),
     }
@@ -183,7 +183,7 @@ def _exact_matches(settings, known, writer):
     results = {}
     for name, (images, sentences) in held_out(settings, known).items():
         correct = [written == sentence for written, sentence in zip(writer(images), sentences, strict=True)]
-        results[f"correct sentences about {name}, %"] = 100 * float(np.mean(correct))
+        results[f"correct sentences for {name}, %"] = 100 * float(np.mean(correct))
     return results
 
 

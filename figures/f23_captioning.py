@@ -1,0 +1,114 @@
+"""F23: a network reads an image and its own words so far, and writes the next word.
+
+    python figures/f23_captioning.py --measure --show
+
+Above, one of its mistakes: each column is one step. Below it is the last word so far; the column shows the probability of each
+next word, and the most probable one is appended. Below, six held-out scenes with the sentences that the network wrote: the
+first five that are correct, and the first that is not. The convolutional features were trained to name the colour and the shape
+of single objects, and then frozen. The network that writes consists of causal convolutions, without a recurrent layer. Seed 0.
+Source: lecture row D12 (SOURCES.md).
+"""
+
+import base64
+
+import canvas
+import numpy as np
+
+from experiments import Settings, captioning
+from experiments.scenes import SIZE
+
+SHOWN = 6
+WORDS = captioning.VOCABULARY[2:]  # never predicted: padding and <start>
+
+
+def measure():
+    """Train the network, and return the rows: share of correct sentences, scenes, sentences and probabilities.
+
+    For a scene, ``at`` is the row and ``value`` its pixels; for probabilities, ``at`` is the step.
+    """
+    settings = Settings(seed=0)
+    model, known = captioning.trained(settings, captioning.grid())
+    images, sentences = next(iter(captioning.held_out(settings, known).values()))
+    written = captioning.write(model, images)
+    correct = np.array([one == other for one, other in zip(written, sentences, strict=True)])
+    wrong = np.flatnonzero(~correct)[0]
+    rows = [{"what": "correct", "at": 0, "value": round(100 * correct.mean(), 1)}]
+    for k, index in enumerate([*np.flatnonzero(correct)[: SHOWN - 1], wrong]):
+        rows += [{"what": f"image {k}", "at": y, "value": encoded(line)} for y, line in enumerate(images[index])]
+        rows += [{"what": f"true {k}", "at": 0, "value": sentences[index]}]
+        rows += [{"what": f"written {k}", "at": 0, "value": written[index]}]
+    return rows + probabilities(model, images[wrong], written[wrong])
+
+
+def probabilities(model, image, sentence):
+    """Return rows with the probability of each next word, at each step of a sentence."""
+    x = np.zeros(1, captioning.EXAMPLE)
+    x["image"], x["words"] = image, captioning.encode([sentence])[:, :-1]
+    scores = model(x)[0, : len(sentence.split()) + 1, -len(WORDS) :]
+    shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    return [{"what": "next", "at": t, "value": " ".join(f"{p:.3f}" for p in row)} for t, row in enumerate(shares)]
+
+
+def encoded(line):
+    """Encode a row of pixels, one byte per colour, in base64."""
+    return base64.b64encode(np.rint(255 * np.clip(line, 0, 1)).astype(np.uint8).tobytes()).decode()
+
+
+def values(rows, what):
+    """Return the values of one kind of rows."""
+    return [row["value"] for row in rows if row["what"] == what]
+
+
+def picture(rows, k):
+    """Decode a scene; the values are from 0 to 1."""
+    lines = [base64.b64decode(line) for line in values(rows, f"image {k}")]
+    return np.frombuffer(b"".join(lines), np.uint8).reshape(SIZE, SIZE, 3) / 255
+
+
+def draw(rows):
+    """Draw the steps of one sentence above and six scenes with their sentences below."""
+    figure = canvas.canvas("A sentence grows by its most probable next word", height=6.6)
+    above, below = figure.subfigures(2, 1, height_ratios=(1.75, 1))
+    left, right = above.subplots(1, 2, width_ratios=(1, 2.3))
+    wrong = SHOWN - 1
+    show_scene(left, rows, wrong, 12)
+    steps(right, rows, values(rows, f"written {wrong}")[0])
+    for k, axes in enumerate(below.subplots(1, SHOWN)):
+        show_scene(axes, rows, k, 9.5)
+    return figure
+
+
+def show_scene(axes, rows, k, fontsize):
+    """Show a scene above its sentence, with the correct one below a wrong one."""
+    (true,), (written,) = values(rows, f"true {k}"), values(rows, f"written {k}")
+    axes.imshow(picture(rows, k))
+    axes.set_axis_off()
+    colour = canvas.GREEN if true == written else canvas.ORANGE
+    axes.text(0.5, -0.05, in_lines(written), transform=axes.transAxes, ha="center", va="top", fontsize=fontsize, color=colour)
+
+
+def in_lines(sentence):
+    """Break a sentence around its relation."""
+    for relation in ("above", "left of"):
+        sentence = sentence.replace(f" {relation} ", f"\n{relation}\n")
+    return sentence
+
+
+def steps(axes, rows, sentence):
+    """Show the probability of each next word (rows) at each step (columns)."""
+    shares = np.array([[float(p) for p in row.split()] for row in values(rows, "next")])
+    axes.imshow(shares.T, cmap=canvas.SHADES, vmin=0, vmax=1, aspect="auto")
+    read = ["<start>", *sentence.split()]
+    axes.set_xticks(range(len(read)), read, fontsize=10)
+    axes.set_yticks(range(len(WORDS)), WORDS, fontsize=9)
+    axes.tick_params(length=0)
+    axes.set_xlabel("the last word so far", fontsize=11)
+    axes.set_ylabel("the next word", fontsize=11)
+    for step, word in np.argwhere(shares > 0.05):
+        share = shares[step, word]
+        axes.text(step, word, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color="w" if share > 0.5 else "k")
+
+
+if __name__ == "__main__":
+    canvas.main(draw, measure)
