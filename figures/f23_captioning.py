@@ -2,10 +2,11 @@
 
     python figures/f23_captioning.py --measure --show
 
-Above, one of its mistakes: each column is one step. Below it is the last word so far; the column shows the probability of each
-next word, and the most probable one is appended. Below, six held-out scenes with the sentences that the network wrote: the
-first five that are correct, and the first that is not. The convolutional features were trained to name the colour and the shape
-of single objects, and then frozen. The network that writes consists of causal convolutions, without a recurrent layer. Seed 0.
+Above, a mistake: each column is one step. The label below it is the last word so far, and the column shows the probability of
+each next word in percent, if it is above 5. The network appends the most probable word. Below, scenes whose sentences are
+correct: the first with one object and the first four with two. None of the six was seen in training. The image's features were
+trained to name the colour and the shape of single objects, and then frozen. The network that reads them and the words consists
+of causal convolutions; no layer is recurrent. Seed 0.
 Source: lecture row D12 (SOURCES.md).
 """
 
@@ -17,12 +18,13 @@ import numpy as np
 from experiments import Settings, captioning
 from experiments.scenes import SIZE
 
-SHOWN = 6
+SINGLES, PAIRS = 1, 4  # scenes below
+CENTRED = {"ha": "center", "va": "top", "fontsize": 10.5, "color": canvas.GREEN}
 WORDS = captioning.VOCABULARY[2:]  # never predicted: padding and <start>
 
 
 def measure():
-    """Train the network, and return the rows: share of correct sentences, scenes, sentences and probabilities.
+    """Train the network, and return the rows: six scenes, their sentences, and probabilities.
 
     For a scene, ``at`` is the row and ``value`` its pixels; for probabilities, ``at`` is the step.
     """
@@ -31,9 +33,10 @@ def measure():
     images, sentences = next(iter(captioning.held_out(settings, known).values()))
     written = captioning.write(model, images)
     correct = np.array([one == other for one, other in zip(written, sentences, strict=True)])
-    wrong = np.flatnonzero(~correct)[0]
-    rows = [{"what": "correct", "at": 0, "value": round(100 * correct.mean(), 1)}]
-    for k, index in enumerate([*np.flatnonzero(correct)[: SHOWN - 1], wrong]):
+    pair = np.array([" of " in sentence or " above " in sentence for sentence in sentences])
+    (wrong, *_), singles, pairs = (np.flatnonzero(chosen) for chosen in (~correct, correct & ~pair, correct & pair))
+    rows = []
+    for k, index in enumerate([wrong, *singles[:SINGLES], *pairs[:PAIRS]]):
         rows += [{"what": f"image {k}", "at": y, "value": encoded(line)} for y, line in enumerate(images[index])]
         rows += [{"what": f"true {k}", "at": 0, "value": sentences[index]}]
         rows += [{"what": f"written {k}", "at": 0, "value": written[index]}]
@@ -67,25 +70,18 @@ def picture(rows, k):
 
 
 def draw(rows):
-    """Draw the steps of one sentence above and six scenes with their sentences below."""
-    figure = canvas.canvas("A sentence grows by its most probable next word", height=6.6)
-    above, below = figure.subfigures(2, 1, height_ratios=(1.75, 1))
+    """Draw the steps of one sentence above and five scenes with their sentences below."""
+    figure = canvas.canvas("A sentence grows by its most probable next word", height=6.8)
+    above, below = figure.subfigures(2, 1, height_ratios=(1.65, 1))
     left, right = above.subplots(1, 2, width_ratios=(1, 2.3))
-    wrong = SHOWN - 1
-    show_scene(left, rows, wrong, 12)
-    steps(right, rows, values(rows, f"written {wrong}")[0])
-    for k, axes in enumerate(below.subplots(1, SHOWN)):
-        show_scene(axes, rows, k, 9.5)
+    left.imshow(picture(rows, 0))
+    left.set_axis_off()
+    steps(right, rows)
+    for k, axes in enumerate(below.subplots(1, SINGLES + PAIRS), 1):
+        axes.imshow(picture(rows, k))
+        axes.set_axis_off()
+        axes.text(0.5, -0.05, in_lines(values(rows, f"written {k}")[0]), transform=axes.transAxes, **CENTRED)
     return figure
-
-
-def show_scene(axes, rows, k, fontsize):
-    """Show a scene above its sentence, with the correct one below a wrong one."""
-    (true,), (written,) = values(rows, f"true {k}"), values(rows, f"written {k}")
-    axes.imshow(picture(rows, k))
-    axes.set_axis_off()
-    colour = canvas.GREEN if true == written else canvas.ORANGE
-    axes.text(0.5, -0.05, in_lines(written), transform=axes.transAxes, ha="center", va="top", fontsize=fontsize, color=colour)
 
 
 def in_lines(sentence):
@@ -95,16 +91,19 @@ def in_lines(sentence):
     return sentence
 
 
-def steps(axes, rows, sentence):
-    """Show the probability of each next word (rows) at each step (columns)."""
+def steps(axes, rows):
+    """Show the probability of each next word (rows) at each step (columns), below the written and the correct sentence."""
+    (written,), (true,) = values(rows, "written 0"), values(rows, "true 0")
+    axes.text(0, 1.13, f"written: {written}", transform=axes.transAxes, fontsize=12, color=canvas.ORANGE)
+    axes.text(0, 1.03, f"correct: {true}", transform=axes.transAxes, fontsize=12, color=canvas.GREEN)
     shares = np.array([[float(p) for p in row.split()] for row in values(rows, "next")])
     axes.imshow(shares.T, cmap=canvas.SHADES, vmin=0, vmax=1, aspect="auto")
-    read = ["<start>", *sentence.split()]
+    read = ["<start>", *written.split()]
     axes.set_xticks(range(len(read)), read, fontsize=10)
     axes.set_yticks(range(len(WORDS)), WORDS, fontsize=9)
     axes.tick_params(length=0)
     axes.set_xlabel("the last word so far", fontsize=11)
-    axes.set_ylabel("the next word", fontsize=11)
+    axes.set_ylabel("the next word (%)", fontsize=11)
     for step, word in np.argwhere(shares > 0.05):
         share = shares[step, word]
         axes.text(step, word, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color="w" if share > 0.5 else "k")

@@ -48,7 +48,7 @@ def test_a_triangle_points_up_and_shapes_differ():
     areas = {}
     for shape in SHAPES:
         image = draw([Thing("large", "white", shape, 16, 16)], np.random.default_rng(1))
-        areas[shape] = inside = image.mean(axis=-1) > 0.6
+        areas[shape] = image.mean(axis=-1) > 0.6
     assert areas["triangle"][21].sum() > 2 * areas["triangle"][13].sum() > 0
     counts = [inside.sum() for inside in areas.values()]
     assert len(set(counts)) == len(SHAPES)
@@ -105,6 +105,7 @@ def model():
 
 @pytest.mark.parametrize("step", [0, 4, LENGTH - 1])
 def test_a_word_changes_its_own_score_and_later_ones_but_none_before(model, step):
+    """D12: in training, all words of a sentence are predicted at once."""
     x, _ = examples(3)
     changed = x.copy()
     changed["words"][:, step] = (x["words"][:, step] + 7) % len(VOCABULARY)
@@ -157,7 +158,9 @@ def test_frozen_features_get_no_gradient_and_the_other_layers_do():
     scores, backward = model.forward(x)
     model.zero_grad()
     backward(LOSS(scores, following)[1])
-    moved = {name for name, parameter in model.named_parameters().items() if parameter.grad is not None and parameter.grad.any()}
+    moved = {
+        name for name, parameter in model.named_parameters().items() if parameter.grad is not None and parameter.grad.any()
+    }
     assert not any(name.startswith("features") for name in moved)
     assert {"summary.2.w", "embedding.w", "predictor.1.w"} <= moved
 

@@ -62,6 +62,7 @@ STATEMENTS = {
     "D7": "Inception v2 and v3 as printed: Table 1 and the costs of Table 3",
     "D8": "the settings with which the papers train their networks",
     "D9": "convolutions that are equivariant by design to other transformations, here to rotations by 90°",
+    "D12": '"Show and tell": the features of a trained network make sentences',
     "M1": "Neocognitron",
     "M2": "LeNet-5",
     "M3": "AlexNet",
