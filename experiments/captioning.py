@@ -89,9 +89,8 @@ class Captioner(Container):
         def backward(dscores, want_dx=False):
             dh = scores_backward(dscores)
             call_backward(words_backward, dh, want_dx=False)
-            dfeatures = call_backward(image_backward, dh.sum(axis=1), want_dx=self["features"].is_trainable)
-            if dfeatures is not None:  # None for frozen features
-                call_backward(features_backward, dfeatures, want_dx=False)
+            dfeatures = image_backward(dh.sum(axis=1))  # the image was added to every word
+            call_backward(features_backward, dfeatures, want_dx=False)  # skips frozen features
 
         return scores, backward
 
