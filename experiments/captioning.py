@@ -1,8 +1,8 @@
-"""Experiment: a network writes a sentence about an image, word by word, without a recurrent layer.
+"""Experiment: convolutions write a sentence about an image, word by word.
 
 A small convolutional network turns the image into features. A second one reads the features and the words so far, and scores
-every word of the vocabulary as the next one. Its convolutions are causal: they see earlier words only, so in training all
-words of a sentence are predicted at once. To write a sentence, the best word is appended until it is ``<end>``.
+each word of the vocabulary as the next one. Its convolutions are causal: a score does not depend on later words. So in training
+all words of a sentence are predicted at once. To write a sentence, the best word is appended until it is ``<end>``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,23 @@ from refconv.nn.container import Container
 from refconv.nn.layer import call_backward
 from refconv.training import CrossEntropy, fit
 
-__all__ = ["EXAMPLE", "EXPERIMENT", "LENGTH", "VOCABULARY", "Captioner", "captioner", "decode", "encode", "trained", "write"]
+__all__ = [
+    "EXAMPLE",
+    "EXPERIMENT",
+    "LENGTH",
+    "LOSS",
+    "PADDING",
+    "VOCABULARY",
+    "Captioner",
+    "captioner",
+    "decode",
+    "encode",
+    "grid",
+    "held_out",
+    "pretrain",
+    "trained",
+    "write",
+]
 
 VOCABULARY = ("<padding>", "<start>", "<end>", "a", *SIZES, *COLOURS, *SHAPES, "above", "left", "of")
 PADDING, START, END = range(3)
@@ -96,7 +112,7 @@ class Captioner(Container):
 
 
 def captioner(pool):
-    """Return a network; ``pool`` reduces its 8 × 8 features before a dense layer summarises them."""
+    """Return a network whose 8 × 8 features are reduced by ``pool`` and then by a dense layer."""
     return Captioner(
         features=nn.Sequential(*_block(16), nn.MaxPool2D(2), *_block(32), nn.MaxPool2D(2), *_block(64)),
         summary=nn.Sequential(pool, nn.Flatten(), nn.Dense(WIDTH)),
@@ -111,7 +127,7 @@ def _block(filters):
 
 
 def _causal(dilation):
-    """Return a convolution of each word and the one ``dilation`` before it, with zeros before the first."""
+    """Return a convolution of each word and the word ``dilation`` steps before it."""
     return nn.Conv1D(WIDTH, 2, dilation=dilation, padding=[(dilation, 0)]), nn.ReLU()
 
 
@@ -167,7 +183,7 @@ def _batches(x, targets, seed):
 
 
 def held_out(settings, known):
-    """Return images and sentences of three tests; ``known`` are the sentences of the training scenes."""
+    """Return images and sentences of three tests; ``known`` are the sentences in training."""
     rng, count = np.random.default_rng([settings.seed, 5]), 20 if settings.quick else TEST_SCENES
     drawn = {
         f"{count} held-out scenes": draw_scenes(count, rng),
@@ -178,7 +194,7 @@ def held_out(settings, known):
 
 
 def _exact_matches(settings, known, writer):
-    """Return the percentage of sentences that ``writer(images)`` writes without a mistake, for each test."""
+    """Return the percentage of correct sentences from ``writer(images)`` for each test."""
     results = {}
     for name, (images, sentences) in held_out(settings, known).items():
         correct = [written == sentence for written, sentence in zip(writer(images), sentences, strict=True)]

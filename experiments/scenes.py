@@ -1,4 +1,4 @@
-"""Generated scenes for the experiment on captions: one or two objects, and a sentence about them.
+"""Generated scenes of one or two objects, and sentences about them.
 
 The sentence mentions the upper or the left object first, so that each scene has exactly one correct sentence.
 """
@@ -38,7 +38,7 @@ NOISE = 0.04
 
 
 class Thing(NamedTuple):
-    """Object of a scene: three words, and the position of its centre in pixels (y down, x to the right)."""
+    """Object of a scene: three words, and its centre in pixels (y down, x to the right)."""
 
     size: str
     colour: str
@@ -63,7 +63,7 @@ def caption(scene) -> str:
 
 
 def draw(scene, rng):
-    """Draw a scene on a dark background of random brightness; return an array (32, 32, 3), float32."""
+    """Draw a scene on a dark background of random brightness: an array (32, 32, 3), float32."""
     image = np.full((SIZE, SIZE, 3), rng.uniform(0, 0.25), np.float32)
     y, x = np.arange(0.5, SIZE)[:, None], np.arange(0.5, SIZE)
     for thing in scene:

@@ -92,7 +92,7 @@ def in_lines(sentence):
 
 
 def steps(axes, rows):
-    """Show the probability of each next word (rows) at each step (columns), below the written and the correct sentence."""
+    """Show the probability of each next word (rows) at each step (columns)."""
     (written,), (true,) = values(rows, "written 0"), values(rows, "true 0")
     axes.text(0, 1.13, f"written: {written}", transform=axes.transAxes, fontsize=12, color=canvas.ORANGE)
     axes.text(0, 1.03, f"correct: {true}", transform=axes.transAxes, fontsize=12, color=canvas.GREEN)

@@ -1,4 +1,4 @@
-"""Tests of the experiment on captions: scenes and their sentences, causality, derivatives and writing."""
+"""Tests of the experiment on captions: scenes, sentences, causality and derivatives."""
 
 import numpy as np
 import pytest
