@@ -1,8 +1,8 @@
 """Experiment: convolutions write a sentence about an image, word by word.
 
 A small convolutional network turns the image into features. A second one reads the features and the words so far, and scores
-each word of the vocabulary as the next one. Its convolutions are causal: a score does not depend on later words. So in training
-all words of a sentence are predicted at once. To write a sentence, the best word is appended until it is ``<end>``.
+each word of the vocabulary as the next one. Its convolutions are causal: a score does not depend on later words. So all words
+of a sentence are predicted at once in training. To write a sentence, the best word is appended until it is ``<end>``.
 """
 
 from __future__ import annotations
