@@ -103,6 +103,7 @@ def model():
     return model
 
 
+@needs_kernels
 @pytest.mark.parametrize("step", [0, 4, LENGTH - 1])
 def test_a_word_changes_its_own_score_and_later_ones_but_none_before(model, step):
     """D12: in training, all words of a sentence are predicted at once."""
@@ -115,6 +116,7 @@ def test_a_word_changes_its_own_score_and_later_ones_but_none_before(model, step
     assert differs[step : step + 8].all()
 
 
+@needs_kernels
 def test_the_image_changes_the_scores_at_every_word(model):
     x, _ = examples(4)
     other = x.copy()
@@ -122,6 +124,7 @@ def test_the_image_changes_the_scores_at_every_word(model):
     assert (np.abs(model(other) - model(x)).max(axis=(0, 2)) > 1e-3).all()
 
 
+@needs_kernels
 def test_padding_has_no_gradient(model):
     x, following = examples(6)
     _, dscores = LOSS(model(x), following)
@@ -131,6 +134,7 @@ def test_padding_has_no_gradient(model):
     assert dscores[~padding].any(axis=-1).all()
 
 
+@needs_kernels
 def test_the_gradient_of_each_part_is_the_derivative_of_the_loss():
     x, following = examples(3, np.float64)
     model = captioner(nn.AvgPool2D(2))
@@ -150,6 +154,7 @@ def test_the_gradient_of_each_part_is_the_derivative_of_the_loss():
         assert (losses[0] - losses[1]) / 2e-6 == pytest.approx((parameter.grad * along).sum(), rel=1e-5, abs=1e-8), name
 
 
+@needs_kernels
 # Two steps are few, so the averages do lag behind the weights.
 @pytest.mark.filterwarnings("ignore:model outputs differ between inference and training")
 def test_pretraining_changes_the_features_and_freezes_them():
