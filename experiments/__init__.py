@@ -7,6 +7,7 @@ table of the results.
 from experiments import (
     augmentation,
     batch_norm,
+    captioning,
     classifiers,
     deep_image_prior,
     dropout,
@@ -30,6 +31,6 @@ EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         *(lenet, augmentation, transfer, batch_norm, running_averages, dropout, residual, settings),
-        *(recipe, classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4),
+        *(recipe, classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4, captioning),
     )
 }

@@ -43,6 +43,9 @@ ANY_PHRASE = re.compile("|".join(PHRASES), re.IGNORECASE)
 # Sentences in which a phrase is right, by file. Each fragment contains the phrase.
 ALLOWED = {
     "CHANGELOG.md": ("Plateau.forget()", "refconv.museum"),  # names before they were changed
+    "SOURCES.md": ("Show and tell",),  # the paper's title
+    "experiments/captioning.py": ("Show and tell",),
+    "refconv/verify/lectures/statements.py": ("Show and tell",),
     "refconv/data/classes.py": ("aquarium_fish baby bear beaver",),  # a class of CIFAR-100
     "tutorials/01_one_sum.md": ("But remember the flip",),
     "tutorials/02_the_layer.md": ("as many channels as the image",),

@@ -28,6 +28,7 @@ MEASURED = (
     "dropout",
     "residual",
     "p4",
+    "captioning",
 )  # experiments in the table of the README
 
 

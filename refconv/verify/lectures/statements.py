@@ -63,6 +63,7 @@ STATEMENTS = {
     "D8": "the settings with which the papers train their networks",
     "D9": "convolutions that are equivariant by design to other transformations, here to rotations by 90°",
     "D11": "LeNet-5 while its digit moves or changes its size: the feature maps move with the digit",
+    "D12": '"Show and tell": the features of a trained network make sentences',
     "M1": "Neocognitron",
     "M2": "LeNet-5",
     "M3": "AlexNet",
