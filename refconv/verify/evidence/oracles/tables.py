@@ -118,7 +118,12 @@ POOLS = {
 # reached − cut − cut_after + output_padding. With "same" and "same_lower" it is (inputs − 1)·S + 1 + output_padding, and the
 # cuts are the padding of an input of this size.
 TRANSPOSED = {
-    "valid": ((3, 3, 2, 1, 0, 0, 0, 7), (3, 3, 2, 1, 1, 0, 0, 8), (2, 2, 3, 2, 2, 0, 0, 8)),
+    "valid": (
+        (3, 3, 2, 1, 0, 0, 0, 7),
+        (3, 3, 2, 1, 1, 0, 0, 8),
+        (2, 2, 3, 2, 2, 0, 0, 8),
+        (2, 2, 2, 5, 4, 0, 0, 12),  # 2 + 6 elements are reached, and the dilation allows 4 more
+    ),
     "same": (
         (3, 4, 2, 1, 0, 1, 2, 5),
         (3, 4, 2, 1, 1, 1, 1, 6),
@@ -126,6 +131,7 @@ TRANSPOSED = {
         (3, 2, 1, 3, 0, 1, 2, 3),
         (2, 2, 3, 1, 2, 0, 0, 6),  # (2 − 1)·3 + 2 elements are reached; the sixth output is the bias alone
         (1, 4, 3, 1, 1, 1, 1, 2),
+        (2, 2, 1, 4, 3, 2, 2, 5),
     ),
     "same_lower": ((3, 4, 2, 1, 0, 2, 1, 5), (3, 3, 2, 1, 1, 1, 0, 6), (3, 2, 1, 3, 0, 2, 1, 3)),
     "full": ((5, 3, 1, 1, 0, 2, 2, 3), (4, 2, 2, 1, 1, 1, 1, 7), (3, 2, 3, 2, 0, 2, 2, 5)),
@@ -134,6 +140,7 @@ TRANSPOSED = {
         (3, 3, 2, 1, 1, 1, 1, 6),
         (4, 3, 3, 2, 2, 2, 1, 13),
         (2, 4, 1, 1, 0, 0, 3, 2),
+        (2, 2, 1, 4, 3, 1, 2, 6),
     ),
 }
 
