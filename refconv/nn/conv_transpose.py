@@ -149,7 +149,7 @@ class ConvTranspose2D(_ConvTranspose):
     >>> ConvTranspose2D(16, (2, 3), stride=2, padding="same", output_padding=None).output_shape((14, 16, 6))
     (28, 32, 16)
 
-    Source: lecture rows C1–C3, C5 and M16 (SOURCES.md).
+    Source: lecture rows C1–C3, C5, D10 and M16 (SOURCES.md).
     """
 
     ndim = 2

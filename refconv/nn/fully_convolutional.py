@@ -16,16 +16,8 @@ from refconv.typing import Shape, Size
 
 __all__ = ["fully_convolutional"]
 
-ELEMENTWISE = (
-    Dropout,
-    ELU,
-    Identity,
-    LeakyReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    Tanh,
-)  # the same for a row of units and for a map of them
+# The same for a row of units and for a map of them.
+ELEMENTWISE = (Dropout, ELU, Identity, LeakyReLU, ReLU, ReLU6, Sigmoid, Tanh)
 
 
 def fully_convolutional(model: Sequential, *, average: bool = True) -> Sequential:

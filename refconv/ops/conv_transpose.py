@@ -58,8 +58,8 @@ def conv_transpose2d(
     output_padding : int or (int, int) or None
         Additional pixels at the end of the output, fewer than the stride S or the dilation D. With stride S, the convolution
         maps images of S different sizes to the size of x. The default 0 selects the smallest of these sizes (lecture row C3),
-        and S − 1 the largest. None selects the size that Keras, TensorFlow and JAX select: with "same" padding, that of ONNX's
-        ``auto_pad`` as well, the output has rows·S × columns·S pixels.
+        and S − 1 the largest. None selects the size that Keras, TensorFlow and JAX select: rows·S × columns·S pixels with
+        "same" padding, as ONNX's ``auto_pad`` does, and at least as many with "valid" padding.
     groups : int
         Number of groups of channels. The input channels of a group add only to the O / groups output channels of this group
         (lecture row C5).
@@ -88,8 +88,8 @@ def conv_transpose2d(
     array([[ 1.5,  2.5, 13.5, 20.5, 30.5],
            [ 4.5,  5.5, 46.5, 50.5, 60.5]])
 
-    Source: lecture rows C1–C3 and C5 (SOURCES.md); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning",
-    2016.
+    Source: lecture rows C1–C3, C5 and D10 (SOURCES.md); Dumoulin and Visin, "A guide to convolution arithmetic for deep
+    learning", 2016.
     """
     steps = (stride, padding, dilation)
     x, w, b, size, window, groups = checked(2, x, w, b, steps, output_padding, groups, data_format)

@@ -11,7 +11,8 @@ two branches, the first is for x > 0::
     tanh          y = tanh x                dx = dy·(1 − y²)
 
 Arrays may have any shape. At the kink x = 0 the second branch gives the derivative: 0 for ReLU and ReLU6, the slope for leaky
-ReLU and α for ELU. At its second kink x = 6, the derivative of ReLU6 is 0, as in PyTorch. (The ELU on the slide uses the first branch at 0: the output is the same, but the derivative is 1.)
+ReLU and α for ELU. (The ELU on the slide uses the first branch at 0: the output is the same, but the derivative is 1.) At its
+second kink x = 6, the derivative of ReLU6 is 0, as in PyTorch.
 """
 
 import numpy as np

@@ -17,7 +17,7 @@ def test_activation_layers_satisfy_the_requirements_of_layers(layer):
     assert_layer(layer(), (3, 4))
 
 
-def test_relu6_computes_the_operator_and_a_string_names_it():
+def test_relu6_is_cut_off_at_6():
     x = 8 * random_input((40,))
     assert (x > 6).any()
     y, backward = nn.ReLU6().forward(x)

@@ -34,10 +34,8 @@ def activation(name, formula, kinks=None, *, ids="B6", factor=None, from_output=
         nature=nature,
         slack=16,
         pins=tuple(
-            Pin(
-                f"the derivative at {x}", {"x": [x, -0.0 if x == 0 else x], "dy": [8.0, 3.0]}, {"x": [8 * dx, 3 * dx]}, options
-            )
-            for x, dx in (kinks or {}).items()
+            Pin(f"the derivative at {x}", {"x": [x, x or -0.0], "dy": [8.0, 3.0]}, {"x": [8 * slope, 3 * slope]}, options)
+            for x, slope in (kinks or {}).items()
         ),
     )
 

@@ -287,7 +287,6 @@ ADJOINTS = (
     Adjoint(("upsample2d",), "x", "avg_pool2d times S², if the mode is nearest", sum_pool, applies=nearest),
     Adjoint(("dropout",), "x", "dropout with the same mask", lambda a: refconv.dropout(a.dy, a.rate, a.seed)[0]),
     Adjoint(("relu",), "x", "itself: a diagonal of ones and zeros", lambda a: np.where(a.x > 0, a.dy, 0)),
-    Adjoint(("relu6",), "x", "itself: a diagonal of ones and zeros", lambda a: np.where((a.x > 0) & (a.x < 6), a.dy, 0)),
     Adjoint(("dense",), "x", "dense with the transposed weights", lambda a: refconv.dense(a.dy, a.w.T)),
     Adjoint(("dense",), "w", "dense of the transposed x with the weights ∂e/∂y", lambda a: refconv.dense(a.x.T, a.dy)),
     Adjoint(("dense",), "b", "sum over examples: the bias is broadcast", total),
