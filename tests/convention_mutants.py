@@ -120,6 +120,8 @@ MUTANTS = (
         "self._transposed_size(n, 0, axis)",
         TRANSPOSED,
     ),
+    of_window("output_padding_only_below_the_stride", "if e >= max(S, D):", "if e >= S:", TRANSPOSED),
+    of_window("no_output_padding_is_zero", "S - 1 if self._is_same else max(S - k, 0)", "0", TRANSPOSED),
     of_window("transposed_same_is_n_times_stride", "(n - 1) * self.stride[axis] + 1", "n * self.stride[axis]", TRANSPOSED),
     of_window(
         "transposed_size_ignores_dilation",
