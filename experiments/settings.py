@@ -18,8 +18,6 @@ The settings are the output of :func:`refconv.models.published.settings`, scaled
 import sys
 import warnings
 
-import numpy as np
-
 from experiments.experiment import Experiment
 from refconv import data, models, optim, training
 from refconv.models import published

@@ -156,7 +156,7 @@ LOOPS = [
         "relu6",
         "and x.flat[i] < 6 else 0",
         "and x.flat[i] <= 6 else 0",
-        "symbolic parity",
+        "symbolic adjoint parity",
     ),
     loop(
         "no upper limit",
