@@ -281,7 +281,7 @@ class Window:
         return n - fewer
 
     def _smallest_input(self, n: int, axis: int) -> int:
-        """Return the size of the smallest input with n outputs, which is below 1 if the padding alone is large enough."""
+        """Return the size of the smallest input with n outputs; below 1 for a large padding."""
         if self._is_same:
             return (n - 1) * self.stride[axis] + 1
         before, after = self.pads((1,) * self.ndim)[axis]

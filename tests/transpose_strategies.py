@@ -82,7 +82,7 @@ def with_fewer_inputs(p, fewer):
 
 @st.composite
 def large_output_paddings(draw, p):
-    """Draw a number of inputs to remove along each axis, so that the output padding is often the stride or more."""
+    """Draw how many inputs to remove; the output padding is then often the stride or more."""
     window, fewer = p.window, []
     for n, e, S, D in zip(p.x.shape[1:-1], p.output_padding, window.stride, window.dilation, strict=True):
         fewer.append(draw(st.integers(0, min(n - 1, max(0, (max(S, D) - 1 - e) // S)))))

@@ -115,9 +115,9 @@ def test_groups_equal_concatenated_layers():
 
 
 class TestTheSizesOfOtherLibraries:
-    """``output_padding=None``: Keras, TensorFlow and JAX; ONNX's ``auto_pad``; all sizes along one axis."""
+    """Sizes with ``output_padding=None``: Keras, TensorFlow, JAX, and ONNX's ``auto_pad``."""
 
-    # inputs, k, S, D, outputs with padding "valid", outputs with padding "same"
+    # Along one axis: inputs, k, S, D, outputs with padding "valid", outputs with padding "same"
     SIZES = (
         (3, 3, 1, 1, 5, 3),
         (3, 3, 2, 1, 7, 6),

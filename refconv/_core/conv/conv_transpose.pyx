@@ -39,7 +39,7 @@ def conv_transpose2d(x, w, bias, output_size, window, groups):
 
 
 def reached(input_size, output_size, window):
-    """Return the size of the part of the output that the stamps reach, and the window of this part.
+    """Return the size of the part of the output that stamps reach, and its window.
 
     It is the whole output if each output padding is below the stride. A size is 0 or negative if no stamp reaches the output.
     """
