@@ -18,8 +18,6 @@ The settings are the output of :func:`refconv.models.published.settings`, scaled
 import sys
 import warnings
 
-import numpy as np
-
 from experiments.experiment import Experiment
 from refconv import data, models, optim, training
 from refconv.models import published
@@ -83,7 +81,7 @@ def augmentation(paper):
 def views(paper):
     """Return the paper's views of a test image, with lengths for images of 32 × 32 pixels."""
     name, arguments = paper.evaluation.value
-    crops = {"ten_crops": training.ten_crops, "centre_crop": centre_crop}[name]
+    crops = {"ten_crops": training.ten_crops, "centre_crop": training.centre_crop}[name]
     return training.scales(*(scaled(n, arguments["size"]) for n in arguments["scales"]), views=crops(PIXELS))
 
 
@@ -94,20 +92,6 @@ def scaled(length, size):
     ([32, 37, 73], 37)
     """
     return round(length * PIXELS / size)
-
-
-def centre_crop(size):
-    """Return one view: the square in the centre.
-
-    >>> [view.ravel().tolist() for view in centre_crop(1)(np.arange(9.0).reshape(1, 3, 3, 1))]
-    [[4.0]]
-    """
-
-    def crop(x):
-        top, left = ((side - size) // 2 for side in x.shape[1:3])
-        yield np.ascontiguousarray(x[:, top : top + size, left : left + size])
-
-    return crop
 
 
 def trained(name):

@@ -3,7 +3,7 @@
 from refconv.training.averages import recompute_averages
 from refconv.training.callbacks import Callback, CSVLogger, EarlyStopping
 from refconv.training.checkpoint import Checkpoint
-from refconv.training.ensemble import Ensemble, crops_144, flips, grid_crops, scales, ten_crops
+from refconv.training.ensemble import Ensemble, centre_crop, crops_144, flips, grid_crops, scales, ten_crops
 from refconv.training.evaluate import Evaluation, evaluate, predict, predict_proba
 from refconv.training.fit import fit
 from refconv.training.history import Diverged, Epoch, History
@@ -41,6 +41,7 @@ __all__ = [
     "TensorBoard",
     "accuracy",
     "binary_accuracy",
+    "centre_crop",
     "crops_144",
     "evaluate",
     "fit",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Views = Callable[[Array], Iterable[Array]]
 
-__all__ = ["Ensemble", "crops_144", "flips", "grid_crops", "scales", "ten_crops"]
+__all__ = ["Ensemble", "centre_crop", "crops_144", "flips", "grid_crops", "scales", "ten_crops"]
 
 
 class Ensemble:
@@ -58,7 +58,7 @@ class Ensemble:
             models = tuple(models[0])
         if not models:
             raise ArgumentValueError("models must contain at least one network, got none")
-        makers: tuple[Any, ...] = (ten_crops, grid_crops, scales, crops_144)
+        makers: tuple[Any, ...] = (centre_crop, ten_crops, grid_crops, scales, crops_144)
         if views in makers:
             name = getattr(views, "__name__", "")
             raise ArgumentTypeError(f"views must be a function of a batch, got the function {name}: call it, as in {name}(…)")
@@ -91,6 +91,24 @@ def flips(x: Array) -> Iterator[Array]:
     """
     yield x
     yield _mirrored(x)
+
+
+def centre_crop(size: int) -> Views:
+    """Return one view: the square in the middle.
+
+    It raises ``ValueError`` if the images are smaller than ``size`` pixels.
+
+    >>> [view.ravel().tolist() for view in centre_crop(1)(np.arange(9.0).reshape(1, 3, 3, 1))]
+    [[4.0]]
+
+    Source: lecture rows A21 and B11 (SOURCES.md).
+    """
+    size = integer("size", size)
+
+    def views(x: Array) -> Iterator[Array]:
+        yield _middle(x, size)
+
+    return views
 
 
 def ten_crops(size: int) -> Views:
@@ -243,8 +261,14 @@ def _mirrored(x: Array) -> Array:
 def _five_crops(x: Array, size: int) -> Iterator[Array]:
     """Yield squares from the four corners and the middle."""
     down, right = _space_around(x, size)
-    for top, left in ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)):
+    for top, left in ((0, 0), (0, right), (down, 0), (down, right)):
         yield np.ascontiguousarray(x[:, top : top + size, left : left + size])
+    yield _middle(x, size)
+
+
+def _middle(x: Array, size: int) -> Array:
+    top, left = (space // 2 for space in _space_around(x, size))
+    return np.ascontiguousarray(x[:, top : top + size, left : left + size])
 
 
 def _space_around(x: Array, size: int) -> tuple[int, int]:

@@ -80,12 +80,6 @@ def test_a_test_image_has_the_views_of_the_paper(name, count):
     assert {view.shape for view in views} == {(3, 32, 32, 3)}
 
 
-def test_the_centre_crop_is_the_middle_of_the_ten_crops():
-    x = np.random.default_rng(3).normal(size=(2, 7, 9, 1))
-    (crop,) = settings.centre_crop(4)(x)
-    np.testing.assert_array_equal(crop, [*training.ten_crops(4)(x)][8])
-
-
 @pytest.mark.usefixtures("photographs")
 def test_the_expected_minutes_are_printed_before_the_training(monkeypatch, capsys):
     printed = []

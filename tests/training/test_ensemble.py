@@ -5,7 +5,7 @@ import pytest
 
 from refconv import nn
 from refconv.ops.loss import softmax
-from refconv.training import Ensemble, crops_144, evaluate, flips, grid_crops, scales, ten_crops
+from refconv.training import Ensemble, centre_crop, crops_144, evaluate, flips, grid_crops, scales, ten_crops
 
 X = np.random.default_rng(0).standard_normal((3, 9, 12, 2))
 
@@ -21,6 +21,12 @@ def test_ten_crops_are_corners_centre_and_their_mirror_images():
     views = [view.tolist() for view in ten_crops(5)(X)]
     corners = [X[:, :5, :5], X[:, :5, -5:], X[:, -5:, :5], X[:, -5:, -5:], X[:, 2:7, 3:8]]
     assert views == [a.tolist() for crop in corners for a in (crop, crop[:, :, ::-1])]
+
+
+def test_the_centre_crop_is_the_middle_of_the_ten_crops():
+    (crop,) = centre_crop(4)(X)
+    np.testing.assert_array_equal(crop, X[:, 2:6, 4:8])
+    np.testing.assert_array_equal(crop, [*ten_crops(4)(X)][8])
 
 
 def test_grid_crops_touch_all_edges_and_are_evenly_spaced():
@@ -77,6 +83,8 @@ def test_invalid_arguments_are_refused_by_name():
         Ensemble([])
     with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
         list(ten_crops(10)(X))
+    with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
+        list(centre_crop(10)(X))
     with pytest.raises(ValueError, match="sizes must contain at least one integer, got none"):
         scales()
     with pytest.raises(ValueError, match="size must be at least 1"):
