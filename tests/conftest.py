@@ -1,9 +1,44 @@
-"""Fixtures for several test folders.
+"""Fixtures for several test folders, and hooks that let a second process run some of them.
 
 The two test lanes and the profiles of Hypothesis are in ../conftest.py.
 """
 
 import pytest
+
+from second_process import EXECUTOR, Delegated, can_delegate, is_delegated
+
+DELEGATED = pytest.StashKey[Delegated]()
+
+
+@pytest.hookimpl(tryfirst=True)  # before evidence is submitted to the same process
+def pytest_collection_finish(session):
+    """Start the second process.
+
+    Its tests are moved to the end, so that their results are ready. The evidence, its next task, is moved before them.
+    """
+    if can_delegate(session.config, session.items):
+        session.config.stash[DELEGATED] = Delegated(session.config, session.items)
+        session.items.sort(key=lambda item: (is_delegated(item), getattr(item, "originalname", "") == "test_evidence"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Report the results of the second process instead of running its tests again."""
+    delegated = item.config.stash.get(DELEGATED, None)
+    reports = delegated.reports(item) if delegated and is_delegated(item) else []
+    if not reports:
+        return None  # the test runs here
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_sessionfinish(session):
+    """Cancel the tasks that the second process has not started."""
+    if executor := session.config.stash.get(EXECUTOR, None):
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
