@@ -5,7 +5,7 @@ The two test lanes and the profiles of Hypothesis are in ../conftest.py.
 
 import pytest
 
-from second_process import EXECUTOR, Delegated, can_delegate, is_delegated
+from second_process import Delegated, can_delegate, is_delegated, stop
 
 DELEGATED = pytest.StashKey[Delegated]()
 
@@ -36,9 +36,8 @@ def pytest_runtest_protocol(item):
 
 
 def pytest_sessionfinish(session):
-    """Cancel the tasks that the second process has not started."""
-    if executor := session.config.stash.get(EXECUTOR, None):
-        executor.shutdown(wait=False, cancel_futures=True)
+    """End the second process."""
+    stop(session.config)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,12 +9,11 @@ import warnings
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 import pytest
 
 __all__ = [
-    "EXECUTOR",
     "FOLDERS",
     "MIN_TESTS",
     "Delegated",
@@ -23,6 +22,7 @@ __all__ = [
     "is_delegated",
     "is_possible",
     "spawned",
+    "stop",
 ]
 
 EXECUTOR = pytest.StashKey[Executor]()
@@ -45,12 +45,21 @@ def executor_of(config):
     return config.stash[EXECUTOR]
 
 
+def stop(config):
+    """End the second process, which may be running tests if this run ends early."""
+    if executor := config.stash.get(EXECUTOR, None):
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in active_children():
+            process.terminate()
+
+
 def is_possible(config):
     """Return True if a second process may take part.
 
-    pytest-cov measures one process, and only one process can use the terminal of the debugger.
+    pytest-cov measures one process, only one process can use the terminal of the debugger, and only the first process prints.
     """
-    return not (config.option.collectonly or config.option.usepdb or config.pluginmanager.hasplugin("_cov"))
+    option = config.option
+    return not (option.collectonly or option.usepdb or option.capture == "no" or config.pluginmanager.hasplugin("_cov"))
 
 
 def is_delegated(item):

@@ -17,11 +17,12 @@ from second_process import MIN_TESTS
 TESTS = Path(__file__).parent
 COPIED = ("conftest.py", "second_process.py")
 DELEGATED = f"""
-import os, pathlib, pytest
+import os, pathlib, pytest, time
 
 @pytest.mark.parametrize("number", range({MIN_TESTS}))
 def test_passes(number):
     pathlib.Path("delegated.txt").write_text(str(os.getpid()), "utf-8")
+    time.sleep(1000 if "FAIL" in os.environ else 0)
 
 def test_fails():
     print("printed before the failure")
@@ -48,10 +49,16 @@ def test_ends_the_process_that_was_started():
         os._exit(1)
 """
 FIRST = """
-import os, pathlib
+import os, pathlib, pytest, time
 
 def test_runs_in_the_process_that_was_started_first():
     pathlib.Path("first.txt").write_text(str(os.getpid()), "utf-8")
+
+@pytest.mark.skipif("os.environ.get('FAIL') is None")
+def test_fails_while_the_second_process_waits():
+    while not pathlib.Path("delegated.txt").exists():
+        time.sleep(0.1)
+    assert 0
 """
 
 pytestmark = pytest.mark.slow
@@ -81,7 +88,7 @@ def run(tmp_path):
     return outcome
 
 
-COUNTS = f"1 failed, {MIN_TESTS + 1} passed, 2 skipped, 1 xfailed, 1 error in"
+COUNTS = f"1 failed, {MIN_TESTS + 1} passed, 3 skipped, 1 xfailed, 1 error in"
 
 
 def test_results_of_the_second_process_are_reported_like_others(run):
@@ -103,10 +110,16 @@ def test_a_selection_runs_in_one_process(run, arguments):
 def test_options_apply_in_both_processes(run):
     printed, first, delegated = run("-k", "passes or first")
     assert first != delegated
-    assert f"{MIN_TESTS + 1} passed, 5 deselected in" in printed
+    assert f"{MIN_TESTS + 1} passed, 1 skipped, 5 deselected in" in printed
 
 
 def test_tests_of_a_process_that_ended_run_again(run):
     printed, first, delegated = run(STOP="1")
     assert first == delegated
-    assert COUNTS.replace(f"{MIN_TESTS + 1} passed, 2 skipped", f"{MIN_TESTS + 2} passed, 1 skipped") in printed
+    assert COUNTS.replace(f"{MIN_TESTS + 1} passed, 3", f"{MIN_TESTS + 2} passed, 2") in printed
+
+
+def test_a_run_that_ends_early_ends_the_second_process(run):
+    printed, first, delegated = run("-x", FAIL="1")
+    assert first != delegated
+    assert "1 failed, 1 passed in" in printed
