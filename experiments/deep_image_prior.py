@@ -8,17 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.experiment import Experiment
-from refconv import models, optim
 from refconv._optional import need
 from refconv.data.pictures import open_picture
-from refconv.training import Callback, MeanSquaredError, fit
+from refconv.training import fit_image
 
 __all__ = ["EXPERIMENT", "NOISE", "fit_image", "photograph", "psnr"]
 
 SIZE = 128
 NOISE = 25 / 255
 MISSING = 0.5  # fraction of the pixels
-LR = 1.0
 
 
 def photograph(size=SIZE):
@@ -49,77 +47,6 @@ def psnr(image, truth) -> float:
     23.01
     """
     return float(-10 * np.log10(np.mean((image - truth) ** 2, dtype=np.float64)))
-
-
-def fit_image(
-    damaged, known=None, *, steps, seed=0, smooth=0.98, depth=4, width=0.25, jitter=0.01, on_step=lambda step, image: None
-):
-    r"""Fit an hourglass network to one image, from fixed noise as its input.
-
-    .. math:: \min_\theta \left\| (f_\theta(z) - x_0) \odot m \right\|^2
-
-    The optimiser is SGD with momentum; the paper uses Adam.
-
-    Parameters
-    ----------
-    damaged : array (H, W, C)
-        x₀, with values from 0 to 1; height and width must be divisible by 2^depth.
-    known : array (H, W, 1), optional
-        m, which is 1 where the image is known and 0 elsewhere. By default the whole image is known.
-    steps : int
-        Number of steps. With too many steps, the network also reproduces the damage.
-    seed : int
-        Seed for the weights and z.
-    smooth : float
-        Weight of the previous value in the running average of the network's outputs, which is the result.
-    depth, width
-        Parameters of :func:`refconv.models.deep_image_prior`.
-    jitter : float
-        Standard deviation of the noise added to z in each step, which prevents overfitting.
-    on_step : callable
-        Function that is called in each step with the number of the step, from 0, and the network's output (H, W, C) before the
-        weights change.
-
-    Returns
-    -------
-    array (H, W, C), float32
-
-    Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017.
-    """
-    rng = np.random.default_rng(seed)
-    z = rng.uniform(0, 0.1, (1, *damaged.shape[:2], 32)).astype(np.float32)
-    model = models.deep_image_prior(damaged.shape[2], width, depth=depth)
-    model.build(z.shape[1:], rng)
-    mask = 1 if known is None else known
-    target = np.where(mask == 0, np.zeros_like(damaged), damaged)[None]  # an unknown pixel may be NaN, and 0 · NaN = NaN
-    batches = ((z + jitter * rng.standard_normal(z.shape, np.float32), target) for _ in range(steps))
-    optimizer = optim.SGD(model, LR * damaged.shape[2], momentum=0.9)  # because the loss is also a mean over the channels
-    average = AverageOutput(smooth, on_step)
-    fit(model, batches, optimizer, epochs=1, loss=MaskedSquaredError(mask), callbacks=[average])
-    return average.image
-
-
-class MaskedSquaredError:
-    """Mean squared error of the known pixels; unknown pixels have the error 0."""
-
-    def __init__(self, mask):
-        self.mask, self.squared_error = mask, MeanSquaredError()
-
-    def __call__(self, image, target):
-        value, dimage = self.squared_error(self.mask * image, self.mask * target)
-        return value, self.mask * dimage
-
-
-class AverageOutput(Callback):
-    """Callback that computes a running average of the network's outputs, from the first one on."""
-
-    def __init__(self, smooth, on_step):
-        self.smooth, self.on_step, self.image = smooth, on_step, None
-
-    def on_step_end(self, run):
-        (image,) = run.scores
-        self.image = image if self.image is None else self.smooth * self.image + (1 - self.smooth) * image
-        self.on_step(run.step - 1, image)
 
 
 def denoise(settings):
