@@ -10,7 +10,7 @@ from refconv._ascii import use_ascii_forms
 from refconv._errors import ArgumentError
 from refconv._optional import MissingPackage
 from refconv._version import __version__
-from refconv.cli import draw, formulas, info, predict, settings, summary, tables, trace, train, try_out, verify
+from refconv.cli import draw, formulas, info, predict, restore, settings, summary, tables, trace, train, try_out, verify
 from refconv.cli.command import Failure
 from refconv.cli.console import PipeWriter, in_one_line
 from refconv.cli.parser import Parser, did_you_mean
@@ -18,9 +18,8 @@ from refconv.cli.parser import Parser, did_you_mean
 __all__ = ["main"]
 
 # To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
-COMMANDS = tuple(
-    module.COMMAND for module in (train, predict, summary, draw, try_out, tables, settings, verify, trace, formulas, info)
-)
+MODULES = (train, predict, restore, summary, draw, try_out, tables, settings, verify, trace, formulas, info)
+COMMANDS = tuple(module.COMMAND for module in MODULES)
 
 DESCRIPTION = """\
 Convolutional networks as loops you can read and kernels you can train with.
@@ -28,6 +27,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv train lenet                train LeNet-5 on digits drawn by refconv; needs no download
   refconv train lenet --data mnist   the same on MNIST, which is downloaded once
   refconv predict MODEL IMAGE        classify your own handwritten digits
+  refconv restore photo.jpg          remove noise from your own photograph
   refconv summary resnet50           print the architecture as a table
   refconv verify                     prove every operator and every derivative
   refconv trace conv2d               print every product that is added to one output element

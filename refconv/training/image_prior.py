@@ -167,5 +167,6 @@ def _network_input(z: Any, size: Shape, rng: np.random.Generator) -> Array:
         return rng.uniform(0, NOISE_MOST, (*size, NOISE_CHANNELS)).astype(np.float32)
     z = np.asarray(z)
     if z.ndim != 3 or z.shape[:2] != size:
-        raise ArgumentValueError(f"z must be 'noise', 'meshgrid' or an array of shape ({size[0]}, {size[1]}, K), got {found(z)}")
+        expected = f"'noise', 'meshgrid' or an array of shape ({size[0]}, {size[1]}, K)"
+        raise ArgumentValueError(f"z must be {expected}, got {found(z)}")
     return z.astype(np.float32)
