@@ -1,4 +1,4 @@
-"""Experiment: Deep Image Prior removes noise from a photograph and restores missing pixels and a large hole.
+"""Experiment: Deep Image Prior removes noise and restores missing pixels and a large hole.
 
 The network is not trained before. The photograph shows Grace Hopper and is included in matplotlib.
 """
@@ -138,7 +138,10 @@ def restorations(vary, steps, count=RESTORATIONS, seed=0):
 
 
 def diversity(images, known):
-    """Return the standard deviation between images, in grey levels of 255: the means inside and outside the hole."""
+    """Return the mean standard deviation between images inside and outside the hole.
+
+    It is measured in grey levels of 255.
+    """
     deviation = 255 * images.std(0, dtype=np.float64).mean(-1)
     hole = known[..., 0] == 0
     return deviation[hole].mean(), deviation[~hole].mean()

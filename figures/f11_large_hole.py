@@ -1,13 +1,14 @@
-"""F11, large holes: coordinates as input fill a hole coherently, and another z fills it differently.
+"""F11, large holes: the input and the skip connections decide how a network fills a hole.
 
     python figures/f11_large_hole.py --measure --show
 
 The hole is 40 × 26 of 96 × 96 pixels. Known pixels are kept, and the numbers are the PSNR inside the hole. In a harmonic fill,
 each missing pixel is the mean of its neighbours. With noise as input and skip connections, an untrained network fills the
-hole with unrelated texture. With a meshgrid as input (the coordinates of each pixel) and without skip connections, it
-continues the hat, the face and the background. Below are four restorations from four noise inputs z, by networks without skip
-connections and with equal initial weights. Their standard deviation, in grey levels of 255, is large in the hole, where only
-the prior decides. 600 steps, seed 0; the photograph of Grace Hopper comes with matplotlib.
+hole with texture. With a meshgrid as input (the coordinates of each pixel) and without skip connections, it continues the
+large structures around the hole, though not as they were: the white band of the hat curves down. Below are four restorations from four
+noise inputs z, by networks without skip connections and with equal initial weights. Their standard deviation, in grey levels
+of 255, is large in the hole, where only the prior decides. Their PSNR differs more than the PSNR of the methods above: none of
+them can know what was in the hole. 600 steps, seed 0; the photograph of Grace Hopper comes with matplotlib.
 Source: lecture rows F11, M17 and D2 (SOURCES.md).
 """
 
@@ -43,7 +44,7 @@ def measure():
 
 def draw(rows):
     """Draw the fills above; below them the restorations from different z, and their standard deviation."""
-    figure = canvas.canvas("A large hole: the network's structure decides how it is filled", height=6.0)
+    figure = canvas.canvas("A large hole: input and skip connections decide how it is filled", height=6.0)
     truth, (_, known) = picture_of(rows, "photograph"), photograph_with_hole()
     above, below = figure.subplots(2, 5)
     names = ("harmonic fill", *NETWORKS)
@@ -76,9 +77,8 @@ def show_deviation(axes, images, known):
     """Show how much the restorations differ at each pixel."""
     inside, outside = diversity(images, known)
     deviation = 255 * images.std(0).mean(-1)
-    show(
-        axes, "their deviation", deviation, f"{inside:.0f} in, {outside:.0f} out", cmap=canvas.SHADES, vmin=0, vmax=MOST_LEVELS
-    )
+    under = f"{inside:.0f} inside, {outside:.0f} outside"
+    show(axes, "deviation of the four", deviation, under, cmap=canvas.SHADES, vmin=0, vmax=MOST_LEVELS)
 
 
 if __name__ == "__main__":

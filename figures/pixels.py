@@ -1,4 +1,4 @@
-"""Pictures as rows of a CSV file: one row for each line of pixels, with one byte per colour, in base64."""
+"""Pictures as rows of a CSV file: a row for each line of pixels, in base64."""
 
 import base64
 
@@ -6,7 +6,10 @@ import numpy as np
 
 
 def rows_of(name, picture):
-    """Return the rows of a picture (H, W, 3) with values from 0 to 1; ``at`` is the line and ``value`` its pixels."""
+    """Return the rows of a picture (H, W, 3) with values from 0 to 1.
+
+    ``what`` is the name of the picture, ``at`` the number of a line and ``value`` its pixels.
+    """
     lines = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
     return [{"what": name, "at": k, "value": base64.b64encode(line.tobytes()).decode()} for k, line in enumerate(lines)]
 

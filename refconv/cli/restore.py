@@ -69,7 +69,7 @@ def run(options: Namespace) -> None:
 
 
 def _output_path(options: Namespace) -> Path:
-    """Return the path of the output file, after checking before minutes of computation that it can be written."""
+    """Return the path of the output file; check before minutes of computation that it can be written."""
     path = Path(options.out or f"{Path(options.photo).stem}-restored.png")
     if path.suffix.lower() != ".png":
         raise ArgumentValueError(f"--out must end in .png, got {path}")

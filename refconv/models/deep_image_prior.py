@@ -18,7 +18,8 @@ __all__ = ["deep_image_prior"]
 def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, skip: int = 4) -> SizedSequential:
     """Create the hourglass network of Deep Image Prior.
 
-    Its input is noise from U[0, 1/10] with 32 channels, or for large holes the coordinates of each pixel. Its output is an image with values from 0 to 1.
+    Its input is noise from U[0, 1/10] with 32 channels, or for inpainting large holes the coordinates of each pixel. Its
+    output is an image with values from 0 to 1.
 
     Parameters
     ----------

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refconv import models, optim
 from refconv._arguments import choice, integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.models.deep_image_prior import deep_image_prior
+from refconv.optim import SGD
 from refconv.training.arguments import found
 from refconv.training.callbacks import Callback
 from refconv.training.fit import fit
@@ -39,11 +40,12 @@ def fit_image(
     jitter: float = 0.01,
     on_step: Callable[[int, Array], Any] = lambda step, image: None,
 ) -> Array:
-    r"""Restore an image by fitting an untrained hourglass network to it, from a fixed input z.
+    r"""Restore an image by fitting an untrained hourglass network to it.
 
     .. math:: \min_\theta \left\| (f_\theta(z) - x_0) \odot m \right\|^2
 
-    The network reproduces the image before it reproduces the damage. The optimiser is SGD with momentum; the paper uses Adam.
+    The input z is fixed. The network reproduces the image before it reproduces the damage. The optimiser is SGD with momentum;
+    the paper uses Adam.
 
     Parameters
     ----------
@@ -94,18 +96,20 @@ def fit_image(
     steps, jitter = integer("steps", steps), real("jitter", jitter, least=0)
     rng = np.random.default_rng(integer("seed", seed, least=0))
     fixed = _network_input(z, damaged.shape[:2], rng)[None]
-    model = models.deep_image_prior(damaged.shape[2], width, depth=depth, skip=skip)
+    model = deep_image_prior(damaged.shape[2], width, depth=depth, skip=skip)
     model.build(fixed.shape[1:], rng)
     target = np.where(mask == 0, np.zeros_like(damaged), damaged)[None]  # an unknown pixel may be NaN, and 0 · NaN = NaN
     batches = ((fixed + jitter * rng.standard_normal(fixed.shape, np.float32), target) for _ in range(steps))
-    optimizer = optim.SGD(model, LR * damaged.shape[2], momentum=0.9)  # because the loss is also a mean over the channels
+    optimizer = SGD(model, LR * damaged.shape[2], momentum=0.9)  # because the loss is also a mean over the channels
     average = AverageOutput(real("smooth", smooth, least=0, below=1), on_step)
     fit(model, batches, optimizer, epochs=1, loss=MaskedSquaredError(mask), callbacks=[average])
     return average.image
 
 
 def meshgrid(height: int, width: int) -> Array:
-    """Return the coordinates of each pixel, from 0 to 1, as an image (height, width, 2): first along y, then along x.
+    """Return the coordinates of each pixel, from 0 to 1: an array (height, width, 2).
+
+    The first channel is the coordinate along y and the second along x.
 
     >>> meshgrid(2, 3)[..., 0].tolist(), meshgrid(2, 3)[..., 1].tolist()
     ([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]], [[0.0, 0.5, 1.0], [0.0, 0.5, 1.0]])

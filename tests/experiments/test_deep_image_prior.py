@@ -1,4 +1,4 @@
-"""Tests of the experiment on Deep Image Prior: fills without a network, diversity, and quick runs of all variants."""
+"""Tests of the experiment on Deep Image Prior: simple fills, diversity and quick runs."""
 
 import numpy as np
 import pytest

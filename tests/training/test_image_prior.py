@@ -76,7 +76,7 @@ def test_the_name_of_an_input_and_its_array_give_the_same_result(image):
 
 def test_only_the_input_differs_between_two_arrays_z(image, monkeypatch):
     """D2: restorations from different z start from equal weights."""
-    weights, create = [], image_prior.models.deep_image_prior
+    weights, create = [], image_prior.deep_image_prior
 
     def recorded(*arguments, **options):
         model = create(*arguments, **options)
@@ -84,7 +84,7 @@ def test_only_the_input_differs_between_two_arrays_z(image, monkeypatch):
         model.build = lambda *given: [build(*given), weights.append({n: p.value.copy() for n, p in parameters(model)})]
         return model
 
-    monkeypatch.setattr(image_prior.models, "deep_image_prior", recorded)
+    monkeypatch.setattr(image_prior, "deep_image_prior", recorded)
     rng = np.random.default_rng(1)
     one, other = (fit_image(image, steps=1, z=rng.random((16, 24, 7)), jitter=0, seed=3, **SMALL) for _ in range(2))
     for name, value in weights[0].items():
