@@ -5,10 +5,10 @@
 The hole is 40 × 26 of 96 × 96 pixels. Known pixels are kept, and the numbers are the PSNR inside the hole. In a harmonic fill,
 each missing pixel is the mean of its neighbours. With noise as input and skip connections, an untrained network fills the
 hole with texture. With a meshgrid as input (the coordinates of each pixel) and without skip connections, it continues the
-large structures around the hole, though not as they were: the white band of the hat curves down. Below are four restorations from four
-noise inputs z, by networks without skip connections and with equal initial weights. Their standard deviation, in grey levels
-of 255, is large in the hole, where only the prior decides. Their PSNR differs more than the PSNR of the methods above: none of
-them can know what was in the hole. 600 steps, seed 0; the photograph of Grace Hopper comes with matplotlib.
+large structures around the hole, though not as they were: the white band of the hat curves down. Below are restorations from
+four noise inputs z, by networks without skip connections and with equal initial weights. Their standard deviation, in grey
+levels of 255, is large in the hole, where only the prior decides. Their PSNR differs more than the PSNR of the methods above:
+no method can know what was in the hole. 600 steps, seed 0; the photograph of Grace Hopper comes with matplotlib.
 Source: lecture rows F11, M17 and D2 (SOURCES.md).
 """
 
