@@ -57,6 +57,8 @@ def run(options: Namespace) -> None:
     from refconv._config import get_config
     from refconv._files import write_atomically
 
+    if options.large_hole and not options.mask:
+        raise ArgumentValueError("--mask must be given with --large-hole, got none")
     path = _output_path(options)
     image, known = _read(options)
     (height, width), missing = image.shape[:2], 1 - known.mean()
@@ -92,8 +94,6 @@ def _read(options: Namespace) -> tuple[Array, Array]:
 
     image = np.asarray(open_picture(options.photo), np.float32) / 255
     if not options.mask:
-        if options.large_hole:
-            raise ArgumentValueError("--mask must be given with --large-hole, got none")
         return _scaled(image, options.size), np.ones((*_size(image.shape, options.size), 1), np.float32)
     levels = np.asarray(open_picture(options.mask, "L"))
     if levels.shape != image.shape[:2]:
@@ -122,10 +122,8 @@ def _scaled(image: Array, longest: int) -> Array:
     height, width = _size(image.shape, longest)
     if (height, width) == image.shape[:2]:
         return image
-    channels = [
-        pillow.fromarray(channel).resize((width, height), pillow.Resampling.BOX) for channel in np.moveaxis(image, -1, 0)
-    ]
-    return np.stack([np.asarray(channel) for channel in channels], -1)
+    channels = (pillow.fromarray(channel) for channel in np.moveaxis(image, -1, 0))  # Pillow has no colour images of float32
+    return np.stack([np.asarray(channel.resize((width, height), pillow.Resampling.BOX)) for channel in channels], -1)
 
 
 def _restore(image: Array, known: Array, options: Namespace) -> Array:
