@@ -43,7 +43,7 @@ def measure():
 
 
 def draw(rows):
-    """Draw the fills above; below them the restorations from different z, and their standard deviation."""
+    """Draw the fills above, and the restorations from different z and their deviation below."""
     figure = canvas.canvas("A large hole: input and skip connections decide how it is filled", height=6.0)
     truth, (_, known) = picture_of(rows, "photograph"), photograph_with_hole()
     above, below = figure.subplots(2, 5)

@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fitted(monkeypatch):
-    """Replace the network by a function that returns a grey image, and return its recorded arguments."""
+    """Replace the network by a function that returns grey; return its recorded arguments."""
     recorded = {}
 
     def fit_image(damaged, known, **options):
