@@ -71,7 +71,10 @@ def run(options: Namespace) -> None:
 
 
 def _output_path(options: Namespace) -> Path:
-    """Return the path of the output file; check before minutes of computation that it can be written."""
+    """Return the path of the output file.
+
+    Check before minutes of computation that it can be written.
+    """
     path = Path(options.out or f"{Path(options.photo).stem}-restored.png")
     if path.suffix.lower() != ".png":
         raise ArgumentValueError(f"--out must end in .png, got {path}")
@@ -87,7 +90,10 @@ def _output_path(options: Namespace) -> Path:
 
 
 def _read(options: Namespace) -> tuple[Array, Array]:
-    """Return the photograph (H, W, 3), from 0 to 1, and the mask (H, W, 1) of its known pixels, both scaled down."""
+    """Return the photograph (H, W, 3) and the mask (H, W, 1) of its known pixels, scaled down.
+
+    Colours are from 0 to 1, and the mask is 1 at known pixels and 0 elsewhere.
+    """
     import numpy as np
 
     from refconv.data.pictures import open_picture
