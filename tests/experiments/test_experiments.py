@@ -27,6 +27,7 @@ MEASURED = (
     "running-averages",
     "dropout",
     "residual",
+    "deep-image-prior",
     "p4",
     "captioning",
 )  # experiments in the table of the README

@@ -57,6 +57,7 @@ STATEMENTS = {
     "C10": "pooling ignores the order of pixels inside its window, and small shifts",
     "C11": "scaling and rotation change the output; augmentation helps",
     "D1": "dense evaluation: a classifier's dense layers as convolutions, averaged over positions, at several scales",
+    "D2": "Deep Image Prior fills large holes from a meshgrid without skip connections, and each z fills them differently",
     "D4": "layer, instance and group normalisation: the formula of batch normalisation over other axes",
     "D6": "error rates on ImageNet, printed in several tables",
     "D7": "Inception v2 and v3 as printed: Table 1 and the costs of Table 3",
