@@ -6,7 +6,7 @@ To add a row, add it to ROWS; a problem of a new kind needs a class in ``benchma
 from benchmarks.problem import Row, both
 from benchmarks.problems.convolution import Convolution, Depthwise, Transposed
 from benchmarks.problems.dense import CrossEntropy, Dense
-from benchmarks.problems.elementwise import BatchNorm, BatchNormInference, ReLU
+from benchmarks.problems.elementwise import BatchNorm, BatchNormInference, GroupNorm, ReLU
 from benchmarks.problems.lenet import LeNetStep
 from benchmarks.problems.losses import ElementLoss
 from benchmarks.problems.network import Network
@@ -36,6 +36,7 @@ ROWS = (
     *both(MaxPooling("max pool 3×3 stride 2", 16, 112, 64, window=3, stride=2, padding=1), 2.0, 2.0),
     *both(BatchNorm("batch norm, training", 32, 56, 64), 1.8, 0.9),
     Row(BatchNormInference("batch norm, inference", 32, 56, 64), "forward", 1.0),
+    *both(GroupNorm("group norm", 32, 56, 64), 1.8, 1.3),
     Row(ReLU("ReLU", 32, 56, 64), "forward", 1.0),
     *both(Dense("dense 400 to 120", 64, 400, 120)),
     *both(Dense("dense 4096 to 1024", 128, 4096, 1024)),

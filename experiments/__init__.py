@@ -16,6 +16,7 @@ from experiments import (
     neocognitron,
     p4,
     recipe,
+    relu_tanh,
     residual,
     running_averages,
     segmentation,
@@ -30,7 +31,7 @@ __all__ = ["EXPERIMENTS", "Experiment", "Row", "Settings", "run", "table"]
 EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
-        *(lenet, augmentation, transfer, batch_norm, running_averages, dropout, residual, settings),
+        *(lenet, augmentation, transfer, relu_tanh, batch_norm, running_averages, dropout, residual, settings),
         *(recipe, classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4, captioning),
     )
 }

@@ -78,7 +78,7 @@ class Experiment:
         Ids of the statement in SOURCES.md.
     variants : dict of callable
         The networks to compare. ``variant(settings)`` trains a network and returns its results as a dict. The keys are names
-        with units, and the value is NaN for a network that diverged.
+        with units. The value is NaN for a network that diverged, and infinity for a threshold that it never reached.
     seeds : int
         Usual number of runs per variant.
     options : tuple of str
@@ -163,5 +163,7 @@ def ordered_batches(images_and_labels):
 
 def _text(value):
     if not np.isfinite(value):
-        return "diverged"
+        return "never" if value == np.inf else "diverged"
+    if isinstance(value, int):
+        return f"{value:,}"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"

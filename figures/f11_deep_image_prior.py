@@ -9,10 +9,9 @@ image is an average over the last steps. Below are the errors for the photograph
 Seed 0; the photograph of Grace Hopper comes with matplotlib. Source: lecture rows F11 and M17 (SOURCES.md).
 """
 
-import base64
-
 import canvas
 import numpy as np
+from pixels import picture_of, rows_of
 
 from experiments.deep_image_prior import NOISE, fit_image, photograph, psnr
 
@@ -35,7 +34,7 @@ def measure():
     fit_and_log(noise, "noise", STEPS + 1, rows)
     filled = fit_image(truth * known, known, steps=LONG_STEPS, seed=SEED)
     for name, picture in (("truth", truth), ("cleaned", clean), ("filled", filled)):
-        rows += [{"what": name, "at": k, "value": encoded(line)} for k, line in enumerate(picture)]
+        rows += rows_of(name, picture)
     return rows
 
 
@@ -54,17 +53,6 @@ def fit_and_log(target, name, steps, rows):
             rows.append({"what": name, "at": step, "value": float(f"{np.mean((image - target) ** 2):.4g}")})
 
     return fit_image(target, steps=steps, seed=SEED, jitter=1 / 30, on_step=log_error)
-
-
-def encoded(line):
-    """Encode a row of pixels, one byte per colour, in base64."""
-    return base64.b64encode(np.rint(255 * np.clip(line, 0, 1)).astype(np.uint8).tobytes()).decode()
-
-
-def picture_of(rows, name):
-    """Decode a picture from its rows; the values are from 0 to 1."""
-    lines = [base64.b64decode(row["value"]) for row in rows if row["what"] == name]
-    return np.frombuffer(b"".join(lines), np.uint8).reshape(SIZE, SIZE, 3) / 255
 
 
 def draw(rows):

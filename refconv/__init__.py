@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES li
         leaky_relu,
         leaky_relu_dx,
         relu,
+        relu6,
+        relu6_dx,
         relu_dx,
         sigmoid,
         sigmoid_dx,
@@ -203,6 +205,8 @@ __all__ = [
     "receptive_field",
     "reference",
     "relu",
+    "relu6",
+    "relu6_dx",
     "relu_dx",
     "separable_conv2d",
     "separable_conv2d_grads",
@@ -230,7 +234,7 @@ __all__ = [
 _PUBLIC_NAMES = {
     "analysis.summary": "summary",
     "geometry": "Window receptive_field",
-    "ops.activation": "elu elu_dx leaky_relu leaky_relu_dx relu relu_dx sigmoid sigmoid_dx tanh tanh_dx",
+    "ops.activation": "elu elu_dx leaky_relu leaky_relu_dx relu relu6 relu6_dx relu_dx sigmoid sigmoid_dx tanh tanh_dx",
     "ops.avg_pool": (
         "avg_pool1d avg_pool1d_dx avg_pool2d avg_pool2d_dx global_avg_pool1d global_avg_pool1d_dx global_avg_pool2d "
         "global_avg_pool2d_dx"

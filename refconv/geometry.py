@@ -118,7 +118,7 @@ class Window:
             return ((0, 0),) * self.ndim
         if self.padding == "full":
             return tuple((span - 1, span - 1) for span in self.span)
-        if self.padding in ("same", "same_lower"):
+        if self._is_same:
             return tuple(self._same_pads(n, axis) for axis, n in enumerate(input_size))
         assert not isinstance(self.padding, str)  # __init__ accepts no other name
         return self.padding
@@ -160,7 +160,7 @@ class Window:
                 )
         return output_size
 
-    def transposed_output_size(self, output_size: Sequence[int], output_padding: Size = 0) -> Shape:
+    def transposed_output_size(self, output_size: Sequence[int], output_padding: Size | None = 0) -> Shape:
         r"""Return the size of the input whose output has the size ``output_size``.
 
         This is the output size of the transposed convolution. With stride S, S input sizes have the same output size. The
@@ -172,12 +172,43 @@ class Window:
 
         Source: lecture rows C1, C3 (SOURCES.md).
         """
-        size = self._checked("output_size", output_size)
-        extra = per_axis("output_padding", output_padding, self.ndim, least=0)
-        for axis, (e, S) in enumerate(zip(extra, self.stride, strict=True)):
-            if e >= S:
-                raise ArgumentValueError(f"output_padding must be smaller than the stride {S} on axis {axis}, got {e}")
+        size, extra = self._checked("output_size", output_size), self.output_padding(output_padding)
         return tuple(self._transposed_size(n, extra[axis], axis) for axis, n in enumerate(size))
+
+    def transposed_input_size(self, output_size: Sequence[int], output_padding: Size | None = 0) -> Shape:
+        r"""Return the size from which :meth:`transposed_output_size` computes ``output_size``.
+
+        The result is the same for every output padding below the stride, so the default stands for all of these.
+
+        >>> window = Window((3,), stride=2, dilation=5)
+        >>> window.transposed_output_size((7,), 1), window.transposed_output_size((7,), 4)
+        ((24,), (27,))
+        >>> window.transposed_input_size((24,)), window.transposed_input_size((27,), 4)
+        ((7,), (7,))
+        """
+        inputs, extra = self.output_size(output_size), self.output_padding(output_padding)
+        return tuple(self._transposed_input(n, extra[axis], inputs[axis], axis) for axis, n in enumerate(output_size))
+
+    def output_padding(self, value: Size | None) -> Shape:
+        r"""Return the output padding of a transposed convolution for each axis, after checking it.
+
+        It must be smaller than the stride S or the dilation D. With S or more, the output is larger than each input that the
+        convolution maps to n outputs. None selects the size that Keras and TensorFlow select: n·S elements with "same" or
+        "same_lower" padding, and otherwise (n − 1)·S + max(span, S) before the padding is cut off.
+
+        >>> Window((3, 3), stride=2, padding="same").output_padding(None), Window((1, 2), stride=3).output_padding(None)
+        ((1, 1), (2, 1))
+
+        Source: lecture rows C3 and D10 (SOURCES.md).
+        """
+        if value is None:
+            return tuple(S - 1 if self._is_same else max(S - k, 0) for S, k in zip(self.stride, self.span, strict=True))
+        extra = per_axis("output_padding", value, self.ndim, least=0)
+        for axis, (e, S, D) in enumerate(zip(extra, self.stride, self.dilation, strict=True)):
+            if e >= max(S, D):
+                limits = f"the stride {S} or the dilation {D}"
+                raise ArgumentValueError(f"output_padding must be smaller than {limits} on axis {axis}, got {e}")
+        return extra
 
     def input_span(self, input_size: Sequence[int], span: Pads) -> Pads:
         """Return the first and last input element that a span of outputs reads along each axis.
@@ -232,17 +263,33 @@ class Window:
         return positions - 1 if self.ceil_mode and (positions - 1) * S >= n + before else positions
 
     def _transposed_size(self, n: int, extra: int, axis: int) -> int:
-        S, span = self.stride[axis], self.span[axis]
-        if self.padding in ("same", "same_lower"):
-            return (n - 1) * S + 1 + extra
-        before, after = self.pads((1,) * self.ndim)[axis]
-        size = (n - 1) * S + span - before - after + extra
+        size = self._smallest_input(n, axis) + extra
         if size < 1:
+            before, after = self.pads((1,) * self.ndim)[axis]
             raise ArgumentValueError(
-                f"output_size must be the output size of some input, got {n} on axis {axis}: with kernel span {span}, "
-                f"stride {S}, padding {before} + {after} and output_padding {extra} the input would have {size} elements"
+                f"output_size must be the output size of some input, got {n} on axis {axis}: with kernel span "
+                f"{self.span[axis]}, stride {self.stride[axis]}, padding {before} + {after} and output_padding {extra} the "
+                f"input would have {size} elements"
             )
         return size
+
+    def _transposed_input(self, size: int, extra: int, n: int, axis: int) -> int:
+        """Return the number of inputs, of which an output without output padding has n."""
+        fewer, remainder = divmod(extra - size + self._smallest_input(n, axis), self.stride[axis]) if extra else (0, 0)
+        if remainder or not 0 <= fewer < n:
+            raise ArgumentValueError(f"output_size must be possible with output_padding {extra}, got {size} on axis {axis}")
+        return n - fewer
+
+    def _smallest_input(self, n: int, axis: int) -> int:
+        """Return the size of the smallest input with n outputs; below 1 for a large padding."""
+        if self._is_same:
+            return (n - 1) * self.stride[axis] + 1
+        before, after = self.pads((1,) * self.ndim)[axis]
+        return (n - 1) * self.stride[axis] + self.span[axis] - before - after
+
+    @property
+    def _is_same(self) -> bool:
+        return self.padding in ("same", "same_lower")
 
     def _checked(self, name: str, size: Sequence[int]) -> Shape:
         if len(self.kernel) == 2 and are_two_integers(size, 1):

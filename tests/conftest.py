@@ -1,4 +1,4 @@
-"""Fixtures for several test folders: engines, a web server, no data folders of the user.
+"""Fixtures for several test folders, and hooks that let a second process run some of them.
 
 The two test lanes and the profiles of Hypothesis are in ../conftest.py.
 """
@@ -7,6 +7,40 @@ import http.server
 import threading
 
 import pytest
+
+from second_process import Delegated, can_delegate, is_delegated, stop
+
+DELEGATED = pytest.StashKey[Delegated]()
+
+
+@pytest.hookimpl(tryfirst=True)  # before evidence is submitted to the same process
+def pytest_collection_finish(session):
+    """Start the second process.
+
+    Its tests are moved to the end, so that their results are ready. The evidence, its next task, is moved before them.
+    """
+    if can_delegate(session.config, session.items):
+        session.config.stash[DELEGATED] = Delegated(session.config, session.items)
+        session.items.sort(key=lambda item: (is_delegated(item), getattr(item, "originalname", "") == "test_evidence"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Report the results of the second process instead of running its tests again."""
+    delegated = item.config.stash.get(DELEGATED, None)
+    reports = delegated.reports(item) if delegated and is_delegated(item) else []
+    if not reports:
+        return None  # the test runs here
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_sessionfinish(session):
+    """End the second process."""
+    stop(session.config)
 
 
 @pytest.fixture(scope="session", autouse=True)

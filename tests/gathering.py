@@ -1,12 +1,6 @@
-"""Evidence gathered in a second process while the other tests run.
+"""Evidence gathered in a second process while the other tests run."""
 
-One Python process keeps only one processor busy, so a second process shortens the test run.
-"""
-
-import warnings
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 
 from refconv.verify.catalogue import CATALOGUE
 from refconv.verify.evidence.kinds import gather
@@ -30,16 +24,9 @@ class Gathering:
     The second process starts with the last tasks. A task that it has not started when its outcome is needed is computed here.
     """
 
-    def __init__(self, tasks=()):
-        # The process is spawned: a forked child would inherit the kernels' threads. Its warnings are errors, as in pytest.
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), warnings.simplefilter, ("error",)) if tasks else None
-        self._futures = {task: self._pool.submit(gathered, *task) for task in reversed(tasks)}
+    def __init__(self, tasks=(), executor=None):
+        self._futures = {task: executor.submit(gathered, *task) for task in reversed(tasks)}
 
     def __getitem__(self, task):
         future = self._futures.get(task)
         return gathered(*task) if future is None or future.cancel() else future.result()
-
-    def stop(self):
-        """Cancel the tasks that have not started."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)

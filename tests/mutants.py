@@ -150,6 +150,22 @@ LOOPS = [
         "dy.flat[i] if x.flat[i] >= 0 else 0",
         "symbolic parity",
     ),
+    loop(
+        "derivative 1 at six",
+        "activation",
+        "relu6",
+        "and x.flat[i] < 6 else 0",
+        "and x.flat[i] <= 6 else 0",
+        "symbolic adjoint parity",
+    ),
+    loop(
+        "no upper limit",
+        "activation",
+        "relu6",
+        "else 6 if x.flat[i] >= 6 else x.flat[i]\n    return",
+        "else x.flat[i]\n    return",
+        DERIVATIVE,
+    ),
     loop("unbiased variance", "norm", "batch_norm", "(x[m, c] - mean[c]) ** 2 / M", "(x[m, c] - mean[c]) ** 2 / (M - 1)"),
     loop("no gradient through the mean", "norm", "batch_norm", " + dmean / M", "", DERIVATIVE),
     loop("smoothing over the wrong classes only", "loss", "softmax_cross_entropy", "alpha / K", "alpha / (K - 1)"),
@@ -217,8 +233,15 @@ KERNELS = [
         "a group has one output channel",
         "conv/conv_transpose.pyx",
         "conv_transpose2d",
-        "conv.conv2d_dx(x, w, output_size",
-        "conv.conv2d_dx(x, w[:, :, :1].copy(), output_size",
+        "y = conv.conv2d_dx(x, w, size",
+        "y = conv.conv2d_dx(x, w[:, :, :1].copy(), size",
+    ),
+    kernel(
+        "output padding of the stride or more at the front",
+        "conv/conv_transpose.pyx",
+        "conv_transpose2d",
+        "y[:, :size[0], :size[1]] =",
+        "y[:, -size[0]:, -size[1]:] =",
     ),
     kernel(
         "same padding from N and C",
@@ -274,6 +297,7 @@ KERNELS = [
     kernel(
         "derivative 1 at zero", "pointwise/activation.pyx", "relu", "dy[i] if a[i] > 0 else 0", "dy[i] if a[i] >= 0 else 0"
     ),
+    kernel("derivative 1 at six", "pointwise/activation.pyx", "relu6", "and a[i] < 6 else 0", "and a[i] <= 6 else 0"),
     kernel("unbiased variance", "norm/norm.pyx", "batch_norm", "<real>sigma2[2, c]", "<real>(sigma2[2, c] * M / (M - 1))"),
     kernel("no gradient through the mean", "norm/norm.pyx", "batch_norm", "<real>(scale[c] * <double>beta_sum[c] / M)", "0"),
     kernel(

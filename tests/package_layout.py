@@ -4,6 +4,7 @@ tests/test_imports.py enforces the list; docs/architecture.md is generated from 
 """
 
 import ast
+import functools
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -83,10 +84,11 @@ def package_of(path):
     return inside.parts[0] if len(inside.parts) > 1 else inside.stem
 
 
+@functools.cache  # several tests of each file need it
 def imported(path):
     """Return the dotted names of all imports of a module, at its top or inside a function."""
     if path.suffix != ".py":
-        return {a or b for a, b in CYTHON_IMPORT.findall(path.read_text(encoding="utf-8"))}
+        return frozenset(a or b for a, b in CYTHON_IMPORT.findall(path.read_text(encoding="utf-8")))
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -94,7 +96,7 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path.name}, line {node.lineno}: a relative import"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def packages_imported(path):

@@ -87,13 +87,21 @@ def phrases_in(text, allowed=()):
     ]
 
 
+def docstrings(statement):
+    """Yield (line number, docstring or None) of each module, class and function in a statement."""
+    if isinstance(statement, ast.AsyncFunctionDef | ast.ClassDef | ast.FunctionDef | ast.Module):
+        yield statement.body[0].lineno if statement.body else 0, ast.get_docstring(statement)
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):  # expressions contain no docstrings
+        inner = getattr(statement, name, None)
+        for other in inner if isinstance(inner, list) else ():
+            yield from docstrings(other)
+
+
 def summaries(path):
     """Return (line number, summary) for each docstring: the text before its first empty line."""
     text = path.read_text("utf-8")
     if path.suffix == ".py":
-        kinds = (ast.AsyncFunctionDef, ast.ClassDef, ast.FunctionDef, ast.Module)
-        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
-        found = [(node.body[0].lineno, ast.get_docstring(node)) for node in nodes if ast.get_docstring(node)]
+        found = [(number, docstring) for number, docstring in docstrings(ast.parse(text)) if docstring]
     else:
         quoted = re.finditer(r'^ *r?"""(?!\n)(.*?)"""', text, re.DOTALL | re.MULTILINE)  # C code begins on a new line
         found = [(text.count("\n", 0, match.start()) + 1, match[1]) for match in quoted]

@@ -149,11 +149,39 @@ def test_output_padding_distinguishes_two_input_sizes_with_the_same_output_size(
     assert window.transposed_output_size((3, 3), output_padding=(0, 1)) == (5, 6)
 
 
+@given(st.data())
+def test_transposed_input_size_inverts_transposed_output_size(data):
+    window = data.draw(signals)
+    (n,), (S,), (D,) = data.draw(input_sizes(window)), window.stride, window.dilation
+    inputs = window.output_size((n,))
+    for extra in range(max(S, D)):
+        try:
+            size = window.transposed_output_size(inputs, extra)
+        except ValueError:  # the padding leaves no output
+            continue
+        assert window.transposed_input_size(size, extra) == inputs
+        if extra < S:
+            assert window.transposed_input_size(size) == inputs
+            for other in {*range(1, S)} - {extra}:
+                with pytest.raises(ValueError, match=f"output_size must be possible with output_padding {other}, got"):
+                    window.transposed_input_size(size, other)
+
+
+def test_no_output_padding_gives_the_transposed_sizes_of_keras():
+    for padding, size in (("same", 6), ("same_lower", 6), ("valid", 7), (1, 5)):
+        window = Window((3,), stride=2, padding=padding)
+        assert window.transposed_output_size((3,), None) == (size,)
+        assert window.transposed_input_size((size,), None) == (3,)
+    assert Window((1,), stride=4).transposed_output_size((3,), None) == (12,)
+    assert Window((2,), stride=2, dilation=3).transposed_output_size((3,), None) == (8,)
+
+
 @pytest.mark.parametrize(
     ("window", "arguments", "message"),
     [
-        (Window((3, 5), stride=(2, 3)), ((4, 4), (2, 0)), "output_padding must be smaller than the stride.*2.*axis 0"),
-        (Window((3, 5), stride=(2, 3)), ((4, 4), (1, 3)), "output_padding must be smaller than the stride.*3.*axis 1"),
+        (Window((3, 5), stride=(2, 3)), ((4, 4), (2, 0)), "smaller than the stride 2 or the dilation 1 on axis 0, got 2"),
+        (Window((3, 5), stride=(2, 3)), ((4, 4), (1, 3)), "smaller than the stride 3 or the dilation 1 on axis 1, got 3"),
+        (Window((3, 5), dilation=(4, 2)), ((4, 4), (3, 2)), "smaller than the stride 1 or the dilation 2 on axis 1, got 2"),
         (Window((3, 5), stride=(2, 3)), ((4, 4), -1), "output_padding must be at least 0"),
         (Window((3, 5), stride=(2, 3)), ((4,), 0), "output_size must have 2 axes"),
         (Window((3, 5), stride=(2, 3)), ((4, 0), 0), "output_size must be at least 1"),

@@ -1,6 +1,7 @@
 """Tests that the imports in the sources have one direction and each loop has its kernel."""
 
 import ast
+import functools
 import re
 import sys
 
@@ -125,6 +126,7 @@ def packages_below(names):
     return {*names}.union(*(packages_below(PACKAGES[name].imports) for name in names))
 
 
+@functools.cache
 def top_imports(path):
     """Return the import statements at the top of a module."""
     return [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -3,7 +3,7 @@
 Each problem is derived from a problem of the convolution, with input and output exchanged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from refconv.geometry import Window
 from strategies import conv_problems, problem, small_floats
 
-__all__ = ["TransposeProblem", "transpose_problem", "transpose_problems"]
+__all__ = ["TransposeProblem", "transpose_problem", "transpose_problems", "with_fewer_inputs"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -43,7 +43,7 @@ class TransposeProblem:
 
     @property
     def options(self):
-        """Keyword arguments of the derivatives; the forward function also accepts output_padding."""
+        """Keyword arguments of the convolution that is transposed."""
         window = self.window
         return {
             "stride": window.stride,
@@ -51,6 +51,11 @@ class TransposeProblem:
             "dilation": window.dilation,
             "groups": self.groups,
         }
+
+    @property
+    def transposed_options(self):
+        """Keyword arguments of the transposed convolution and its derivatives."""
+        return {**self.options, "output_padding": self.output_padding}
 
     def __repr__(self):
         shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in ("x", "w", "dy"))
@@ -66,6 +71,24 @@ def transposed(p, seed=0, values=small_floats):
     return TransposeProblem(x=p.dy, w=p.w, b=b, dy=p.x, window=p.window, groups=p.groups)
 
 
+def with_fewer_inputs(p, fewer):
+    """Return the problem without the last inputs, ``fewer`` along each axis.
+
+    The output keeps its size, so each of them adds the stride to the output padding.
+    """
+    kept = tuple(slice(n - m) for n, m in zip(p.x.shape[1:-1], fewer, strict=True))
+    return replace(p, x=np.ascontiguousarray(p.x[(slice(None), *kept)]))
+
+
+@st.composite
+def large_output_paddings(draw, p):
+    """Draw how many inputs to remove; the output padding is then often the stride or more."""
+    window, fewer = p.window, []
+    for n, e, S, D in zip(p.x.shape[1:-1], p.output_padding, window.stride, window.dilation, strict=True):
+        fewer.append(draw(st.integers(0, min(n - 1, max(0, (max(S, D) - 1 - e) // S)))))
+    return with_fewer_inputs(p, fewer)
+
+
 def transpose_problem(output_size, window, *, C_g=2, O_g=3, seed=0, values=small_floats, **settings):
     """Return a :class:`TransposeProblem` with exactly this size of y.
 
@@ -75,9 +98,10 @@ def transpose_problem(output_size, window, *, C_g=2, O_g=3, seed=0, values=small
     return transposed(p, seed + 4, values)
 
 
-def transpose_problems(ndim=2, *, values=small_floats, **settings):
+def transpose_problems(ndim=2, *, values=small_floats, below_stride=False, **settings):
     """Draw a :class:`TransposeProblem` with any window, output padding and number of groups.
 
-    Groups may have several input and several output channels.
+    Groups may have several input and several output channels. With ``below_stride``, each output padding is below the stride.
     """
-    return st.builds(transposed, conv_problems(ndim, values=values, **settings), st.integers(0, 99), st.just(values))
+    problems = st.builds(transposed, conv_problems(ndim, values=values, **settings), st.integers(0, 99), st.just(values))
+    return problems if below_stride else problems.flatmap(large_output_paddings)

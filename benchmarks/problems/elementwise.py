@@ -1,4 +1,4 @@
-"""Operators that memory bandwidth limits: batch normalisation and ReLU."""
+"""Operators that memory bandwidth limits: batch and group normalisation and ReLU."""
 
 from __future__ import annotations
 
@@ -95,6 +95,57 @@ class BatchNorm(Images):
         def norm(x, gamma, beta):
             mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
             return gamma * (x - mean) * jax.lax.rsqrt(var + EPS) + beta
+
+        if work == "forward":
+            return jax_side(norm, [a["x"], a["gamma"], a["beta"]])
+        return jax_side(norm, [a["x"], a["gamma"], a["gamma"]], a["dy"], wanted=(0, 1, 2))
+
+    def flops(self, work, a, results):
+        return a["x"].size * (6 if work == "forward" else 9)
+
+
+class GroupNorm(Images):
+    """Group normalisation with 32 groups, as in the paper.
+
+    As for batch normalisation, forward also returns the statistics, and backward uses them.
+    """
+
+    groups = 32
+
+    def draw(self, work):
+        C = (self.channels,)
+        a = normal(self.dtype, x=self.shape, gamma=C, beta=C, dy=self.shape)
+        return {name: a[name] for name in (("x", "gamma", "beta") if work == "forward" else ("dy", "x", "gamma"))}
+
+    def refconv(self, work, a):
+        x, gamma = a["x"], a["gamma"]
+        if work == "forward":
+            return Side(lambda: refconv.group_norm(x, gamma, a["beta"], self.groups, eps=EPS), lambda result: [result[0]])
+        _, mean, var = refconv.group_norm(x, gamma, gamma, self.groups, eps=EPS)
+        return Side(lambda: refconv.group_norm_grads(a["dy"], x=x, gamma=gamma, mean=mean, var=var, eps=EPS))
+
+    def torch(self, work, a, layout):
+        import torch
+
+        x, gamma = layout.image(a["x"]), layout.image(a["gamma"])
+        sizes, norm = (self.images, self.channels, self.size**2, self.groups), torch.native_group_norm
+        if work == "forward":
+            beta = layout.image(a["beta"])
+            return Side(lambda: norm(x, gamma, beta, *sizes, EPS), lambda result: [layout.read(result[0])])
+        _, mean, inverse = norm(x, gamma, gamma, *sizes, EPS)
+        dy, back = layout.image(a["dy"]), torch.ops.aten.native_group_norm_backward
+        return Side(
+            lambda: back(dy, x, mean, inverse, gamma, *sizes, [True, True, True]),
+            lambda grads: [layout.read(grad) for grad in grads],
+        )
+
+    def jax(self, work, a):
+        import jax
+
+        def norm(x, gamma, beta):
+            grouped = x.reshape(*x.shape[:3], self.groups, -1)
+            mean, var = (moment((1, 2, 4), keepdims=True) for moment in (grouped.mean, grouped.var))
+            return gamma * ((grouped - mean) * jax.lax.rsqrt(var + EPS)).reshape(x.shape) + beta
 
         if work == "forward":
             return jax_side(norm, [a["x"], a["gamma"], a["beta"]])

@@ -19,6 +19,7 @@ from refconv.cli import (
     info,
     listing,
     predict,
+    restore,
     settings,
     summary,
     tables,
@@ -34,14 +35,11 @@ from refconv.cli.parser import Parser, did_you_mean
 __all__ = ["main"]
 
 # To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
-COMMANDS = tuple(
-    module.COMMAND
-    for module in (
-        *(train, evaluate, predict, listing, download, summary, draw, try_out),
-        *(tables, settings, verify, trace, formulas, info),
-    )
+MODULES = (
+    *(train, evaluate, predict, restore, listing, download, summary, draw, try_out),
+    *(tables, settings, verify, trace, formulas, info),
 )
-
+COMMANDS = tuple(module.COMMAND for module in MODULES)
 COMMANDS += (completion.command(COMMANDS),)
 
 DESCRIPTION = """\
@@ -52,6 +50,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv train resnet20 --data DIR  train any architecture on a folder of pictures, DIR/CLASS/*.jpg
   refconv predict MODEL IMAGE        classify your own handwritten digits or photographs
   refconv list                       list the architectures and the data sets
+  refconv restore photo.jpg          remove noise from your own photograph
   refconv summary resnet50           print the architecture as a table
   refconv verify                     prove every operator and every derivative
   refconv trace conv2d               print every product that is added to one output element

@@ -18,7 +18,8 @@ __all__ = ["deep_image_prior"]
 def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, skip: int = 4) -> SizedSequential:
     """Create the hourglass network of Deep Image Prior.
 
-    Its input is noise from U[0, 1/10] with 32 channels. Its output is an image with values from 0 to 1.
+    Its input is noise from U[0, 1/10] with 32 channels, or for inpainting large holes the coordinates of each pixel. Its
+    output is an image with values from 0 to 1.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def deep_image_prior(channels: int = 3, width: float = 1, *, depth: int = 5, ski
     >>> model.output_shape((512, 384, 32)), round(model.count_parameters((512, 384, 32), trainable_only=True) / 1e6, 1)
     ((512, 384, 3), 2.2)
 
-    Source: lecture row M17 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary material.
+    Source: lecture rows M17 and D2 (SOURCES.md); Ulyanov, Vedaldi and Lempitsky, "Deep image prior", 2017, supplementary
+    material.
     """
     inner_network = hourglass(integer("depth", depth), scaled(128, width), integer("skip", skip, least=0))
     network = SizedSequential(hourglass=inner_network, colours=Conv2D(integer("channels", channels), 1), squash=Sigmoid())

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from refconv.nn.activation import ELU, LeakyReLU, ReLU, ReLU6, Sigmoid, Softmax, Tanh
 from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D
 from refconv.nn.channels import PadChannels, Select
 from refconv.nn.combinators import Concat, Identity, Mean, Sequential, StochasticDepth, Sum
@@ -69,6 +69,7 @@ __all__ = [
     "PadChannels",
     "Parameter",
     "ReLU",
+    "ReLU6",
     "Select",
     "SeparableConv2D",
     "Sequential",

@@ -6,7 +6,7 @@ from refconv.nn.layer import Layer
 from refconv.ops import activation, loss
 from refconv.typing import Array, Backward, Shape
 
-__all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+__all__ = ["ELU", "LeakyReLU", "ReLU", "ReLU6", "Sigmoid", "Softmax", "Tanh"]
 
 
 class _Elementwise(Layer):
@@ -24,6 +24,16 @@ class ReLU(_Elementwise):
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         return activation.relu(x), lambda dy, want_dx=True: activation.relu_dx(dy, x=x)
+
+
+class ReLU6(_Elementwise):
+    """Rectified linear unit up to 6: y = min(max(0, x), 6); the derivatives at 0 and 6 are 0.
+
+    Source: lecture row M15 (SOURCES.md).
+    """
+
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        return activation.relu6(x), lambda dy, want_dx=True: activation.relu6_dx(dy, x=x)
 
 
 class LeakyReLU(_Elementwise):

@@ -60,7 +60,8 @@ ADVICE = {
     "betas": "use beta1=… and beta2=…",
     "kernel_regularizer": "use the optimizer's weight_decay",
 }
-ACTIVATIONS = {name.lower(): name for name in ("ReLU", "ELU", "Sigmoid", "Tanh", "Softmax")} | {"leaky_relu": "LeakyReLU"}
+ACTIVATIONS = {name.lower(): name for name in ("ReLU", "ReLU6", "ELU", "Sigmoid", "Tanh", "Softmax")}
+ACTIVATIONS["leaky_relu"] = "LeakyReLU"
 
 
 class CheckedCall(ABCMeta):

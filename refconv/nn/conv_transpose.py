@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from refconv._arguments import divisor, per_axis
+from refconv._arguments import divisor
 from refconv.nn.conv import _Conv
 from refconv.nn.description import Span, by, once
 from refconv.nn.initializers import Initializer, he_normal, zeros
@@ -33,7 +33,7 @@ class _ConvTranspose(_Conv):
         *,
         stride: Size = 1,
         padding: Padding = "valid",
-        output_padding: Size = 0,
+        output_padding: Size | None = 0,
         dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
@@ -51,7 +51,7 @@ class _ConvTranspose(_Conv):
             initializer=initializer,
             data_format=data_format,
         )
-        self.output_padding = per_axis("output_padding", output_padding, self.ndim, least=0)
+        self.output_padding = self.window.output_padding(output_padding)
 
     def output_shape(self, shape: Shape) -> Shape:
         size, channels = split_shape(self, shape)
@@ -75,10 +75,12 @@ class _ConvTranspose(_Conv):
         y = self._conv_transpose(x, w.value, bias, output_padding=self.output_padding, **self.arguments)
 
         def backward(dy: Array, want_dx: bool = True) -> Array | None:
-            w.grad += self._conv_transpose_dw(x, dy, self.window.kernel, **self.arguments)
+            w.grad += self._conv_transpose_dw(x, dy, self.window.kernel, output_padding=self.output_padding, **self.arguments)
             if b is not None:
                 b.grad += self._conv_transpose_db(dy, data_format=self.data_format)
-            return self._conv_transpose_dx(dy, w.value, **self.arguments) if want_dx else None
+            if not want_dx:
+                return None
+            return self._conv_transpose_dx(dy, w.value, output_padding=self.output_padding, **self.arguments)
 
         return y, backward
 
@@ -134,8 +136,7 @@ class ConvTranspose2D(_ConvTranspose):
     Raises
     ------
     TypeError, ValueError
-        If an argument is not valid, when the layer is constructed; if the input or ``output_padding`` does not fit, when the
-        shape of the input is known.
+        If an argument is not valid, when the layer is constructed; if the input does not fit, when its shape is known.
 
     Examples
     --------
@@ -143,7 +144,12 @@ class ConvTranspose2D(_ConvTranspose):
     >>> layer.output_shape((14, 16, 6)), layer.count_parameters((14, 16, 6)), layer.multiply_adds((14, 16, 6))
     ((27, 31, 16), 592, 129024)
 
-    Source: lecture rows C1–C3, C5 and M16 (SOURCES.md).
+    With ``output_padding=None`` the output has the size that a user of Keras expects, here 2·14 × 2·16:
+
+    >>> ConvTranspose2D(16, (2, 3), stride=2, padding="same", output_padding=None).output_shape((14, 16, 6))
+    (28, 32, 16)
+
+    Source: lecture rows C1–C3, C5, D10 and M16 (SOURCES.md).
     """
 
     ndim = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from refconv._arguments import flag
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.nn.activation import ELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from refconv.nn.activation import ELU, LeakyReLU, ReLU, ReLU6, Sigmoid, Tanh
 from refconv.nn.avg_pool import GlobalAvgPool2D
 from refconv.nn.combinators import Identity, Sequential
 from refconv.nn.conv import Conv2D
@@ -16,7 +16,8 @@ from refconv.typing import Shape, Size
 
 __all__ = ["fully_convolutional"]
 
-ELEMENTWISE = (Dropout, ELU, Identity, LeakyReLU, ReLU, Sigmoid, Tanh)  # the same for a row of units and for a map of them
+# The same for a row of units and for a map of them.
+ELEMENTWISE = (Dropout, ELU, Identity, LeakyReLU, ReLU, ReLU6, Sigmoid, Tanh)
 
 
 def fully_convolutional(model: Sequential, *, average: bool = True) -> Sequential:

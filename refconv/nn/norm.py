@@ -165,4 +165,5 @@ class BatchNorm(Layer):
         differs = [f"momentum={self.momentum}"] if self.momentum != MOMENTUM[self.averages] else []
         differs += [f"eps={self.eps}"] if self.eps != 1e-3 else []
         differs += [f"averages={self.averages!r}"] if self.averages != "corrected" else []
+        differs += ["channels_first"] if self.data_format == "channels_first" else []
         return f"{type(self).__name__}({', '.join(differs)})"

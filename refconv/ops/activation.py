@@ -1,7 +1,8 @@
 """Activation functions and their derivatives, on arrays of any shape.
 
 The derivatives of sigmoid and tanh are computed from the output y, since they are polynomials in y. The other derivatives are
-computed from the input x. At the kink x = 0 they use the branch for x ≤ 0.
+computed from the input x. At the kink x = 0 they use the branch for x ≤ 0; at its second kink x = 6, the
+derivative of ReLU6 is 0.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_dx",
     "relu",
+    "relu6",
+    "relu6_dx",
     "relu_dx",
     "sigmoid",
     "sigmoid_dx",
@@ -89,6 +92,72 @@ def relu_dx(dy: ArrayLike, *, x: ArrayLike) -> Array:
     """
     dy, a = _checked(dy, x=x)
     return implementation("activation").relu_dx(dy, x=a).reshape(np.shape(x))
+
+
+def relu6(x: ArrayLike) -> Array:
+    r"""Compute the rectified linear unit with outputs of at most 6.
+
+    .. math:: y = \min(\max(0, x), 6)
+
+    A NaN stays a NaN. The published code of MobileNet uses this function, because the upper limit helps arithmetic with few
+    bits; the paper's text says ReLU.
+
+    Parameters
+    ----------
+    x : array, float32 or float64
+        Any shape.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError
+        If x is not an array of float32, float64 or integers.
+
+    Examples
+    --------
+    >>> relu6([-2, 3, 8])
+    array([0., 3., 6.])
+
+    Source: lecture row M15 (SOURCES.md); Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
+    """
+    return implementation("activation").relu6(as_float("x", x)).reshape(np.shape(x))
+
+
+def relu6_dx(dy: ArrayLike, *, x: ArrayLike) -> Array:
+    r"""Compute ∂e/∂x of :func:`relu6` from ∂e/∂y and the input.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [0 < x < 6]
+
+    The derivatives at 0 and at 6 are 0, as in PyTorch.
+
+    Parameters
+    ----------
+    dy : array, float32 or float64
+        ∂e/∂y.
+    x : array of dy's shape and type
+        The input of the forward pass.
+
+    Returns
+    -------
+    array of x's shape and type
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dy and x are not float32, float64 or integers, or differ in type or shape.
+
+    Examples
+    --------
+    >>> relu6_dx([10, 20, 30], x=[-2, 3, 6])
+    array([ 0., 20.,  0.])
+
+    Source: lecture row M15 (SOURCES.md).
+    """
+    dy, a = _checked(dy, x=x)
+    return implementation("activation").relu6_dx(dy, x=a).reshape(np.shape(x))
 
 
 def leaky_relu(x: ArrayLike, slope: float = 0.1) -> Array:

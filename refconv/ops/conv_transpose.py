@@ -30,7 +30,7 @@ def conv_transpose2d(
     *,
     stride: Size = 1,
     padding: Padding = "valid",
-    output_padding: Size = 0,
+    output_padding: Size | None = 0,
     dilation: Size = 1,
     groups: int = 1,
     data_format: DataFormat = "channels_last",
@@ -55,9 +55,11 @@ def conv_transpose2d(
     stride, padding, dilation
         As in :func:`refconv.conv2d`, for the convolution that is transposed. The stamps of neighbouring pixels are S pixels
         apart, and the padding is cut off y.
-    output_padding : int or (int, int)
-        Additional pixels at the end of the output, from 0 to S − 1. With stride S, the convolution maps images of S different
-        sizes to the size of x. The default 0 selects the smallest of these sizes (lecture row C3).
+    output_padding : int or (int, int) or None
+        Additional pixels at the end of the output, fewer than the stride S or the dilation D. With stride S, the convolution
+        maps images of S different sizes to the size of x. The default 0 selects the smallest of these sizes (lecture row C3),
+        and S − 1 the largest. None selects the size that Keras, TensorFlow and JAX select: rows·S × columns·S pixels with
+        "same" padding, as ONNX's ``auto_pad`` does, and never fewer with "valid" padding.
     groups : int
         Number of groups of channels. The input channels of a group add only to the O / groups output channels of this group
         (lecture row C5).
@@ -68,7 +70,7 @@ def conv_transpose2d(
     -------
     array (N, H, W, O), of x's type
         Or (N, O, H, W) with ``channels_first``. H = (rows − 1)·S + (kh − 1)·D + 1 − padding + output_padding; W is similar.
-        With "same" padding H = (rows − 1)·S + 1 + output_padding.
+        With "same" padding H = (rows − 1)·S + 1 + output_padding, and H = rows·S with ``output_padding=None``.
 
     Raises
     ------
@@ -86,8 +88,8 @@ def conv_transpose2d(
     array([[ 1.5,  2.5, 13.5, 20.5, 30.5],
            [ 4.5,  5.5, 46.5, 50.5, 60.5]])
 
-    Source: lecture rows C1–C3 and C5 (SOURCES.md); Dumoulin and Visin, "A guide to convolution arithmetic for deep learning",
-    2016.
+    Source: lecture rows C1–C3, C5 and D10 (SOURCES.md); Dumoulin and Visin, "A guide to convolution arithmetic for deep
+    learning", 2016.
     """
     steps = (stride, padding, dilation)
     x, w, b, size, window, groups = checked(2, x, w, b, steps, output_padding, groups, data_format)
@@ -100,6 +102,7 @@ def conv_transpose2d_dx(
     *,
     stride: Size = 1,
     padding: Padding = "valid",
+    output_padding: Size | None = 0,
     dilation: Size = 1,
     groups: int = 1,
     data_format: DataFormat = "channels_last",
@@ -109,7 +112,7 @@ def conv_transpose2d_dx(
     .. math:: \frac{\partial e}{\partial x_{i,j,c}} = \sum_{m,n,o}
               \frac{\partial e}{\partial y_{i S + m D,\; j S + n D,\; o}} \; w_{m,n,o,c}
 
-    The size of dy determines the size of x, so this function needs neither an input size nor an output padding.
+    The size of dy determines the size of x. Only an output padding of S or more makes a difference.
 
     Parameters
     ----------
@@ -117,8 +120,8 @@ def conv_transpose2d_dx(
         ∂e/∂y; (N, O, H, W) with ``channels_first``.
     w : array (kh, kw, O / groups, C), of dy's type
         The kernels of the forward pass.
-    stride, padding, dilation, groups, data_format
-        As in the forward pass.
+    stride, padding, output_padding, dilation, groups, data_format
+        As in the forward pass. An output padding below the stride may be omitted.
 
     Returns
     -------
@@ -139,8 +142,9 @@ def conv_transpose2d_dx(
 
     Source: lecture row C2 (SOURCES.md).
     """
-    dy, w, window, groups = checked_dx(2, dy, w, (stride, padding, dilation), groups, data_format)
-    return restore(implementation("conv_transpose").conv_transpose2d_dx(dy, w, window, groups), data_format)
+    steps = (stride, padding, dilation)
+    dy, w, size, window, groups = checked_dx(2, dy, w, steps, output_padding, groups, data_format)
+    return restore(implementation("conv_transpose").conv_transpose2d_dx(dy, w, size, window, groups), data_format)
 
 
 def conv_transpose2d_dw(
@@ -150,6 +154,7 @@ def conv_transpose2d_dw(
     *,
     stride: Size = 1,
     padding: Padding = "valid",
+    output_padding: Size | None = 0,
     dilation: Size = 1,
     groups: int = 1,
     data_format: DataFormat = "channels_last",
@@ -167,8 +172,8 @@ def conv_transpose2d_dw(
         ∂e/∂y.
     kernel_size : (int, int)
         kh and kw, in pixels.
-    stride, padding, dilation, groups, data_format
-        As in the forward pass.
+    stride, padding, output_padding, dilation, groups, data_format
+        As in the forward pass. An output padding below the stride may be omitted.
 
     Returns
     -------
@@ -190,7 +195,8 @@ def conv_transpose2d_dw(
 
     Source: lecture row C2 (SOURCES.md).
     """
-    x, dy, window, groups = checked_dw(2, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    steps = (stride, padding, dilation)
+    x, dy, window, groups = checked_dw(2, x, dy, kernel_size, steps, output_padding, groups, data_format)
     return implementation("conv_transpose").conv_transpose2d_dw(x, dy, window, groups)
 
 
@@ -233,7 +239,7 @@ def conv_transpose1d(
     *,
     stride: Size = 1,
     padding: Padding = "valid",
-    output_padding: Size = 0,
+    output_padding: Size | None = 0,
     dilation: Size = 1,
     groups: int = 1,
     data_format: DataFormat = "channels_last",
@@ -285,6 +291,7 @@ def conv_transpose1d_dx(
     *,
     stride: Size = 1,
     padding: Padding = "valid",
+    output_padding: Size | None = 0,
     dilation: Size = 1,
     groups: int = 1,
     data_format: DataFormat = "channels_last",
@@ -299,8 +306,8 @@ def conv_transpose1d_dx(
         ∂e/∂y.
     w : array (k, O / groups, C), of dy's type
         The kernels of the forward pass.
-    stride, padding, dilation, groups, data_format
-        As in the forward pass.
+    stride, padding, output_padding, dilation, groups, data_format
+        As in the forward pass. An output padding below the stride may be omitted.
 
     Returns
     -------
@@ -320,8 +327,9 @@ def conv_transpose1d_dx(
 
     Source: lecture rows C2 and C8 (SOURCES.md).
     """
-    dy, w, window, groups = checked_dx(1, dy, w, (stride, padding, dilation), groups, data_format)
-    return restore(implementation("conv_transpose").conv_transpose1d_dx(dy, w, window, groups), data_format)
+    steps = (stride, padding, dilation)
+    dy, w, size, window, groups = checked_dx(1, dy, w, steps, output_padding, groups, data_format)
+    return restore(implementation("conv_transpose").conv_transpose1d_dx(dy, w, size, window, groups), data_format)
 
 
 def conv_transpose1d_dw(
@@ -331,6 +339,7 @@ def conv_transpose1d_dw(
     *,
     stride: Size = 1,
     padding: Padding = "valid",
+    output_padding: Size | None = 0,
     dilation: Size = 1,
     groups: int = 1,
     data_format: DataFormat = "channels_last",
@@ -348,8 +357,8 @@ def conv_transpose1d_dw(
         ∂e/∂y.
     kernel_size : int or (int,)
         k, in taps.
-    stride, padding, dilation, groups, data_format
-        As in the forward pass.
+    stride, padding, output_padding, dilation, groups, data_format
+        As in the forward pass. An output padding below the stride may be omitted.
 
     Returns
     -------
@@ -369,7 +378,8 @@ def conv_transpose1d_dw(
 
     Source: lecture rows C2 and C8 (SOURCES.md).
     """
-    x, dy, window, groups = checked_dw(1, x, dy, kernel_size, (stride, padding, dilation), groups, data_format)
+    steps = (stride, padding, dilation)
+    x, dy, window, groups = checked_dw(1, x, dy, kernel_size, steps, output_padding, groups, data_format)
     return implementation("conv_transpose").conv_transpose1d_dw(x, dy, window, groups)
 
 

@@ -17,7 +17,7 @@ def checked(
     w: ArrayLike,
     b: ArrayLike | None,
     steps: tuple[Size, Padding, Size],
-    output_padding: Size,
+    output_padding: Size | None,
     groups: int,
     data_format: DataFormat,
 ) -> tuple[Array, Array, Array | None, Shape, Window, int]:
@@ -32,8 +32,14 @@ def checked(
 
 
 def checked_dx(
-    ndim: int, dy: ArrayLike, w: ArrayLike, steps: tuple[Size, Padding, Size], groups: int, data_format: DataFormat
-) -> tuple[Array, Array, Window, int]:
+    ndim: int,
+    dy: ArrayLike,
+    w: ArrayLike,
+    steps: tuple[Size, Padding, Size],
+    output_padding: Size | None,
+    groups: int,
+    data_format: DataFormat,
+) -> tuple[Array, Array, Shape, Window, int]:
     """Return the checked arguments of ∂e/∂x; steps are (stride, padding, dilation)."""
     dy, w = floats(dy=dy, w=w)
     dy, w = channels_last("dy", dy, ndim, data_format), _kernel(w, ndim)
@@ -42,8 +48,7 @@ def checked_dx(
         count = f"outputs / groups = {dy.shape[-1]} / {groups} = {dy.shape[-1] // groups}"
         raise ArgumentValueError(f"w must have {count} channels on axis {ndim}, got shape {w.shape}")
     window = Window(w.shape[:ndim], *steps)
-    _input_size(window, dy)
-    return dy, w, window, groups
+    return dy, w, _input_size(window, dy, output_padding), window, groups
 
 
 def checked_dw(
@@ -52,6 +57,7 @@ def checked_dw(
     dy: ArrayLike,
     kernel_size: Size,
     steps: tuple[Size, Padding, Size],
+    output_padding: Size | None,
     groups: int,
     data_format: DataFormat,
 ) -> tuple[Array, Array, Window, int]:
@@ -62,7 +68,7 @@ def checked_dw(
     window = Window(per_axis("kernel_size", kernel_size, ndim), *steps)
     same_shape("dy", dy, (len(x), *dy.shape[1:]), "with the batch size of x")
     why = f"the input of an output of size {dy.shape[1:-1]}"
-    same_shape("x (channels_last)", x, (len(x), *_input_size(window, dy), x.shape[-1]), why)
+    same_shape("x (channels_last)", x, (len(x), *_input_size(window, dy, output_padding), x.shape[-1]), why)
     return x, dy, window, groups
 
 
@@ -70,7 +76,7 @@ def _kernel(w: Array, ndim: int) -> Array:
     return axes("w", w, *("kernel height", "kernel width")[-ndim:], "outputs / groups", "inputs")
 
 
-def _output_size(window: Window, size: Shape, output_padding: Size) -> Shape:
+def _output_size(window: Window, size: Shape, output_padding: Size | None) -> Shape:
     """Return the size of y, or raise an error that names x.
 
     The errors of ``window`` are about the convolution that is transposed, whose output is x.
@@ -83,9 +89,9 @@ def _output_size(window: Window, size: Shape, output_padding: Size) -> Shape:
     return output_size
 
 
-def _input_size(window: Window, dy: Array) -> Shape:
+def _input_size(window: Window, dy: Array, output_padding: Size | None) -> Shape:
     """Return the size of x that belongs to the size of dy, or raise an error that names dy."""
     try:
-        return window.output_size(dy.shape[1:-1])
+        return window.transposed_input_size(dy.shape[1:-1], output_padding)
     except ValueError as error:
         raise ArgumentValueError(f"dy must have the size of an output, got {dy.shape[1:-1]}: {error}") from None

@@ -4,13 +4,15 @@ Each function acts on every element separately, so the chain rule is a product, 
 two branches, the first is for x > 0::
 
     relu          y = x  or  0              dx = dy  or  0
+    relu6         y = min(x, 6)  or  0      dx = dy  or  0, and 0 for x ≥ 6
     leaky_relu    y = x  or  slope·x        dx = dy  or  dy·slope
     elu           y = x  or  α·(eˣ − 1)     dx = dy  or  dy·α·eˣ
     sigmoid       y = 1 / (1 + e⁻ˣ)         dx = dy·y·(1 − y)
     tanh          y = tanh x                dx = dy·(1 − y²)
 
-Arrays may have any shape. At the kink x = 0 the second branch gives the derivative: 0 for ReLU, the slope for leaky ReLU and α
-for ELU. (The ELU on the slide uses the first branch at 0: the output is the same, but the derivative is 1.)
+Arrays may have any shape. At the kink x = 0 the second branch gives the derivative: 0 for ReLU and ReLU6, the slope for leaky
+ReLU and α for ELU. (The ELU on the slide uses the first branch at 0: the output is the same, but the derivative is 1.) At its
+second kink x = 6, the derivative of ReLU6 is 0, as in PyTorch.
 """
 
 import numpy as np
@@ -25,6 +27,8 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_dx",
     "relu",
+    "relu6",
+    "relu6_dx",
     "relu_dx",
     "sigmoid",
     "sigmoid_dx",
@@ -63,6 +67,39 @@ def relu_dx(dy: Array, *, x: Array) -> Array:
     for i in range(x.size):
         # forward: y.flat[i] = 0 if x.flat[i] < 0 else x.flat[i]
         dx.flat[i] = dy.flat[i] if x.flat[i] > 0 else 0
+    return dx
+
+
+def relu6(x: Array) -> Array:
+    r"""Compute the rectified linear unit with outputs of at most 6; a NaN stays a NaN.
+
+    .. math:: y = \min(\max(0, x), 6)
+
+    >>> relu6(np.array([-2.0, 3, 8]))
+    array([0., 3., 6.])
+
+    Source: lecture row M15 (SOURCES.md).
+    """
+    y = np.empty_like(x)
+    for i in range(x.size):
+        y.flat[i] = 0 if x.flat[i] < 0 else 6 if x.flat[i] >= 6 else x.flat[i]
+    return y
+
+
+def relu6_dx(dy: Array, *, x: Array) -> Array:
+    r"""Compute ∂e/∂x of :func:`relu6`.
+
+    .. math:: \frac{\partial e}{\partial x} = \frac{\partial e}{\partial y} \cdot [0 < x < 6]
+
+    >>> relu6_dx(np.array([10.0, 20, 30]), x=np.array([-2.0, 3, 6]))
+    array([ 0., 20.,  0.])
+
+    Source: lecture row M15 (SOURCES.md).
+    """
+    dx = np.empty_like(dy)
+    for i in range(x.size):
+        # forward: y.flat[i] = 0 if x.flat[i] < 0 else 6 if x.flat[i] >= 6 else x.flat[i]
+        dx.flat[i] = dy.flat[i] if x.flat[i] > 0 and x.flat[i] < 6 else 0
     return dx
 
 

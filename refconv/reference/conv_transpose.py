@@ -105,7 +105,7 @@ def conv_transpose2d_dw(x: Array, dy: Array, window: Window, groups: int) -> Arr
     return dw
 
 
-def conv_transpose2d_dx(dy: Array, w: Array, window: Window, groups: int) -> Array:
+def conv_transpose2d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: int) -> Array:
     r"""Compute ∂e/∂x of :func:`conv_transpose2d`: the convolution of ∂e/∂y with the kernel.
 
     Each input sums ∂e/∂y times the weights over its own stamp.
@@ -113,19 +113,19 @@ def conv_transpose2d_dx(dy: Array, w: Array, window: Window, groups: int) -> Arr
     .. math:: \frac{\partial e}{\partial x_{b,i,j,c}} = \sum_{m,n,o}
               \frac{\partial e}{\partial y_{b,\; i S + m D,\; j S + n D,\; o}} \; w_{m,n,o,c}
 
-    ``dy`` (N, H, W, O), ``w`` (kh, kw, O / groups, C); returns (N, rows, columns, C).
+    ``dy`` (N, H, W, O), ``w`` (kh, kw, O / groups, C), ``input_size`` (rows, columns); returns (N, rows, columns, C).
 
     >>> dy = np.array([[1.0, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
     >>> w = np.array([[1.0, 10], [100, 1000]]).reshape(2, 2, 1, 1)
-    >>> conv_transpose2d_dx(dy, w, Window((2, 2)), groups=1)[0, :, :, 0]
+    >>> conv_transpose2d_dx(dy, w, (1, 2), Window((2, 2)), groups=1)[0, :, :, 0]
     array([[5421., 6532.]])
 
     Source: lecture rows C2 and A7 (SOURCES.md).
     """
-    (N, *output_size, _O), (kh, kw, O_g, C) = dy.shape, w.shape
+    N, (kh, kw, O_g, C) = len(dy), w.shape
     (S_h, S_w), (D_h, D_w), C_g = window.stride, window.dilation, C // groups
     dy = zero_pad(dy, window)
-    dx = np.zeros((N, *window.output_size(output_size), C), dy.dtype)
+    dx = np.zeros((N, *input_size, C), dy.dtype)
     for b in range(N):
         for i in range(dx.shape[1]):
             for j in range(dx.shape[2]):
@@ -253,24 +253,24 @@ def conv_transpose1d_dw(x: Array, dy: Array, window: Window, groups: int) -> Arr
     return dw
 
 
-def conv_transpose1d_dx(dy: Array, w: Array, window: Window, groups: int) -> Array:
+def conv_transpose1d_dx(dy: Array, w: Array, input_size: Shape, window: Window, groups: int) -> Array:
     r"""Compute ∂e/∂x of :func:`conv_transpose1d`.
 
     .. math:: \frac{\partial e}{\partial x_{b,i,c}} = \sum_{m,o} \frac{\partial e}{\partial y_{b,\; i S + m D,\; o}} \;
               w_{m,o,c}
 
-    ``dy`` (N, n, O), ``w`` (k, O / groups, C); returns (N, length, C).
+    ``dy`` (N, n, O), ``w`` (k, O / groups, C), ``input_size`` (length,); returns (N, length, C).
 
     >>> dy, w = np.array([1.0, 2, 3, 4, 5, 6]).reshape(1, 6, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
-    >>> conv_transpose1d_dx(dy, w, Window((3,), stride=2), groups=1)[0, :, 0]
+    >>> conv_transpose1d_dx(dy, w, (2,), Window((3,), stride=2), groups=1)[0, :, 0]
     array([14., 26.])
 
     Source: lecture rows C2, A7 and C8 (SOURCES.md).
     """
-    (N, *output_size, _O), (k, O_g, C) = dy.shape, w.shape
+    N, (k, O_g, C) = len(dy), w.shape
     (S,), (D,), C_g = window.stride, window.dilation, C // groups
     dy = zero_pad(dy, window)
-    dx = np.zeros((N, *window.output_size(output_size), C), dy.dtype)
+    dx = np.zeros((N, *input_size, C), dy.dtype)
     for b in range(N):
         for i in range(dx.shape[1]):
             for c in range(C):

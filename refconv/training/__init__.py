@@ -7,6 +7,7 @@ from refconv.training.ensemble import Ensemble, centre_crop, crops_144, flips, g
 from refconv.training.evaluate import Evaluation, evaluate, predict, predict_proba
 from refconv.training.fit import fit
 from refconv.training.history import Diverged, Epoch, History
+from refconv.training.image_prior import fit_image, meshgrid
 from refconv.training.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
 from refconv.training.lr_range import LearningRates, lr_range_test
 from refconv.training.metrics import (
@@ -45,11 +46,13 @@ __all__ = [
     "crops_144",
     "evaluate",
     "fit",
+    "fit_image",
     "flips",
     "grid_crops",
     "intersection_over_union",
     "lr_range_test",
     "mean_absolute_error",
+    "meshgrid",
     "predict",
     "predict_proba",
     "recompute_averages",

@@ -58,7 +58,7 @@ class Ensemble:
             models = tuple(models[0])
         if not models:
             raise ArgumentValueError("models must contain at least one network, got none")
-        makers: tuple[Any, ...] = (ten_crops, grid_crops, scales, crops_144)
+        makers: tuple[Any, ...] = (centre_crop, ten_crops, grid_crops, scales, crops_144)
         if views in makers:
             name = getattr(views, "__name__", "")
             raise ArgumentTypeError(f"views must be a function of a batch, got the function {name}: call it, as in {name}(…)")
@@ -116,8 +116,7 @@ def centre_crop(size: int) -> Views:
     size = integer("size", size)
 
     def views(x: Array) -> Iterator[Array]:
-        top, left = (space // 2 for space in _space_around(x, size))
-        yield np.ascontiguousarray(x[:, top : top + size, left : left + size])
+        yield _middle(x, size)
 
     return views
 
@@ -272,8 +271,14 @@ def _mirrored(x: Array) -> Array:
 def _five_crops(x: Array, size: int) -> Iterator[Array]:
     """Yield squares from the four corners and the middle."""
     down, right = _space_around(x, size)
-    for top, left in ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)):
+    for top, left in ((0, 0), (0, right), (down, 0), (down, right)):
         yield np.ascontiguousarray(x[:, top : top + size, left : left + size])
+    yield _middle(x, size)
+
+
+def _middle(x: Array, size: int) -> Array:
+    top, left = (space // 2 for space in _space_around(x, size))
+    return np.ascontiguousarray(x[:, top : top + size, left : left + size])
 
 
 def _space_around(x: Array, size: int) -> tuple[int, int]:

@@ -33,6 +33,8 @@ class Case:
         Further arguments that are never differentiated: labels, a seed.
     positive : tuple of str
         Arrays whose elements must be positive, such as a variance.
+    factors : mapping of str to int
+        Factors of the numbers in an array, for a function with a kink beyond the usual numbers.
     refused : str
         Reason why the operator must refuse this case; empty if it must accept the case.
     """
@@ -41,6 +43,7 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
     positive: tuple[str, ...] = ()
+    factors: Mapping[str, int] = field(default_factory=dict)
     refused: str = ""
 
     @property
@@ -88,7 +91,16 @@ def fill(case: Case, make: Make, seed: int = 0) -> Arguments:
     """
     rng = np.random.default_rng(seed)
     arrays = {name: make(name, shape, rng, name in case.positive) for name, shape in case.shapes.items()}
-    return Arguments(arrays, case.options, case.given)
+    return Arguments({name: _times(array, case.factors.get(name)) for name, array in arrays.items()}, case.options, case.given)
+
+
+def _times(array: Array, factor: int | None) -> Array:
+    """Multiply the numbers of an array by a factor; symbols keep their names and are moved."""
+    if factor is None:
+        return array
+    if array.dtype != object:
+        return (array * factor).astype(array.dtype)
+    return np.array([e.moved(factor) if hasattr(e, "moved") else e * factor for e in array.flat], object).reshape(array.shape)
 
 
 def integers(name: str, shape: Shape, rng: np.random.Generator, positive: bool) -> Array:

@@ -22,6 +22,7 @@ pytestmark = needs_kernels
 
 FUNCTIONS = {
     "relu": {},
+    "relu6": {},
     "leaky_relu": {"slope": 0.3},
     "elu": {"alpha": 1.7},
     "sigmoid": {},
@@ -46,9 +47,10 @@ def test_kernels_agree_with_the_loops(name):
     def check(x):
         # NumPy's exp and the C library's exp differ in the last one or two bits.
         eps = np.finfo(x.dtype).eps
-        assert_parity(lambda x: forward(name, x), x, rtol=8 * eps)
         dy = small_floats(x.shape, 1, x.dtype)
-        assert_parity(lambda dy, x: backward(name, dy, x), dy, x, rtol=8 * eps, tolerance=8 * eps)
+        for a in (x, 4 * x):  # the second reaches beyond 6
+            assert_parity(lambda x: forward(name, x), a, rtol=8 * eps)
+            assert_parity(lambda dy, x: backward(name, dy, x), dy, a, rtol=8 * eps, tolerance=8 * eps)
 
     check()
 

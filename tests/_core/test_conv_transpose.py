@@ -19,7 +19,7 @@ from refconv._core import kernels
 from refconv.geometry import Window
 from refconv.ops import conv_transpose as ops
 from strategies import max_examples, small_integers
-from transpose_strategies import transpose_problem, transpose_problems
+from transpose_strategies import transpose_problem, transpose_problems, with_fewer_inputs
 
 pytestmark = needs_kernels
 
@@ -29,11 +29,10 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 def passes(p):
     """Map "y", "dx", "dw" and "db" to (public call, arrays, number of products in one sum)."""
-    pre, kernel, options = f"conv_transpose{p.window.ndim}d", p.window.kernel, p.options
-    larger = {**options, "output_padding": p.output_padding}
+    pre, kernel, options = f"conv_transpose{p.window.ndim}d", p.window.kernel, p.transposed_options
     pixels = p.x[..., 0].size
     return {
-        "y": (lambda x, w, b: getattr(ops, pre)(x, w, b, **larger), (p.x, p.w, p.b), p.w[..., 0, :].size + 1),
+        "y": (lambda x, w, b: getattr(ops, pre)(x, w, b, **options), (p.x, p.w, p.b), p.w[..., 0, :].size + 1),
         "dx": (lambda dy, w: getattr(ops, f"{pre}_dx")(dy, w, **options), (p.dy, p.w), p.w[..., 0].size),
         "dw": (lambda x, dy: getattr(ops, f"{pre}_dw")(x, dy, kernel, **options), (p.x, p.dy), pixels),
         "db": (getattr(ops, f"{pre}_db"), (p.dy,), p.dy[..., 0].size),
@@ -88,6 +87,23 @@ def test_kernels_equal_the_loops_for_unusual_windows(output_size, window):
     assert_all_passes_agree(transpose_problem(output_size, window, values=small_integers), exact=True)
 
 
+@pytest.mark.parametrize(
+    ("output_size", "window", "fewer"),
+    [
+        pytest.param((13, 12), Window((3, 2), (1, 2), dilation=(4, 5)), (3, 2), id="pixels-after-all-stamps"),
+        pytest.param((9, 10), Window((2, 3), (2, 1), ((1, 3), (0, 1)), (5, 3)), (1, 2), id="padding-at-the-end"),
+        pytest.param((8, 7), Window((2, 3), (1, 2), "same", (4, 1)), (3, 0), id="same"),
+        pytest.param((3, 4), Window((1, 2), 1, ((4, 0), (0, 0)), (5, 1)), (4, 0), id="no-stamp-reaches-the-output"),
+    ],
+)
+def test_kernels_equal_the_loops_for_an_output_padding_of_the_stride_or_more(output_size, window, fewer):
+    p = with_fewer_inputs(transpose_problem(output_size, window, values=small_integers), fewer)
+    assert any(e >= S for e, S in zip(p.output_padding, window.stride, strict=True))
+    assert_all_passes_agree(p, exact=True)
+    for call, arrays, _ in passes(p).values():
+        assert_writes_every_cell(lambda call=call, arrays=arrays: call(*arrays))
+
+
 @NDIMS
 @DTYPES
 def test_an_empty_batch_has_no_outputs_and_zero_derivatives(ndim, dtype):
@@ -139,8 +155,10 @@ def test_nothing_outside_the_arrays_is_read(window, channels, side, dtype):
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_a_non_finite_value_reaches_only_the_outputs_of_its_stamp(poison):
+@pytest.mark.parametrize("fewer", [(0, 0), (0, 1)], ids=["small", "output-padding-of-the-stride"])
+def test_a_non_finite_value_reaches_only_the_outputs_of_its_stamp(fewer, poison):
     p = transpose_problem((6, 7), Window((2, 3), (2, 1), ((1, 0), (0, 2)), (1, 2)), N=3, C_g=2, O_g=17, groups=2)
+    p = with_fewer_inputs(p, fewer)
     for name, (call, arrays, _) in passes(p).items():
         arrays = [np.abs(a) + 1 for a in arrays]  # without zeros, which would hide a product
         touched, dirty = [a.copy() for a in arrays], [a.copy() for a in arrays]

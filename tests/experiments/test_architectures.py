@@ -8,9 +8,8 @@ from refconv import models, nn
 
 pytest.importorskip("experiments", reason="an installed package has no experiments")
 
-from experiments import Settings, classifiers, deep_image_prior, layer_removal, neocognitron
+from experiments import Settings, classifiers, layer_removal, neocognitron
 from experiments.classifiers import digits, small
-from experiments.deep_image_prior import fit_image, photograph, psnr
 from experiments.neocognitron import retina
 from experiments.segmentation import draw_cells, mask_overlap, segment
 
@@ -70,54 +69,6 @@ def test_the_u_net_learns_to_segment_cells():
 def test_mask_overlap_matches_the_value_by_hand():
     predicted, truth = np.array([[1, 1, 0], [0, 1, 0]]), np.array([[1, 0, 0], [1, 1, 0]])
     assert mask_overlap(predicted, truth) == 2 / 4
-
-
-def test_an_image_prior_is_closer_to_the_clean_image_than_to_the_noisy_one():
-    v, u = np.mgrid[:32, :48] / 32
-    truth = np.stack([v / 2 + 0.2, 0.3 + 0.3 * np.sin(4 * u), 0.8 - u / 3], -1).astype(np.float32)
-    noisy = truth + 0.15 * np.random.default_rng(0).standard_normal(truth.shape, np.float32)
-    result = fit_image(noisy, steps=120, depth=3, width=0.125, smooth=0.9)
-    assert result.shape == truth.shape
-    assert psnr(result, truth) > psnr(noisy, truth) + 1
-    assert psnr(result, truth) > psnr(result, noisy)
-
-
-def test_an_image_prior_ignores_unknown_pixels():
-    rng = np.random.default_rng(0)
-    image = np.full((16, 24, 1), 0.6, np.float32)
-    known = (rng.random((16, 24, 1)) < 0.5).astype(np.float32)
-    one, other = (fit_image(np.where(known, image, hole), known, steps=3, depth=2, width=0.125) for hole in (0, np.nan))
-    np.testing.assert_array_equal(one, other)
-
-
-def test_the_callback_of_an_image_prior_receives_each_step_and_changes_nothing():
-    image, seen = np.random.default_rng(0).random((16, 24, 1), np.float32), []
-    options = dict(steps=3, depth=2, width=0.125, smooth=0.0)  # without averaging, the last image is the result
-    watched = fit_image(image, on_step=lambda step, drawn: seen.append((step, drawn)), **options)
-    assert [step for step, _ in seen] == [0, 1, 2]
-    np.testing.assert_array_equal(watched, seen[-1][1])
-    np.testing.assert_array_equal(watched, fit_image(image, **options))
-
-
-def test_the_photograph_is_scaled_and_psnr_matches_a_known_value():
-    pytest.importorskip("matplotlib")
-    pytest.importorskip("PIL")
-    picture = photograph(32)
-    assert picture.shape == (32, 32, 3)
-    assert 0.1 < picture.mean() < 0.9
-    assert picture.std() > 0.1
-    assert psnr(picture + 0.1, picture) == pytest.approx(20, abs=1e-3)
-
-
-@pytest.mark.parametrize("variant", deep_image_prior.EXPERIMENT.variants.values(), ids=deep_image_prior.EXPERIMENT.variants)
-def test_denoising_and_inpainting_measure_psnr_before_and_after(variant):
-    pytest.importorskip("matplotlib")
-    pytest.importorskip("PIL")
-    results = variant(Settings(quick=True))
-    before, after = results
-    assert before in ("PSNR of the noisy image, dB", "PSNR with the mean colour in place of missing pixels, dB")
-    assert after == "PSNR after 2 steps, dB"
-    assert 5 < results[after] < results[before] < 25  # two steps are too few for an improvement
 
 
 def test_retina_scales_a_digit_to_16_by_16_pixels():

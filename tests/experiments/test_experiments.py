@@ -23,10 +23,12 @@ MEASURED = (
     "lenet",
     "augmentation",
     "transfer",
+    "relu-tanh",
     "batch-norm",
     "running-averages",
     "dropout",
     "residual",
+    "deep-image-prior",
     "p4",
     "captioning",
 )  # experiments in the table of the README
@@ -34,12 +36,15 @@ MEASURED = (
 
 def test_the_table_has_a_row_for_each_quantity_and_a_result_for_each_seed():
     def variant(settings):
-        return {"error, %": settings.seed + 0.5, "images per second": float("nan") if settings.seed == 1 else 12345.0}
+        steps = float("inf") if settings.seed == 2 else 1500
+        speed = float("nan") if settings.seed == 1 else 12345.0
+        return {"error, %": settings.seed + 0.5, "images per second": speed, "steps": steps}
 
     lines = table(run(Experiment("some", "Nothing.", "A12", {"a": variant}), range(3))).splitlines()
     assert lines[2:] == [
         "| some | a | error, % | 0.50, 1.50, 2.50 | 1.50 | 0 | A12 |",
         "| some | a | images per second | 12,345, diverged, 12,345 | – | 0 | A12 |",
+        "| some | a | steps | 1,500, 1,500, never | – | 0 | A12 |",
     ]
 
 
@@ -71,8 +76,10 @@ def test_the_command_prints_the_table(capsys):
     assert main(["batch-norm", "--quick"]) == 0
     printed, progress = capsys.readouterr()
     rows = [line.split(" | ") for line in printed.splitlines()[2:]]
-    assert [row[1] for row in rows] == list(batch_norm.EXPERIMENT.variants)
-    errors = [float(row[3]) for row in rows]
+    errors = [float(row[3]) for row in rows if row[2] == "test error, %"]
+    variants = dict.fromkeys(row[1] for row in rows)
+    assert list(variants) == list(batch_norm.EXPERIMENT.variants)
+    assert len(rows) == 4 + 2 * len(batch_norm.NETWORKS)
     assert max(errors[1], errors[3]) < errors[2]  # the errors with batch normalisation, and without it at five times the rate
     assert len(progress.splitlines()) == 1 + len(rows)
 

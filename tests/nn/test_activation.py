@@ -10,9 +10,19 @@ from refconv import nn
 from refconv._config import config
 
 
-@pytest.mark.parametrize("layer", [nn.ReLU, lambda: nn.LeakyReLU(0.3), lambda: nn.ELU(0.7), nn.Sigmoid, nn.Tanh, nn.Softmax])
+@pytest.mark.parametrize(
+    "layer", [nn.ReLU, nn.ReLU6, lambda: nn.LeakyReLU(0.3), lambda: nn.ELU(0.7), nn.Sigmoid, nn.Tanh, nn.Softmax]
+)
 def test_activation_layers_satisfy_the_requirements_of_layers(layer):
     assert_layer(layer(), (3, 4))
+
+
+def test_relu6_is_cut_off_at_6():
+    x = 8 * random_input((40,))
+    assert (x > 6).any()
+    y, backward = nn.ReLU6().forward(x)
+    np.testing.assert_array_equal(y, np.clip(x, 0, 6))
+    np.testing.assert_array_equal(backward(np.ones_like(x)), (x > 0) & (x < 6))
 
 
 def test_slope_and_alpha_are_passed_to_the_operator():

@@ -16,6 +16,8 @@ from refconv import nn, ops
         (lambda: nn.ConvTranspose2D(4, (3, 2), stride=2, groups=2, data_format="channels_first"), (6, 3, 2)),
         (lambda: nn.ConvTranspose1D(4, 3, stride=2, padding=1, output_padding=1, groups=2), (4, 6)),
         (lambda: nn.ConvTranspose1D(3, 2, dilation=2, data_format="channels_first"), (2, 5)),
+        (lambda: nn.ConvTranspose2D(3, (2, 3), stride=(2, 1), padding=1, output_padding=(3, 1), dilation=(4, 2)), (3, 4, 2)),
+        (lambda: nn.ConvTranspose2D(3, (3, 1), stride=2, padding="same", output_padding=None), (4, 3, 2)),
     ],
 )
 def test_transposed_layers_satisfy_the_requirements_of_layers(layer, shape):
@@ -36,6 +38,13 @@ def test_a_transposed_convolution_restores_the_size_before_a_convolution():
         conv = nn.Conv2D(7, 3, stride=2, padding=1)
         transposed = nn.ConvTranspose2D(2, 3, stride=2, padding=1, output_padding=output_padding)
         assert transposed.output_shape(conv.output_shape((size, size, 2))) == (size, size, 2)
+
+
+def test_no_output_padding_selects_the_size_of_keras():
+    """Keras: n·S elements with padding "same", and at least n·S with "valid"."""
+    for padding, kernel_size, expected in (("same", 3, (14, 12)), ("valid", (3, 1), (15, 12)), ("valid", (1, 5), (14, 15))):
+        layer = nn.ConvTranspose2D(4, kernel_size, stride=2, padding=padding, output_padding=None)
+        assert layer.output_shape((7, 6, 3)) == (*expected, 4)
 
 
 def test_multiply_adds_count_each_product_of_the_formula():

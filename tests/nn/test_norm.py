@@ -106,6 +106,7 @@ def test_the_default_weight_of_the_second_batch_is_a_little_more_than_half():
         ({"momentum": 0.9, "averages": "corrected"}, "BatchNorm()"),
         ({"averages": "lecture"}, "BatchNorm(averages='lecture')"),
         ({"momentum": 0.99, "eps": 0.1}, "BatchNorm(momentum=0.99, eps=0.1)"),
+        ({"eps": 0.1, "data_format": "channels_first"}, "BatchNorm(eps=0.1, channels_first)"),
     ],
 )
 def test_repr_shows_the_arguments_that_differ_from_their_defaults(arguments, shown):

@@ -6,7 +6,7 @@ import pytest
 from evidence import assert_inputs_unchanged, both_engines, in_order, needs_kernels
 from refconv.ops import activation as ops
 
-NAMES = ["relu", "leaky_relu", "elu", "sigmoid", "tanh"]
+NAMES = ["relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh"]
 EACH = pytest.mark.parametrize("name", NAMES)
 X = np.random.default_rng(0).standard_normal((2, 3, 5))
 
@@ -16,6 +16,14 @@ def test_the_slides_defaults():
     np.testing.assert_allclose(ops.leaky_relu_dx([1.0, 1], x=[-2.0, 3]), [0.1, 1])
     np.testing.assert_allclose(ops.elu([-2.0, 3]), [np.exp(-2) - 1, 3])
     np.testing.assert_allclose(ops.elu_dx([1.0, 1], x=[-2.0, 3]), [np.exp(-2), 1])
+
+
+@needs_kernels
+def test_relu6_is_cut_off_at_6_where_its_derivative_is_0():
+    x = np.array([-0.5, 0, 0.5, 5.5, 6, 6.5, np.nan])
+    for y, dx in both_engines(lambda: (ops.relu6(x), ops.relu6_dx(np.full(7, 3.0), x=x))):
+        np.testing.assert_array_equal(y, [0, 0, 0.5, 5.5, 6, 6, np.nan])
+        np.testing.assert_array_equal(dx, [0, 0, 3, 3, 0, 0, 0])
 
 
 @EACH
@@ -78,8 +86,9 @@ def test_results_agree_with_pytorch(name, dtype):
     function = {
         "leaky_relu": lambda x: torch.nn.functional.leaky_relu(x, 0.1),
         "elu": torch.nn.functional.elu,
+        "relu6": torch.nn.functional.relu6,
     }.get(name) or getattr(torch, name)
-    x = np.append(X.ravel(), [0, -30, 30]).astype(dtype)
+    x = np.append(X.ravel(), [0, -30, 30, 6, 5.75, 6.25]).astype(dtype)
     dy = np.random.default_rng(1).standard_normal(x.shape).astype(dtype)
     x_torch = torch.tensor(x, requires_grad=True)
     y_torch = function(x_torch)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 import refconv
-from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, fractions
+from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, both_engines, fractions
 from refconv._config import config
 from refconv.geometry import Window
 from refconv.ops import conv_transpose
@@ -30,11 +30,11 @@ SIGNAL = Window((3,), 2, ((1, 2),), 2)
 
 def four_passes(p, **options):
     """Return (function, arrays) for each of y, ∂e/∂x, ∂e/∂w and ∂e/∂b of one problem."""
-    options = {**p.options, **options}
+    options = {**p.transposed_options, **options}
     layout = {k: v for k, v in options.items() if k == "data_format"}
     call = {name: getattr(conv_transpose, f"conv_transpose{p.window.ndim}d{name}") for name in ("", "_dx", "_dw", "_db")}
     return [
-        (lambda x, w, b: call[""](x, w, b, output_padding=p.output_padding, **options), (p.x, p.w, p.b)),
+        (lambda x, w, b: call[""](x, w, b, **options), (p.x, p.w, p.b)),
         (lambda dy, w: call["_dx"](dy, w, **options), (p.dy, p.w)),
         (lambda x, dy: call["_dw"](x, dy, p.window.kernel, **options), (p.x, p.dy)),
         (lambda dy: call["_db"](dy, **layout), (p.dy,)),
@@ -95,7 +95,7 @@ class TestTheLecturesCases:
             assert_same_bits(transposed, conv2d_dx(y, w, (H, W), stride=3, padding=padding))
 
 
-@given(transpose_problems(2))
+@given(transpose_problems(2, below_stride=True))
 def test_it_equals_dx_of_the_convolution_plus_a_bias(p):
     y = conv_transpose2d(p.x, p.w, p.b, output_padding=p.output_padding, **p.options)
     assert_same_bits(y, conv2d_dx(p.x, p.w, p.output_size, **p.options) + p.b)
@@ -114,12 +114,104 @@ def test_groups_equal_concatenated_layers():
     assert_same_sums(grouped, concatenated, p.x, p.w, p.b, terms=p.w.size)
 
 
+class TestTheSizesOfOtherLibraries:
+    """Sizes with ``output_padding=None``: Keras, TensorFlow, JAX, and ONNX's ``auto_pad``."""
+
+    # Along one axis: inputs, k, S, D, outputs with padding "valid", outputs with padding "same"
+    SIZES = (
+        (3, 3, 1, 1, 5, 3),
+        (3, 3, 2, 1, 7, 6),
+        (3, 4, 2, 1, 8, 6),
+        (4, 2, 2, 1, 8, 8),
+        (4, 2, 3, 1, 12, 12),  # the kernel is smaller than the stride: PyTorch has 11 outputs
+        (5, 1, 4, 1, 20, 20),
+        (3, 2, 2, 3, 8, 6),
+    )
+
+    @pytest.mark.parametrize(("n", "k", "S", "D", "valid", "same"), SIZES)
+    def test_the_output_has_the_size_that_keras_selects(self, n, k, S, D, valid, same):
+        x, w = small_floats((1, n, 2), 1), small_floats((k, 3, 2), 2)
+        options = {"stride": S, "dilation": D, "output_padding": None}
+        assert conv_transpose1d(x, w, **options).shape == (1, valid, 3)
+        for padding in ("same", "same_lower"):
+            y = conv_transpose1d(x, w, padding=padding, **options)
+            assert y.shape == (1, same, 3) == (1, n * S, 3)
+            # The same as an explicit output padding of S − 1, and the adjoint of the convolution of n·S elements.
+            assert_same_bits(y, conv_transpose1d(x, w, padding=padding, **{**options, "output_padding": S - 1}))
+            assert_same_bits(y, conv1d_dx(x, w, n * S, stride=S, padding=padding, dilation=D))
+
+    def test_the_zero_padding_of_onnx_is_cut_off(self):
+        # SAME_UPPER cuts ⌊(k − S) / 2⌋ elements at the beginning, SAME_LOWER ⌈(k − S) / 2⌉.
+        x, w = np.array([1.0, 0, 0]).reshape(1, 3, 1), np.array([1.0, 2, 3]).reshape(3, 1, 1)
+        options = {"stride": 2, "output_padding": None}
+        assert conv_transpose1d(x, w, padding="same", **options).ravel().tolist() == [1, 2, 3, 0, 0, 0]
+        assert conv_transpose1d(x, w, padding="same_lower", **options).ravel().tolist() == [2, 3, 0, 0, 0, 0]
+
+    @pytest.mark.parametrize(("n", "k", "S", "D", "valid", "same"), SIZES)
+    def test_results_agree_with_jax(self, n, k, S, D, valid, same):
+        jax = pytest.importorskip("jax")
+        x, w = small_floats((2, n, 4), 1, np.float32), small_floats((k, 3, 4), 2, np.float32)
+        for padding in ("valid", "same"):
+            y = conv_transpose1d(x, w, stride=S, padding=padding, dilation=D, output_padding=None)
+            flipped = np.flip(w, 0).swapaxes(-1, -2)  # JAX's kernel belongs to the convolution of the stuffed input
+            expected = jax.lax.conv_transpose(
+                x, flipped, (S,), padding.upper(), rhs_dilation=(D,), dimension_numbers=("NWC", "WIO", "NWC")
+            )
+            np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5, strict=True)
+
+    @pytest.mark.parametrize(("padding", "auto_pad"), [("same", "SAME_UPPER"), ("same_lower", "SAME_LOWER")])
+    def test_results_agree_with_auto_pad_of_onnx_runtime(self, padding, auto_pad):
+        onnxruntime, onnx = pytest.importorskip("onnxruntime"), pytest.importorskip("onnx")
+        for n, k, S, D, _, _ in self.SIZES:
+            if (k - 1) * D + 1 < S:
+                continue  # ONNX Runtime returns fewer than n·S elements there, unlike the specification
+            x, w = small_floats((2, n, 4), 1, np.float32), small_floats((k, 3, 4), 2, np.float32)
+            y = conv_transpose1d(x, w, stride=S, padding=padding, dilation=D, output_padding=None)
+            node = onnx.helper.make_node("ConvTranspose", ["x", "w"], ["y"], auto_pad=auto_pad, strides=[S], dilations=[D])
+            values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in "xwy"]
+            graph = onnx.helper.make_graph([node], "graph", values[:2], values[2:])
+            model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+            session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+            (expected,) = session.run(None, {"x": np.moveaxis(x, -1, 1), "w": np.transpose(w, (2, 1, 0))})
+            np.testing.assert_allclose(y, np.moveaxis(expected, 1, -1), rtol=1e-5, atol=1e-5, strict=True)
+
+
+class TestOutputPaddingBelowTheDilation:
+    """D10: PyTorch accepts an output padding below the stride or the dilation."""
+
+    def test_elements_after_all_stamps_are_the_bias(self):
+        x, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2]).reshape(2, 1, 1)
+        for y in both_engines(lambda: conv_transpose1d(x, w, [0.5], stride=2, dilation=5, output_padding=4)):
+            assert y.ravel().tolist() == [1.5, 0.5, 10.5, 0.5, 0.5, 2.5, 0.5, 20.5, 0.5, 0.5, 0.5, 0.5]
+
+    def test_more_of_the_stamps_remains_if_the_padding_cuts_the_end(self):
+        x, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2]).reshape(2, 1, 1)
+        options = {"padding": ((1, 2),), "dilation": 3}
+        for y, larger in both_engines(
+            lambda: (conv_transpose1d(x, w, **options), conv_transpose1d(x, w, output_padding=2, **options))
+        ):
+            assert y.ravel().tolist() == [10, 0]
+            assert larger.ravel().tolist() == [10, 0, 2, 20]
+
+    def test_the_derivatives_have_the_shapes_of_the_arguments(self):
+        x, w = small_floats((2, 3, 4, 2), 1), small_floats((2, 1, 3, 2), 2)
+        options = {"dilation": (5, 1), "output_padding": (4, 0)}
+        y = conv_transpose2d(x, w, **options)
+        assert y.shape == (2, 12, 4, 3)
+        assert conv_transpose2d_dx(y, w, **options).shape == x.shape
+        assert conv_transpose2d_dw(x, y, (2, 1), **options).shape == w.shape
+        with pytest.raises(ValueError, match=r"x .*must have shape \(2, 7, 4, 2\), the input of an output of size \(12, 4\)"):
+            conv_transpose2d_dw(x, y, (2, 1), dilation=(5, 1))
+
+
 TORCH = [  # kernel, stride, padding, output_padding, dilation
     pytest.param((2, 3), (1, 1), (0, 0), (0, 0), (1, 1), id="plain"),
     pytest.param((3, 2), (2, 3), (1, 0), (1, 2), (1, 1), id="output-padding"),
     pytest.param((3, 4), (3, 2), (2, 1), (0, 1), (2, 3), id="dilation"),
     pytest.param((1, 2), (2, 4), (0, 0), (1, 3), (1, 1), id="gaps"),
     pytest.param((4,), (3,), (2,), (1,), (2,), id="signal"),
+    pytest.param((2, 3), (2, 1), (1, 3), (4, 1), (5, 2), id="output-padding-below-the-dilation"),
+    pytest.param((3,), (1,), (0,), (3,), (4,), id="signal-with-output-padding-below-the-dilation"),
 ]
 
 
@@ -148,8 +240,8 @@ def test_results_agree_with_pytorch(kernel, stride, padding, output_padding, dil
 
     ours = {name: getattr(conv_transpose, f"conv_transpose{ndim}d{name}") for name in ("", "_dx", "_dw", "_db")}
     close(ours[""](x, w, b, output_padding=output_padding, **window), np.moveaxis(y_torch.detach().numpy(), 1, -1))
-    close(ours["_dx"](dy, w, **window), np.moveaxis(dx, 1, -1))
-    close(ours["_dw"](x, dy, kernel, **window), np.moveaxis(dw, (0, 1), (-1, -2)))
+    close(ours["_dx"](dy, w, output_padding=output_padding, **window), np.moveaxis(dx, 1, -1))
+    close(ours["_dw"](x, dy, kernel, output_padding=output_padding, **window), np.moveaxis(dw, (0, 1), (-1, -2)))
     close(ours["_db"](dy), db)
 
 
@@ -182,8 +274,9 @@ X, W, B, DY = ones(2, 4, 5, 8), ones(2, 3, 3, 8), ones(6), ones(2, 5, 7, 6)  # t
             ValueError,
             r"x must give a valid output size, got size \(4, 5\).*output_size must .*, got 4 on axis 0.*have -1 elem",
         ),
-        ({"output_padding": 1}, ValueError, "output_padding must be smaller than the stride 1 on axis 0, got 1"),
-        ({"output_padding": (1, 2), "stride": 2}, ValueError, "the stride 2 on axis 1, got 2"),
+        ({"output_padding": 1}, ValueError, "must be smaller than the stride 1 or the dilation 1 on axis 0, got 1"),
+        ({"output_padding": (1, 3), "dilation": 2}, ValueError, "the stride 1 or the dilation 2 on axis 1, got 3"),
+        ({"output_padding": (1, 2), "stride": 2}, ValueError, "the stride 2 or the dilation 1 on axis 1, got 2"),
         ({"output_padding": -1}, ValueError, "output_padding must be at least 0"),
         ({"output_padding": (0, 0, 0)}, ValueError, "output_padding must be an integer or 2 integers"),
         ({"output_padding": 0.5}, TypeError, "output_padding must be an integer"),
@@ -217,6 +310,12 @@ def test_conv_transpose2d_errors_name_the_argument(changed, error, message):
         ({"w": ones(2, 3, 3)}, ValueError, "w must have 4 axes"),
         ({"w": ones(2, 3, 3, 7)}, ValueError, "groups must divide the . inputs"),
         ({"stride": -1}, ValueError, "stride must be at least 1"),
+        ({"output_padding": 1}, ValueError, "output_padding must be smaller than the stride 1 or the dilation 1 on axis 0"),
+        (
+            {"output_padding": (0, 1), "stride": 2},
+            ValueError,
+            r"dy must .*: output_size must be possible with output_padding 1, got 7 on axis 1",
+        ),
         ({"data_format": "first"}, ValueError, "data_format must be"),
     ],
 )

@@ -5,10 +5,12 @@ import pytest
 
 from evidence import assert_is_derivative, in_order
 from refconv.reference import activation, functions
+from refconv.verify.evidence.symbols import Located
 
 # name: (further arguments, True if the derivative is computed from the output, derivative at the kink 0)
 FUNCTIONS = {
     "relu": ((), False, 0),
+    "relu6": ((), False, 0),
     "leaky_relu": ((0.25,), False, 0.25),
     "elu": ((1.5,), False, 1.5),
     "sigmoid": ((), True, 0.25),
@@ -29,6 +31,7 @@ def backward(name, dy, x):
 def test_values_on_the_slide():
     x = np.array([[-2.0, -1], [0, 3]])
     np.testing.assert_array_equal(activation.relu(x), [[0, 0], [0, 3]])
+    np.testing.assert_array_equal(activation.relu6(3 * x), [[0, 0], [0, 6]])
     np.testing.assert_allclose(activation.leaky_relu(x, 0.1), [[-0.2, -0.1], [0, 3]])
     np.testing.assert_allclose(activation.elu(x, 2), [[2 * (np.exp(-2) - 1), 2 * (np.exp(-1) - 1)], [0, 3]])
     np.testing.assert_allclose(activation.sigmoid(x), 1 / (1 + np.exp(-x)))
@@ -37,9 +40,10 @@ def test_values_on_the_slide():
 
 @EACH
 def test_derivative_agrees_with_central_differences(name):
-    # Keep x away from 0, where some functions have a kink.
+    # Keep x away from 0 and 6, where some functions have a kink.
     rng = np.random.default_rng(0)
     x = rng.uniform(0.01, 3, (2, 3, 5)) * rng.choice([-1, 1], (2, 3, 5))
+    x[0, :, 0] = 5.5, 6.5, 7.5
     dy = rng.standard_normal(x.shape)
     assert_is_derivative(backward(name, dy, x), lambda x: forward(name, x), x, dy)
 
@@ -47,10 +51,10 @@ def test_derivative_agrees_with_central_differences(name):
 @EACH
 def test_symbolic_derivative_agrees_with_sympy(name):
     sympy = pytest.importorskip("sympy")
-    dy = np.array([sympy.Symbol("dy")] * 2, object)
-    x = np.array([sympy.Symbol("p", positive=True), sympy.Symbol("n", negative=True)], object)
+    dy = np.array([sympy.Symbol("dy")] * 3, object)
+    x = np.array([Located("p", 1.5), Located("n", -2.5), Located("q", 7.0)], object)
     y, dx = forward(name, x), backward(name, dy, x)
-    for i in range(2):
+    for i in range(3):
         expected = dy[i] * sympy.diff(y[i], x[i])
         assert sympy.simplify((dx[i] - expected).rewrite(sympy.exp)) == 0
 
@@ -59,6 +63,10 @@ def test_symbolic_derivative_agrees_with_sympy(name):
 def test_derivative_at_the_kink(name):
     dx = backward(name, np.array([8.0]), np.array([0.0]))
     assert dx.item() == 8 * FUNCTIONS[name][2]
+
+
+def test_derivative_at_the_second_kink_of_relu6():
+    assert activation.relu6_dx(np.array([8.0, 8, 8]), x=np.array([5.9, 6, 6.1])).tolist() == [8, 0, 0]
 
 
 @EACH

@@ -101,7 +101,10 @@ class TestDerivatives:
     def test_dx_is_the_exact_adjoint_of_the_layer(self, output_size, window, groups):
         x, w, _, dy = in_fractions(output_size, window, groups)
         layer, dx = forward(window.ndim), self.derivative("dx", window)
-        assert_adjoint(lambda x: layer(x, w, None, output_size, window, groups), lambda dy: dx(dy, w, window, groups), x, dy)
+        size = x.shape[1:-1]
+        assert_adjoint(
+            lambda x: layer(x, w, None, output_size, window, groups), lambda dy: dx(dy, w, size, window, groups), x, dy
+        )
 
     def test_dw_is_the_exact_adjoint_of_the_layer_as_a_function_of_its_kernel(self, output_size, window, groups):
         x, w, _, dy = in_fractions(output_size, window, groups)
@@ -116,7 +119,7 @@ class TestDerivatives:
     def test_numeric_derivatives(self, output_size, window, groups):
         p = transpose_problem(output_size, window, N=1, C_g=2, O_g=1, groups=groups)
         layer = forward(window.ndim)
-        dx = self.derivative("dx", window)(p.dy, p.w, window, groups)
+        dx = self.derivative("dx", window)(p.dy, p.w, p.x.shape[1:-1], window, groups)
         dw = self.derivative("dw", window)(p.x, p.dy, window, groups)
         db = self.derivative("db", window)(p.dy)
         assert_is_derivative(dx, lambda x: layer(x, p.w, p.b, output_size, window, groups), p.x, p.dy)
@@ -147,7 +150,7 @@ class TestTheThreeFormsOfTheLecture:
     def test_its_derivatives_are_the_convolution_and_its_dw(self, output_size, window, groups):
         x, w, _, dy = in_fractions(output_size, window, groups)
         ours, theirs = f"conv_transpose{window.ndim}d", f"conv{window.ndim}d"
-        dx = getattr(conv_transpose, f"{ours}_dx")(dy, w, window, groups)
+        dx = getattr(conv_transpose, f"{ours}_dx")(dy, w, x.shape[1:-1], window, groups)
         np.testing.assert_array_equal(dx, getattr(conv, theirs)(dy, w, None, window, groups), strict=True)
         dw = getattr(conv_transpose, f"{ours}_dw")(x, dy, window, groups)
         np.testing.assert_array_equal(dw, getattr(conv, f"{theirs}_dw")(dy, x, window, groups), strict=True)
@@ -169,6 +172,16 @@ def test_the_zero_stuffed_form_agrees_for_any_window(p):
     y = conv_transpose.conv_transpose2d(*arguments)
     assert y.dtype == p.x.dtype
     np.testing.assert_array_equal(conv_transpose.zero_stuffed_conv_transpose2d(*arguments), y, strict=True)
+
+
+def test_an_output_padding_of_the_stride_or_more_computed_by_hand():
+    # The stamps cover 2 + 5 elements, and the output continues with four elements that no stamp reaches.
+    x, w, window = row(1, 10), np.array([1.0, 2]).reshape(2, 1, 1), Window((2,), stride=2, dilation=5)
+    y = conv_transpose.conv_transpose1d(x, w, None, (12,), window, 1)
+    assert y[0, :, 0].tolist() == [1, 0, 10, 0, 0, 2, 0, 20, 0, 0, 0, 0]
+    dy = row(*range(1, 13))
+    assert conv_transpose.conv_transpose1d_dx(dy, w, (2,), window, 1)[0, :, 0].tolist() == [1 + 2 * 6, 3 + 2 * 8]
+    assert conv_transpose.conv_transpose1d_dw(x, dy, window, 1)[:, 0, 0].tolist() == [1 + 10 * 3, 6 + 10 * 8]
 
 
 def test_turned_flips_the_kernel_and_swaps_the_channels_of_each_group():
@@ -193,7 +206,7 @@ def test_symbolic_derivatives_agree_with_sympy(ndim):
     w, b, dy = symbols("w", *window.kernel, 2, 2), symbols("b", 4), symbols("d", 1, *output_size, 4)
     e = sympy.expand(np.sum(dy * forward(ndim)(x, w, b, output_size, window, 2)))
     pre = f"conv_transpose{ndim}d"
-    dx = getattr(conv_transpose, f"{pre}_dx")(dy, w, window, 2)
+    dx = getattr(conv_transpose, f"{pre}_dx")(dy, w, x.shape[1:-1], window, 2)
     dw = getattr(conv_transpose, f"{pre}_dw")(x, dy, window, 2)
     db = getattr(conv_transpose, f"{pre}_db")(dy)
     for array, derivative in ((x, dx), (w, dw), (b, db)):
@@ -208,7 +221,7 @@ def test_loops_do_not_change_their_arguments(padding):
     before = [a.copy() for a in arrays]
     results = [
         conv_transpose.conv_transpose2d(p.x, p.w, p.b, p.output_size, p.window, 1),
-        conv_transpose.conv_transpose2d_dx(p.dy, p.w, p.window, 1),
+        conv_transpose.conv_transpose2d_dx(p.dy, p.w, p.x.shape[1:-1], p.window, 1),
         conv_transpose.conv_transpose2d_dw(p.x, p.dy, p.window, 1),
         conv_transpose.conv_transpose2d_db(p.dy),
     ]

@@ -93,7 +93,7 @@ def test_an_augmentation_that_was_not_called_is_refused(name):
     data.Batches(X, LABELS, 4, augment=data.augment.flip())
 
 
-@pytest.mark.parametrize("views", [training.ten_crops, training.scales, training.crops_144])
+@pytest.mark.parametrize("views", [training.centre_crop, training.ten_crops, training.scales, training.crops_144])
 def test_views_that_were_not_called_are_refused(views):
     with pytest.raises(refconv.ArgumentError, match=rf"^views must be .*: call it, as in {views.__name__}\(…\)$"):
         training.Ensemble(lambda x: x, views=views)

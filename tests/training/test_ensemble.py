@@ -24,8 +24,9 @@ def test_ten_crops_are_corners_centre_and_their_mirror_images():
 
 
 def test_the_centre_crop_is_the_middle_of_the_ten_crops():
-    (crop,) = centre_crop(5)(X)
-    np.testing.assert_array_equal(crop, [*ten_crops(5)(X)][8])
+    (crop,) = centre_crop(4)(X)
+    np.testing.assert_array_equal(crop, X[:, 2:6, 4:8])
+    np.testing.assert_array_equal(crop, [*ten_crops(4)(X)][8])
 
 
 def test_grid_crops_touch_all_edges_and_are_evenly_spaced():
@@ -82,6 +83,8 @@ def test_invalid_arguments_are_refused_by_name():
         Ensemble([])
     with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
         list(ten_crops(10)(X))
+    with pytest.raises(ValueError, match="size must be at most 9 × 12, the size of the images, got 10"):
+        list(centre_crop(10)(X))
     with pytest.raises(ValueError, match="sizes must contain at least one integer, got none"):
         scales()
     with pytest.raises(ValueError, match="size must be at least 1"):

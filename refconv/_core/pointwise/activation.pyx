@@ -20,7 +20,7 @@ cdef enum:
     STEPS_OF_EXP = 16       # steps (threads.h) of an exponential
 
 cdef enum Function:
-    RELU, RELU_DX, LEAKY_RELU, LEAKY_RELU_DX, ELU, ELU_DX, SIGMOID, SIGMOID_DX, TANH, TANH_DX
+    RELU, RELU_DX, RELU6, RELU6_DX, LEAKY_RELU, LEAKY_RELU_DX, ELU, ELU_DX, SIGMOID, SIGMOID_DX, TANH, TANH_DX
 
 
 def relu(x):
@@ -44,6 +44,16 @@ cdef void cut(real *y, Py_ssize_t size) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(size):
         y[i] = 0 if y[i] < 0 else y[i]
+
+
+def relu6(x):
+    """Return y = min(max(0, x), 6)."""
+    return _each(RELU6, x, x, 0)
+
+
+def relu6_dx(dy, *, x):
+    """Return dx = dy · [0 < x < 6]."""
+    return _each(RELU6_DX, x, dy, 0)
 
 
 def leaky_relu(x, double slope):
@@ -130,6 +140,12 @@ cdef void block(Function function, const real *a, const real *dy, real constant,
     elif function == RELU_DX:
         for i in range(size):
             out[i] = dy[i] if a[i] > 0 else 0
+    elif function == RELU6:
+        for i in range(size):
+            out[i] = 0 if a[i] < 0 else (6 if a[i] >= 6 else a[i])
+    elif function == RELU6_DX:
+        for i in range(size):
+            out[i] = dy[i] if a[i] > 0 and a[i] < 6 else 0
     elif function == LEAKY_RELU:
         for i in range(size):
             out[i] = a[i] if a[i] > 0 else constant * a[i]

@@ -103,17 +103,20 @@ def conv_w(a):
 
 
 def conv_transpose_x(a):
+    # With an output padding of the stride or more, the convolution of ∂e/∂y has more outputs than x has pixels.
     options = numeric_window(a, a.w.shape[:-2], spatial(a, a.dy))
     dx = operator_for("conv", a.w.ndim - 2)(channels_last(a, a.dy), a.w, groups=a.options.get("groups", 1), **options)
-    return in_data_format(a, dx)
+    return in_data_format(a, dx[(slice(None), *map(slice, spatial(a, a.x)))])
 
 
 def conv_transpose_w(a):
     """Compute ∂e/∂w by the convolution whose input is ∂e/∂y and whose output gradient is x."""
     kernel, groups = a.w.shape[:-2], a.options.get("groups", 1)
     options = numeric_window(a, kernel, spatial(a, a.dy))
-    dw = getattr(refconv, f"conv{len(kernel)}d_dw")
-    return dw(channels_last(a, a.dy), channels_last(a, a.x), kernel, groups=groups, **options)
+    # As above, the convolution of ∂e/∂y may have more outputs than x has pixels.
+    x, outputs = channels_last(a, a.x), Window(kernel, **options).output_size(spatial(a, a.dy))
+    x = np.pad(x, [(0, 0), *((0, n - m) for n, m in zip(outputs, x.shape[1:-1], strict=True)), (0, 0)])
+    return getattr(refconv, f"conv{len(kernel)}d_dw")(channels_last(a, a.dy), x, kernel, groups=groups, **options)
 
 
 def depthwise_as_conv(w):

@@ -120,15 +120,20 @@ def transposed_size(outputs, kernel, stride, padding, dilation=1, output_padding
     """Return the output size of a transposed convolution: the input size of a window.
 
     It is the size of the smallest input that the window maps to ``outputs``, plus ``output_padding``; less than 1 if the
-    padding leaves no output.
+    padding leaves no output. If ``output_padding`` is None, each input has ``stride`` outputs of its own: they are all outputs
+    with the padding "same", and with the others the kernel of the last input may reach further.
 
     >>> transposed_size(3, kernel=3, stride=2, padding=(1, 1), output_padding=1)
     6
     """
     if padding in ("same", "same_lower"):
+        if output_padding is None:
+            return outputs * stride
         return next(n for n in count(1) if len(range(0, n, stride)) == outputs) + output_padding
     span = (kernel - 1) * dilation + 1
     before, after = _pads(1, span, stride, padding)
+    if output_padding is None:
+        return max(outputs * stride, (outputs - 1) * stride + span) - before - after
     return (outputs - 1) * stride + span - before - after + output_padding
 
 
@@ -153,4 +158,4 @@ def pairs(padding, ndim) -> tuple[Any, ...]:
 
 
 def _each(value, ndim) -> tuple[Any, ...]:
-    return (value,) * ndim if isinstance(value, int | str) else tuple(value)
+    return (value,) * ndim if value is None or isinstance(value, int | str) else tuple(value)

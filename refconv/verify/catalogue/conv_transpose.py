@@ -27,7 +27,11 @@ def transposed(ndim, formula, ids, fixed):
         size = refconv.Window(a.w.shape[:ndim], **a.only("stride", "padding", "dilation")).transposed_output_size(
             a.size, a.options.get("output_padding", 0)
         )
-        return getattr(refconv, f"toeplitz{ndim}d")(a.w, size, **window(a)).T
+        T = getattr(refconv, f"toeplitz{ndim}d")(a.w, size, **window(a))
+        # With an output padding of the stride or more, the convolution has more outputs than x has pixels.
+        outputs = refconv.Window(a.w.shape[:ndim], **a.only("stride", "padding", "dilation")).output_size(size)
+        T = T.reshape(*outputs, -1, T.shape[-1])[tuple(map(slice, a.size))]
+        return T.reshape(-1, T.shape[-1]).T
 
     return Operator(
         name=name,
@@ -36,8 +40,8 @@ def transposed(ndim, formula, ids, fixed):
         formula=formula,
         forward=lambda conv, a: conv(a.x, a.w, a.b, **a.options),
         derivatives=(
-            Derivative(f"{name}_dx", ("x",), lambda dx, a: dx(a.dy, a.w, **window(a))),
-            Derivative(f"{name}_dw", ("w",), lambda dw, a: dw(a.x, a.dy, a.w.shape[:ndim], **window(a))),
+            Derivative(f"{name}_dx", ("x",), lambda dx, a: dx(a.dy, a.w, **a.options)),
+            Derivative(f"{name}_dw", ("w",), lambda dw, a: dw(a.x, a.dy, a.w.shape[:ndim], **a.options)),
             Derivative(f"{name}_db", ("b",), lambda db, a: db(a.dy, **a.only("data_format"))),
         ),
         fixed=fixed,
@@ -51,13 +55,14 @@ OPERATORS = (
     transposed(
         1,
         "y[b,u,o] = bias[o] + Σ_{i,m: i·S + m·D = u} Σ_c x[b,i,c] · w[m,o,c]",
-        "C1–C3, C5, C8",
+        "C1–C3, C5, C8, D10",
         (
             Case({"x": (2, 3, 1), "w": (2, 3, 1), "b": (3,)}),
             Case(
                 {"x": (1, 3, 4), "w": (3, 3, 4), "b": (6,)},
                 dict(stride=3, padding=((2, 1),), output_padding=2, dilation=2, groups=2),
             ),
+            Case({"x": (1, 4, 2), "w": (2, 3, 2), "b": (3,)}, dict(stride=2, padding=1, output_padding=4, dilation=5)),
             Case(
                 {"x": (2, 4, 3), "w": (3, 1, 4), "b": (2,)},
                 dict(stride=2, padding="same", output_padding=1, dilation=2, groups=2, **FIRST),
@@ -67,7 +72,7 @@ OPERATORS = (
     transposed(
         2,
         "y[b,u,v,o] = bias[o] + Σ_{i,m: i·S + m·D = u; j,n: j·S + n·D = v} Σ_c x[b,i,j,c] · w[m,n,o,c]",
-        "C1–C3, C5",
+        "C1–C3, C5, D10",
         (
             Case({"x": (2, 2, 3, 1), "w": (3, 2, 2, 1), "b": (2,)}),
             Case({"x": (1, 3, 3, 2), "w": (3, 3, 1, 2), "b": (1,)}, dict(stride=2, padding=1, output_padding=1)),
@@ -78,6 +83,10 @@ OPERATORS = (
             Case(
                 {"x": (1, 2, 3, 2), "w": (2, 3, 1, 2), "b": (2,)},
                 dict(stride=(1, 2), padding="same", output_padding=(0, 1), dilation=(2, 1), groups=2, **FIRST),
+            ),
+            Case(
+                {"x": (1, 3, 2, 1), "w": (2, 3, 1, 1), "b": (1,)},
+                dict(stride=(3, 2), padding="same_lower", output_padding=None),
             ),
         ),
     ),

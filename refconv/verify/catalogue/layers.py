@@ -155,6 +155,7 @@ LAYERS = (
         like=None,
     ),
     layer("ReLU", "relu", options),
+    layer("ReLU6", "relu6", options),
     layer("LeakyReLU", "leaky_relu", options),
     layer("ELU", "elu", options),
     layer("Sigmoid", "sigmoid", options),

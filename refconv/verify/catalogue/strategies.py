@@ -154,7 +154,8 @@ def conv_transpose_cases(draw, ndim=2, *, most_channels=3, most_groups=3, most_b
     excluded = {C_g * groups, O_g * groups}
     N = draw(unlike(excluded, 1, most_batch))
     size = tuple(draw(st.lists(st.integers(1, most_size + ndim), min_size=ndim, max_size=ndim, unique=True)))
-    output_padding = tuple(draw(st.integers(0, S - 1)) for S in window.stride)
+    numbers = [st.integers(0, max(S, D) - 1) for S, D in zip(window.stride, window.dilation, strict=True)]
+    output_padding = draw(st.tuples(*numbers) | st.tuples(*numbers) | st.none())
     axes = transposed_axes(size, window.kernel, window.stride, window.padding, window.dilation, output_padding)
     refusal = "" if min(axis.size for axis in axes) > 0 else "the padding leaves no output"
     assume(bool(refusal) == refused)
@@ -357,10 +358,10 @@ def response_norm_cases(draw):
     return Case({"x": layout(N, tuple(space), C, options["data_format"])}, options)
 
 
-def activation_cases(**options):
+def activation_cases(factors, **options):
     """Return a strategy for arrays of any shape, including scalars, empty and long arrays."""
     shapes = st.lists(st.integers(0, 4), max_size=4) | st.lists(st.integers(0, 70), max_size=1)
-    return shapes.map(lambda shape: Case({"x": tuple(shape)}, options))
+    return shapes.map(lambda shape: Case({"x": tuple(shape)}, options, factors=factors))
 
 
 @st.composite

@@ -33,6 +33,10 @@ class Located(sympy.Symbol):
         symbol.at = at
         return symbol
 
+    def moved(self, factor):
+        """Return the symbol at another location, at a multiple of its own."""
+        return Located(self.name, self.at * factor, self.is_positive)
+
     def __gt__(self, other):
         return bool(self.at > _location(other))
 

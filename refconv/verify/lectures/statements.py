@@ -57,11 +57,15 @@ STATEMENTS = {
     "C10": "pooling ignores the order of pixels inside its window, and small shifts",
     "C11": "scaling and rotation change the output; augmentation helps",
     "D1": "dense evaluation: a classifier's dense layers as convolutions, averaged over positions, at several scales",
+    "D2": "Deep Image Prior fills large holes from a meshgrid without skip connections, and each z fills them differently",
+    "D3": "networks with ReLU learn faster than networks with tanh",
     "D4": "layer, instance and group normalisation: the formula of batch normalisation over other axes",
+    "D5": "batch normalisation needs fewer steps to a given accuracy, and makes sigmoids trainable",
     "D6": "error rates on ImageNet, printed in several tables",
     "D7": "Inception v2 and v3 as printed: Table 1 and the costs of Table 3",
     "D8": "the settings with which the papers train their networks",
     "D9": "convolutions that are equivariant by design to other transformations, here to rotations by 90°",
+    "D10": "in PyTorch, output_padding must be smaller than the stride or the dilation",
     "D11": "LeNet-5 while its digit moves or changes its size: the feature maps move with the digit",
     "D12": '"Show and tell": the features of a trained network make sentences',
     "M1": "Neocognitron",
@@ -99,4 +103,4 @@ def ids(text: str) -> list[str]:
 
 # The statements about what an operator computes or how it behaves: each must have a loop. Two are only about sizes.
 SIZES = ("B7", "C3")
-FORMULAS = tuple(id for id in ids("A2–A11, A13–A19, B2–B7, C1–C10, D4, D9") if id not in SIZES)
+FORMULAS = tuple(id for id in ids("A2–A11, A13–A19, B2–B7, C1–C10, D4, D9, D10") if id not in SIZES)

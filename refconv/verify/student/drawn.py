@@ -200,7 +200,8 @@ def _replace(
     def other(new: Mapping[str, Any] | None, old: Mapping[str, Any]) -> dict[str, Any]:
         return dict(old if new is None else new)
 
-    return Case(other(shapes, case.shapes), other(options, case.options), other(given, case.given), case.positive)
+    changed = other(shapes, case.shapes), other(options, case.options), other(given, case.given)
+    return Case(*changed, case.positive, case.factors)
 
 
 def without(case: Case, names: Collection[str]) -> Case:

@@ -3,6 +3,7 @@
 import pytest
 
 from gathering import Gathering
+from second_process import executor_of, is_possible
 
 GATHERING = pytest.StashKey[Gathering]()
 MIN_TASKS = 20  # fewer tests of evidence finish before a second process has imported everything
@@ -22,14 +23,8 @@ def pytest_collection_finish(session):
     config = session.config
     params = [item.callspec.params for item in session.items if getattr(item, "originalname", "") == "test_evidence"]
     tasks = [task(given["operator"], given["kind"], config) for given in params]
-    # pytest-cov measures one process only.
-    one_process = len(tasks) < MIN_TASKS or config.option.collectonly or config.pluginmanager.hasplugin("_cov")
-    config.stash[GATHERING] = Gathering([] if one_process else tasks)
-
-
-def pytest_sessionfinish(session):
-    if gathering := session.config.stash.get(GATHERING, None):
-        gathering.stop()
+    two_processes = len(tasks) >= MIN_TASKS and is_possible(config)
+    config.stash[GATHERING] = Gathering(tasks, executor_of(config)) if two_processes else Gathering()
 
 
 @pytest.fixture

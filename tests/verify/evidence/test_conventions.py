@@ -10,11 +10,11 @@ from refconv.verify.catalogue.axis import axes_of, pairs, transposed_axes, windo
 from refconv.verify.evidence import oracle
 from refconv.verify.evidence.kinds import gather
 from refconv.verify.evidence.oracles import convention_cases, conventions
-from refconv.verify.evidence.oracles.tables import MODES, POOLS, TRANSPOSED, WINDOWS
+from refconv.verify.evidence.oracles.tables import INFERRED, MODES, POOLS, TRANSPOSED, WINDOWS
 
 WINDOW_ROWS = [(padding, *row) for padding, rows in WINDOWS.items() for row in rows]
 POOL_ROWS = [(*named, *row) for named, rows in POOLS.items() for row in rows]
-TRANSPOSED_ROWS = [(padding, *row) for padding, rows in TRANSPOSED.items() for row in rows]
+TRANSPOSED_ROWS = [(padding, *row) for table in (TRANSPOSED, INFERRED) for padding, rows in table.items() for row in rows]
 MODE_ROWS = [(mode, *row) for mode, rows in MODES.items() for row in rows]
 
 

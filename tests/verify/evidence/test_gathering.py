@@ -8,21 +8,20 @@ import pytest
 from gathering import Gathering, gathered
 from refconv.verify.catalogue import CATALOGUE
 from refconv.verify.evidence.kinds import KINDS
+from second_process import spawned
 
 TASKS = [("relu", kind, True) for kind in KINDS]
 
 
 @pytest.mark.slow
 def test_a_second_process_has_the_same_outcomes():
-    gathering = Gathering(TASKS)
-    try:
+    with spawned() as executor:
+        gathering = Gathering(TASKS, executor)
         gathering._futures[TASKS[0]].result()  # the process computes this task last
         for task in TASKS:
             (outcome, text), (expected, expected_text) = gathering[task], gathered(*task)
             assert replace(outcome, seconds=0) == replace(expected, seconds=0)
             assert text == expected_text
-    finally:
-        gathering.stop()
 
 
 def test_a_task_that_no_second_process_has_started_is_computed_here():

@@ -347,12 +347,13 @@ RIGHT = [
 ]
 
 
+# Seed 0 is enough to find a check that refuses a correct layer; the other seeds find a tolerance that is too small.
+@pytest.mark.parametrize("rng", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("layer", "shape"), RIGHT, ids=[str(k) for k in range(len(RIGHT))])
-def test_correct_layers_are_accepted_for_several_seeds(layer, shape, capsys):
-    for rng in (0, 1, 2):
-        verdict = check_layer(layer, shape, rng=rng)
-        assert verdict, verdict
-        assert all(one.error <= one.allowed for one in verdict.compared)
+def test_correct_layers_are_accepted_for_several_seeds(layer, shape, rng, capsys):
+    verdict = check_layer(layer, shape, rng=rng)
+    assert verdict, verdict
+    assert all(one.error <= one.allowed for one in verdict.compared)
     assert "right for inputs of shape" in capsys.readouterr().out
 
 

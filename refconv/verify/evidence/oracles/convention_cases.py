@@ -9,6 +9,7 @@ from refconv.verify.catalogue.axis import Axis
 from refconv.verify.evidence.oracles.options import FIRST
 from refconv.verify.evidence.oracles.tables import (
     FRAMES,
+    INFERRED,
     MODES,
     POOLS,
     RESPONSES,
@@ -107,7 +108,7 @@ def toeplitz(ndim):
 
 def conv_transpose(ndim):
     number = 0
-    for padding, rows in TRANSPOSED.items():
+    for padding, rows in chain(TRANSPOSED.items(), INFERRED.items()):
         for entries in by_axes(rows, ndim):
             # The columns "inputs" and "outputs" are the outputs and inputs of the window.
             axes = tuple(Axis(size, k, S, D, cut, end, n) for n, k, S, D, _, cut, end, size in entries)
@@ -115,7 +116,7 @@ def conv_transpose(ndim):
             options = dict(
                 stride=column(axes, "stride"), padding=padding_option(padding, axes), dilation=column(axes, "dilation")
             )
-            options["output_padding"] = tuple(row[4] for row in entries)
+            options["output_padding"] = None if rows[0][4] is None else tuple(row[4] for row in entries)
             yield (
                 Case({"x": x, "w": (*column(axes, "kernel"), 1, 4), "b": (2,)}, {**options, **format_option, "groups": 2}),
                 axes,

@@ -106,7 +106,7 @@ def conv_transpose(jax, o, x, w, b=None):
     w = w.reshape(*w.shape[:-1], groups, -1)
     w = jax.numpy.moveaxis(w, -1, -3).swapaxes(-1, -2)
     w = jax.numpy.flip(w.reshape(*w.shape[:-2], -1), range(ndim))
-    if groups == 1 and per_axis("output_padding", o.output_padding, ndim, least=0) == own_output_padding(win):
+    if groups == 1 and win.output_padding(o.output_padding) == own_output_padding(win):
         padding, letter = NAMES[win.padding], dimension_letters(o, ndim)
         y = jax.lax.conv_transpose(x, w, win.stride, padding, rhs_dilation=win.dilation, dimension_numbers=letter)
         return biased(o, y, b)
@@ -272,6 +272,7 @@ FUNCTIONS = {
     "upsample2d": upsample,
     "dense": lambda jax, o, x, w, b=None: x @ w if b is None else x @ w + b,
     "relu": lambda jax, o, x: jax.nn.relu(x),
+    "relu6": lambda jax, o, x: jax.nn.relu6(x),
     "leaky_relu": lambda jax, o, x: jax.nn.leaky_relu(x, o.slope),
     "elu": lambda jax, o, x: jax.nn.elu(x, o.alpha),
     "sigmoid": lambda jax, o, x: jax.nn.sigmoid(x),

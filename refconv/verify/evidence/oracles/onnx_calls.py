@@ -72,7 +72,7 @@ def conv_transpose(function, test):
     options, attributes = sliding(test), test.attributes
     extra = attributes.get("output_padding", [0] * (x.ndim - 2))
     if options["padding"] in ("same", "same_lower"):
-        extra = [S - 1 for S in options["stride"]]  # the largest input with this output, n·S
+        extra = None  # n·S outputs
     elif "output_shape" in attributes:
         spans = [(k - 1) * D + 1 for k, D in zip(w.shape[2:], options["dilation"], strict=True)]
         reached = [(n - 1) * S + span for n, S, span in zip(x.shape[2:], options["stride"], spans, strict=True)]

@@ -10,7 +10,7 @@ SAME_UPPER and SAME_LOWER ("same", "same_lower"); ``scipy.signal.convolve`` (mod
 ``output_padding``, ``count_include_pad``, ``label_smoothing``).
 """
 
-__all__ = ["FRAMES", "MODES", "POOLS", "RESPONSES", "SMOOTHED", "STUFFED", "TRANSPOSED", "UPSAMPLED", "WINDOWS"]
+__all__ = ["FRAMES", "INFERRED", "MODES", "POOLS", "RESPONSES", "SMOOTHED", "STUFFED", "TRANSPOSED", "UPSAMPLED", "WINDOWS"]
 
 # padding: rows (size, k, S, D, before, after, outputs)
 WINDOWS = {
@@ -118,7 +118,12 @@ POOLS = {
 # reached − cut − cut_after + output_padding. With "same" and "same_lower" it is (inputs − 1)·S + 1 + output_padding, and the
 # cuts are the padding of an input of this size.
 TRANSPOSED = {
-    "valid": ((3, 3, 2, 1, 0, 0, 0, 7), (3, 3, 2, 1, 1, 0, 0, 8), (2, 2, 3, 2, 2, 0, 0, 8)),
+    "valid": (
+        (3, 3, 2, 1, 0, 0, 0, 7),
+        (3, 3, 2, 1, 1, 0, 0, 8),
+        (2, 2, 3, 2, 2, 0, 0, 8),
+        (2, 2, 2, 5, 4, 0, 0, 12),  # 2 + 6 elements are reached, and the dilation allows 4 more
+    ),
     "same": (
         (3, 4, 2, 1, 0, 1, 2, 5),
         (3, 4, 2, 1, 1, 1, 1, 6),
@@ -126,6 +131,7 @@ TRANSPOSED = {
         (3, 2, 1, 3, 0, 1, 2, 3),
         (2, 2, 3, 1, 2, 0, 0, 6),  # (2 − 1)·3 + 2 elements are reached; the sixth output is the bias alone
         (1, 4, 3, 1, 1, 1, 1, 2),
+        (2, 2, 1, 4, 3, 2, 2, 5),
     ),
     "same_lower": ((3, 4, 2, 1, 0, 2, 1, 5), (3, 3, 2, 1, 1, 1, 0, 6), (3, 2, 1, 3, 0, 2, 1, 3)),
     "full": ((5, 3, 1, 1, 0, 2, 2, 3), (4, 2, 2, 1, 1, 1, 1, 7), (3, 2, 3, 2, 0, 2, 2, 5)),
@@ -134,7 +140,21 @@ TRANSPOSED = {
         (3, 3, 2, 1, 1, 1, 1, 6),
         (4, 3, 3, 2, 2, 2, 1, 13),
         (2, 4, 1, 1, 0, 0, 3, 2),
+        (2, 2, 1, 4, 3, 1, 2, 6),
     ),
+}
+
+# Rows as in TRANSPOSED, with the sizes that Keras and JAX infer if no output padding is given. With "same" and "same_lower"
+# these are also the sizes of ONNX's auto_pad.
+INFERRED = {
+    "valid": ((3, 3, 2, 1, None, 0, 0, 7), (4, 2, 3, 1, None, 0, 0, 12), (3, 2, 2, 3, None, 0, 0, 8)),
+    "same": (
+        (3, 3, 2, 1, None, 0, 1, 6),
+        (3, 4, 2, 1, None, 1, 1, 6),
+        (4, 2, 3, 1, None, 0, 0, 12),
+        (2, 2, 1, 3, None, 1, 2, 2),
+    ),
+    "same_lower": ((3, 3, 2, 1, None, 1, 0, 6), (2, 4, 1, 1, None, 2, 1, 2)),
 }
 
 # mode: rows (size, k, before, after, outputs) of a plain cross-correlation; a convolution flips the kernel. The extra zero of

@@ -92,7 +92,7 @@ def conv_transpose(F, o, x, w, b=None):
     size = win.transposed_output_size(x.shape[2:], o.output_padding)
     before, after = zip(*win.pads(size), strict=True)
     call = partial(getattr(F, f"conv_transpose{ndim}d"), x, kernel_first(w), b, win.stride)
-    if before == after and not isinstance(win.padding, str):
+    if before == after and not isinstance(win.padding, str) and o.output_padding is not None:
         return call(before, o.output_padding, o.groups, win.dilation)
     # Compute all elements that the kernel reaches and the required output padding, then cut off the padding.
     reached = [(n - 1) * S + span for n, S, span in zip(x.shape[2:], win.stride, win.span, strict=True)]
@@ -294,6 +294,7 @@ FUNCTIONS = {
     "upsample2d": upsample,
     "dense": lambda F, o, x, w, b=None: F.linear(x, w.T, b),
     "relu": lambda F, o, x: F.relu(x),
+    "relu6": lambda F, o, x: F.relu6(x),
     "leaky_relu": lambda F, o, x: F.leaky_relu(x, o.slope),
     "elu": lambda F, o, x: F.elu(x, o.alpha),
     "sigmoid": lambda F, o, x: x.sigmoid(),

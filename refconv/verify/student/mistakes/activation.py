@@ -46,6 +46,22 @@ MISTAKES = {
         ),
         Mistake("∂e/∂y is multiplied by relu(x) instead of its derivative", lambda a: a.dy * np.maximum(a.x, 0)),
     ),
+    "relu6": (
+        Mistake("large values are kept; the output should be at most 6", lambda a: np.maximum(a.x, 0)),
+        Mistake("negative values are kept; they should become 0", lambda a: np.minimum(a.x, 6)),
+        Mistake("values above 6 become 0; they should become 6", lambda a: np.where((a.x > 0) & (a.x <= 6), a.x, 0)),
+        Mistake("the limit is 1; it should be 6", lambda a: np.clip(a.x, 0, 1)),
+        Mistake("the output is between −6 and 6; negative values should become 0", lambda a: np.clip(a.x, -6, 6)),
+    ),
+    "relu6_dx": backward(
+        Mistake("the derivative at 0 is 1; by convention it is 0 there (x > 0, not x ≥ 0)", at_zero(lambda a: 1)),
+        Mistake(
+            "the derivative at 6 is 1; by convention it is 0 there (x < 6, not x ≤ 6)",
+            lambda a: np.where(a.x == 6, a.dy, a()),
+        ),
+        Mistake("∂e/∂y is passed on for inputs above 6, where the output is constant", lambda a: np.where(a.x > 0, a.dy, 0)),
+        Mistake("∂e/∂y is passed on for negative inputs, where the output is constant", lambda a: np.where(a.x < 6, a.dy, 0)),
+    ),
     "leaky_relu": (
         Mistake(WRONG_SIDE, lambda a: np.where(a.x > 0, a.slope * a.x, a.x)),
         Mistake("the slope is ignored: negative values become 0", lambda a: np.maximum(a.x, 0)),

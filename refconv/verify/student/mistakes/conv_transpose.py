@@ -14,7 +14,7 @@ __all__ = ["MISTAKES"]
 
 def output_paddings(a):
     """Return the output padding, one number for each axis."""
-    return tuple(np.broadcast_to(a.output_padding, a.ndim))
+    return Window(a.geometry.kernel, a.stride, a.padding, a.dilation).output_padding(a.output_padding)
 
 
 def output_size(a):

@@ -1,0 +1,122 @@
+"""Second process that runs the tests of some folders while this process runs the others.
+
+One Python process keeps only one processor busy, so a second process shortens the test run. It takes part if pytest runs all
+folders: its first task is the folders in ``FOLDERS``, then it gathers evidence (gathering.py).
+"""
+
+import os
+import warnings
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing import active_children, get_context
+
+import pytest
+
+__all__ = [
+    "FOLDERS",
+    "MIN_TESTS",
+    "Delegated",
+    "can_delegate",
+    "executor_of",
+    "is_delegated",
+    "is_possible",
+    "spawned",
+    "stop",
+]
+
+EXECUTOR = pytest.StashKey[Executor]()
+FOLDERS = ("tests/models/", "tests/nn/", "tests/reference/", "tests/verify/student/", "tests/verify/tracing/")
+MIN_TESTS = 100  # fewer tests finish before a second process has imported everything
+
+
+def spawned():
+    """Return an executor with one process.
+
+    The process is spawned: a forked child would inherit the kernels' threads. Its warnings are errors, as in pytest.
+    """
+    return ProcessPoolExecutor(1, get_context("spawn"), warnings.simplefilter, ("error",))
+
+
+def executor_of(config):
+    """Return the executor of this run."""
+    if EXECUTOR not in config.stash:
+        config.stash[EXECUTOR] = spawned()
+    return config.stash[EXECUTOR]
+
+
+def stop(config):
+    """End the second process, which may be running tests if this run ends early."""
+    if executor := config.stash.get(EXECUTOR, None):
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in active_children():
+            process.terminate()
+
+
+def is_possible(config):
+    """Return True if a second process may take part.
+
+    pytest-cov measures one process, only one process can use the terminal of the debugger, and only the first process prints.
+    """
+    option = config.option
+    return not (option.collectonly or option.usepdb or option.capture == "no" or config.pluginmanager.hasplugin("_cov"))
+
+
+def is_delegated(item):
+    """Return True if the test is in one of the second process's folders."""
+    return item.nodeid.startswith(FOLDERS)
+
+
+def can_delegate(config, items):
+    """Return True if pytest runs all folders and another process can help."""
+    runs_all_folders = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return runs_all_folders and is_possible(config) and sum(map(is_delegated, items)) >= MIN_TESTS
+
+
+class Recorder:
+    """Plugin that runs only the tests with these node ids and keeps their serialised reports."""
+
+    def __init__(self, names):
+        self.reports = {name: [] for name in names}
+
+    def pytest_configure(self, config):
+        self.config = config
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items):
+        items[:] = [item for item in items if item.nodeid in self.reports]
+
+    def pytest_runtest_logreport(self, report):
+        sent = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        self.reports[report.nodeid].append(sent)
+
+
+def reports_of(arguments, names):
+    """Run pytest with these arguments; return the reports of these tests, by node id."""
+    recorder = Recorder(names)
+    with open(os.devnull, "w", encoding="utf-8") as discarded, redirect_stdout(discarded), redirect_stderr(discarded):
+        pytest.main([*arguments, "-p", "no:cacheprovider"], plugins=[recorder])
+    return recorder.reports
+
+
+class Delegated:
+    """Tests that the second process runs, and their reports once it has finished."""
+
+    def __init__(self, config, items):
+        self._config = config
+        names = [item.nodeid for item in items if is_delegated(item)]
+        files = dict.fromkeys(str(item.path) for item in items if is_delegated(item))
+        self._future = executor_of(config).submit(reports_of, [*config.invocation_params.args, *files], names)
+
+    def reports(self, item):
+        """Wait for the second process; return the reports of a test.
+
+        The list is empty if that process did not finish the test.
+        """
+        try:
+            sent = self._future.result().get(item.nodeid, ())
+        except BrokenProcessPool:
+            return []
+        hook = self._config.hook
+        reports = [hook.pytest_report_from_serializable(config=self._config, data=data) for data in sent]
+        return reports if reports and reports[-1].when == "teardown" else []
