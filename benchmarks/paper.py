@@ -126,7 +126,7 @@ def _lifted(positions: Array) -> list[Array]:
 
 
 def sheets(kind: Kind, rows: int, columns: int, count: int, seed: int) -> tuple[list[Image.Image], Array]:
-    """Draw photographs of sheets with rows of digits; return them with the labels, (count, rows, columns)."""
+    """Draw sheets with rows of digits; return them with the labels, (count, rows, columns)."""
     rng = np.random.default_rng(seed)
     paths, labels = strokes(count * rows * columns, seed)
     per_sheet = rows * columns

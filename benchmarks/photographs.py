@@ -58,7 +58,7 @@ def main(arguments=None):
 
 
 def read(pictures):
-    """Return the digits of photographs in MNIST's form, (N, 28, 28), and the number of digits found in each, (N,)."""
+    """Return the digits (N, 28, 28) of photographs and the number of digits found in each, (N,)."""
     digits, found = np.zeros((len(pictures), SIDE, SIDE), np.uint8), np.zeros(len(pictures), int)
     for k, (path, picture) in enumerate(saved(pictures)):
         try:
@@ -69,7 +69,7 @@ def read(pictures):
 
 
 def saved(pictures) -> Iterator[tuple[Path, Image.Image]]:
-    """Save each picture as a PNG file; yield the path, which is the same for all, and the picture."""
+    """Save each picture to the same PNG file; yield the path and the picture."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.png"
         for picture in pictures:

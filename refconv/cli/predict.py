@@ -151,7 +151,7 @@ def _check_output(options: Namespace) -> None:
 
 
 def _is_same_file(a: str, b: str) -> bool:
-    """Return True for two names of one file, such as hard links, or names in upper and lower case on some systems."""
+    """Return True for two names of one file, such as hard links."""
     return os.path.exists(a) and os.path.exists(b) and os.path.samefile(a, b)
 
 

@@ -35,7 +35,10 @@ def digit_boxes(parts: Components) -> Iterator[tuple[int, Array, Array]]:
 
 
 def _typical_height(parts: Components) -> float:
-    """Return the median height of the parts, where each counts with its longer side: the pieces of digits are short."""
+    """Return the median height of the parts, weighted with their longer sides.
+
+    The weights reduce the influence of short pieces of digits.
+    """
     heights = parts.boxes[:, 2] - parts.boxes[:, 0]
     weights = np.maximum(heights, parts.boxes[:, 3] - parts.boxes[:, 1])
     order = np.argsort(heights)

@@ -1,4 +1,4 @@
-"""Separation of ink from paper in a photograph, where the brightness of the paper may vary from place to place."""
+"""Separation of ink from paper in a photograph that may contain shadows."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def ink_of(picture: Any) -> Ink:
 
 
 def widened(image: Array, radius: int) -> Array:
-    """Return the maximum of an image in a square window that extends ``radius`` pixels to each side.
+    """Return the maximum in a square window that extends ``radius`` pixels to each side.
 
     >>> widened(np.array([[0, 5, 0, 0, 0, 7]]), 1)
     array([[5, 5, 5, 0, 7, 7]])
@@ -136,7 +136,10 @@ def _is_dark_on_light(picture: Any, pillow: Any) -> bool:
 
 
 def _local_median(image: Array) -> Array:
-    """Return the median in the window around each pixel; at the edges, the window is moved into the image."""
+    """Return the median in a window around each pixel.
+
+    At the edges, the window is moved into the image.
+    """
     window = tuple(min(NEIGHBOURHOOD, side) for side in image.shape)
     medians = np.median(np.lib.stride_tricks.sliding_window_view(image, window), (2, 3))
     rows, columns = (np.arange(n) - size // 2 for n, size in zip(image.shape, window, strict=True))
@@ -144,7 +147,7 @@ def _local_median(image: Array) -> Array:
 
 
 def _paper(grey: Array) -> tuple[Array, Array]:
-    """Return the brightness of the paper at each pixel and the picture itself, without its noise, for dark ink."""
+    """Return the brightness of the paper at each pixel, for dark ink, and the smoothed picture."""
     if min(grey.shape) >= SMOOTHED_SIDE:
         grey = _smoothed(grey)
     radius = max(1, round(WINDOW * min(grey.shape) / 2))
@@ -164,7 +167,7 @@ def _closed(grey: Array, radius: int) -> Array:
 
 
 def _relative(grey: Array, paper: Array, is_dark: bool) -> Array:
-    """Return the difference between ink and paper, relative to the brightness of the paper, (H, W), float32.
+    """Return the difference from the paper divided by the brightness of the paper, float32.
 
     If the ink is light, ``grey`` and ``paper`` belong to the negative.
     """
@@ -190,9 +193,9 @@ def _darkest(absorbed: Array) -> float:
 
 
 def _without_table(absorbed: Array) -> Array:
-    """Remove the parts that touch the edge of the picture, unless no part of the size of a digit is left.
+    """Remove the parts that touch the edge of the picture.
 
-    They are the table around a sheet of paper, or the corner of a shadow that is narrower than the window.
+    They stay if no part of the size of a digit would be left. They are the table around a sheet of paper, or the corner of a shadow that is narrower than the window.
     """
     parts = Components(absorbed > FAINTEST_STROKE * _darkest(absorbed))
     touches = (parts.boxes[:, :2] == 0).any(1) | (parts.boxes[:, 2:] == absorbed.shape).any(1)

@@ -129,12 +129,12 @@ def _in_form(ink: Array) -> Array:
 
 
 def fine_form(ink: Array) -> Array:
-    """Return ink, from 0 to 1, at the scale in which strokes are measured, uint8; the longer side is 160 pixels."""
+    """Scale ink, from 0 to 1, to a longer side of 160 pixels, at which strokes are measured."""
     return _scaled(ink, FINE * BOX)
 
 
 def stroke_width(digit: Array) -> float:
-    """Return the mean width of the strokes of a digit in pixels: twice its area, divided by its perimeter.
+    """Return the mean width of the strokes of a digit: twice its area divided by its perimeter.
 
     ``digit`` is an array (H, W) of grey levels from 0 to 255; pixels above 127 are ink. If an outline has all directions, its
     length is π/4 times its length along the sides of the pixels.
@@ -150,7 +150,7 @@ def stroke_width(digit: Array) -> float:
 
 
 def _thickened(digit: Array, radius: float) -> Array:
-    """Return a digit whose strokes are wider by ``radius`` pixels on each side; it is larger on each side, too."""
+    """Return a digit whose strokes are wider, and the digit larger, by ``radius`` on each side."""
     reach = math.ceil(radius)
     inside = np.pad(digit > 127, 2 * reach)
     result = inside.copy()
@@ -163,7 +163,7 @@ def _thickened(digit: Array, radius: float) -> Array:
 
 
 def _scaled(ink: Array, size: int) -> Array:
-    """Scale the ink so that its longer side has this number of pixels, and its darkest pixel is 255."""
+    """Scale the ink to a longer side of ``size`` pixels and to a maximum of 255."""
     pillow: Any = need("PIL.Image", "train", "reading images")
     scale = size / max(ink.shape)
     shape = [max(1, round(n * scale)) for n in ink.shape]

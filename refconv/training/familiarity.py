@@ -1,4 +1,4 @@
-"""Measure of how similar an input is to the training data, for warnings about inputs of no class."""
+"""Similarity of an input to the training data, for warnings about inputs of no class."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def familiarity(scores: Array) -> Array:
 def least_familiarity(
     model: Callable[[Array], Array], batches: Iterable[tuple[Array, Array]], *, share: float = 0.005
 ) -> float:
-    """Return the quantile of the familiarity of known inputs, below which an input is called unlike them.
+    """Return the familiarity below which an input is called unlike the known inputs.
+
+    It is a quantile of the familiarity of known inputs.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def two_ones(tmp_path):
 
 @pytest.fixture
 def familiar(tmp_path):
-    """Return a function that saves an untrained network with this least familiarity, and returns its path."""
+    """Return a function that saves a network with this least familiarity; it returns the path."""
 
     def save(least):
         model = models.create("lenet")

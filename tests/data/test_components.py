@@ -1,4 +1,4 @@
-"""Tests of connected components: labels, boxes and areas against a search from pixel to pixel."""
+"""Tests of connected components against a search from pixel to pixel."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from refconv.data.components import Components
 
 
 def searched(mask):
-    """Label the components of a mask by a search from pixel to pixel, in row-major order of their first pixels."""
+    """Label the components of a mask in row-major order of their first pixels."""
     image, count = np.zeros(mask.shape, int), 0
     for start in zip(*np.nonzero(mask), strict=True):
         if image[start]:

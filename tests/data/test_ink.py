@@ -11,7 +11,10 @@ RING = (slice(40, 100), slice(60, 130))  # rows and columns of the stroke in `wr
 
 
 def written(paper, darkness=0.7, pen=9):
-    """Return paper with a rectangular ring of ink, which absorbs a fraction of the light, and the mask of the ink."""
+    """Return paper with a rectangular ring of ink, and the mask of the ink.
+
+    The ink absorbs the fraction ``darkness`` of the light.
+    """
     mask = np.zeros(paper.shape, bool)
     mask[RING] = True
     mask[RING[0].start + pen : RING[0].stop - pen, RING[1].start + pen : RING[1].stop - pen] = False

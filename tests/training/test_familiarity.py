@@ -1,4 +1,4 @@
-"""Tests of the familiarity of inputs: the lead of the highest score, and its quantile over batches."""
+"""Tests of the familiarity of inputs and of its quantile over batches."""
 
 import numpy as np
 import pytest
