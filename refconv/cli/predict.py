@@ -37,7 +37,7 @@ certain of a wrong one.
 
 INPUT_SHAPE = (32, 32, 1)  # shape of the images that data.lenet_input returns
 # Probability below which an image is called unlike the training images if the file of the network contains no measured limit.
-# Of 2,000 test images of MNIST, 0.9 % are below it (python -m benchmarks.photographs MODEL --parts unlike).
+# Of 2,000 test images of MNIST, 0.8 % are below it (python -m benchmarks.photographs MODEL --parts unlike).
 LEAST_PROBABILITY = 0.6
 
 

@@ -195,7 +195,8 @@ def _darkest(absorbed: Array) -> float:
 def _without_table(absorbed: Array) -> Array:
     """Remove the parts that touch the edge of the picture.
 
-    They stay if no part of the size of a digit would be left. They are the table around a sheet of paper, or the corner of a shadow that is narrower than the window.
+    They are the table around a sheet of paper, or the corner of a shadow that is narrower than the window. They stay
+    if no part of the size of a digit would be left.
     """
     parts = Components(absorbed > FAINTEST_STROKE * _darkest(absorbed))
     touches = (parts.boxes[:, :2] == 0).any(1) | (parts.boxes[:, 2:] == absorbed.shape).any(1)
