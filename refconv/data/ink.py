@@ -148,14 +148,18 @@ def _local_median(image: Array) -> Array:
 
 def _paper(grey: Array) -> tuple[Array, Array]:
     """Return the brightness of the paper at each pixel, for dark ink, and the smoothed picture."""
-    if min(grey.shape) >= SMOOTHED_SIDE:
-        grey = _smoothed(grey)
+    if (
+        min(grey.shape) < SMOOTHED_SIDE
+    ):  # no photograph: it has no shadows, and may have no margin, so most of its border is paper
+        paper = np.full_like(grey, np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+        return paper, np.minimum(grey, paper)
+    grey = _smoothed(grey)
     radius = max(1, round(WINDOW * min(grey.shape) / 2))
     paper = _closed(grey, radius)
     # The tip of a shadow at the edge of the picture is narrower than the window. It is not if the picture continues beyond its
     # edge, as at the edge itself; where this is ink, it continues as paper.
     difference = _relative(grey, paper, True)
-    beyond = np.where(difference > SHADOW * _darkest(difference), paper, grey)
+    beyond = np.where(widened(difference > SHADOW * _darkest(difference), SOFT_EDGE), paper, grey)
     larger = np.pad(beyond, radius, "edge")
     larger[radius:-radius, radius:-radius] = grey
     return _closed(larger, radius)[radius:-radius, radius:-radius], grey
@@ -167,12 +171,13 @@ def _closed(grey: Array, radius: int) -> Array:
 
 
 def _relative(grey: Array, paper: Array, is_dark: bool) -> Array:
-    """Return the difference from the paper divided by the brightness of the paper, float32.
+    """Return the difference from the paper divided by the brightness of the paper (float32).
 
     If the ink is light, ``grey`` and ``paper`` belong to the negative.
     """
     difference = (paper - grey).astype(np.float32)  # not negative, so uint8 does not overflow
-    difference /= (paper if is_dark else 255 - paper).astype(np.float32) + BLACK
+    if min(grey.shape) >= SMOOTHED_SIDE:  # a small picture is no photograph, and has no shadows
+        difference /= (paper if is_dark else 255 - paper).astype(np.float32) + BLACK
     noise = np.median(difference[difference <= difference.max() / 2])  # the maximum of noisy paper is brighter than the paper
     return np.maximum(difference - noise, 0)
 

@@ -90,11 +90,11 @@ def digits_from_sheet(path: str | os.PathLike[str]) -> tuple[Array, Array]:
     >>> sheet = Image.new("L", (300, 100), 200)
     >>> for x in (40, 120, 250):  # three times a one
     ...     ImageDraw.Draw(sheet).line((x, 20, x, 80), fill=50, width=6)
-    >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
-    ...     sheet.save(file)
-    ...     digits, boxes = digits_from_sheet(file.name)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sheet.save(f"{folder}/sheet.png")
+    ...     digits, boxes = digits_from_sheet(f"{folder}/sheet.png")
     >>> digits.shape, boxes[:, 0].tolist(), boxes[:, 2].tolist()
-    ((3, 28, 28), [0, 0, 0], [37, 117, 247])
+    ((3, 28, 28), [0, 0, 0], [38, 118, 248])
 
     Source: lecture row M2 (SOURCES.md).
     """

@@ -49,6 +49,13 @@ def test_digits_in_the_form_of_mnist_are_read_in_black_and_in_white(photo):
         assert np.corrcoef(white.ravel(), image.ravel())[0, 1] > 0.5
 
 
+def test_a_digit_without_a_margin_is_read_like_one_with_a_margin(photo):
+    for image in data.draw_digits(15, seed=4)[0]:
+        cut = image[image.any(1)][:, image.any(0)]
+        whole, alone = (digit_from_photo(photo(picture)).astype(int) for picture in (image, cut))
+        assert np.abs(whole - alone).mean() < 12
+
+
 def test_the_ink_fits_into_a_box_and_its_centre_of_mass_is_in_the_middle(photo):
     digit = digit_from_photo(photo(sheet([(60, 40), (60, 200), (150, 200)])))
     rows, columns = np.nonzero(digit)
