@@ -14,7 +14,7 @@ from refconv.cli.training_data import TrainingData
 from refconv.data.datasets import Examples
 from refconv.drawing.training import segmentation_picture, training_picture
 from refconv.nn import Layer
-from refconv.training import Diverged, Evaluation, History, predict
+from refconv.training import Diverged, Evaluation, History, least_familiarity, predict
 
 __all__ = ["in_order", "save", "save_diverged"]
 
@@ -37,6 +37,9 @@ def save(folder: Path, options: Namespace, model: Layer, history: History, loade
         "classes": list(loaded.dataset.classes),
         "preprocessing": loaded.prepare.settings(),
     }
+    if not loaded.dataset.has_masks:
+        held_out = loaded.validation or loaded.dataset.test
+        notes["least_familiarity"] = least_familiarity(model, in_order(held_out, loaded.prepare))
     model.save(folder / "model.safetensors", notes=notes)
     unit = "test pixels classified correctly" if loaded.dataset.has_masks else "test images classified correctly"
     _save_history(folder, options, history, loaded, f"{100 * share:.2f} % of {unit}", model)

@@ -12,6 +12,7 @@ import pytest
 from command_line import refconv
 from refconv import cli, load, models, nn
 from refconv.data import Preprocessing
+from refconv.data.photo import digit_from_photo, digits_from_sheet
 
 pillow = pytest.importorskip("PIL.Image")
 
@@ -176,6 +177,99 @@ def draw(path, strokes, size, ink, paper):
     points = [(x * size[0], y * size[1]) for x, y in strokes]
     ImageDraw.Draw(picture).line(points, fill=ink, width=max(2, min(size) // 14), joint="curve")
     picture.save(path)
+
+
+@pytest.fixture
+def two_ones(tmp_path):
+    """Return the path of a sheet with two strokes, 60 pixels high, at the columns 40 and 140."""
+    sheet = np.full((100, 200), 200, np.uint8)
+    sheet[20:80, 40:46] = sheet[24:84, 140:146] = 50
+    path = tmp_path / "sheet.png"
+    pillow.fromarray(sheet).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def familiar(tmp_path):
+    """Return a function that saves a network with this least familiarity; it returns the path."""
+
+    def save(least):
+        model = models.create("lenet")
+        model.build((32, 32, 1), rng=1)
+        model.save(tmp_path / "m", notes={"least_familiarity": least})
+        return str(tmp_path / "m")
+
+    return save
+
+
+def test_the_digits_of_a_sheet_are_printed_with_their_positions(familiar, two_ones, capsys):
+    assert cli.main(["predict", familiar(-1), "--sheet", two_ones]) == 0
+    out, err = capsys.readouterr()
+    first, *digits = out.splitlines()
+    assert re.fullmatch(rf"{re.escape(two_ones)}, line 1:  \d \d", first)
+    positions = [
+        re.fullmatch(r" +\d +[\d.]+ %   columns (\d+) to (\d+), rows (\d+) to (\d+)", line).groups() for line in digits
+    ]
+    assert [[int(n) for n in position] for position in positions] == [
+        pytest.approx([40, 45, 20, 79], abs=1),
+        pytest.approx([140, 145, 24, 83], abs=1),
+    ]
+    assert err == ""
+
+
+def test_several_digits_without_sheet_cause_a_warning(familiar, two_ones, stroke, capsys):
+    assert cli.main(["predict", familiar(-1), two_ones, stroke]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 2
+    assert err == f"refconv: {two_ones} seems to show 2 digits, which were read as one; --sheet reads each of them\n"
+
+
+def test_an_image_below_the_least_familiarity_causes_a_warning(familiar, two_ones, stroke, capsys):
+    model = familiar(1e9)
+    assert cli.main(["predict", model, stroke]) == 0
+    assert capsys.readouterr().err == f"refconv: {stroke} is unlike the training images; the prediction may be meaningless\n"
+    assert cli.main(["predict", model, "--sheet", two_ones]) == 0
+    expected = f"{two_ones} contains digits that are unlike the training images, counted from the first: 1, 2"
+    assert capsys.readouterr().err == f"refconv: {expected}\n"
+
+
+def test_without_a_measured_limit_a_small_probability_causes_the_warning(tmp_path, stroke, capsys):
+    path = saved(tmp_path / "m", "lenet", (32, 32, 1))  # untrained, so each probability is about 0.1
+    assert cli.main(["predict", path, stroke]) == 0
+    assert "is unlike the training images" in capsys.readouterr().err
+
+
+def test_show_writes_the_images_that_the_network_classifies(tmp_path, familiar, two_ones, stroke):
+    assert cli.main(["predict", familiar(-1), "--sheet", two_ones, stroke, "--show", str(tmp_path / "new" / "seen.png")]) == 0
+    with pillow.open(tmp_path / "new" / "seen.png") as picture:
+        seen = np.asarray(picture.convert("L"))
+    assert seen.shape == (8 + 128 + 14 + 8, 8 + 3 * (128 + 8))
+    digits = [digit_from_photo(stroke), *digits_from_sheet(two_ones)[0]]
+    for k, digit in ((2, digits[0]), (0, digits[1]), (1, digits[2])):
+        left = 8 + 136 * k
+        framed = seen[8:136:4, left : left + 128 : 4]
+        assert (framed[2:30, 2:30] == digit).all()
+        assert framed.sum() == digit.sum()
+        assert (seen[136:150, left : left + 128] < 128).any()  # the caption
+
+
+@pytest.mark.parametrize("name", ["stroke.png", "m", "link.png", "."])
+def test_show_does_not_overwrite_an_input(tmp_path, familiar, stroke, capsys, name):
+    (tmp_path / "link.png").hardlink_to(stroke)
+    model, target = familiar(-1), str(tmp_path / name)
+    before = [(tmp_path / input_name).read_bytes() for input_name in ("m", "stroke.png")]
+    assert cli.main(["predict", model, stroke, "--show", target]) == 1
+    assert capsys.readouterr().err.startswith("refconv: --show must be a file")
+    assert before == [(tmp_path / input_name).read_bytes() for input_name in ("m", "stroke.png")]
+
+
+def test_the_digits_of_a_sheet_are_rows_of_the_csv(familiar, two_ones, printed):
+    arguments = ("predict", familiar(-1), "--sheet", two_ones, "--top", "2", "--format")
+    table = [*csv.DictReader(io.StringIO(printed(*arguments, "csv")))]
+    (image,) = json.loads(printed(*arguments, "json"))
+    assert [(row["line"], row["rank"]) for row in table] == [("0", "1"), ("0", "2")] * 2
+    assert [int(row["left"]) for row in table[::2]] == [digit["left"] for digit in image["digits"]]
+    assert [row["class"] for row in table[::2]] == [digit["predictions"][0]["class"] for digit in image["digits"]]
 
 
 @pytest.mark.slow
