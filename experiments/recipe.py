@@ -1,4 +1,4 @@
-"""Experiment: one common recipe trains the small variant of every classifier on CIFAR-10 and on MNIST.
+"""Experiment: one recipe trains the small variant of every classifier on two data sets.
 
 The recipe is SGD with momentum 0.9, learning rate 0.05 with a cosine schedule, weight decay 5e-4, batches of 64 images and
 gradients clipped to norm 1, without which the networks without batch normalisation diverge at this rate. The images of
