@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from refconv._ascii import use_ascii_forms
 from refconv._errors import ArgumentError
 from refconv._optional import MissingPackage
+from refconv._progress import quiet
 from refconv._version import __version__
 from refconv.cli import (
     completion,
@@ -105,8 +106,9 @@ def _run(arguments: list[str]) -> int:
     name, *options = arguments or ["--help"]
     commands = {command.name: command for command in COMMANDS}
     if name in commands:
-        parser = commands[name].parser()
-        return commands[name].run(parser.parse_args(options)) or 0
+        given = commands[name].parser().parse_args(options)
+        with quiet(getattr(given, "quiet", False)):
+            return commands[name].run(given) or 0
     if name in ("-h", "--help"):
         print(_help())
     elif name == "--version":

@@ -13,7 +13,7 @@ from refconv._errors import ArgumentError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv.cli.arguments import one_of, positive, threads
 from refconv.cli.command import Command
-from refconv.cli.console import bar, in_one_line
+from refconv.cli.console import bar, bars_cleared, in_one_line
 from refconv.cli.parser import Parser
 from refconv.cli.views import add_views, with_views
 
@@ -102,7 +102,8 @@ class Reader:
         try:
             return self.prepare.read(io.BytesIO(sys.stdin.buffer.read()) if path == STDIN else path)
         except (ArgumentError, OSError) as error:
-            print(f"refconv: {in_one_line(error)}", file=sys.stderr)
+            with bars_cleared():
+                print(f"refconv: {in_one_line(error)}", file=sys.stderr, flush=True)
             self.failed += 1
             return None
 
@@ -134,20 +135,22 @@ def _classify(network: Any, model: SavedModel, reader: Reader, options: Namespac
 
 def _segment(network: Any, model: SavedModel, reader: Reader, options: Namespace) -> list[tuple[str, Array]]:
     """Save a mask for each image; return the images with the names of their files."""
+    from refconv.cli.prediction_formats import FORMATS
     from refconv.data.masks import mask_as_png
     from refconv.training import predict
 
-    shown = []
+    writer, shown = FORMATS[options.format](model.classes, options.top, has_masks=True), []
     for names, images in reader:
         for name, image, mask in zip(names, images, predict(network, model.inputs(images)), strict=True):
             path = Path(options.masks) / f"{Path(name).stem}.png"
             if path.resolve() == Path(name).resolve():
                 raise ArgumentValueError(f"--masks must be another folder than that of the images, got {options.masks}")
             write_atomically(path, mask_as_png(mask))
-            print(f"{name}:  {path}")
+            writer.add_mask(name, path)
             if options.show:
                 shown.append((Path(name).name, image))
+    writer.end()
     return shown
 
 
-COMMAND = Command("predict", "classify images with a trained network", DESCRIPTION, add_arguments, run)
+COMMAND = Command("predict", "classify images with a trained network", DESCRIPTION, add_arguments, run, can_be_quiet=True)

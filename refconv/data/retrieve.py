@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refconv._optional import need
+from refconv._progress import bars_visible, is_quiet
 from refconv.data import files
 from refconv.data.files import (
     ADVICE,
@@ -183,6 +185,11 @@ def _download(data_set: DataSet, file: DataFile, folder: Path) -> bytes:
     raise DataNotFound("\n".join(["Every mirror failed:", *failures]))
 
 
+def _is_printed(record: logging.LogRecord) -> bool:
+    """Return True for the messages of pooch that are printed: warnings, and all if refconv is not quiet."""
+    return record.levelno >= logging.WARNING or not is_quiet()
+
+
 def _download_from(url: str, file: DataFile, folder: Path) -> bytes:
     """Download a file from one URL; return its content.
 
@@ -190,7 +197,8 @@ def _download_from(url: str, file: DataFile, folder: Path) -> bytes:
     """
     import pooch
 
-    fetch = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
+    pooch.get_logger().addFilter(_is_printed)
+    fetch = pooch.HTTPDownloader(progressbar=bars_visible(), timeout=TIMEOUT)
 
     def fetch_and_check(url: str, output_file: str, caller: Any) -> None:
         fetch(url, output_file, caller)
