@@ -382,7 +382,7 @@ def _step(term, total, letters, output_letters):
 def _plain(value):
     """Return a number as a Python number, or a fraction such as 10/3 as text; None stays None."""
     value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, Fraction) and value.is_integer():
+    if isinstance(value, Fraction) and value.denominator == 1:
         return int(value)
     return value if value is None or isinstance(value, int | float) else str(value)
 
