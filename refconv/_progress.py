@@ -43,7 +43,7 @@ def is_quiet() -> bool:
 
 
 def bars_visible() -> bool:
-    """Return True in a terminal, where tqdm overwrites its line, and in a notebook, unless in :func:`quiet`.
+    """Return True in a terminal or a notebook, except inside :func:`quiet`.
 
     A bar is written to the standard error. It is also hidden if the standard output is a file or a pipe.
     """
@@ -55,7 +55,10 @@ def bars_visible() -> bool:
 
 
 def tqdm() -> Any:
-    """Return the class of bars for a terminal or a notebook; raise ``MissingPackage`` without tqdm."""
+    """Return tqdm's class of bars for a terminal or for a notebook.
+
+    ``MissingPackage`` is raised if tqdm is not installed.
+    """
     need("tqdm", "train", "a progress bar")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # in a notebook without widgets, tqdm uses plain text and warns about it
@@ -63,7 +66,10 @@ def tqdm() -> Any:
 
 
 class Bar:
-    """Progress bar with the time left; nothing is shown if bars are not visible or tqdm is missing.
+    """Progress bar with the time left.
+
+    Nothing is shown if bars are not visible, or if tqdm is not installed. Use it in a ``with`` block, or call ``close``, which
+    removes the bar.
 
     Parameters
     ----------
@@ -73,8 +79,6 @@ class Bar:
         Number of units; None if it is unknown, and then no time left is shown.
     unit : str
         Plural of what is counted.
-
-    Use it in a ``with`` block, or call ``close``, which removes the bar.
     """
 
     def __init__(self, name: str, total: int | None, unit: str) -> None:
@@ -95,7 +99,6 @@ class Bar:
 
     def close(self) -> None:
         """Remove the bar."""
-        _on_screen.discard(self)
         if self._bar is not None:
             self._bar.close()
         self._bar = None
@@ -118,7 +121,7 @@ class Bar:
 
 
 def bar(name: str, total: int | None, unit: str) -> Bar:
-    """Return a progress bar; ``with bar(…) as advance`` gives the function that adds to its count."""
+    """Return a progress bar: ``with bar(…) as advance`` gives a function that adds to it."""
     return Bar(name, total, unit)
 
 

@@ -60,6 +60,9 @@ CONVENTIONS = """\
 Sizes are height × width, written 96x128 or 96×128. Some options also accept a number of images in front and a number of
 channels at the end, as in NxHxWxC; their help shows it.
 
+In a terminal or a notebook, commands that take long show their progress and the time left. --quiet hides it. --json or
+--format json prints the results for other programs.
+
 exit status:
   0    success
   1    an error, which is printed, or a failed check, such as a wrong derivative
