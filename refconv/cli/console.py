@@ -24,9 +24,9 @@ def say(text: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """Print a line that the user asked for, and flush it, because the next line may take minutes."""
+    """Print a line that the user asked for."""
     with bars_cleared():
-        print(text, flush=True)
+        print(text, flush=True)  # the next line may take minutes
 
 
 def print_json(data: Any) -> None:
@@ -46,9 +46,9 @@ def _without_nan(data: Any) -> Any:
 
 @contextlib.contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print each warning as one line on the standard error, without the line of code that caused it.
+    """Print each warning as one line on the standard error.
 
-    A quiet command prints none.
+    The line of code that caused it is left out. A quiet command prints no warnings.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
