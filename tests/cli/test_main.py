@@ -169,5 +169,6 @@ def test_help_imports_no_module_that_only_a_command_needs():
         "refconv._ascii",
         "refconv._errors",
         "refconv._optional",
+        "refconv._progress",
         "refconv._version",
     }
