@@ -16,7 +16,9 @@ __all__ = ["FORMATS", "Writer"]
 
 
 class Writer(ABC):
-    """Printer of predictions; ``add`` or ``add_mask`` is called for each image, and ``end`` once.
+    """Printer of predictions.
+
+    ``add`` or ``add_mask`` is called for each image, and ``end`` once.
 
     Parameters
     ----------

@@ -1,7 +1,9 @@
 """Tests of ``refconv train`` and ``training.fit`` in a notebook."""
 
+import gc
 import os
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from evidence import needs_kernels
 for package in ("ipykernel", "matplotlib", "tqdm"):
     pytest.importorskip(package)
 manager = pytest.importorskip("jupyter_client.manager")
+ensure_event_loop = pytest.importorskip("jupyter_core.utils").ensure_event_loop
 
 pytestmark = [pytest.mark.slow, needs_kernels]
 
@@ -33,6 +36,16 @@ class Notebook:
         environment = {**os.environ, "PYTHONPATH": str(Path(refconv.__file__).parents[1])}
         self.kernel, self.client = manager.start_new_kernel(kernel_name="python3", cwd=str(folder), env=environment)
         self.run("import signal\nimport matplotlib\nfrom refconv.cli import main")
+
+    def close(self):
+        """End the kernel and delete it, with the event loops of Jupyter, whose warnings would fail a later test."""
+        self.client.stop_channels()
+        self.kernel.shutdown_kernel(now=True)
+        ensure_event_loop().close()
+        del self.client, self.kernel
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # Jupyter closes neither its loops nor their sockets
+            gc.collect()
 
     def run(self, source, interrupt_at=None):
         """Run a cell; interrupt it once when this text is printed."""
@@ -62,8 +75,7 @@ def notebook(tmp_path_factory):
     folder = tmp_path_factory.mktemp("notebook")
     opened = Notebook(folder)
     yield opened, folder
-    opened.client.stop_channels()
-    opened.kernel.shutdown_kernel(now=True)
+    opened.close()
 
 
 def test_train_runs_twice_in_one_kernel_and_leaves_its_state_unchanged(notebook):
