@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from refconv._ascii import use_ascii_forms
 from refconv._errors import ArgumentError
 from refconv._optional import MissingPackage
+from refconv._progress import quiet
 from refconv._version import __version__
 from refconv.cli import (
     completion,
@@ -64,6 +65,9 @@ CONVENTIONS = """\
 Sizes are height × width, written 96x128 or 96×128. Some options also accept a number of images in front and a number of
 channels at the end, as in NxHxWxC; their help shows it.
 
+In a terminal or a notebook, commands that take long show their progress and the time left. --quiet hides it. --json or
+--format json prints the results for other programs.
+
 exit status:
   0    success
   1    an error, which is printed, or a failed check, such as a wrong derivative
@@ -110,8 +114,9 @@ def _run(arguments: list[str]) -> int:
     name, *options = arguments or ["--help"]
     commands = {command.name: command for command in COMMANDS}
     if name in commands:
-        parser = commands[name].parser()
-        return commands[name].run(parser.parse_args(options)) or 0
+        given = commands[name].parser().parse_args(options)
+        with quiet(getattr(given, "quiet", False)):
+            return commands[name].run(given) or 0
     if name in ("-h", "--help"):
         print(_help())
     elif name == "--version":

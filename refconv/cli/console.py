@@ -2,45 +2,75 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import json
+import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TextIO
 
-from refconv._optional import need
+from refconv._progress import bar, bars_cleared, is_quiet
 
-__all__ = ["PipeWriter", "bar", "in_one_line", "say", "warnings_as_lines"]
+__all__ = [
+    "PipeWriter",
+    "bar",
+    "bars_cleared",
+    "in_one_line",
+    "print_error",
+    "print_json",
+    "print_result",
+    "say",
+    "warnings_as_lines",
+]
 
 
 def say(text: str) -> None:
-    """Print a line and flush it, because the next line may take minutes."""
-    print(text, flush=True)
+    """Print a line about the progress, unless the command is quiet."""
+    if not is_quiet():
+        print_result(text)
+
+
+def print_result(text: str) -> None:
+    """Print a line that the user asked for."""
+    with bars_cleared():
+        print(text, flush=True)  # the next line may take minutes
+
+
+def print_error(text: str) -> None:
+    """Print a line on the standard error."""
+    with bars_cleared():
+        print(text, file=sys.stderr, flush=True)
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON; NaN and infinity, which JSON does not have, become null."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    is_unicode = codecs.lookup(encoding).name.startswith("utf")  # other encodings get escape sequences of JSON
+    print_result(json.dumps(_without_nan(data), ensure_ascii=not is_unicode, indent=1))
+
+
+def _without_nan(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _without_nan(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_without_nan(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 @contextlib.contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print each warning as one line on the standard error, without its line of code."""
+    """Print each warning as one line on the standard error.
+
+    The line of code that caused it is left out. A quiet command prints no warnings.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    for warning in caught:
-        print(warning.message, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], Any]]:
-    """Show a progress bar with the time left; yield a function that adds to its count.
-
-    Nothing is shown if the standard error is not a terminal.
-    """
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    progress = need("tqdm", "train", "a progress bar").tqdm(total=total, desc=name, unit=f" {unit}", leave=False)
-    with progress:
-        yield progress.update
+    for warning in caught if not is_quiet() else ():
+        print_error(str(warning.message))
 
 
 def in_one_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from refconv._errors import ArgumentValueError
 from refconv.cli.arguments import one_of, positive, threads
 from refconv.cli.command import Command
-from refconv.cli.console import bar, say, warnings_as_lines
+from refconv.cli.console import bar, print_json, print_result, warnings_as_lines
 from refconv.cli.evaluation_results import Classification, Segmentation
 from refconv.cli.parser import Parser
 from refconv.cli.views import add_views, with_views
@@ -63,7 +62,10 @@ def run(options: Namespace) -> None:
         network, model = with_views(model, options)
         test = _segmentation if model.has_masks else _classification
         results = test(network, model, examples, options.top)
-    say(json.dumps(results.as_dict(), ensure_ascii=False) if options.json else results.as_text())
+    if options.json:
+        print_json(results.as_dict())
+    else:
+        print_result(results.as_text())
     if options.confusion:
         from pathlib import Path
 
@@ -136,4 +138,4 @@ def _segmentation(network: Any, model: SavedModel, examples: Examples, top: int)
     return Segmentation(model.classes, len(images), counts)
 
 
-COMMAND = Command("evaluate", "test a trained network", DESCRIPTION, add_arguments, run)
+COMMAND = Command("evaluate", "test a trained network", DESCRIPTION, add_arguments, run, can_be_quiet=True)

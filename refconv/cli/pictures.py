@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import numpy as np
 
 from refconv._errors import ArgumentError
-from refconv.cli.console import bar, in_one_line
+from refconv.cli.console import bar, in_one_line, print_error
 
 if TYPE_CHECKING:
     from refconv.data import Preprocessing
@@ -65,7 +65,7 @@ class Pictures:
         try:
             return self._read(path)
         except (ArgumentError, OSError) as error:
-            print(f"refconv: {in_one_line(error)}", file=sys.stderr)
+            print_error(f"refconv: {in_one_line(error)}")
             self.failed += 1
             return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from refconv._errors import ArgumentValueError
 from refconv._files import write_atomically
 from refconv.cli.arguments import one_of, positive, threads
 from refconv.cli.command import Command
+from refconv.cli.console import print_error
 from refconv.cli.parser import Parser
 from refconv.cli.views import add_views, with_views
 
@@ -99,7 +99,7 @@ def _classify(network: Any, model: SavedModel, pictures: Pictures, options: Name
     from refconv.cli.prediction_formats import FORMATS
     from refconv.ops.loss import softmax
 
-    writer = FORMATS[options.format](model.classes, options.top, options.sheet)
+    writer = FORMATS[options.format](model.classes, options.top, "sheet" if options.sheet else "image")
     shown: list[tuple[Array, str]] = []
     for group in pictures:
         scores = network(model.inputs(np.concatenate([picture.images for picture in group])))
@@ -111,9 +111,8 @@ def _classify(network: Any, model: SavedModel, pictures: Pictures, options: Name
                 writer.add_sheet(picture.name, probabilities[part], picture.boxes)
             else:
                 writer.add(picture.name, probabilities[part][0])
-            sys.stdout.flush()  # before the warnings about this image
             for warning in _warnings(picture, is_unlike[part], options.sheet):
-                print(f"refconv: {warning}", file=sys.stderr)
+                print_error(f"refconv: {warning}")
             if options.show:
                 captions = [f"{model.classes[p.argmax()]}  {100 * p.max():.1f} %" for p in probabilities[part]]
                 shown += zip(picture.images, captions, strict=True)
@@ -149,10 +148,12 @@ def _segment(network: Any, model: SavedModel, pictures: Pictures, options: Names
     """Save a mask for each image; return the images with the names of their files."""
     import numpy as np
 
+    from refconv.cli.prediction_formats import FORMATS
     from refconv.data.masks import mask_as_png
     from refconv.training import predict
 
-    shown = []
+    writer = FORMATS[options.format](model.classes, options.top, "mask")
+    shown: list[tuple[Array, str]] = []
     for group in pictures:
         masks = predict(network, model.inputs(np.concatenate([picture.images for picture in group])))
         for picture, mask in zip(group, masks, strict=True):
@@ -160,9 +161,11 @@ def _segment(network: Any, model: SavedModel, pictures: Pictures, options: Names
             if path.resolve() == Path(picture.name).resolve():
                 raise ArgumentValueError(f"--masks must be a folder without the images, got {options.masks}")
             write_atomically(path, mask_as_png(mask))
-            print(f"{picture.name}:  {path}")
-            shown.append((picture.images[0], Path(picture.name).name))
+            writer.add_mask(picture.name, path)
+            if options.show:
+                shown.append((picture.images[0], Path(picture.name).name))
+    writer.end()
     return shown
 
 
-COMMAND = Command("predict", "classify images with a trained network", DESCRIPTION, add_arguments, run)
+COMMAND = Command("predict", "classify images with a trained network", DESCRIPTION, add_arguments, run, can_be_quiet=True)

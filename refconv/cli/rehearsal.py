@@ -13,7 +13,7 @@ import numpy as np
 
 import refconv
 from refconv._files import write_atomically
-from refconv.cli.console import bar, say
+from refconv.cli.console import bar, print_result, say
 from refconv.cli.memory import MEBIBYTE, peak_memory
 from refconv.drawing.training import lr_range_picture
 from refconv.nn import Layer
@@ -39,13 +39,13 @@ def dry_run(model: Layer, optimizer: Optimizer, batches: Any, input_shape: Shape
         start = time.perf_counter()
     step = float(np.median(seconds[1:] or seconds))  # the first step also allocates the buffers
     epoch = step * len(batches)
-    say(
+    print_result(
         f"\n{len(seconds)} steps of {options.batch_size} images: {1000 * step:,.1f} ms a step, {duration(epoch)} an epoch of "
         f"{len(batches):,} steps, {duration(options.epochs * epoch)} for --epochs {options.epochs}, without tests"
     )
     memory = peak_memory()
     if memory is not None:
-        say(f"peak memory: {memory / MEBIBYTE:,.0f} MiB, with the data in memory")
+        print_result(f"peak memory: {memory / MEBIBYTE:,.0f} MiB, with the data in memory")
     say("nothing was saved")
 
 
@@ -63,7 +63,7 @@ def find_lr(model: Layer, optimizer: Optimizer, batches: Any, folder: Path, opti
     lines = ["lr,loss", *(f"{lr:.6g},{loss:.6g}" for lr, loss in zip(rates.lrs, rates.losses, strict=True))]
     write_atomically(folder / LR_FILES[1], "\n".join([*lines, ""]).encode())
     write_atomically(folder / LR_FILES[0], lr_range_picture(rates, f"{options.model} on {options.data}, {options.optimizer}"))
-    say(f"the loss falls fastest at --lr {rates.steepest:.2g} and is lowest at {rates.lowest:.2g}")
+    print_result(f"the loss falls fastest at --lr {rates.steepest:.2g} and is lowest at {rates.lowest:.2g}")
     say(f"saved {folder / LR_FILES[0]} and {LR_FILES[1]}")
 
 

@@ -162,4 +162,4 @@ def run(options: Namespace) -> None:
     train(options)
 
 
-COMMAND = Command("train", "train a network and save it", DESCRIPTION, add_arguments, run)
+COMMAND = Command("train", "train a network and save it", DESCRIPTION, add_arguments, run, can_be_quiet=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from refconv import data
 from refconv._errors import ArgumentValueError
-from refconv.cli.console import bar, say, warnings_as_lines
+from refconv.cli.console import bar, print_error, say, warnings_as_lines
 from refconv.data.datasets import Examples, first, part
 from refconv.data.sources import SOURCES
 from refconv.typing import Array, Shape
@@ -110,7 +109,7 @@ def readable(examples: Examples, skip: bool) -> Examples:
     with bar(f"checking {len(images):,} images", len(images), "images") as progress:
         problems = images.damaged(progress)
     for _, problem in problems:
-        print(f"{'skipping: ' if skip else ''}{problem}", file=sys.stderr)
+        print_error(f"{'skipping: ' if skip else ''}{problem}")
     if problems and not skip:
         raise ArgumentValueError(
             f"--data must contain readable images, got {len(problems)} damaged; --skip-damaged leaves them out"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from refconv._arguments import choice, real
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentValueError, suggestion
 from refconv.data.files import BadDataFile, DataNotFound
 from refconv.data.folder import open_folder
 from refconv.data.image_files import ImageFiles, read_image
@@ -195,7 +196,8 @@ def _loader(name: str) -> Callable[[str], Examples]:
 def _existing(source: str | os.PathLike[str]) -> Path:
     root = Path(source).expanduser()
     if not root.is_dir():
-        raise DataNotFound(f"source must be a folder or one of {', '.join(SOURCES)}, got {str(source)!r}")
+        similar = suggestion(difflib.get_close_matches(str(source), SOURCES))
+        raise DataNotFound(f"source must be a folder or one of {', '.join(SOURCES)}, got {str(source)!r}{similar}")
     return root
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from command_line import refconv
 from refconv import cli, load, models, nn
 from refconv.data import Preprocessing
 from refconv.data.photo import digit_from_photo, digits_from_sheet
+from terminal import Terminal
 
 pillow = pytest.importorskip("PIL.Image")
 
@@ -121,6 +123,30 @@ def test_an_unreadable_image_is_named_and_the_others_are_classified(colours, cap
     ]
 
 
+@pytest.mark.parametrize("form", ["text", "csv"])
+def test_predictions_and_errors_are_printed_above_the_bar(colours, monkeypatch, form):
+    pytest.importorskip("tqdm")
+    (colours / "pictures" / "a.jpg").write_bytes(b"not a picture")
+    arguments = ["predict", str(colours / "model"), str(colours / "pictures"), "--top", "1", "--format", form]
+    terminal = Terminal.installed(monkeypatch)
+    assert cli.main(arguments) == 1
+    lines = terminal.lines()
+    assert "classifying:   0%|" in terminal.getvalue()
+    assert not any("%|" in line for line in lines)
+    assert [line.count("refconv: ") for line in lines[:-1]] == ([1, 0, 0] if form == "text" else [0, 1, 0, 0])
+    terminal = Terminal.installed(monkeypatch)
+    assert main_in_a_thread([*arguments, "--quiet"]) == 1
+    assert terminal.getvalue() == "".join(f"{line}\n" for line in terminal.lines()[:-1])  # no bar moves to another column
+
+
+def main_in_a_thread(arguments):
+    statuses = []
+    thread = threading.Thread(target=lambda: statuses.append(cli.main(arguments)))
+    thread.start()
+    thread.join()
+    return statuses[0]
+
+
 def test_an_image_is_read_from_the_standard_input(colours, printed, monkeypatch):
     picture = (colours / "pictures" / "b.png").read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(picture)))
@@ -150,6 +176,17 @@ def test_masks_are_saved_in_another_folder(tmp_path, printed):
     printed("predict", str(tmp_path / "model"), str(tmp_path / "cell.png"), "--masks", str(tmp_path / "masks"))
     with pillow.open(tmp_path / "masks" / "cell.png") as mask:
         assert np.asarray(mask).tolist() == (image > 0).tolist()
+    arguments = (
+        "predict",
+        str(tmp_path / "model"),
+        str(tmp_path / "cell.png"),
+        "--masks",
+        str(tmp_path / "masks"),
+        "--format",
+    )
+    expected = {"image": str(tmp_path / "cell.png"), "mask": str(tmp_path / "masks" / "cell.png")}
+    assert json.loads(printed(*arguments, "json")) == [expected]
+    assert [*csv.DictReader(io.StringIO(printed(*arguments, "csv")))] == [expected]
     message = printed("predict", str(tmp_path / "model"), str(tmp_path / "cell.png"), "--masks", str(tmp_path), status=1)
     assert "--masks must be a folder without the images" in message
     assert (tmp_path / "cell.png").read_bytes() == before
