@@ -24,7 +24,7 @@ class Terminal(io.StringIO):
         return True
 
     def lines(self):
-        """Return the lines on the screen, on which a carriage return moves to the beginning of the line."""
+        """Return the lines on the screen; a carriage return moves to the beginning of a line."""
         screen, column = [""], 0
         for character in self.getvalue():
             if character == "\n":

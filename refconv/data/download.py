@@ -89,7 +89,7 @@ def _download_from(url: str, name: str, sha256: str, folder: Path, check: Callab
 
 
 def _is_printed(record: logging.LogRecord) -> bool:
-    """Return True for the messages of pooch that are printed: warnings, and all if refconv is not quiet."""
+    """Return True for the messages of pooch that are printed, which depend on ``quiet``."""
     return record.levelno >= logging.WARNING or not is_quiet()
 
 

@@ -38,7 +38,7 @@ class Notebook:
         self.run("import signal\nimport matplotlib\nfrom refconv.cli import main")
 
     def close(self):
-        """End the kernel and delete it, with the event loops of Jupyter, whose warnings would fail a later test."""
+        """End the kernel and delete the event loops of Jupyter, which would cause warnings."""
         self.client.stop_channels()
         self.kernel.shutdown_kernel(now=True)
         ensure_event_loop().close()

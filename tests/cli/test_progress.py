@@ -23,7 +23,7 @@ MEASURED = Measurement("lenet", (1, 32, 32, 1), 61_706, 0.25, 1.5, None, 3 << 20
 
 @pytest.fixture
 def instant(monkeypatch):
-    """Replace the slow parts of `refconv try` and `refconv verify`; the evidence for relu is refuted."""
+    """Replace the slow parts of `refconv try` and `refconv verify`, which refutes relu."""
 
     def gather(operator, kind, **_):
         refuted = "relu: 3 ≠ 5" if (operator.name, kind) == ("relu", "numeric") else None
@@ -86,7 +86,7 @@ def test_quiet_commands_print_only_results_and_refutations(monkeypatch, instant)
 
 def test_the_commands_that_take_long_can_be_quiet():
     quiet = {command.name for command in COMMANDS if "--quiet" in command.parser().options}
-    assert quiet == {"train", "evaluate", "predict", "try", "verify"}
+    assert quiet == {"train", "evaluate", "predict", "restore", "download", "try", "verify"}
 
 
 def test_a_resumed_run_is_quiet_only_if_asked():
