@@ -173,4 +173,6 @@ def _text(value):
         return "never" if value == np.inf else "diverged"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2g}" if 0 < value < 0.1 else f"{value:.2f}"  # learning rates such as 0.005

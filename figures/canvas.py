@@ -162,7 +162,8 @@ def _measured(script, measure):
     rows = measure()
     seconds = time.perf_counter() - start
     text = io.StringIO()
-    text.write(f"# python figures/{script.name} --measure: {seconds:.0f} s on {get_config().threads} threads\n")
+    threads = f"{get_config().threads} thread{'s' * (get_config().threads != 1)}"
+    text.write(f"# python figures/{script.name} --measure: {seconds:.0f} s on {threads}\n")
     table = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)

@@ -6,8 +6,9 @@ Without it, LeNet-5 learns nothing at 30 times the learning rate. LeNet-5 networ
 after each layer except the last, learn 6,400 drawn digits for two epochs in batches of 32, at constant learning rates with
 momentum 0.9. Lines are means of five runs (seeds 0 to 4); bands extend from the worst to the best run. Compare lines of the
 same colour on the left and on the right. The dotted line is the best mean accuracy of the baseline; a dot marks the first
-logged step at which a mean reaches it. The table gives this step ("–": none within 400 steps) and the best mean
-accuracy, as Figure 3 of the paper does. Unlike in the paper, BN-x30 does not overtake the others.
+logged step at which a mean reaches it. The table gives this step ("–": none within 400 steps) and the best mean accuracy, as
+Figure 3 of the paper does. Unlike in the paper, BN-x30 does not overtake the others; the paper's BN-x5 and BN-x30 also have a
+faster decay of the learning rate, less weight decay and no dropout.
 Source: lecture rows F12, A13 and D5 (SOURCES.md).
 """
 

@@ -3,10 +3,11 @@
     python figures/f17_scale.py --show
 
 Watch C1 while the 9 grows: its kernels keep their size and the strokes get wider, so the last map becomes stronger and others
-fade. If C1 commuted with zooming, its maps would equal the zoomed maps of zoom 1; the number below C1 is the norm of the
-difference, in percent. Nevertheless the network with these maps answers 9 from zoom 0.5 on, because it was trained on digits
-zoomed by up to 40 % in or out. The network trained on unchanged digits answers 9 from 0.7 on; its accuracy falls sooner in
-both directions. The curves are from ``f17_moved_digits``, which trains both networks. Each map has its own colour scale.
+fade. If C1 commuted with zooming, its maps would equal the zoomed maps of zoom 1. The number below C1 is the norm of the
+difference, in percent of the norm of these zoomed maps; C1's maps of an empty image are subtracted first. Nevertheless, the
+network with these maps answers 9 from zoom 0.5 on, because it was trained on digits zoomed by up to 40 % in or out. A network
+trained on unchanged digits answers 9 from 0.7 on; its accuracy falls sooner in both directions. The curves are from
+``f17_moved_digits``, which trains both networks. Each map has its own colour scale.
 Source: lecture rows D11, F17 and C11 (SOURCES.md), after LeCun's animation.
 """
 

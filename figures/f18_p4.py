@@ -2,13 +2,13 @@
 
     python figures/f18_p4.py --show
 
-The kernel responds to edges with ink on the left. A p4 convolution uses it in four orientations r and has a map for each;
-here ReLU follows. Follow an arrow: if the input is rotated by 90° anticlockwise, the map of the same colour is also rotated,
-and it moves from r to r + 1, or from 3 to 0. The maximum over r removes the orientations; then only the rotation remains. The
-plain convolution finds other edges in the rotated letter. Each difference compares the lower map with the rotated upper map,
-in percent of its norm. The script checks the same for a second p4 convolution. ``p4_lift_conv2d``, ``p4_conv2d`` and
-``conv2d`` compute the numbers. Source: lecture rows F18, D9 and C11 (SOURCES.md); Cohen and Welling, "Group equivariant
-convolutional networks", 2016.
+The kernel responds to edges with ink on the left: its left weights (purple) are positive, its right weights (orange) negative.
+A p4 convolution uses it in four orientations r and has a map for each; here ReLU follows. Follow an arrow: if the input is
+rotated by 90° anticlockwise, the map of the same colour is also rotated, and it moves from r to r + 1, or from 3 to 0. The
+maximum over r removes the orientations; then only the rotation remains. The plain convolution finds other edges in the rotated
+letter. Each difference compares the lower map with the rotated upper map, in percent of its norm. The script checks the same
+for a second p4 convolution. ``p4_lift_conv2d``, ``p4_conv2d`` and ``conv2d`` compute the numbers. Source: lecture rows F18, D9
+and C11 (SOURCES.md); Cohen and Welling, "Group equivariant convolutional networks", 2016.
 """
 
 import canvas

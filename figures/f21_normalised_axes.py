@@ -2,10 +2,11 @@
 
     python figures/f21_normalised_axes.py --show
 
-Each block is an array of 5 examples n, 6 channels c and 4 positions m. Blue elements of the input change the output at the
-dot: they share its mean and variance. refconv computed them as the elements with ∂y/∂x ≠ 0. Batch normalisation averages over
-examples and positions, so its output depends on the other examples. Layer, instance and group normalisation average within
-one example, over all channels, one channel, or a group of two channels. Source: lecture rows D4, A13 and A16 (SOURCES.md).
+Each block is an array of 5 examples n, 6 channels c and 4 positions m. The output at the dot is normalised by the mean and the
+variance of the blue elements. refconv finds these as the inputs that change this output, ∂y/∂x ≠ 0. Batch normalisation
+averages over examples and positions, so its output depends on the other examples. Layer, instance and group normalisation
+average within one example, over all channels, one channel, or a group of two channels. Source: lecture rows D4, A13 and A16
+(SOURCES.md).
 """
 
 import canvas
@@ -58,7 +59,7 @@ def block(axes, blue):
 
 def draw():
     """Draw one block for each normalisation."""
-    figure = canvas.canvas("One formula, other axes: the elements with one mean and variance", height=3.3)
+    figure = canvas.canvas("One formula: the blue elements share a mean and a variance", height=3.3)
     for axes, (name, blue) in zip(figure.subplots(1, len(NORMS)), NORMS.items(), strict=True):
         block(axes, blue)
         axes.set(xlim=(-0.9, C + N * DEPTH[0] + 0.2), ylim=(-1.0, M + N * DEPTH[1] + 0.2), aspect="equal")

@@ -4,9 +4,11 @@
 
 As in Figure 1 of the AlexNet paper, networks of four layers that differ only in their nonlinearity are trained until their
 error on the training images is 25 %, without regularisation. Here they have 8, 16 and 32 filters of 3×3 pixels and learn 2,500
-images of CIFAR-10 in batches of 32, with momentum 0.9, from initial weights scaled to the fan-in; each line is a run at the
-fastest of the learning rates 0.005, 0.01, 0.02 and 0.04 for its seed, 0 to 2. In the paper, tanh takes six times the epochs of
-ReLU. The network here is smaller, and the paper prints neither the initial weights nor the learning rates of its networks.
+images of CIFAR-10 in batches of 32, with momentum 0.9; each line is a run at the fastest of the learning rates 0.005, 0.01,
+0.02 and 0.04 for its seed, 0 to 2. In the paper, tanh takes six times the epochs of ReLU; the paper adds that the factor
+depends on the architecture. The networks here are smaller, and tanh saturates less if inputs are standardised and initial
+weights are scaled to the fan-in, as they are here. The paper prints neither the initial weights nor the learning rates of its
+two networks.
 Source: lecture row D3 (SOURCES.md).
 """
 

@@ -2,11 +2,12 @@
 
     python figures/f23_captioning.py --measure --show
 
-Above, a mistake: each column is one step. The label below it is the last word so far, and the column shows the probability of
-each next word in percent, if it is above 5. The network appends the most probable word. Below, scenes whose sentences are
-correct: the first with one object and the first four with two. None of the six was seen in training. The image's features were
-trained to name the colour and the shape of single objects, and then frozen. The network that reads them and the words consists
-of causal convolutions; no layer is recurrent. Seed 0.
+Above is the first wrong sentence of a test. Each column is one step: the label below it is the last word so far, and it shows
+the probability of each next word in percent, if it is above 5. The network appends the most probable word. Below are
+scenes with correct sentences: the first of the test with one object, and the first four with two. None of the six scenes was
+seen in training. The image's features were trained to name the colour and the shape of single objects, and then frozen. The
+network that reads them and the words consists of causal convolutions, while the paper on the slide has a recurrent network.
+Seed 0.
 Source: lecture row D12 (SOURCES.md).
 """
 

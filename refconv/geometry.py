@@ -164,7 +164,7 @@ class Window:
         r"""Return the size of the input whose output has the size ``output_size``.
 
         This is the output size of the transposed convolution. With stride S, S input sizes have the same output size. The
-        smallest is returned; ``output_padding`` from 0 to S − 1 selects a larger one.
+        default ``output_padding`` 0 selects the smallest, S − 1 the largest. :meth:`output_padding` describes other values.
 
         >>> window = Window((3, 3), stride=2, padding=1)
         >>> [window.transposed_output_size((3, 3), extra) for extra in (0, 1)]

@@ -23,15 +23,15 @@ __all__ = ["COMMAND"]
 DESCRIPTION = """\
 Remove noise from a photograph, or fill in its missing parts, with an untrained network (Deep Image Prior).
 
-The network is fitted to this one photograph, from noise as its input. It reproduces the photograph before it reproduces the
-noise, so too many steps bring the noise back. It has not seen any other image.
+The network begins with random weights and a random input, is fitted to this one photograph, and has seen no other image. It
+reproduces the photograph before the noise of the photograph, so too many steps bring this noise back.
 
 With --mask, the network restores the pixels that are black in the mask, and the other pixels keep their colours. The mask is
 an image of the photograph's size. For a large hole, add --large-hole: the input is then a grid of coordinates, and the network
 has no skip connections, so it continues large structures instead of adding texture.
 
-The photograph is first scaled down to --size, because the time of a step grows with the number of pixels. It may have any
-height and width: a border of unknown pixels makes both divisible by 16, as the network requires, and is cut off at the end.
+A larger photograph is first scaled down to --size, because the time of a step grows with the number of pixels. Any height
+and width are allowed: a border of unknown pixels makes both divisible by 16, as the network requires, and is cut off.
 """
 
 SMALLEST_SHARE = 0.01  # known share of the area of a scaled pixel; with less, the pixel is missing
@@ -46,7 +46,7 @@ def add_arguments(parser: Parser) -> None:
     add("--large-hole", action="store_true", help="use the settings for large holes")
     add("--out", metavar="FILE", help="output file, .png (default: PHOTO-restored.png in the current folder)")
     add("--overwrite", action="store_true", help="replace an existing output file")
-    add("--size", type=positive, default=256, metavar="N", help="longer side of the result in pixels (default: %(default)s)")
+    add("--size", type=positive, default=256, metavar="N", help="longer side in pixels, at most (default: %(default)s)")
     add("--steps", type=positive, default=1200, metavar="N", help="number of training steps (default: %(default)s)")
     add("--seed", type=seed, default=0, metavar="N", help="seed for the weights and the input (default: %(default)s)")
 

@@ -59,7 +59,7 @@ def conv_transpose2d(
         Additional pixels at the end of the output, fewer than the stride S or the dilation D. With stride S, the convolution
         maps images of S different sizes to the size of x. The default 0 selects the smallest of these sizes (lecture row C3),
         and S − 1 the largest. None selects the size that Keras, TensorFlow and JAX select: rows·S × columns·S pixels with
-        "same" padding, as ONNX's ``auto_pad`` does, and never fewer with "valid" padding.
+        "same" padding, as ONNX's ``auto_pad`` does, and this number or more with "valid" padding.
     groups : int
         Number of groups of channels. The input channels of a group add only to the O / groups output channels of this group
         (lecture row C5).

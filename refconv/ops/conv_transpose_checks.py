@@ -77,12 +77,13 @@ def _kernel(w: Array, ndim: int) -> Array:
 
 
 def _output_size(window: Window, size: Shape, output_padding: Size | None) -> Shape:
-    """Return the size of y, or raise an error that names x.
+    """Return the size of y, or raise an error that names output_padding or x.
 
     The errors of ``window`` are about the convolution that is transposed, whose output is x.
     """
+    extra = window.output_padding(output_padding)
     try:
-        output_size = window.transposed_output_size(size, output_padding)
+        output_size = window.transposed_output_size(size, extra)
         window.output_size(output_size)  # raises an error if the output has too many pixels
     except ValueError as error:
         raise ArgumentValueError(f"x must give a valid output size, got size {size}: {error}") from None
@@ -90,8 +91,9 @@ def _output_size(window: Window, size: Shape, output_padding: Size | None) -> Sh
 
 
 def _input_size(window: Window, dy: Array, output_padding: Size | None) -> Shape:
-    """Return the size of x that belongs to the size of dy, or raise an error that names dy."""
+    """Return the size of x for this dy, or raise an error that names output_padding or dy."""
+    extra = window.output_padding(output_padding)
     try:
-        return window.transposed_input_size(dy.shape[1:-1], output_padding)
+        return window.transposed_input_size(dy.shape[1:-1], extra)
     except ValueError as error:
         raise ArgumentValueError(f"dy must have the size of an output, got {dy.shape[1:-1]}: {error}") from None

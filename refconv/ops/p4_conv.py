@@ -83,7 +83,8 @@ def p4_lift_conv2d_dx(dy: ArrayLike, w: ArrayLike, input_size: Size, *, padding:
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{\substack{i,m:\, i + m = u \\ j,n:\, j + n = v}}
               \sum_{r,o} \frac{\partial e}{\partial y_{i,j,r,o}} \; w_{p,q,c,o}
 
-    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
+    (p, q) is the entry of w that is at (m, n) after r rotations by 90°. The indices u and v count from the edge of the
+    padding. The derivatives of the padding itself are dropped.
 
     Parameters
     ----------
@@ -126,6 +127,8 @@ def p4_lift_conv2d_dw(x: ArrayLike, dy: ArrayLike, kernel_size: Size, *, padding
 
     .. math:: \frac{\partial e}{\partial w_{p,q,c,o}} = \sum_{b,i,j,r} x_{b,\; i + m,\; j + n,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,r,o}}
+
+    (m, n) is the place of the entry (p, q) of w after r rotations by 90°.
 
     Parameters
     ----------
@@ -214,7 +217,8 @@ def p4_conv2d_dx(dy: ArrayLike, w: ArrayLike, input_size: Size, *, padding: Padd
     .. math:: \frac{\partial e}{\partial x_{u,v,s,c}} = \sum_{\substack{i,m:\, i + m = u \\ j,n:\, j + n = v}}
               \sum_{r,o} \frac{\partial e}{\partial y_{i,j,r,o}} \; w_{p,q,t,c,o}
 
-    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
+    (p, q) is the entry of w that is at (m, n) after r rotations by 90°, and t = s − r modulo 4. The indices u and v count from
+    the edge of the padding. The derivatives of the padding itself are dropped.
 
     Parameters
     ----------
@@ -255,6 +259,8 @@ def p4_conv2d_dw(x: ArrayLike, dy: ArrayLike, kernel_size: Size, *, padding: Pad
 
     .. math:: \frac{\partial e}{\partial w_{p,q,t,c,o}} = \sum_{b,i,j,r} x_{b,\; i + m,\; j + n,\; s,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,r,o}}
+
+    (m, n) is the place of the entry (p, q) of w after r rotations by 90°, and s = t + r modulo 4.
 
     Parameters
     ----------

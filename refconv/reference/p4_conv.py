@@ -94,6 +94,8 @@ def p4_lift_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
     .. math:: \frac{\partial e}{\partial w_{p,q,c,o}} = \sum_{b,i,j,r} x_{b,\; i + m,\; j + n,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,r,o}}
 
+    (m, n) is the place of the entry (p, q) of w after r rotations by 90°.
+
     ``x`` (N, H, W, C), ``dy`` (N, rows, columns, 4, O); returns (k, k, C, O).
 
     >>> from refconv.geometry import Window
@@ -130,7 +132,8 @@ def p4_lift_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) ->
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{\substack{i,m:\, i + m = u \\ j,n:\, j + n = v}}
               \sum_{r,o} \frac{\partial e}{\partial y_{b,i,j,r,o}} \; w_{p,q,c,o}
 
-    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
+    (p, q) is the entry of w that is at (m, n) after r rotations by 90°. The indices u and v count from the edge of the
+    padding. The derivatives of the padding itself are dropped.
 
     ``dy`` (N, rows, columns, 4, O), ``w`` (k, k, C, O), ``input_size`` (H, W); returns (N, H, W, C).
 
@@ -203,6 +206,8 @@ def p4_conv2d_dw(x: Array, dy: Array, window: Window) -> Array:
     .. math:: \frac{\partial e}{\partial w_{p,q,t,c,o}} = \sum_{b,i,j,r} x_{b,\; i + m,\; j + n,\; s,\; c} \;
               \frac{\partial e}{\partial y_{b,i,j,r,o}}
 
+    (m, n) is the place of the entry (p, q) of w after r rotations by 90°, and s = t + r modulo 4.
+
     ``x`` (N, H, W, 4, C), ``dy`` (N, rows, columns, 4, O); returns (k, k, 4, C, O).
 
     >>> from refconv.geometry import Window
@@ -239,7 +244,8 @@ def p4_conv2d_dx(dy: Array, w: Array, input_size: Shape, window: Window) -> Arra
     .. math:: \frac{\partial e}{\partial x_{b,u,v,s,c}} = \sum_{\substack{i,m:\, i + m = u \\ j,n:\, j + n = v}}
               \sum_{r,o} \frac{\partial e}{\partial y_{b,i,j,r,o}} \; w_{p,q,t,c,o}
 
-    u and v count from the edge of the padding. The derivatives of the padding itself are dropped.
+    (p, q) is the entry of w that is at (m, n) after r rotations by 90°, and t = s − r modulo 4. The indices u and v count from
+    the edge of the padding. The derivatives of the padding itself are dropped.
 
     ``dy`` (N, rows, columns, 4, O), ``w`` (k, k, 4, C, O), ``input_size`` (H, W); returns (N, H, W, 4, C).
 

@@ -35,6 +35,11 @@ MEASURED = (
 )  # experiments in the table of the README
 
 
+def test_a_small_number_has_two_significant_digits():
+    (_, _, line) = table(run(Experiment("some", "Nothing.", "A12", {"a": lambda settings: {"rate": 0.005}}))).splitlines()
+    assert "| rate | 0.005 | 0.005 |" in line
+
+
 def test_the_table_has_a_row_for_each_quantity_and_a_result_for_each_seed():
     def variant(settings):
         steps = float("inf") if settings.seed == 2 else 1500

@@ -310,7 +310,7 @@ def test_conv_transpose2d_errors_name_the_argument(changed, error, message):
         ({"w": ones(2, 3, 3)}, ValueError, "w must have 4 axes"),
         ({"w": ones(2, 3, 3, 7)}, ValueError, "groups must divide the . inputs"),
         ({"stride": -1}, ValueError, "stride must be at least 1"),
-        ({"output_padding": 1}, ValueError, "output_padding must be smaller than the stride 1 or the dilation 1 on axis 0"),
+        ({"output_padding": 1}, ValueError, "^output_padding must be smaller than the stride 1 or the dilation 1 on axis 0"),
         (
             {"output_padding": (0, 1), "stride": 2},
             ValueError,
