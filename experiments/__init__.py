@@ -15,6 +15,7 @@ from experiments import (
     lenet,
     neocognitron,
     p4,
+    recipe,
     relu_tanh,
     residual,
     running_averages,
@@ -31,6 +32,6 @@ EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         *(lenet, augmentation, transfer, relu_tanh, batch_norm, running_averages, dropout, residual, settings),
-        *(classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4, captioning),
+        *(recipe, classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4, captioning),
     )
 }

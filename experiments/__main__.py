@@ -9,6 +9,7 @@ from refconv._ascii import use_ascii_forms
 from refconv._config import get_config
 from refconv._errors import ArgumentError
 from refconv._optional import MissingPackage
+from refconv._progress import bar, bars_cleared, is_quiet, quiet
 from refconv.cli.arguments import one_of
 from refconv.cli.console import PipeWriter, in_one_line
 from refconv.cli.parser import Parser, did_you_mean
@@ -30,7 +31,8 @@ def main(arguments=None) -> int:
     plan = _plan(parser, options)
     with contextlib.redirect_stdout(PipeWriter(sys.stdout)), contextlib.redirect_stderr(PipeWriter(sys.stderr)):
         try:
-            print(table(_rows(plan, options)), flush=True)
+            with quiet(options.quiet):
+                print(table(_rows(plan, options)), flush=True)
         except (ArgumentError, OSError, MissingPackage) as error:
             print(f"{PROGRAM}: {in_one_line(error)}", file=sys.stderr)
             return 1
@@ -52,6 +54,7 @@ def _parser():
     add("--data", **one_of(*DATA), help="digits drawn by refconv, or MNIST")
     add("--images", type=int, metavar="N", help="number of training images")
     add("--epochs", type=int, metavar="N", help="passes over the data; for deep-image-prior, hundreds of steps")
+    add("-q", "--quiet", action="store_true", help="print only the table and errors")
     return parser
 
 
@@ -85,18 +88,26 @@ def _plan(parser, options):
 
 def _rows(plan, options):
     """Run the plan and print each row to standard error as soon as it is complete."""
-    print(f"on {get_config().threads} thread(s)", file=sys.stderr)
+    _report(f"on {get_config().threads} thread(s)")
     given = {name: value for name in ("data", "images", "epochs") if (value := getattr(options, name)) is not None}
     settings = Settings(quick=options.quick, **given)
+    counts = {name: options.seeds or (1 if options.quick else EXPERIMENTS[name].seeds) for name in plan}
     rows = []
-    for name, variants in plan.items():
-        experiment = EXPERIMENTS[name]
-        count = options.seeds or (1 if options.quick else experiment.seeds)
-        for row in run(experiment, range(options.seed, options.seed + count), settings, variants):
-            rows.append(row)
-            for cells in row.cells():
-                print("   ".join(cells), file=sys.stderr, flush=True)
+    with bar("experiments", sum(counts[name] * len(variants) for name, variants in plan.items()), "runs") as advance:
+        for name, variants in plan.items():
+            seeds = range(options.seed, options.seed + counts[name])
+            for row in run(EXPERIMENTS[name], seeds, settings, variants, advance):
+                rows.append(row)
+                for cells in row.cells():
+                    _report("   ".join(cells))
     return rows
+
+
+def _report(line):
+    """Print a line about the progress to the standard error."""
+    if not is_quiet():
+        with bars_cleared():
+            print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

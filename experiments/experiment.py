@@ -111,7 +111,7 @@ class Row:
             yield [self.experiment.name, self.variant, quantity, each, mean, seconds, self.experiment.source]
 
 
-def run(experiment, seeds=(0,), settings=None, variants=None) -> Iterator[Row]:
+def run(experiment, seeds=(0,), settings=None, variants=None, advance=None) -> Iterator[Row]:
     """Run an experiment and yield a row for each variant as soon as it is complete.
 
     Parameters
@@ -124,16 +124,23 @@ def run(experiment, seeds=(0,), settings=None, variants=None) -> Iterator[Row]:
         All other settings.
     variants : iterable of str, optional
         Names of the variants to run (default: all).
+    advance : callable, optional
+        Function that shows the progress, such as :func:`refconv._progress.bar` returns. It is called with 0 and the name of
+        each run before it starts, and with 1 after it.
     """
     settings = settings or Settings()
     seeds = list(seeds)
     for name in experiment.variants if variants is None else variants:
         row = Row(experiment, name)
         for seed in seeds:
+            if advance:
+                advance(0, f"{name}, seed {seed}")
             start = time.perf_counter()
             for quantity, value in experiment.variants[name](replace(settings, seed=seed)).items():
                 row.results.setdefault(quantity, []).append(value)
             row.seconds.append(time.perf_counter() - start)
+            if advance:
+                advance(1)
         yield row
 
 

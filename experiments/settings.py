@@ -81,8 +81,8 @@ def augmentation(paper):
 def views(paper):
     """Return the paper's views of a test image, with lengths for images of 32 × 32 pixels."""
     name, arguments = paper.evaluation.value
-    crops = {"ten_crops": training.ten_crops, "centre_crop": training.centre_crop}[name]
-    return training.scales(*(scaled(n, arguments["size"]) for n in arguments["scales"]), views=crops(PIXELS))
+    crops = getattr(training, name)(PIXELS)
+    return training.scales(*(scaled(n, arguments["size"]) for n in arguments["scales"]), views=crops)
 
 
 def scaled(length, size):

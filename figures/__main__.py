@@ -9,9 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from refconv._ascii import use_ascii_forms
+from refconv._progress import bar, bars_cleared
 from refconv.cli.parser import Parser, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent
@@ -33,14 +32,22 @@ def main():
     if unknown := [name for name in options.names if not any(script.startswith(name) for script in known)]:
         parser.error(f"NAME must be one of {', '.join(known)}, got {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     chosen = [name for name in known if not options.names or name.startswith(tuple(options.names))]
-    for name in (bar := tqdm(chosen, unit="picture")):
-        bar.set_postfix_str(name)
-        if name == TRAINING:  # a separate process, because it uses another matplotlib style
-            subprocess.run([sys.executable, str(FOLDER / f"{TRAINING}.py")], check=True)
-            continue
-        script = importlib.import_module(name)
-        canvas.make(script.draw, getattr(script, "measure", None), options.measure)
+    with bar("drawing", len(chosen), "pictures") as advance:
+        for name in chosen:
+            advance(0, name)
+            make(name, canvas, options.measure)
+            advance(1)
     canvas.write_atomically(FOLDER / "README.md", gallery().encode())
+
+
+def make(name, canvas, again):
+    """Draw one figure; ``again`` repeats its experiment first."""
+    if name == TRAINING:  # a separate process, because it uses another matplotlib style
+        with bars_cleared():
+            subprocess.run([sys.executable, str(FOLDER / f"{TRAINING}.py")], check=True)
+        return
+    script = importlib.import_module(name)
+    canvas.make(script.draw, getattr(script, "measure", None), again)
 
 
 def gallery() -> str:

@@ -30,6 +30,7 @@ _ROWS = [
     ("_ascii", "characters for terminals without Unicode", ""),
     ("_files", "files written completely or not at all", ""),
     ("_optional", "optional packages, imported where they are used", ""),
+    ("_progress", "progress bars, and the setting that hides them", "_optional"),
     ("_version", "the version number", ""),
     ("families", "the names of the families of operators", ""),
     ("typing", "types of the public interface, for annotations", ""),
@@ -47,7 +48,7 @@ _ROWS = [
         "the public operators: they check arguments, then run loops or kernels",
         "_arguments _config _core _errors geometry reference typing",
     ),
-    ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional geometry typing"),
+    ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional _progress geometry typing"),
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops typing"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops typing"),
     ("models", "architectures", "_arguments _errors geometry nn ops typing"),
@@ -55,7 +56,7 @@ _ROWS = [
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _errors _files _optional data geometry models nn ops optim typing weights",
+        "_arguments _errors _files _optional _progress data geometry models nn ops optim typing weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (

@@ -19,10 +19,10 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from PIL import Image
-from tqdm import tqdm
 
 from refconv._ascii import use_ascii_forms
 from refconv._files import write_atomically
+from refconv._progress import bar
 from refconv.cli.parser import Parser, did_you_mean
 from refconv.data.pictures import on_white
 
@@ -39,17 +39,19 @@ def main(arguments=None):
     targets = {name: folder / f"{name}.ipynb" for name in matching_names(options.names)}
     refuse_targets(folder, targets.values(), options.overwrite)  # before running them, which takes minutes
     times = {}
-    for name in (bar := tqdm(targets, unit="notebook")):
-        bar.set_postfix_str(name)
-        start = time.perf_counter()
-        notebook = run(TEXTS[name])
-        times[name] = time.perf_counter() - start
-        if not options.overwrite:
-            refuse_edited([targets[name]])  # the user may have saved it while the notebook was running
-        try:
-            write_atomically(targets[name], f"{nbformat.writes(notebook)}\n".encode())
-        except OSError as error:
-            sys.exit(f"{PROGRAM}: {targets[name]} cannot be written: {error}")
+    with bar("running", len(targets), "notebooks") as advance:
+        for name, target in targets.items():
+            advance(0, name)
+            start = time.perf_counter()
+            notebook = run(TEXTS[name])
+            times[name] = time.perf_counter() - start
+            if not options.overwrite:
+                refuse_edited([target])  # the user may have saved it while the notebook was running
+            try:
+                write_atomically(target, f"{nbformat.writes(notebook)}\n".encode())
+            except OSError as error:
+                sys.exit(f"{PROGRAM}: {target} cannot be written: {error}")
+            advance(1)
     for name, seconds in times.items():
         print(f"{targets[name]}  {seconds:5.1f} s")
 

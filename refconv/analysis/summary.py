@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -170,7 +171,8 @@ def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None
         field of the middle output pixel. The levels of an encoder-decoder such as U-Net are expanded at any depth. By default
         there is a row for each innermost layer.
     form : str
-        "text", "markdown" or "csv", which has plain numbers and no totals.
+        "text", "markdown", "csv" or "json". The last two have plain numbers and no totals. In JSON the memory is in bytes, and
+        a receptive field of null means the whole input.
 
     Raises
     ------
@@ -196,7 +198,7 @@ def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None
 
     Source: lecture rows M2 and B7 (SOURCES.md).
     """
-    choice("form", form, ("text", "markdown", "csv"))
+    choice("form", form, ("text", "markdown", "csv", "json"))
     shape = built_shape(model) if input_shape is None else tuple(input_shape)
     if shape is None:
         raise RuntimeError(f"{short_repr(model)} is not built: call summary with its input_shape, or build(input_shape) first")
@@ -204,11 +206,16 @@ def summary(model: Layer, input_shape: Shape | None = None, *, depth: int | None
     fields = depth is not None
     if form == "csv":
         echo(_csv(table, COLUMNS if fields else COLUMNS[:-1]))
+    elif form == "json":
+        layers = [row._asdict() for row in table]
+        if not fields:
+            layers = [{name: value for name, value in row.items() if name != "receptive_field"} for row in layers]
+        echo(json.dumps({"input": shape, "layers": layers, "memory": _memory(model, shape, table)}, indent=1))
     else:
         untrained = any(row.untrained for row in table)
         shown = [k for k, column in enumerate(COLUMNS) if (column != UNTRAINED or untrained) and (column != FIELD or fields)]
         lines = [[line[k] for k in shown] for line in _cells(shape, table)]
-        echo("\n".join([*FORMS[form](lines), "", _memory(model, shape, table)]))
+        echo("\n".join([*FORMS[form](lines), "", _memory_text(_memory(model, shape, table))]))
 
 
 UNTRAINED, FIELD = "not trained", "receptive field"
@@ -269,11 +276,18 @@ def _numbers(table: list[Row]) -> list[str]:
     return [f"{sum(getattr(row, column) for row in table):,}" for column in ("parameters", "untrained", "multiply_adds")]
 
 
-def _memory(model: Layer, input_shape: Shape, table: list[Row]) -> str:
-    """Return a line about the memory in float32; only the parameters for inference are counted."""
-    weights = sum(row.parameters + row.untrained for row in table if not row.training_only)
-    numbers = weights, model.all_activations(input_shape), model.peak_activations(input_shape)
-    parameters, training, at_once = (storage(4 * n) for n in numbers)  # four bytes per element
+def _memory(model: Layer, input_shape: Shape, table: list[Row]) -> dict[str, int]:
+    """Return the memory in float32 in bytes; only the parameters for inference are counted."""
+    elements = {
+        "parameters": sum(row.parameters + row.untrained for row in table if not row.training_only),
+        "activations_training": model.all_activations(input_shape),
+        "activations_inference": model.peak_activations(input_shape),
+    }
+    return {name: 4 * n for name, n in elements.items()}  # four bytes per element
+
+
+def _memory_text(memory: dict[str, int]) -> str:
+    parameters, training, at_once = map(storage, memory.values())
     return (
         f"memory in float32: parameters {parameters}; activations of one input {training} in training, "
         f"{at_once} at once in inference"

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from refconv._ascii import use_ascii_forms
 from refconv._errors import ArgumentError
 from refconv._optional import MissingPackage
+from refconv._progress import quiet
 from refconv._version import __version__
 from refconv.cli import (
+    completion,
     download,
     draw,
+    evaluate,
     formulas,
     info,
     listing,
@@ -34,17 +37,19 @@ __all__ = ["main"]
 
 # To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
 MODULES = (
-    *(train, predict, restore, listing, download, summary, draw, try_out),
+    *(train, evaluate, predict, restore, listing, download, summary, draw, try_out),
     *(tables, settings, verify, trace, formulas, info),
 )
 COMMANDS = tuple(module.COMMAND for module in MODULES)
+COMMANDS += (completion.command(COMMANDS),)
 
 DESCRIPTION = """\
 Convolutional networks as loops you can read and kernels you can train with.
 
   refconv train lenet                train LeNet-5 on digits drawn by refconv; needs no download
   refconv train lenet --data mnist   the same on MNIST, which is downloaded once
-  refconv predict MODEL IMAGE        classify your own handwritten digits
+  refconv train resnet20 --data DIR  train any architecture on a folder of pictures, DIR/CLASS/*.jpg
+  refconv predict MODEL IMAGE        classify your own handwritten digits or photographs
   refconv list                       list the architectures and the data sets
   refconv restore photo.jpg          remove noise from your own photograph
   refconv summary resnet50           print the architecture as a table
@@ -59,6 +64,9 @@ CONVENTIONS = """\
 
 Sizes are height × width, written 96x128 or 96×128. Some options also accept a number of images in front and a number of
 channels at the end, as in NxHxWxC; their help shows it.
+
+In a terminal or a notebook, commands that take long show their progress and the time left. --quiet hides it. --json or
+--format json prints the results for other programs.
 
 exit status:
   0    success
@@ -106,8 +114,9 @@ def _run(arguments: list[str]) -> int:
     name, *options = arguments or ["--help"]
     commands = {command.name: command for command in COMMANDS}
     if name in commands:
-        parser = commands[name].parser()
-        return commands[name].run(parser.parse_args(options)) or 0
+        given = commands[name].parser().parse_args(options)
+        with quiet(getattr(given, "quiet", False)):
+            return commands[name].run(given) or 0
     if name in ("-h", "--help"):
         print(_help())
     elif name == "--version":

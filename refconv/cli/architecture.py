@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from refconv.cli.arguments import positive, real, size
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from refconv.cli.parser import Parser
     from refconv.typing import Shape
 
-__all__ = ["add_architecture", "chosen", "input_shape", "model_name", "variant"]
+__all__ = ["add_architecture", "add_variant", "chosen", "input_shape", "model_name", "variant"]
 
 
 def add_architecture(parser: Parser) -> None:
@@ -21,9 +22,14 @@ def add_architecture(parser: Parser) -> None:
 
     add = parser.add_argument
     add("model", type=model_name, metavar="MODEL", help=f"one of: {', '.join(models.names())}")
+    add_variant(add)
+    add("--classes", type=positive, metavar="N", help="number of classes")
+
+
+def add_variant(add: Callable[..., Any]) -> None:
+    """Add the options that select a variant of an architecture."""
     add("--small", action="store_true", help="use the small variant, which trains on a laptop")
     add("--input", type=size, metavar="HxW", help="input size, or HxWxC (default: as in the paper)")
-    add("--classes", type=positive, metavar="N", help="number of classes")
     add("--width", type=real, metavar="X", help="multiply the number of filters of each layer by X")
     add("--style", metavar="STYLE", help="variant of lenet, alexnet, googlenet or inception-v3: the paper's, or a later one")
 

@@ -35,6 +35,8 @@ class Command:
     run : callable
         Function that runs the command with the parsed options and returns the exit status, or None for 0. Slow imports belong
         inside this function, so that other commands start fast.
+    can_be_quiet : bool
+        True for the option --quiet, which hides progress bars and the lines of :func:`refconv.cli.console.say`.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Command:
     description: str
     add_arguments: Callable[[Parser], None]
     run: Callable[[argparse.Namespace], int | None]
+    can_be_quiet: bool = False
 
     def parser(self) -> Parser:
         """Return a new parser with the command's arguments.
@@ -50,4 +53,6 @@ class Command:
         """
         parser = Parser(f"refconv {self.name}", self.description, "`refconv --help` describes sizes and exit statuses.")
         self.add_arguments(parser)
+        if self.can_be_quiet:
+            parser.add_argument("-q", "--quiet", action="store_true", help="print only results and errors")
         return parser

@@ -2,15 +2,75 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import json
+import math
 import os
+import sys
+import warnings
+from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["PipeWriter", "in_one_line", "say"]
+from refconv._progress import bar, bars_cleared, is_quiet
+
+__all__ = [
+    "PipeWriter",
+    "bar",
+    "bars_cleared",
+    "in_one_line",
+    "print_error",
+    "print_json",
+    "print_result",
+    "say",
+    "warnings_as_lines",
+]
 
 
 def say(text: str) -> None:
-    """Print a line and flush it, because the next line may take minutes."""
-    print(text, flush=True)
+    """Print a line about the progress, unless the command is quiet."""
+    if not is_quiet():
+        print_result(text)
+
+
+def print_result(text: str) -> None:
+    """Print a line that the user asked for."""
+    with bars_cleared():
+        print(text, flush=True)  # the next line may take minutes
+
+
+def print_error(text: str) -> None:
+    """Print a line on the standard error."""
+    with bars_cleared():
+        print(text, file=sys.stderr, flush=True)
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON; NaN and infinity, which JSON does not have, become null."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    is_unicode = codecs.lookup(encoding).name.startswith("utf")  # other encodings get escape sequences of JSON
+    print_result(json.dumps(_without_nan(data), ensure_ascii=not is_unicode, indent=1))
+
+
+def _without_nan(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _without_nan(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_without_nan(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+@contextlib.contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print each warning as one line on the standard error.
+
+    The line of code that caused it is left out. A quiet command prints no warnings.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught if not is_quiet() else ():
+        print_error(str(warning.message))
 
 
 def in_one_line(error: Exception) -> str:

@@ -69,4 +69,4 @@ def _summary(copies: list[Copy]) -> str:
     return f"{action}: {where} ({state})"
 
 
-COMMAND = Command("download", "download data sets and verify their files", DESCRIPTION, add_arguments, run)
+COMMAND = Command("download", "download data sets and verify their files", DESCRIPTION, add_arguments, run, can_be_quiet=True)

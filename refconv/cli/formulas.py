@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
+from refconv.cli.console import print_json
 from refconv.cli.parser import Parser
 
 if TYPE_CHECKING:
     from refconv.verify.lectures.index import Entry, Loop
 
-__all__ = ["COMMAND", "markdown", "text"]
+__all__ = ["COMMAND", "data", "markdown", "text"]
 
 DESCRIPTION = """\
 Print the index of formulas: each formula of the lectures with the loop that implements it, the compiled kernel that computes
@@ -30,23 +32,49 @@ def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="ids of slides such as B3, or operators such as conv2d_dx (default: all)")
     add("--adjoints", action="store_true", help="print the table of operators whose derivative is another operator")
-    add("--format", **one_of("text", "markdown"), default="text", help="output format (default: %(default)s)")
+    add("--format", **one_of("text", "markdown", "json"), default="text", help="output format (default: %(default)s)")
 
 
 def run(options: Namespace) -> None:
     need("hypothesis", "verify", "refconv formulas")
     if options.adjoints:
-        print(_adjoints(options.names, options.format))
+        _print_adjoints(options.names, options.format)
+    elif options.format == "json":
+        print_json(data(options.names))
     else:
         print({"text": text, "markdown": markdown}[options.format](options.names))
 
 
-def _adjoints(names: Sequence[str], form: str) -> str:
+def _print_adjoints(names: Sequence[str], form: str) -> None:
     from refconv.verify.lectures import adjoints
 
     if names:
         raise ArgumentValueError(f"NAME must be left out with --adjoints, got {' '.join(names)}")
-    return {"text": adjoints.text, "markdown": adjoints.markdown}[form]()
+    if form == "json":
+        print_json(adjoints.data())
+    else:
+        print({"text": adjoints.text, "markdown": adjoints.markdown}[form]())
+
+
+def data(names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the entries as JSON-serialisable data; a place in the code has a path and a line."""
+    from refconv.verify.lectures.index import select
+
+    return [
+        {
+            "id": entry.id,
+            "statement": entry.statement,
+            "loops": [{**asdict(loop), "place": _place(loop.place), "kernel": _place(loop.kernel)} for loop in entry.loops],
+            "elsewhere": [{"name": name, **_place(place)} for name, *place in entry.elsewhere],
+            "tests": entry.properties,
+            "evidence": entry.evidence,
+        }
+        for entry in select(names)
+    ]
+
+
+def _place(place: Sequence[Any] | None) -> Any:
+    return place and dict(zip(("path", "line"), place, strict=True))
 
 
 def text(names: Sequence[str] = ()) -> str:

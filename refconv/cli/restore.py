@@ -172,4 +172,11 @@ def _png(image: Array) -> bytes:
     return content.getvalue()
 
 
-COMMAND = Command("restore", "remove noise from a photograph, or fill in its missing parts", DESCRIPTION, add_arguments, run)
+COMMAND = Command(
+    "restore",
+    "remove noise from a photograph, or fill in its missing parts",
+    DESCRIPTION,
+    add_arguments,
+    run,
+    can_be_quiet=True,
+)

@@ -16,7 +16,7 @@ __all__ = ["output_folder", "own_options", "restore_options"]
 
 CHECKPOINT = "last.safetensors"
 RUN_FILES = (CHECKPOINT, "best.safetensors", "model.safetensors", "history.csv", "training.png")
-NOT_RESTORED = ("engine", "out", "resume", "run", "threads")  # options that may change when a run is resumed
+NOT_RESTORED = ("engine", "out", "quiet", "resume", "run", "threads")  # options that may change when a run is resumed
 
 
 @contextlib.contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
+from refconv.cli.console import print_json
 from refconv.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -29,14 +30,28 @@ def add_arguments(parser: Parser) -> None:
 
     name = {**one_of(*TRAINING), "metavar": "NAME"}
     parser.add_argument("names", nargs="*", **name, help=f"any of: {', '.join(TRAINING)} (default: all)")
-    parser.add_argument("--format", **one_of("text", "markdown"), default="text", help="output format (default: %(default)s)")
+    parser.add_argument(
+        "--format", **one_of("text", "markdown", "json"), default="text", help="output format (default: %(default)s)"
+    )
 
 
 def run(options: Namespace) -> None:
     from refconv.models.published import TRAINING, settings
 
+    if options.format == "json":
+        print_json([_as_dict(settings(name)) for name in options.names or TRAINING])
+        return
     form = {"text": _text, "markdown": _markdown}[options.format]
     print("\n\n".join("\n".join(form(settings(name))) for name in options.names or TRAINING))
+
+
+def _as_dict(training: Training) -> dict[str, Any]:
+    """Return the settings as JSON-serialisable data."""
+    rows = [
+        {"setting": topic, "printed": setting.printed, "source": setting.source, "run": _note(setting)}
+        for topic, setting in training.settings()
+    ]
+    return {"name": training.name, "paper": training.paper, "settings": rows}
 
 
 def _text(training: Training) -> Iterator[str]:

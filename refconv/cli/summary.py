@@ -22,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("--depth", type=positive, default=1, metavar="N", help="number of levels of blocks to show (default: %(default)s)")
     add("--layers", action="store_true", help="print a row for each innermost layer, without receptive fields")
-    add("--format", **one_of("text", "markdown", "csv"), default="text", help="output format (default: %(default)s)")
+    add("--format", **one_of("text", "markdown", "csv", "json"), default="text", help="output format (default: %(default)s)")
 
 
 def run(options: Namespace) -> None:

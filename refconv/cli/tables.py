@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
+from refconv.cli.console import bar, print_json, print_result
 from refconv.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from refconv.models.published.claim import Table
 
 __all__ = ["COMMAND"]
 
@@ -27,27 +32,50 @@ def add_arguments(parser: Parser) -> None:
 
     family = {**one_of(*FAMILIES), "metavar": "FAMILY"}
     parser.add_argument("families", nargs="*", **family, help=f"any of: {', '.join(FAMILIES)} (default: all)")
-    parser.add_argument("--format", **one_of("text", "markdown"), default="text", help="output format (default: %(default)s)")
+    parser.add_argument(
+        "--format", **one_of("text", "markdown", "json"), default="text", help="output format (default: %(default)s)"
+    )
 
 
 def run(options: Namespace) -> int:
     """Print the tables; return 1 if a figure differs for an unknown reason, else 0."""
-    from refconv.models.published import tables
-
-    form = {"text": _text, "markdown": _markdown}[options.format]
-    verdicts = []
-    for table in tables(options.families):
+    form = {"text": _text, "markdown": _markdown, "json": None}[options.format]
+    verdicts, data = [], []
+    for table in _counted(options.families):
         head = ("", "printed", table.beside, "verdict")
         rows = [(line.what, line.printed, line.beside, line.verdict(table.kilo)) for line in table.claims]
         verdicts += [row[-1] for row in rows]
-        print("\n".join(form(table.title, [head, *rows])), end="\n\n")
+        if form:
+            print_result("\n".join([*form(table.title, [head, *rows]), ""]))
+        else:
+            keys = ("quantity", *head[1:])
+            data.append({"title": table.title, "figures": [dict(zip(keys, row, strict=True)) for row in rows]})
+    if form:
+        print_result(_totals(verdicts))
+    else:
+        print_json(data)
+    return int("DIFFERS" in verdicts)
+
+
+def _counted(families: Sequence[str]) -> Iterator[Table]:
+    """Yield the tables of the families, or of all, and show the progress."""
+    from refconv.models.published import FAMILIES, tables
+
+    names = families or list(FAMILIES)
+    with bar("counting", len(names), "families") as advance:
+        for name in names:
+            advance(0, name)
+            yield from tables([name])
+            advance(1)
+
+
+def _totals(verdicts: Sequence[str]) -> str:
     equal, unexplained, once = (verdicts.count(verdict) for verdict in ("equal", "DIFFERS", "printed once"))
     reasons = len(verdicts) - equal - unexplained - once
-    print(
+    return (
         f"{len(verdicts)} figures: {equal} equal, {reasons} differ for the given reason, {unexplained} differ without a reason"
         + (f", {once} printed once" if once else "")
     )
-    return int(unexplained > 0)
 
 
 def _text(title: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

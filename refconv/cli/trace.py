@@ -9,6 +9,7 @@ from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.arguments import index, one_of, padding, per_axis, positive, seed, shape
 from refconv.cli.command import Command
+from refconv.cli.console import print_json
 from refconv.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def add_arguments(parser: Parser) -> None:
     add("--seed", type=seed, default=0, metavar="N", help="seed of the random integers (default: %(default)s)")
     for name in ARRAYS:
         add(f"--{name}", metavar="FILE", help=f"your own array {name}, written by numpy.save; channels last")
+    add("--json", action="store_true", help="print the products as JSON")
 
 
 def run(options: Namespace) -> None:
@@ -59,7 +61,11 @@ def run(options: Namespace) -> None:
     shapes = {name: getattr(options, name) for name in ("input", "kernel", "channels", "filters")}
     arrays = {name: _read(name, path) for name in ARRAYS if (path := getattr(options, name))}
     given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
-    print(trace(options.operator, options.output, **shapes, seed=options.seed, arrays=arrays, **given))
+    result = trace(options.operator, options.output, **shapes, seed=options.seed, arrays=arrays, **given)
+    if options.json:
+        print_json(result.as_dict())
+    else:
+        print(result)
 
 
 def _read(name: str, path: str) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
-from refconv.cli.architecture import model_name
+from refconv.cli.architecture import add_variant, model_name, variant
 from refconv.cli.arguments import fraction, non_negative, one_of, positive, seed, share, threads
 from refconv.cli.command import Command
 from refconv.cli.parser import Parser
@@ -36,17 +36,27 @@ With --engine reference, the reference loops compute everything. One image then 
 """
 
 
+UNTRAINED = {
+    "neocognitron": "which learns without labels, with refconv.models.neocognitron",
+    "deep-image-prior": "which is fitted to one picture",
+}
+
+
 def trainable(text: str) -> str:
-    """Parse the name of the network that this command trains, in any spelling."""
+    """Parse the name of a network that this command trains, in any spelling."""
     name = model_name(text)
-    if name != "lenet":
-        raise argparse.ArgumentTypeError(f"must be lenet, got {text!r}; train other networks with refconv.training.fit")
+    if reason := UNTRAINED.get(name.removesuffix("-small")):
+        raise argparse.ArgumentTypeError(f"must be a classifier or a unet, got {text!r}, {reason}")
     return name
 
 
 def add_arguments(parser: Parser) -> None:
+    from refconv import models
+
     add = parser.add_argument
-    add("model", type=trainable, metavar="MODEL", help="lenet; train other networks from Python, with refconv.training.fit")
+    names = ", ".join(name for name in models.names() if name not in UNTRAINED)
+    add("model", type=trainable, metavar="MODEL", help=f"one of: {names}")
+    add_variant(add)
     _add_data(add)
     _add_optimisation(add)
     _add_execution(add)
@@ -54,18 +64,20 @@ def add_arguments(parser: Parser) -> None:
 
 def _add_data(add: Callable[..., Any]) -> None:
     add(
-        "--style",
-        **one_of("modern", "paper"),
-        default="modern",
-        help="modern: ReLU and max pooling; paper: tanh and the paper's pooling (default: %(default)s)",
-    )
-    sets = ("digits", "mnist", "fashion-mnist", "kmnist")
-    add(
         "--data",
-        **one_of(*sets),
         default="digits",
-        help="digits drawn by refconv (default), MNIST, or a data set in the same format",
+        metavar="SOURCE",
+        help="digits drawn by refconv (default), the name of a data set such as mnist or cifar10, or a folder of pictures",
     )
+    add("--test-data", metavar="DIR", help="folder of test pictures (default: a part of the folder of training pictures)")
+    add(
+        "--test-share",
+        type=fraction,
+        default=0.1,
+        metavar="X",
+        help="fraction of a folder's pictures kept for testing (default: %(default)s)",
+    )
+    add("--skip-damaged", action="store_true", help="leave out pictures that cannot be read, instead of stopping")
     add("--epochs", type=positive, default=3, metavar="N", help="passes over the data (default: %(default)s)")
     add("--batch-size", type=positive, default=64, metavar="N", help="images per step (default: %(default)s)")
     add(
@@ -75,16 +87,14 @@ def _add_data(add: Callable[..., Any]) -> None:
         metavar="N",
         help="seed for weights, image order and drawn digits (default: %(default)s)",
     )
-    add("--images", type=positive, metavar="N", help="number of training images (default: 30000 digits, or all of MNIST)")
-    add(
-        "--test-images", type=positive, metavar="N", help="number of test images (default: 5000 digits, or all 10000 of MNIST)"
-    )
+    add("--images", type=positive, metavar="N", help="number of training images (default: all, or 30000 drawn digits)")
+    add("--test-images", type=positive, metavar="N", help="number of test images (default: all, or 5000 drawn digits)")
     add("--validation", type=fraction, metavar="X", help="fraction of the training images kept for validation")
     add(
         "--augment",
-        **one_of("none", "shift", "distort"),
+        **one_of("none", "shift", "distort", "crop"),
         default="none",
-        help="shift or distort images at random (default: %(default)s)",
+        help="random changes: shift by 2 pixels; distort; crop and flip horizontally (default: %(default)s)",
     )
 
 
@@ -126,12 +136,20 @@ def _add_execution(add: Callable[..., Any]) -> None:
     add("--out", metavar="DIR", help="output folder (default: a new folder runs/MODEL-DATA)")
     add("--resume", metavar="DIR", help="continue the run in this output folder with its original options")
     add("--checkpoint-every", type=positive, metavar="N", help="steps between checkpoints (default: one epoch)")
+    add("--find-lr", action="store_true", help="try learning rates on a copy of the network, and save the curve of the loss")
+    add("--dry-run", action="store_true", help="print the network, and the time and memory of ten steps; train nothing")
     add("--tensorboard", action="store_true", help="also write TensorBoard event files to the output folder")
 
 
 def run(options: Namespace) -> None:
     for module in ("matplotlib", "tqdm"):  # needed at the end, so check before an hour of training
         need(module, "train", "refconv train")
+    options.model = variant(options.model, options.small)
+    if options.model.startswith("lenet") and options.style is None:
+        options.style = "modern"
+    options.class_names = None  # the data set defines them
+    if options.resume and (options.find_lr or options.dry_run):
+        raise ArgumentValueError("--find-lr and --dry-run must be left out with --resume")
     for option, is_set in (("--patience", options.patience), ("--schedule plateau", options.schedule == "plateau")):
         if is_set and not options.validation and not options.resume:
             raise ArgumentValueError(f"--validation must be given with {option}, which uses the validation loss, got none")
@@ -144,4 +162,4 @@ def run(options: Namespace) -> None:
     train(options)
 
 
-COMMAND = Command("train", "train a network and save it", DESCRIPTION, add_arguments, run)
+COMMAND = Command("train", "train a network and save it", DESCRIPTION, add_arguments, run, can_be_quiet=True)

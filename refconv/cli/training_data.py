@@ -1,55 +1,128 @@
-"""Images and labels for ``refconv train``."""
+"""Images and labels for ``refconv train``, and their preprocessing."""
 
 from __future__ import annotations
 
-import warnings
 from argparse import Namespace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refconv import data
 from refconv._errors import ArgumentValueError
-from refconv.cli.console import say
-from refconv.typing import Array
+from refconv.cli.console import bar, print_error, say, warnings_as_lines
+from refconv.data.datasets import Examples, first, part
+from refconv.data.sources import SOURCES
+from refconv.typing import Array, Shape
 
-__all__ = ["Examples", "load"]
-
-Examples: TypeAlias = tuple[Array, Array]  # images and labels
+__all__ = ["TrainingData", "check_output", "load", "readable"]
 
 DIGITS = 30_000
 TEST_DIGITS = 5_000
+HELD_IN_MEMORY = 128 * 2**20  # bytes; larger folders are read during training
+STATISTICS = 2000  # images from which the mean and the standard deviation are computed
 
 
-def load(options: Namespace) -> tuple[Examples, Examples | None, Examples]:
-    """Return training, validation and test data as pairs of images and labels.
+@dataclass(frozen=True)
+class TrainingData:
+    """Data of a training run; ``validation`` is None without --validation."""
 
-    The validation data are None without --validation.
+    dataset: data.Dataset
+    validation: Examples | None
+    prepare: data.Preprocessing
+
+
+def load(options: Namespace, input_shape: Shape) -> TrainingData:
+    """Return the data of a run, and the preprocessing that converts them to the network's input.
+
+    ``input_shape`` is (H, W), or (H, W, C) if the channels are given by the user.
     """
-    if options.data == "digits":
-        count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
-        say(f"drawing {count:,} training and {test_count:,} test digits")
-        train_seed, test_seed = np.random.SeedSequence(options.seed).generate_state(2).tolist()
-        training, test = data.draw_digits(count, train_seed), data.draw_digits(test_count, test_seed)
-    else:
-        loaders = {"mnist": data.load_mnist, "fashion-mnist": data.load_fashion_mnist, "kmnist": data.load_kmnist}
-        load_set = loaders[options.data]
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            training = _first(options.images, load_set("train"), "--images", options)
-            test = _first(options.test_images, load_set("test"), "--test-images", options)
-        for warning in caught:  # warnings about files whose checksum is unknown
-            say(f"{warning.message}")
+    dataset = _drawn(options) if options.data == "digits" else _opened(options, input_shape)
+    channels = input_shape[2] if len(input_shape) > 2 else dataset.channels
+    prepare = _preprocessing(dataset, input_shape[:2], channels, options.model)
     if not options.validation:
-        return training, None, test
-    images, labels = training
-    training, validation = data.split(images, labels, options.validation, rng=options.seed)
-    return training, validation, test
+        return TrainingData(dataset, None, prepare)
+    images, labels = dataset.train
+    (train, _), (validation, _) = data.split(np.arange(len(images)), labels, options.validation, rng=options.seed)
+    return TrainingData(replace(dataset, train=part(dataset.train, train)), part(dataset.train, validation), prepare)
 
 
-def _first(count: int | None, images_and_labels: Examples, option: str, options: Namespace) -> Examples:
-    images, labels = images_and_labels
-    available = len(images)
-    if count and count > available:
-        raise ArgumentValueError(f"{option} must be at most {available:,} with {options.data}, got {count:,}")
-    return images[:count], labels[:count]
+def check_output(loaded: TrainingData, options: Namespace, output_shape: Shape) -> TrainingData:
+    """Check that the network has an output for each class, or for each pixel of a mask.
+
+    The output of a U-Net without padding is smaller than its input. The masks are cropped to its size.
+    """
+    has_masks = loaded.dataset.has_masks
+    if has_masks != (len(output_shape) == 3):
+        content = "one folder for each class" if len(output_shape) == 1 else "the folders images and masks"
+        raise ArgumentValueError(f"--data must contain {content} for {options.model}, got {options.data}")
+    if not has_masks:
+        return loaded
+    if options.augment != "none":
+        raise ArgumentValueError(f"--augment must be none for images with masks, got {options.augment}")
+
+    def crop(examples: Examples) -> Examples:
+        images, masks = examples
+        top, left = ((side - n) // 2 for side, n in zip(masks.shape[1:], output_shape, strict=False))
+        return images, masks[:, top : top + output_shape[0], left : left + output_shape[1]]
+
+    dataset = replace(loaded.dataset, train=crop(loaded.dataset.train), test=crop(loaded.dataset.test))
+    return replace(loaded, dataset=dataset, validation=crop(loaded.validation) if loaded.validation else None)
+
+
+def _drawn(options: Namespace) -> data.Dataset:
+    """Draw digits with refconv."""
+    count, test_count = options.images or DIGITS, options.test_images or TEST_DIGITS
+    say(f"drawing {count:,} training and {test_count:,} test digits")
+    train_seed, test_seed = np.random.SeedSequence(options.seed).generate_state(2).tolist()
+    training, test = data.draw_digits(count, train_seed), data.draw_digits(test_count, test_seed)
+    return data.Dataset("digits", SOURCES["digits"].classes, training, test, ink=True)
+
+
+def _opened(options: Namespace, input_shape: Shape) -> data.Dataset:
+    """Open a data set of files, and check the files of a folder."""
+    with warnings_as_lines():  # about files whose checksum is unknown, and classes without images
+        dataset = data.open_dataset(
+            options.data,
+            input_shape[:2],
+            channels=input_shape[2] if len(input_shape) > 2 else None,
+            test=options.test_data,
+            test_share=options.test_share,
+            classes=options.class_names,
+            seed=options.seed,
+        )
+    train, test = dataset.train, dataset.test
+    if options.images:
+        train = first(train, options.images, "--images", dataset.name)
+    if options.test_images:
+        test = first(test, options.test_images, "--test-images", dataset.name)
+    return replace(dataset, train=readable(train, options.skip_damaged), test=readable(test, options.skip_damaged))
+
+
+def readable(examples: Examples, skip: bool) -> Examples:
+    """Read every file once; refuse or leave out damaged files, and return the others.
+
+    The images are returned as an array if they fit in memory. Damaged files are named on the standard error.
+    """
+    images, labels = examples
+    if not isinstance(images, data.ImageFiles):
+        return examples
+    with bar(f"checking {len(images):,} images", len(images), "images") as progress:
+        problems = images.damaged(progress)
+    for _, problem in problems:
+        print_error(f"{'skipping: ' if skip else ''}{problem}")
+    if problems and not skip:
+        raise ArgumentValueError(
+            f"--data must contain readable images, got {len(problems)} damaged; --skip-damaged leaves them out"
+        )
+    if len(problems) == len(images):
+        raise ArgumentValueError("--data must contain readable images, got only damaged ones")
+    images, labels = part(examples, np.setdiff1d(np.arange(len(images)), [k for k, _ in problems]))
+    return (images[:] if np.prod(images.shape) <= HELD_IN_MEMORY else images), labels
+
+
+def _preprocessing(dataset: data.Dataset, size: Shape, channels: int, model: str) -> data.Preprocessing:
+    if model.startswith("lenet") and dataset.ink and channels == 1 and size == (32, 32):
+        return data.Preprocessing.of_lenet()
+    images = dataset.train[0]
+    sample: Array = images[np.linspace(0, len(images) - 1, min(len(images), STATISTICS)).astype(int)]
+    return data.Preprocessing.of_images(sample, size, channels=channels, ink=dataset.ink)

@@ -13,36 +13,48 @@ import numpy as np
 from refconv import data, models, optim
 from refconv._config import config, get_config, keep_freed_memory
 from refconv._errors import ArgumentValueError
-from refconv._files import write_atomically
+from refconv.cli.architecture import input_shape
 from refconv.cli.command import Failure
 from refconv.cli.console import say
+from refconv.cli.rehearsal import dry_run, find_lr
 from refconv.cli.run_folder import output_folder, own_options, restore_options
 from refconv.cli.stop import StopOnSignal, stop_signals
-from refconv.cli.training_data import Examples, load
-from refconv.drawing.training import training_picture
+from refconv.cli.training_data import TrainingData, check_output, load
+from refconv.cli.training_results import in_order, save, save_diverged
 from refconv.nn import Layer
 from refconv.training import (
+    Callback,
     Checkpoint,
     CrossEntropy,
     Diverged,
     EarlyStopping,
+    Evaluation,
     History,
     ProgressBar,
     TensorBoard,
     evaluate,
     fit,
 )
+from refconv.training.metrics import accuracy, intersection_over_union
+from refconv.training.run import Run
+from refconv.typing import Array
 
 __all__ = ["train"]
 
-AUGMENT: dict[str, Callable[[], Any]] = {
-    "none": lambda: None,
-    "shift": lambda: data.augment.shift(2),
-    "distort": data.augment.distort,
+AUGMENT: dict[str, Callable[[int], Any]] = {  # functions of the input size
+    "none": lambda size: None,
+    "shift": lambda size: data.augment.shift(2),
+    "distort": lambda size: data.augment.distort(),
+    "crop": lambda size: data.augment.chain(data.augment.crop(size, pad=size // 8), data.augment.flip()),
 }
 OPTIMIZERS: dict[str, Any] = {"sgd": optim.SGD, "rmsprop": optim.RMSProp, "adam": optim.Adam, "adamw": optim.AdamW}
 # RMSProp, Adam and AdamW make steps of about the size of the learning rate, whatever the size of the gradient.
-DEFAULTS = {"sgd": {"lr": 0.05, "momentum": 0.9}, "rmsprop": {"lr": 0.001}, "adam": {"lr": 0.001}, "adamw": {"lr": 0.001}}
+DEFAULTS: dict[str, dict[str, float]] = {
+    "sgd": {"lr": 0.05, "momentum": 0.9},
+    "rmsprop": {"lr": 0.001},
+    "adam": {"lr": 0.001},
+    "adamw": {"lr": 0.001},
+}
 SCHEDULES: dict[str, Callable[[], Any]] = {
     "cosine": lambda: optim.cosine,
     "constant": lambda: optim.constant,
@@ -56,56 +68,92 @@ def train(options: Namespace) -> None:
     keep_freed_memory()
     if options.resume:
         restore_options(options)
-    with config(engine=options.engine, threads=options.threads), output_folder(options) as folder:
-        _train(options, folder)
+    with config(engine=options.engine, threads=options.threads):
+        if options.dry_run:
+            model, loaded, batches = _prepared(options)
+            dry_run(model, make_optimizer(model, options), batches, loaded.prepare.input_shape, options)
+            return
+        with output_folder(options) as folder:
+            _train(options, folder)
+
+
+def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | data.Prefetch]:
+    """Load the data, build the network, and print what will be trained."""
+    size = input_shape(options.model, options.input)
+    loaded = load(options, size if options.input and len(options.input) > 2 else size[:2])
+    dataset, prepare = loaded.dataset, loaded.prepare
+    options.class_names = list(dataset.classes)
+    model = network(options)
+    # Two independent generators, so that the batch size and the data set do not change the initial weights.
+    weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
+    model.build(prepare.input_shape, weights_rng)
+    loaded = check_output(loaded, options, model.output_shape(prepare.input_shape))
+    dataset = loaded.dataset
+    batches = _batches(loaded, options, order_rng)
+    say(
+        f"{options.model}{f' ({options.style})' if options.style else ''}: "
+        f"{model.count_parameters(prepare.input_shape, trainable_only=True):,} parameters, "
+        f"{len(dataset.train[0]):,} training and {len(dataset.test[0]):,} test images, "
+        f"{get_config().engine} on {get_config().threads} thread(s)"
+    )
+    return model, loaded, batches
 
 
 def _train(options: Namespace, folder: Path) -> None:
-    model = models.create(options.model, style=options.style)
-    # Two independent generators, so that the batch size and the data set do not change the initial weights.
-    weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
-    input_shape = models.input_shape(options.model)
-    model.build(input_shape, weights_rng)
-    training, validation, test_examples = load(options)
-    augment = AUGMENT[options.augment]()
-    images, labels = training
-    batches = data.Batches(images, labels, options.batch_size, rng=order_rng, prepare=data.lenet_input, augment=augment)
-    test = _in_order(test_examples)
-    say(
-        f"{options.model} ({options.style}): {model.count_parameters(input_shape, trainable_only=True):,} parameters, "
-        f"{len(images):,} training and {len(test.images):,} test images, "
-        f"{get_config().engine} on {get_config().threads} thread(s)"
-    )
-    resume, notes = bool(options.resume), own_options(options)
-    checkpoint = Checkpoint(folder, every=options.checkpoint_every, resume=resume, notes=notes)
+    model, loaded, batches = _prepared(options)
+    if options.find_lr:
+        find_lr(model, make_optimizer(model, options), batches, folder, options)
+        return
+    checkpoint = Checkpoint(folder, every=options.checkpoint_every, resume=bool(options.resume), notes=own_options(options))
     try:
-        history = _fit(model, batches, validation, test, checkpoint, options)
+        history = _fit(model, batches, loaded, checkpoint, options)
     except Diverged as error:
-        raise Failure(f"{error} ({_save_diverged(folder, options, error, test)})") from error
+        raise Failure(f"{error} ({save_diverged(folder, options, error, loaded)})") from error
     if history.stopped:
         say(f"stopped; the network is saved as it is; continue with --resume {folder}")
     elif history.best not in (None, history.epochs[-1]):
         checkpoint.recall_best(model)
-        history.test = evaluate(model, test)
+        history.test = _evaluate(model, loaded)
         say(f"saving the network of epoch {history.best.epoch}, which has the lowest validation loss")
-    _save(folder, options, model, history, test)
+    test = history.test = _evaluate(model, loaded) if history.test is None else history.test
+    save(folder, options, model, history, loaded, test)
     if not history.stopped:
         checkpoint.last.unlink(missing_ok=True)
         checkpoint.best.unlink(missing_ok=True)
-    if options.data == "digits" and get_config().engine == "kernels":
-        _test_on_mnist(model)
+    if options.data == "digits" and loaded.prepare.input_shape[2] == 1 and get_config().engine == "kernels":
+        _test_on_mnist(model, loaded.prepare)
+
+
+def network(options: Namespace) -> Layer:
+    """Create the network that the options select, with one output for each class."""
+    given = {name: value for name in ("style", "width") if (value := getattr(options, name)) is not None}
+    return models.create(options.model, classes=len(options.class_names), **given)
+
+
+def _batches(loaded: TrainingData, options: Namespace, rng: np.random.Generator) -> data.Batches | data.Prefetch:
+    images, labels = loaded.dataset.train
+    height, width = loaded.prepare.size
+    if options.augment == "crop" and height != width:
+        raise ArgumentValueError(f"--augment crop must have a square --input, got {height} × {width}")
+    augment = AUGMENT[options.augment](height)
+    if options.augment == "crop":
+        augment = _after(loaded.prepare.fit, augment)
+    batches = data.Batches(images, labels, options.batch_size, rng=rng, prepare=loaded.prepare, augment=augment)
+    return data.Prefetch(batches) if isinstance(images, data.ImageFiles) else batches
+
+
+def _after(fit_size: Callable[[Array], Array], augment: Any) -> Callable[[Array, np.random.Generator], Array]:
+    """Return an augmentation of images that already have the size of the network's input."""
+    return lambda images, rng: augment(fit_size(images), rng)
 
 
 def _fit(
-    model: Layer,
-    batches: data.Batches,
-    validation: Examples | None,
-    test: data.Batches,
-    checkpoint: Checkpoint,
-    options: Namespace,
+    model: Layer, batches: data.Batches | data.Prefetch, loaded: TrainingData, checkpoint: Checkpoint, options: Namespace
 ) -> History:
     with stop_signals() as received:
         callbacks = [ProgressBar(say), StopOnSignal(received), checkpoint]
+        if isinstance(batches, data.Prefetch):
+            callbacks.append(ReportWaiting(batches))
         if options.patience:
             callbacks.append(EarlyStopping(options.patience))
         if options.tensorboard:
@@ -115,18 +163,34 @@ def _fit(
             batches,
             make_optimizer(model, options),
             epochs=options.epochs,
-            test=test,
-            validation=_in_order(validation) if validation else None,
+            test=in_order(loaded.dataset.test, loaded.prepare),
+            validation=in_order(loaded.validation, loaded.prepare) if loaded.validation else None,
             schedule=SCHEDULES[options.schedule](),
             loss=CrossEntropy(options.label_smoothing),
+            metrics=_metrics(loaded),
             clip_norm=options.clip_norm,
             callbacks=callbacks,
         )
 
 
-def _in_order(examples: Examples) -> data.Batches:
-    images, labels = examples
-    return data.Batches(images, labels, 500, shuffle=False, prepare=data.lenet_input)
+class ReportWaiting(Callback):
+    """Callback that prints for which share of an epoch the training has waited for images."""
+
+    def __init__(self, batches: data.Prefetch) -> None:
+        self.batches, self.before = batches, 0.0
+
+    def on_epoch_end(self, run: Run) -> None:
+        waited, self.before = self.batches.waited - self.before, self.batches.waited
+        say(f"         waited for images: {waited:.1f} s, {100 * waited / run.history.epochs[-1].seconds:.0f} % of the epoch")
+
+
+def _metrics(loaded: TrainingData) -> dict[str, Any]:
+    """Return the metrics: the accuracy and, for masks, the intersection over union."""
+    return {"accuracy": accuracy, **({"iou": intersection_over_union} if loaded.dataset.has_masks else {})}
+
+
+def _evaluate(model: Layer, loaded: TrainingData) -> Evaluation:
+    return evaluate(model, in_order(loaded.dataset.test, loaded.prepare), metrics=_metrics(loaded))
 
 
 def make_optimizer(model: Layer, options: Namespace) -> optim.Optimizer:
@@ -139,36 +203,8 @@ def make_optimizer(model: Layer, options: Namespace) -> optim.Optimizer:
     return optimizer
 
 
-def _save(folder: Path, options: Namespace, model: Layer, history: History, test: data.Batches) -> None:
-    accuracy = (evaluate(model, test) if history.test is None else history.test).accuracy
-    notes = {"data": options.data, "seed": options.seed, "test_accuracy": accuracy}
-    model.save(folder / "model.safetensors", notes=notes)
-    _save_history(folder, options, history, test, f"{100 * accuracy:.2f} % of test images read correctly")
-    say(f"saved {folder / 'model.safetensors'}, history.csv and training.png")
-    say(f"try:  refconv predict {folder / 'model.safetensors'} YOUR_DIGIT.png")
-
-
-def _save_diverged(folder: Path, options: Namespace, error: Diverged, test: data.Batches) -> str:
-    """Save the history and the plot of a diverged run, and describe the saved files in a phrase.
-
-    The model is not saved, because its weights are useless.
-    """
-    if not error.history.epochs:
-        return "nothing to save"
-    _save_history(folder, options, error.history, test, str(error).partition(";")[0])
-    return f"saved {folder / 'history.csv'} and training.png, but no model"
-
-
-def _save_history(folder: Path, options: Namespace, history: History, test: data.Batches, outcome: str) -> None:
-    write_atomically(folder / "history.csv", history.to_csv().encode())
-    predictions = None if history.test is None else history.test.predictions
-    title = f"{options.model} ({options.style}) on {options.data}: {outcome}"
-    picture = training_picture(history, test.images, test.labels, predictions, title)
-    write_atomically(folder / "training.png", picture)
-
-
-def _test_on_mnist(model: Layer) -> None:
+def _test_on_mnist(model: Layer, prepare: data.Preprocessing) -> None:
     """Print the accuracy on MNIST of a network trained on drawn digits, if MNIST is downloaded."""
     with contextlib.suppress(data.DataNotFound, data.BadDataFile):
-        test = _in_order(data.load_mnist("test", download=False))
+        test = in_order(data.load_mnist("test", download=False), prepare)
         say(f"accuracy on the real MNIST test images: {100 * evaluate(model, test).accuracy:.2f} %")

@@ -12,13 +12,16 @@ from refconv.data.classes import (
     FASHION_MNIST_CLASSES,
     KMNIST_CLASSES,
 )
+from refconv.data.datasets import Dataset, open_dataset, open_split
 from refconv.data.digits import draw_digits
 from refconv.data.emnist import load_emnist
 from refconv.data.files import BadDataFile, DataNotFound
-from refconv.data.folder import load_folder
+from refconv.data.folder import load_folder, open_folder
 from refconv.data.idx import read_idx, write_idx
+from refconv.data.image_files import ImageFiles
 from refconv.data.mnist import load_fashion_mnist, load_kmnist, load_mnist
 from refconv.data.prefetch import Prefetch
+from refconv.data.preprocessing import Preprocessing
 from refconv.data.resample import resize
 from refconv.data.statistics import channel_statistics, normalize
 
@@ -33,7 +36,10 @@ __all__ = [
     "BadDataFile",
     "Batches",
     "DataNotFound",
+    "Dataset",
+    "ImageFiles",
     "Prefetch",
+    "Preprocessing",
     "augment",
     "channel_statistics",
     "draw_digits",
@@ -46,6 +52,9 @@ __all__ = [
     "load_kmnist",
     "load_mnist",
     "normalize",
+    "open_dataset",
+    "open_folder",
+    "open_split",
     "read_idx",
     "resize",
     "sources",

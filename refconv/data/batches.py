@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -70,12 +70,14 @@ def lenet_input(images: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
 class Batches:
     """Mini-batches of a data set, in a new random order in each pass.
 
-    Images and labels are only indexed, so arrays on disk (``numpy.load(path, mmap_mode="r")``) are read batch by batch.
+    Images and labels are only indexed, so arrays on disk (``numpy.load(path, mmap_mode="r")``) and picture files
+    (:class:`ImageFiles`) are read batch by batch.
 
     Parameters
     ----------
     images : array (N, …)
-        The data set in its stored form.
+        The data set in its stored form. Any object with ``shape`` and ``dtype`` that can be indexed by an array of integers is
+        accepted.
     labels : array (N, …)
         One target for each image: its class, integers (N,); the class of each pixel, integers (N, H, W); or regression
         targets, such as floats (N, 3). Batches convert integers to intp. The loss checks shape and range.
@@ -242,7 +244,8 @@ def _pair(images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     if isinstance(labels, np.ma.MaskedArray):
         raise ArgumentTypeError("labels must be a plain array, got a masked array, whose mask would be lost")
     try:
-        images, labels = np.asarray(images), np.asarray(labels)
+        images = cast("Array", images) if _is_indexable(images) else np.asarray(images)
+        labels = np.asarray(labels)
     except ValueError:
         raise ArgumentValueError("images and labels must be arrays, got rows of different lengths") from None
     if labels.dtype.kind not in "iufb":
@@ -254,6 +257,13 @@ def _pair(images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     if counts[0] != counts[1] or counts[0] in (0, "a single number"):
         raise ArgumentValueError(f"images and labels must be non-empty and of equal length, got {counts[0]} and {counts[1]}")
     return images, labels
+
+
+def _is_indexable(images: Any) -> bool:
+    """Return True for objects such as :class:`ImageFiles`, which are read when indexed."""
+    return not hasattr(images, "__array__") and all(
+        hasattr(images, name) for name in ("shape", "ndim", "dtype", "__getitem__")
+    )
 
 
 def _function(name: str, value: Any) -> Any:

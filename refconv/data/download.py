@@ -5,12 +5,14 @@ A file has its final name only after it is verified.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from refconv._optional import need
+from refconv._progress import bars_visible, is_quiet
 from refconv.data.archive import check_download
 from refconv.data.files import Archive, BadDataFile, DataFile, DataNotFound, DataSet
 
@@ -75,7 +77,8 @@ def _download_from(url: str, name: str, sha256: str, folder: Path, check: Callab
     """
     import pooch
 
-    fetch = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
+    pooch.get_logger().addFilter(_is_printed)
+    fetch = pooch.HTTPDownloader(progressbar=bars_visible(), timeout=TIMEOUT)
 
     def fetch_and_check(url: str, output_file: str, caller: Any) -> None:
         fetch(url, output_file, caller)
@@ -83,6 +86,11 @@ def _download_from(url: str, name: str, sha256: str, folder: Path, check: Callab
         check(Path(output_file), url)
 
     return Path(pooch.retrieve(url, sha256, name, folder, downloader=fetch_and_check))
+
+
+def _is_printed(record: logging.LogRecord) -> bool:
+    """Return True for the messages of pooch that are printed, which depend on ``quiet``."""
+    return record.levelno >= logging.WARNING or not is_quiet()
 
 
 def _reason(error: Exception) -> str:

@@ -14,10 +14,10 @@ from refconv._arguments import per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._optional import need
 from refconv.data.files import DataNotFound
-from refconv.data.pictures import open_picture
+from refconv.data.image_files import ImageFiles
 from refconv.typing import Array, Size
 
-__all__ = ["load_folder"]
+__all__ = ["load_folder", "open_folder"]
 
 KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
@@ -90,22 +90,63 @@ def load_folder(
 
     Source: lecture row B10 (SOURCES.md).
     """
+    images, labels, names = _find(root, size, grey, classes)
+    pixels = images[:]
+    return pixels[..., 0] if grey else pixels, labels, names
+
+
+def open_folder(
+    root: str | os.PathLike[str], size: Size, *, grey: bool = False, classes: Sequence[str] | None = None
+) -> tuple[ImageFiles, Array, list[str]]:
+    """Find the images of ``root/class/*.png`` and similar files without reading them.
+
+    Parameters
+    ----------
+    root, size, grey, classes
+        As for :func:`load_folder`.
+
+    Returns
+    -------
+    images : ImageFiles
+        Sorted by class and, within a class, by name. They are read when they are indexed.
+    labels : ndarray, (n,), intp
+    classes : list of str
+        Label k is classes[k].
+
+    Raises
+    ------
+    DataNotFound, TypeError, ValueError, ImportError
+        As for :func:`load_folder`. Damaged files raise an error only when they are read.
+
+    Examples
+    --------
+    ``images, labels, classes = open_folder("photographs", 224)``; then ``Prefetch(Batches(images, labels, 32))`` yields
+    batches of images that are read ahead of the training.
+
+    Source: lecture row B10 (SOURCES.md).
+    """
+    return _find(root, size, grey, classes)
+
+
+def _find(
+    root: str | os.PathLike[str], size: Size, grey: bool, classes: Sequence[str] | None
+) -> tuple[ImageFiles, Array, list[str]]:
     need("PIL", "train", "reading a folder of images")
-    height, width = per_axis("size", size, 2)
+    size = per_axis("size", size, 2)
     root = Path(root).expanduser()
     if not root.is_dir():
         raise DataNotFound(f"there is no folder {root}")
     folders = _class_folders(root)
     names = sorted(folders) if classes is None else _checked(classes, folders, root)
-    files = {name: _pictures_in(folders[name]) if name in folders else [] for name in names}
+    files = {name: pictures_in(folders[name]) if name in folders else [] for name in names}
     if not any(files.values()):
         raise DataNotFound(f"there is no image in the folders of {root}; expected root/class/*.png or other images")
     for label, name in enumerate(names):
         if not files[name]:
-            warnings.warn(f"{root} has no images of the class {name!r} (label {label})", stacklevel=2)
-    images = [_image(file, height, width, grey) for name in names for file in files[name]]
+            warnings.warn(f"{root} has no images of the class {name!r} (label {label})", stacklevel=3)
+    images = ImageFiles([file for name in names for file in files[name]], size, grey=grey)
     labels = np.repeat(np.arange(len(names)), [len(files[name]) for name in names])
-    return np.stack(images), labels, names
+    return images, labels, names
 
 
 def _class_folders(root: Path) -> dict[str, Path]:
@@ -136,7 +177,7 @@ def _checked(classes: Sequence[str], folders: dict[str, Path], root: Path) -> li
     return names
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
     """Return the image files of a class, in an order that does not depend on the system."""
     files = [file for file in folder.iterdir() if file.suffix.lower() in KINDS and not file.name.startswith(".")]
     return sorted((file for file in files if file.is_file()), key=lambda file: (_composed(file.name), file.name))
@@ -148,10 +189,3 @@ def _composed(name: str) -> str:
     Some file systems decompose "é" into "e" and an accent.
     """
     return unicodedata.normalize("NFC", name)
-
-
-def _image(file: Path, height: int, width: int, grey: bool) -> Array:
-    from PIL import Image, ImageOps
-
-    picture = open_picture(file, "L" if grey else "RGB")
-    return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR))

@@ -29,13 +29,13 @@ UNDO = {
 }
 
 
-def open_picture(path: str | os.PathLike[str], mode: str = "RGB") -> Any:
+def open_picture(path: str | os.PathLike[str] | BinaryIO, mode: str = "RGB") -> Any:
     """Open a picture file upright and composited on white.
 
     Parameters
     ----------
-    path : path
-        A file of any format that Pillow reads. The first frame of an animation is used.
+    path : path or binary file
+        A file of any format that Pillow reads, or an open one. The first frame of an animation is used.
     mode : {"RGB", "L"}
         Pillow's name for the pixel format of the result: colour or grey.
 
@@ -73,16 +73,10 @@ def open_picture(path: str | os.PathLike[str], mode: str = "RGB") -> Any:
     Source: lecture row B10 (SOURCES.md); EXIF 2.32 (CIPA DC-008), tag Orientation.
     """
     image = need("PIL.Image", "train", "reading pictures")
+    if not isinstance(path, str | os.PathLike):
+        return _opened(image, path, "the input", mode)
     with open(path, "rb") as file:  # not by name: Pillow 13 maps a named TIFF into memory and mixes up its rotated rows
-        try:
-            return _read(image, file, mode)
-        except (BadDataFile, MemoryError):
-            raise
-        except image.UnidentifiedImageError as error:
-            raise BadDataFile(path, "is not a readable picture: Pillow does not recognise the file format") from error
-        except Exception as error:  # Pillow's plugins raise nearly any type on a damaged file
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise BadDataFile(path, f"is not a readable picture: {reason}") from error
+        return _opened(image, file, path, mode)
 
 
 def on_white(picture: Any, mode: str = "RGB") -> Any:
@@ -100,7 +94,20 @@ def on_white(picture: Any, mode: str = "RGB") -> Any:
     return flat
 
 
-def _read(image: Any, file: BinaryIO, mode: str) -> Any:
+def _opened(image: Any, file: BinaryIO, name: str | os.PathLike[str], mode: str) -> Any:
+    """Read a picture from an open file; raise `BadDataFile` with its name if that is impossible."""
+    try:
+        return _read(image, file, name, mode)
+    except (BadDataFile, MemoryError):
+        raise
+    except image.UnidentifiedImageError as error:
+        raise BadDataFile(name, "is not a readable picture: Pillow does not recognise the file format") from error
+    except Exception as error:  # Pillow's plugins raise nearly any type on a damaged file
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BadDataFile(name, f"is not a readable picture: {reason}") from error
+
+
+def _read(image: Any, file: BinaryIO, name: str | os.PathLike[str], mode: str) -> Any:
     """Read a picture from an open file, upright and in this mode."""
     header = file.read(PNG_DEPTH + 1)
     file.seek(0)
@@ -109,10 +116,10 @@ def _read(image: Any, file: BinaryIO, mode: str) -> Any:
         with image.open(file) as picture:
             if picture.mode.startswith(("I", "F")):  # Pillow would cut off everything above 255
                 problem = f"has pixels of more than 8 bits (mode {picture.mode}); save it with 8 bits per channel"
-                raise BadDataFile(file.name, problem)
+                raise BadDataFile(name, problem)
             picture.load()  # must precede reading the orientation, which PNG may store at the end of the file
             if picture.format == "PNG":
-                _scale_transparency(picture, header[PNG_DEPTH], file.name)
+                _scale_transparency(picture, header[PNG_DEPTH], name)
             turn = _turn(image, picture)
             flat = on_white(picture, mode)
     return flat if turn is None else flat.transpose(turn)
@@ -134,7 +141,7 @@ def _turn(image: Any, picture: Any) -> Any:
         return None
 
 
-def _scale_transparency(picture: Any, bits: int, path: str) -> None:
+def _scale_transparency(picture: Any, bits: int, path: str | os.PathLike[str]) -> None:
     """Scale the transparent grey level of a 2-bit or 4-bit PNG picture to 8 bits.
 
     Pillow scales the pixels, but not the transparent level.

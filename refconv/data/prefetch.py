@@ -6,6 +6,7 @@ import contextlib
 import contextvars
 import queue
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,12 @@ class Prefetch:
     >>> [x.tolist() for x, _ in batches]
     [[0.0, 1.0], [2.0, 3.0], [4.0]]
 
+    Attributes
+    ----------
+    waited : float
+        Seconds for which the training has waited for batches, in all passes so far. If it is a large part of the training
+        time, the preparation of the batches is slower than the network.
+
     Raises
     ------
     TypeError, ValueError
@@ -54,6 +61,7 @@ class Prefetch:
             raise ArgumentTypeError(f"batches must be Batches or another iterable of (x, targets), got {batches!r}")
         self.batches: Any = batches
         self.ahead = integer("ahead", ahead)
+        self.waited = 0.0
 
     @property
     def labels(self) -> Array:
@@ -87,7 +95,7 @@ class Prefetch:
         worker = threading.Thread(target=context.run, args=(self._work, batch_queue, cancelled), daemon=True)
         worker.start()
         try:
-            while (item := batch_queue.get()) is not END:
+            while (item := self._next(batch_queue)) is not END:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
@@ -97,6 +105,12 @@ class Prefetch:
                 while True:
                     batch_queue.get_nowait()
             worker.join()
+
+    def _next(self, batch_queue: queue.Queue[Any]) -> Any:
+        start = time.perf_counter()
+        item = batch_queue.get()
+        self.waited += time.perf_counter() - start
+        return item
 
     def _work(self, batch_queue: queue.Queue[Any], cancelled: threading.Event) -> None:
         try:

@@ -12,7 +12,7 @@ from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.typing import Array
 
-__all__ = ["confusion_picture", "lr_range_picture", "training_picture"]
+__all__ = ["as_png", "confusion_picture", "lr_range_picture", "segmentation_picture", "training_picture"]
 
 
 # Colours of Okabe and Ito, distinguishable with colour blindness.
@@ -23,6 +23,7 @@ CURVES = {
     "test": ("s--", TEST, "test, after the epoch"),
 }
 COLUMNS, ROWS = 12, 3
+LONGEST_NAME = 9  # characters of a class above its image
 
 
 def training_picture(
@@ -31,6 +32,8 @@ def training_picture(
     labels: Array | None = None,
     predictions: Array | None = None,
     title: str = "",
+    *,
+    classes: Sequence[str] | None = None,
 ) -> bytes:
     """Plot the training curves and the first misclassified test images as a PNG.
 
@@ -40,12 +43,14 @@ def training_picture(
     ----------
     history : History
         Result of :func:`refconv.training.fit`. Validation and test have separate curves if they were measured.
-    images : array (N, H, W), uint8, optional
-        The test images; without them, only the curves are plotted.
+    images : array (N, H, W) or (N, H, W, C), uint8, optional
+        The test images, which may be :class:`refconv.data.ImageFiles`; without them, only the curves are plotted.
     labels, predictions : integer arrays (N,), optional
         The classes and the predicted classes; predictions are None if the run ended before its first test.
     title : str
         Title of the figure.
+    classes : sequence of str, optional
+        Names of the classes (default: numbers).
 
     Returns
     -------
@@ -65,13 +70,61 @@ def training_picture(
         figure = figures.Figure(figsize=(10, 3.8), dpi=120, layout="constrained")
         figure.suptitle(title)
         _draw_curves(figure, history)
-        return _png(figure)
+        return as_png(figure)
     figure = figures.Figure(figsize=(10, 7.2), dpi=120, layout="constrained")
     figure.suptitle(title)
     curves, image_grid = figure.subfigures(2, 1, height_ratios=[1, 1.05])
     _draw_curves(curves, history)
-    _draw_misread(image_grid, images, labels, predictions)
-    return _png(figure)
+    _draw_misread(image_grid, images, labels, predictions, classes)
+    return as_png(figure)
+
+
+def segmentation_picture(
+    history: Any, images: Array, masks: Array, predictions: Array | None = None, title: str = ""
+) -> bytes:
+    """Plot the training curves, and test images with true and predicted masks, as a PNG.
+
+    Parameters
+    ----------
+    history : History
+        Result of :func:`refconv.training.fit`.
+    images : array (n, H, W, C), uint8
+        The test images to show.
+    masks : integer array (n, h, w)
+        The class of each pixel in the centre of the images.
+    predictions : integer array (n, h, w), optional
+        The predicted classes.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Source: lecture rows M16 and F20 (SOURCES.md).
+    """
+    figures = need("matplotlib.figure", "train", "drawing a picture")
+    figure = figures.Figure(figsize=(10, 8), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    curves, grid = figure.subfigures(2, 1, height_ratios=[1, 1.4])
+    _draw_curves(curves, history)
+    top, left = ((side - n) // 2 for side, n in zip(images.shape[1:3], masks.shape[1:], strict=True))
+    inner = images[:, top : top + masks.shape[1], left : left + masks.shape[2]]
+    rows = {"image": inner, "mask": masks, **({} if predictions is None else {"predicted": predictions})}
+    cells = grid.subplots(len(rows), len(images), squeeze=False)
+    for line, (name, pictures) in zip(cells, rows.items(), strict=True):
+        line[0].set_ylabel(name)
+        for axes, picture in zip(line, pictures, strict=True):
+            axes.set(xticks=[], yticks=[])
+            colours = {"cmap": "gray"} if name == "image" else {"vmin": 0, "vmax": max(1, int(masks.max()))}
+            axes.imshow(picture, interpolation="nearest", **colours)
+    return as_png(figure)
 
 
 def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, title: str = "") -> bytes:
@@ -124,7 +177,7 @@ def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, ti
             if confusion[row, column]:
                 colour = "white" if min(shades[row][column]) < 0.35 else "black"
                 axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
-    return _png(figure)
+    return as_png(figure)
 
 
 def lr_range_picture(rates: Any, title: str = "") -> bytes:
@@ -158,7 +211,7 @@ def lr_range_picture(rates: Any, title: str = "") -> bytes:
     axes.set(xlabel="learning rate", ylabel="loss, running average (nats)")
     axes.grid(alpha=0.3)
     axes.legend()
-    return _png(figure)
+    return as_png(figure)
 
 
 def _shades(confusion: Array) -> Array:
@@ -179,7 +232,8 @@ def _shades(confusion: Array) -> Array:
     return np.array(picture)
 
 
-def _png(figure: Any) -> bytes:
+def as_png(figure: Any) -> bytes:
+    """Return a figure as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
@@ -207,7 +261,7 @@ def _ticks(epochs: list[int]) -> list[int]:
     return epochs[:: max(1, len(epochs) // 10)]
 
 
-def _draw_misread(figure: Any, images: Array, labels: Array, predictions: Array | None) -> None:
+def _draw_misread(figure: Any, images: Array, labels: Array, predictions: Array | None, classes: Sequence[str] | None) -> None:
     if predictions is None:
         figure.suptitle("The run ended before its first test", fontsize=10)
         return
@@ -221,4 +275,5 @@ def _draw_misread(figure: Any, images: Array, labels: Array, predictions: Array 
         axes.axis("off")
     for axes, k in zip(cells, shown, strict=False):
         axes.imshow(images[k], cmap="gray_r", interpolation="nearest")
-        axes.set_title(f"{labels[k]} → {predictions[k]}", fontsize=9, pad=2)
+        label, prediction = (str(c) if classes is None else classes[c][:LONGEST_NAME] for c in (labels[k], predictions[k]))
+        axes.set_title(f"{label} → {prediction}", fontsize=9 if len(label + prediction) < 8 else 6, pad=2)

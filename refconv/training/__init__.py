@@ -5,6 +5,7 @@ from refconv.training.callbacks import Callback, CSVLogger, EarlyStopping
 from refconv.training.checkpoint import Checkpoint
 from refconv.training.ensemble import Ensemble, centre_crop, crops_144, flips, grid_crops, scales, ten_crops
 from refconv.training.evaluate import Evaluation, evaluate, predict, predict_proba
+from refconv.training.familiarity import familiarity, least_familiarity
 from refconv.training.fit import fit
 from refconv.training.history import Diverged, Epoch, History
 from refconv.training.image_prior import fit_image, meshgrid
@@ -45,11 +46,13 @@ __all__ = [
     "centre_crop",
     "crops_144",
     "evaluate",
+    "familiarity",
     "fit",
     "fit_image",
     "flips",
     "grid_crops",
     "intersection_over_union",
+    "least_familiarity",
     "lr_range_test",
     "mean_absolute_error",
     "meshgrid",

@@ -94,14 +94,24 @@ def flips(x: Array) -> Iterator[Array]:
 
 
 def centre_crop(size: int) -> Views:
-    """Return one view: the square in the middle.
+    """Return one view, the square in the middle.
 
-    It raises ``ValueError`` if the images are smaller than ``size`` pixels.
+    Parameters
+    ----------
+    size : int
+        Side of the square in pixels.
 
-    >>> [view.ravel().tolist() for view in centre_crop(1)(np.arange(9.0).reshape(1, 3, 3, 1))]
-    [[4.0]]
+    Returns
+    -------
+    callable
+        The view. It raises ``ValueError`` if the images are smaller than ``size``.
 
-    Source: lecture rows A21 and B11 (SOURCES.md).
+    Examples
+    --------
+    >>> [view.item() for view in centre_crop(1)(np.arange(9.0).reshape(1, 3, 3, 1))]
+    [4.0]
+
+    Source: lecture row A21 (SOURCES.md).
     """
     size = integer("size", size)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
-import sys
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from refconv._optional import need
+from refconv._progress import Bar, bar, tqdm
 from refconv.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -20,7 +17,7 @@ __all__ = ["ProgressBar"]
 class ProgressBar(Callback):
     """Progress bar for the current epoch, and a printed line for each completed one.
 
-    If the output is a file or a pipe, only the lines are printed.
+    If the output is a file or a pipe, only the lines are printed. `refconv train --quiet` hides both.
 
     Parameters
     ----------
@@ -42,19 +39,13 @@ class ProgressBar(Callback):
 
     def __init__(self, write: Callable[[str], Any] = print) -> None:
         self.write = write
-        self._bar: Any = None
-        need("tqdm", "train", "a progress bar")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # in a notebook without widgets, tqdm uses plain text and warns about it
-            self._tqdm = need("tqdm.auto", "train", "a progress bar").tqdm
+        self._bar: Bar | None = None
+        tqdm()  # raises an error if it is missing
 
     def on_step_end(self, run: Run) -> None:
         if self._bar is None:
-            name = f"epoch {run.epoch}/{run.epochs}"
-            hidden = not _is_interactive()
-            self._bar = self._tqdm(total=run.images_per_epoch, desc=name, unit=" images", leave=False, disable=hidden)
-        self._bar.update(run.images - self._bar.n)
-        self._bar.set_postfix_str(as_text(run.metrics, "train_"), refresh=False)
+            self._bar = bar(f"epoch {run.epoch}/{run.epochs}", run.images_per_epoch, "images")
+        self._bar(run.images - self._bar.count, as_text(run.metrics, "train_"))
 
     def on_epoch_end(self, run: Run) -> None:
         self._close()
@@ -73,11 +64,6 @@ class ProgressBar(Callback):
         if self._bar is not None:  # None if the run was resumed after the last step of the epoch
             self._bar.close()
         self._bar = None
-
-
-def _is_interactive() -> bool:
-    """Return True in a terminal, where tqdm overwrites its line, and in a notebook."""
-    return hasattr(builtins, "__IPYTHON__") or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def as_text(metrics: Mapping[str, float], prefix: str) -> str:

@@ -27,6 +27,9 @@ FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 # Exceptions that constructors and decoders raise for a faulty description.
 _DESCRIPTION_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
+# Files of a training run that contain a network, preferred ones first.
+RUN_FILES = ("model.safetensors", "best.safetensors", "last.safetensors")
+
 Tensors = dict[str, Array]
 Path = str | os.PathLike[str]
 
@@ -71,7 +74,8 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     Parameters
     ----------
     path : path
-        A model file, or a checkpoint of a training run. 16-bit weights (float16 or bfloat16) are read as float32.
+        A model file, a checkpoint of a training run, or the folder of a run of ``refconv train``. 16-bit weights (float16 or
+        bfloat16) are read as float32.
     layers : iterable of class or function
         Layer classes and functions that the file refers to and that are defined elsewhere.
     input_shape : tuple of int, optional
@@ -106,6 +110,7 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     Source: lecture row M2 (SOURCES.md).
     """
     known = Known(layers)
+    path = _model_file(path)
     tensors, metadata = read_safetensors(path)
     description = description_of(path, metadata, MODEL)
     weights = weights_among(tensors, metadata)
@@ -124,6 +129,17 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
         raise ArgumentValueError(f"{path} does not contain a network that can be loaded: {error}") from error
     model.notes = description.get("notes", {})
     return model
+
+
+def _model_file(path: Path) -> Path:
+    """Return the path of a model file, which may be in the folder of a training run."""
+    if not os.path.isdir(path):
+        return path
+    files = [os.path.join(path, name) for name in RUN_FILES]
+    found = next((file for file in files if os.path.exists(file)), None)
+    if found is None:
+        raise FileNotFoundError(f"there is no model in the folder {os.fspath(path)}; expected {', '.join(RUN_FILES)}")
+    return found
 
 
 def _freeze(model: Layer, names: Iterable[str]) -> None:

@@ -162,7 +162,7 @@ def test_the_summary_is_printed_as_markdown_or_csv(capsys):
     ]
     refconv.summary(model, (9, 8, 2), form="csv")
     assert capsys.readouterr().out.splitlines()[0] == "name,layer,output,parameters,not trained,multiply-adds"
-    with pytest.raises(ValueError, match="form must be 'text', 'markdown' or 'csv', got 'html'"):
+    with pytest.raises(ValueError, match="form must be 'text', 'markdown', 'csv' or 'json', got 'html'"):
         refconv.summary(model, (9, 8, 2), form="html")
 
 

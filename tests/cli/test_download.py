@@ -10,6 +10,7 @@ from image_archives import describe, zip_of
 from refconv.cli import main
 from refconv.data import sources
 from refconv.data.files import Archive, DataFile, DataSet
+from terminal import Terminal
 
 CONTENTS = {"train": b"the training images" * 9, "test": b"the test images" * 9}
 PACKED = {name: gzip.compress(content, mtime=0) for name, content in CONTENTS.items()}
@@ -76,9 +77,10 @@ def test_one_file_that_cannot_be_verified_is_reported_beside_a_verified_one(prin
     )
 
 
-def test_a_progress_bar_is_shown(capfd, small):
+def test_a_progress_bar_is_shown_in_a_terminal(small, monkeypatch):
+    terminal = Terminal.installed(monkeypatch)
     assert main(["download", "cifar10"]) == 0
-    assert "100%" in capfd.readouterr().err
+    assert "100%" in terminal.getvalue()
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])

@@ -129,17 +129,19 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_the_results(tmp_path, numb
 
 @pytest.mark.slow
 @needs_kernels
-def test_train_runs_in_a_thread_which_cannot_handle_signals(tmp_path):
+def test_train_and_evaluate_run_in_a_thread_which_cannot_handle_signals(tmp_path):
     arguments = [*SMALL, "--test-images", "50", "--threads", "1", "--out", "out"]
     script = (
         "import threading\n"
         "from refconv.cli import main\n"
         "statuses = []\n"
-        f"worker = threading.Thread(target=lambda: statuses.append(main({arguments})))\n"
+        f"commands = [{arguments}, ['evaluate', 'out', '--images', '30']]\n"
+        "worker = threading.Thread(target=lambda: statuses.extend(map(main, commands)))\n"
         "worker.start(); worker.join(); print(statuses)\n"
     )
     run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300)
-    assert run.stdout.endswith("\n[0]\n"), run.stderr
+    assert run.stdout.endswith("\n[0, 0]\n"), run.stderr
+    assert "\n30 images, loss " in run.stdout
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 

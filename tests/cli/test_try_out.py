@@ -21,9 +21,9 @@ def test_try_prints_a_line_for_each_model(capsys):
 
 @needs_kernels
 def test_the_backward_pass_includes_auxiliary_heads():
-    line, finite = measure("googlenet-small", batch=2, backward=True)
-    assert line[:2] == ("googlenet", "2×32×32×3")
-    assert finite
+    measured = measure("googlenet-small", batch=2, backward=True)
+    assert measured.cells()[:2] == ("googlenet", "2×32×32×3")
+    assert measured.finite
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_try_accepts_any_valid_input_size(capsys):
     assert main(["try", "resnet18-small", "nin-small", "--backward", "--input", "40x36", "--batch", "2"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"^resnet18 +2×40×36×3 ", printed, re.M)
-    assert measure("lenet", size=(32, 40, 1))[0][1] == "1×32×40×1"
+    assert measure("lenet", size=(32, 40, 1)).cells()[1] == "1×32×40×1"
     assert main(["try", "resnet18-small", "unet", "--input", "40x36"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -43,7 +43,7 @@ def test_a_non_finite_output_is_reported(monkeypatch):
     broken = nn.Sequential(nn.Dense(3, initializer=lambda rng, shape: np.full(shape, np.inf)))
     monkeypatch.setattr(models, "create", lambda name: broken)
     monkeypatch.setattr(models, "input_shape", lambda name: (5,))
-    assert not measure("broken")[1]
+    assert not measure("broken").finite
 
 
 def test_an_unknown_model_is_refused_before_any_model_runs(capsys):

@@ -1,7 +1,10 @@
 """Tests of finding, verifying and downloading files, with tiny data sets and local mirrors."""
 
+import contextlib
 import gzip
 import hashlib
+import io
+import logging
 import re
 import socket
 import sys
@@ -10,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from refconv import _optional
+from refconv._progress import quiet
 from refconv.data import files
 from refconv.data.files import ADVICE, BadDataFile, DataFile, DataNotFound, DataSet, find
 from refconv.data.retrieve import read_data_file
+from terminal import Terminal
 
 CONTENT = bytes(range(256)) * 20
 PACKED = gzip.compress(CONTENT, mtime=0)
@@ -277,11 +282,6 @@ def test_a_file_is_downloaded_once_into_the_first_folder(tmp_path, monkeypatch, 
     assert (tmp_path / where / "tiny" / "digits.gz").read_bytes() == PACKED
 
 
-def test_a_progress_bar_is_shown(tmp_path, mirrored, capfd):
-    read_data_file(mirrored("good"), FILE, tmp_path)
-    assert "100%" in capfd.readouterr().err
-
-
 @pytest.mark.parametrize("bad", ["absent", "html", "cut", "hang-up", "other", "repacked", "empty"])
 def test_the_next_mirror_is_tried_after_a_bad_one(tmp_path, mirrored, server, bad):
     assert read_data_file(mirrored(bad, "good"), FILE, tmp_path) == CONTENT
@@ -368,6 +368,26 @@ def test_the_error_about_a_folder_that_cannot_be_written_does_not_mention_mirror
         read_data_file(mirrored("good"), FILE, blocked)
     assert "mirror" not in str(error.value)
     assert server.requests == []
+
+
+def test_a_download_shows_a_bar_only_in_a_terminal_and_nothing_if_quiet(tmp_path, mirrored, monkeypatch):
+    messages = []
+    handler = logging.Handler()
+    handler.emit = messages.append
+    logger = sys.modules["pooch"].get_logger()
+    monkeypatch.setattr(logger, "handlers", [handler])
+    pipe = io.StringIO()
+    with contextlib.redirect_stderr(pipe):
+        read_data_file(mirrored("good"), FILE, tmp_path / "pipe")
+    assert (pipe.getvalue(), len(messages)) == ("", 1)
+    terminal = Terminal.installed(monkeypatch)
+    read_data_file(mirrored("good"), FILE, tmp_path / "terminal")
+    assert "100%|" in terminal.getvalue()
+    terminal.truncate(0)
+    messages.clear()
+    with quiet():
+        read_data_file(mirrored("good"), FILE, tmp_path / "quiet")
+    assert (terminal.getvalue(), messages) == ("", [])
 
 
 @pytest.mark.parametrize("package", ["pooch", "tqdm"])

@@ -13,6 +13,7 @@ from refconv.data import files
 from refconv.data.mnist import MNIST
 from refconv.nn import StochasticDepth
 from refconv.verify.lectures.statements import STATEMENTS, ids
+from terminal import Terminal
 
 experiments = pytest.importorskip("experiments", reason="an installed package has no experiments")
 
@@ -51,6 +52,22 @@ def test_the_table_has_a_row_for_each_quantity_and_a_result_for_each_seed():
         "| some | a | images per second | 12,345, diverged, 12,345 | – | 0 | A12 |",
         "| some | a | steps | 1,500, 1,500, never | – | 0 | A12 |",
     ]
+
+
+def test_rows_are_printed_above_a_bar_that_counts_runs_of_each_variant_and_seed(monkeypatch):
+    pytest.importorskip("tqdm")
+    variants = {name: lambda settings: {"error, %": settings.seed + 0.5} for name in ("plain", "wide")}
+    monkeypatch.setitem(EXPERIMENTS, "p4", Experiment("p4", "Nothing.", "A12", variants))
+    terminal = Terminal.installed(monkeypatch)
+    assert main(["p4", "--seed", "4", "--seeds", "3"]) == 0
+    threads, *lines = terminal.lines()
+    assert threads.startswith("on ")
+    assert lines[:2] == [f"p4   {name}   error, %   4.50, 5.50, 6.50   5.50   0   A12" for name in ("plain", "wide")]
+    assert lines[2].startswith("| experiment | variant |")
+    assert any(" 4/6 [" in part and part.rstrip().endswith("wide, seed 5]") for part in terminal.getvalue().split("\r"))
+    quiet = Terminal.installed(monkeypatch)
+    assert main(["p4", "--seeds", "1", "--quiet"]) == 0
+    assert [line[:5] for line in quiet.lines()] == ["| exp", "| ---", "| p4 ", "| p4 ", ""]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

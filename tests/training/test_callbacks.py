@@ -144,7 +144,8 @@ def test_the_csv_file_is_complete_after_each_epoch(tmp_path):
 
 def test_the_progress_bar_prints_a_line_for_each_epoch(capsys, monkeypatch):
     pytest.importorskip("tqdm")
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
     lines = []
     _, history = trained([ProgressBar(lines.append)], epochs=2, validation=BATCHES, test=BATCHES)
     assert len(lines) == 2

@@ -135,7 +135,7 @@ def test_the_error_about_a_file_that_is_not_a_model_names_it(tmp_path):
     with pytest.raises(ValueError, match=r"m\.safetensors must be a refconv model, got refconv weights"):
         refconv.load(path)
     (tmp_path / "runs").mkdir()
-    with pytest.raises(ValueError, match=r"runs must be a safetensors file, got a folder"):
+    with pytest.raises(FileNotFoundError, match=r"there is no model in the folder .*runs; expected model\.safetensors, best"):
         refconv.load(tmp_path / "runs")
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from textwrap import indent
 
 from refconv._ascii import echo
 from refconv._errors import ArgumentValueError
+from refconv._progress import bar, bars_cleared
 from refconv.verify.catalogue import CATALOGUE, find
 from refconv.verify.evidence.kinds import KINDS, Outcome, gather
 from refconv.verify.evidence.report import report
 
-__all__ = ["table", "text"]
+__all__ = ["outcomes_of", "table", "text"]
 
 WIDTH = 12
 
@@ -35,29 +36,49 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
 
     Returns the outcomes. Raises ValueError if there is no operator or kind of evidence of this name.
     """
+    operators, kinds = _selected(names, kinds)
+    start = time.perf_counter()
+    outcomes = []
+    label = _label_width(operator.name for operator in operators)
+    echo(_head(label, kinds), file=out, flush=True)
+    for row in _gathered(operators, kinds, quick, engine):
+        lines = [" ".join([row[0].operator.ljust(label), *map(_cell, row)])]
+        lines += [indent(report(outcome), "  ") for outcome in row if outcome.refuted is not None]
+        with bars_cleared():
+            echo("\n".join(lines), file=out, flush=True)
+        outcomes += row
+    for line in _foot(outcomes, time.perf_counter() - start):
+        echo(line, file=out)
+    return outcomes
+
+
+def outcomes_of(names=(), *, quick=False, engine=None, kinds=None) -> Iterator[Outcome]:
+    """Gather the evidence as :func:`table` does; yield the outcomes without printing them."""
+    operators, kinds = _selected(names, kinds)
+    for row in _gathered(operators, kinds, quick, engine):
+        yield from row
+
+
+def _selected(names, kinds):
+    """Return the operators with these names and the kinds of evidence; all if none are given."""
     operators = list(dict.fromkeys(find(name, CATALOGUE) for name in names)) if names else list(CATALOGUE.values())
     kinds = tuple(kinds or KINDS)
     for kind in kinds:
         if kind not in KINDS:
             raise ArgumentValueError(f"kinds must be among {', '.join(KINDS)}, got {kind!r}")
-    start = time.perf_counter()
-    outcomes = []
-    label = _label_width(operator.name for operator in operators)
-    echo(_head(label, kinds), file=out)
-    for operator in operators:
-        echo(operator.name.ljust(label), end="", file=out, flush=True)
-        row = []
-        for kind in kinds:
-            row.append(gather(operator, kind, quick=quick, engine_name=engine))
-            echo("", row[-1].cell.ljust(WIDTH), end="", file=out, flush=True)
-        echo(file=out)
-        for outcome in row:
-            if outcome.refuted is not None:
-                echo(indent(report(outcome), "  "), file=out)
-        outcomes += row
-    for line in _foot(outcomes, time.perf_counter() - start):
-        echo(line, file=out)
-    return outcomes
+    return operators, kinds
+
+
+def _gathered(operators, kinds, quick, engine):
+    """Yield the outcomes of each operator, and show the progress."""
+    with bar("verifying", len(operators) * len(kinds), "proofs") as advance:
+        for operator in operators:
+            row = []
+            for kind in kinds:
+                advance(0, f"{operator.name}, {kind}")
+                row.append(gather(operator, kind, quick=quick, engine_name=engine))
+                advance(1)
+            yield row
 
 
 def text(outcomes: Iterable[Outcome], seconds: float) -> str:

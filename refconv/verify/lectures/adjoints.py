@@ -7,7 +7,7 @@ from refconv.verify.catalogue.adjoints import ADJOINTS, Adjoint
 from refconv.verify.columns import aligned
 from refconv.verify.lectures.index import named
 
-__all__ = ["markdown", "text"]
+__all__ = ["data", "markdown", "text"]
 
 HEAD = ("operator", "its derivative", "equivalent operator")
 
@@ -15,6 +15,12 @@ HEAD = ("operator", "its derivative", "equivalent operator")
 def text() -> str:
     """Return the table for a terminal."""
     return "\n".join(aligned([HEAD, *map(_row, ADJOINTS)], "<<<"))
+
+
+def data() -> list[dict[str, str]]:
+    """Return the rows of the table as JSON-serialisable data."""
+    names = ("operator", "derivative", "equivalent")
+    return [dict(zip(names, _row(row), strict=True)) for row in ADJOINTS]
 
 
 def markdown() -> str:

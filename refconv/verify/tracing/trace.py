@@ -11,6 +11,7 @@ import inspect
 import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -73,6 +74,28 @@ class Trace:
     winner: str | None
     value: object
     plain: float
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the record as JSON-serialisable data; fractions are text, such as "10/3"."""
+        steps = [
+            {
+                "indices": step.indices,
+                "factors": [{"name": name, "value": _plain(value)} for name, value in step.factors],
+                "operation": step.operation,
+                "value": _plain(step.value),
+                "total": _plain(step.total),
+            }
+            for step in self.steps
+        ]
+        return {
+            **{name: getattr(self, name) for name in ("function", "formula", "element")},
+            "case": str(self.case),
+            "steps": steps,
+            "divisor": _plain(self.divisor),
+            "winner": self.winner,
+            "value": _plain(self.value),
+            "plain": self.plain,
+        }
 
     def __str__(self):
         parts = [self.formula, str(self.case)]
@@ -354,6 +377,14 @@ def _step(term, total, letters, output_letters):
         indices |= {letter: int(place) for letter, place in pairs if letter not in output_letters and letter not in indices}
     pairs = tuple((getattr(factor, "name", ""), value_of(factor)) for factor in factors)
     return Step(indices, pairs, term.operation, value_of(term), total)
+
+
+def _plain(value):
+    """Return a number as a Python number, or a fraction such as 10/3 as text; None stays None."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, Fraction) and value.denominator == 1:
+        return int(value)
+    return value if value is None or isinstance(value, int | float) else str(value)
 
 
 def _text(value):

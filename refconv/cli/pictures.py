@@ -1,0 +1,109 @@
+"""Images that ``refconv predict`` reads from files, folders and the standard input."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+import numpy as np
+
+from refconv._errors import ArgumentError
+from refconv.cli.console import bar, in_one_line, print_error
+
+if TYPE_CHECKING:
+    from refconv.data import Preprocessing
+    from refconv.typing import Array
+
+__all__ = ["Picture", "Pictures", "check_output"]
+
+TOGETHER = 32  # files
+STDIN = "-"
+
+
+class Picture(NamedTuple):
+    """What the network classifies in one image file.
+
+    Attributes
+    ----------
+    name : str
+        The file.
+    images : array (n, H, W, C), uint8
+        One image, or the digits of a sheet, in the size of the network's input.
+    boxes : array (m, 5), int
+        Result of ``digits_from_sheet``; empty for photographs. Without --sheet, n is 1, and m may be larger.
+    """
+
+    name: str
+    images: Array
+    boxes: Array
+
+
+class Pictures:
+    """Images of several files, in groups.
+
+    A file that cannot be read is named on the standard error and counted in ``failed``.
+    """
+
+    def __init__(self, sources: Sequence[str], prepare: Preprocessing, is_sheet: bool) -> None:
+        self.paths = [path for source in sources for path in files_of(source)]
+        self.prepare, self.is_sheet, self.failed = prepare, is_sheet, 0
+
+    def __iter__(self) -> Iterator[list[Picture]]:
+        """Yield the readable images of up to 32 files."""
+        with bar("classifying", len(self.paths), "images") as progress:
+            for start in range(0, len(self.paths), TOGETHER):
+                paths = self.paths[start : start + TOGETHER]
+                if group := [picture for path in paths if (picture := self._try_to_read(path)) is not None]:
+                    yield group
+                progress(len(paths))
+
+    def _try_to_read(self, path: str) -> Picture | None:
+        try:
+            return self._read(path)
+        except (ArgumentError, OSError) as error:
+            print_error(f"refconv: {in_one_line(error)}")
+            self.failed += 1
+            return None
+
+    def _read(self, path: str) -> Picture:
+        content = sys.stdin.buffer.read() if path == STDIN else b""
+
+        def file() -> str | BinaryIO:
+            return io.BytesIO(content) if path == STDIN else path
+
+        if not self.prepare.ink:
+            return Picture(path, self.prepare.read(file())[None], np.zeros((0, 5), int))
+        from refconv.data.photo import digits_from_sheet
+
+        digits, boxes = digits_from_sheet(file())
+        return Picture(path, self.prepare.fit(digits) if self.is_sheet else self.prepare.read(file())[None], boxes)
+
+
+def files_of(source: str) -> list[str]:
+    """Return the path itself, or all pictures in a folder and its folders."""
+    if source == STDIN or not Path(source).is_dir():
+        return [source]
+    from refconv.data.folder import pictures_in
+
+    folders = [Path(source), *sorted(path for path in Path(source).rglob("*") if path.is_dir())]
+    return [str(path) for folder in folders for path in pictures_in(folder)]
+
+
+def check_output(option: str, path: str, inputs: Sequence[str]) -> None:
+    """Check that an output file is neither a folder nor one of the inputs."""
+    from refconv._errors import ArgumentValueError
+
+    if os.path.isdir(path):
+        raise ArgumentValueError(f"{option} must be a file, got the folder {path}")
+    for other in inputs:
+        if os.path.realpath(path) == os.path.realpath(other) or _is_same_file(path, other):
+            raise ArgumentValueError(f"{option} must be a file that is not an input, got {path}")
+
+
+def _is_same_file(a: str, b: str) -> bool:
+    """Return True for two names of one file, such as hard links."""
+    return os.path.exists(a) and os.path.exists(b) and os.path.samefile(a, b)

@@ -1,0 +1,73 @@
+"""Saved network with its preprocessing and its classes, as ``refconv train`` stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import refconv
+from refconv import data
+from refconv._errors import ArgumentValueError
+
+if TYPE_CHECKING:
+    from refconv import nn
+    from refconv.typing import Array
+
+__all__ = ["SavedModel", "load_model"]
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A network, the preprocessing of its images, and the names of its classes."""
+
+    network: nn.Layer
+    prepare: data.Preprocessing
+    classes: tuple[str, ...]
+    data: str | None
+
+    @property
+    def has_masks(self) -> bool:
+        """True if the network classifies each pixel."""
+        return len(self.network.output_shape(self.prepare.input_shape)) == 3
+
+    def inputs(self, images: Any) -> Array:
+        """Return 8-bit images as inputs in the precision of the network."""
+        dtypes = [parameter.value.dtype for parameter in self.network.named_parameters().values()]
+        return self.prepare(images).astype(dtypes[0] if dtypes else np.float32, copy=False)
+
+
+def load_model(path: str) -> SavedModel:
+    """Load a network from a model file, a checkpoint or the folder of a run.
+
+    A network without stored preprocessing is accepted if it has the input of LeNet-5. Raises ``ValueError`` for others, and
+    for networks that are no classifiers.
+    """
+    network = refconv.load(path)
+    notes: Mapping[str, Any] = network.notes
+    shape = network.input_shape
+    if "preprocessing" in notes:
+        prepare = data.Preprocessing.from_settings(notes["preprocessing"])
+    elif shape == data.Preprocessing.of_lenet().input_shape:
+        prepare = data.Preprocessing.of_lenet()
+    else:
+        raise ArgumentValueError(
+            f"{path} must contain the preprocessing of its images, as models saved by `refconv train` do, got none: "
+            "model.save(path, notes={'preprocessing': prepare.settings(), 'classes': names}) stores it"
+        )
+    if prepare.input_shape != shape:
+        raise ArgumentValueError(f"{path} must contain the preprocessing for inputs {shape}, got {prepare.input_shape}")
+    output = network.output_shape(shape)
+    count = output[-1]
+    if len(output) not in (1, 3) or count < 2:
+        raise ArgumentValueError(f"{Path(path)} must be a classifier, got a network with output shape {output}")
+    classes = tuple(map(str, notes.get("classes") or range(count)))
+    if len(classes) != count:
+        raise ArgumentValueError(f"{path} must have {count} class names, got {len(classes)}")
+    for name, parameter in network.named_parameters().items():
+        if not np.isfinite(parameter.value).all():
+            raise ArgumentValueError(f"{path} must contain finite weights, got non-finite values in {name}")
+    return SavedModel(network, prepare, classes, notes.get("data"))

@@ -1,0 +1,111 @@
+"""Folders of images and masks, for segmentation."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from refconv._arguments import per_axis
+from refconv._errors import ArgumentValueError
+from refconv._optional import need
+from refconv.data.files import BadDataFile, DataNotFound
+from refconv.data.folder import pictures_in
+from refconv.data.image_files import ImageFiles
+from refconv.typing import Array, Size
+
+__all__ = ["IMAGES", "MASKS", "mask_as_png", "open_masks", "read_mask"]
+
+IMAGES, MASKS = "images", "masks"  # names of the two folders
+
+
+def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Array, list[str]]:
+    """Find the images in ``root/images``, and read the masks in ``root/masks``.
+
+    Images and masks have the same names, without extensions: the mask of ``images/cell1.jpg`` may be ``masks/cell1.png``. A
+    mask contains the class of each pixel: 0, 1, 2, …, as grey levels or as the indices of a palette. If a folder's masks
+    contain only 0 and 255, 255 is class 1.
+
+    Parameters
+    ----------
+    root : path
+        The folder that contains the two folders.
+    size : int or (int, int)
+        Height and width to which images and masks are scaled and cropped, as by :func:`refconv.data.load_folder`.
+
+    Returns
+    -------
+    images : ImageFiles
+        Sorted by name.
+    masks : array (n, height, width), uint8
+    classes : list of str
+        The names of the classes: their numbers.
+
+    Raises
+    ------
+    DataNotFound
+        If a folder is missing or contains no images.
+    BadDataFile
+        If a mask cannot be read, or has another size than its image.
+    ValueError
+        If an image has no mask, or a mask no image, or all pixels of all masks have the same class.
+
+    Source: lecture row M16 (SOURCES.md).
+    """
+    root, size = Path(root).expanduser(), per_axis("size", size, 2)
+    images, masks = ({file.stem: file for file in pictures_in(_existing(root / name))} for name in (IMAGES, MASKS))
+    if not images:
+        raise DataNotFound(f"there is no image in {root / IMAGES}")
+    if difference := sorted(images.keys() ^ masks.keys()):
+        only = IMAGES if difference[0] in images else MASKS
+        raise ArgumentValueError(
+            f"{root} must have one mask for each image, got {difference[0]!r} only in {only}, and {len(difference) - 1} more"
+        )
+    classes = np.stack([read_mask(masks[name], images[name], size) for name in images])
+    highest = classes.max()
+    if highest == 255 and np.isin(classes, (0, 255)).all():
+        classes, highest = (classes == 255).astype(np.uint8), 1
+    if not highest:
+        raise ArgumentValueError(f"{root / MASKS} must contain at least two classes, got only pixels of class 0")
+    return ImageFiles(list(images.values()), size), classes, [str(k) for k in range(highest + 1)]
+
+
+def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
+    """Read a mask (height, width), scaled and cropped as its image, without interpolation."""
+    pillow, image_ops = need("PIL.Image", "train", "reading masks"), need("PIL.ImageOps", "train", "reading masks")
+    try:
+        with pillow.open(path) as mask, pillow.open(image) as picture:
+            if mask.size != picture.size:
+                raise BadDataFile(path, f"must have the size of its image, {picture.size}, got {mask.size}")
+            if mask.mode not in ("1", "L", "P"):
+                raise BadDataFile(path, f"must be a mask of grey levels or of a palette, got mode {mask.mode}")
+            levels = mask.convert("L") if mask.mode == "1" else mask
+            levels = pillow.fromarray(np.asarray(levels, np.uint8))  # of a palette, the indices
+            return np.asarray(image_ops.fit(levels, size[::-1], pillow.Resampling.NEAREST))
+    except BadDataFile:
+        raise
+    except Exception as error:  # Pillow's plugins raise nearly any type on a damaged file
+        raise BadDataFile(path, f"or {image.name} is not a readable picture: {error}") from error
+
+
+def mask_as_png(mask: Array) -> bytes:
+    """Return a mask (height, width) as the content of a PNG file, each class in its own colour.
+
+    There are up to 256 classes. The palette has the colours of PASCAL VOC: bit k of a class number sets a high bit of red,
+    green or blue.
+    """
+    pillow = need("PIL.Image", "train", "saving masks")
+    picture = pillow.fromarray(np.asarray(mask, np.uint8))
+    levels = [[(k >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)] for k in range(256) for channel in range(3)]
+    picture.putpalette([*map(sum, levels)])
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise DataNotFound(f"there is no folder {folder}")
+    return folder
