@@ -81,8 +81,9 @@ def _output_size(window: Window, size: Shape, output_padding: Size | None) -> Sh
 
     The errors of ``window`` are about the convolution that is transposed, whose output is x.
     """
+    extra = window.output_padding(output_padding)  # its errors name output_padding
     try:
-        output_size = window.transposed_output_size(size, output_padding)
+        output_size = window.transposed_output_size(size, extra)
         window.output_size(output_size)  # raises an error if the output has too many pixels
     except ValueError as error:
         raise ArgumentValueError(f"x must give a valid output size, got size {size}: {error}") from None
@@ -91,7 +92,8 @@ def _output_size(window: Window, size: Shape, output_padding: Size | None) -> Sh
 
 def _input_size(window: Window, dy: Array, output_padding: Size | None) -> Shape:
     """Return the size of x that belongs to the size of dy, or raise an error that names dy."""
+    extra = window.output_padding(output_padding)  # its errors name output_padding
     try:
-        return window.transposed_input_size(dy.shape[1:-1], output_padding)
+        return window.transposed_input_size(dy.shape[1:-1], extra)
     except ValueError as error:
         raise ArgumentValueError(f"dy must have the size of an output, got {dy.shape[1:-1]}: {error}") from None
