@@ -102,7 +102,7 @@ class Recorder:
 
 
 def results_of(arguments, names):
-    """Run pytest with these arguments; return the reports and the warnings of these tests, each by node id."""
+    """Run pytest with these arguments; return the reports and warnings of these tests by node id."""
     recorder = Recorder(names)
     with open(os.devnull, "w", encoding="utf-8") as discarded, redirect_stdout(discarded), redirect_stderr(discarded):
         pytest.main([*arguments, "-p", "no:cacheprovider"], plugins=[recorder])

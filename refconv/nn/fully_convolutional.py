@@ -106,7 +106,7 @@ def _checked_shape(model: Sequential) -> Shape:
 
 
 def _check_classifier(model: Sequential, shape: Shape, flattened: bool) -> None:
-    """Raise an error if the result would accept only one size of images, or compute other scores.
+    """Raise an error if the result would be wrong or accept only one size of images.
 
     ``flattened`` is True if the model itself has ``Flatten``. An inner container with ``Flatten`` would not be converted.
     """
