@@ -78,7 +78,10 @@ def can_delegate(config, items):
 
 
 class Recorder:
-    """Plugin that runs only the tests with these node ids and keeps their serialised reports and warnings."""
+    """Plugin that runs only the tests with these node ids and keeps their results.
+
+    The results are serialised reports, and the text, class, file and line of warnings.
+    """
 
     def __init__(self, names):
         self.reports = {name: [] for name in names}
@@ -102,7 +105,7 @@ class Recorder:
 
 
 def results_of(arguments, names):
-    """Run pytest with these arguments; return the reports and warnings of these tests by node id."""
+    """Run pytest with these arguments; return the reports and the warnings by node id."""
     recorder = Recorder(names)
     with open(os.devnull, "w", encoding="utf-8") as discarded, redirect_stdout(discarded), redirect_stderr(discarded):
         pytest.main([*arguments, "-p", "no:cacheprovider"], plugins=[recorder])
