@@ -34,6 +34,9 @@ def pytest_runtest_protocol(item):
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
+    for message in delegated.warnings(item):
+        recorded = {"warning_message": message, "when": "runtest", "nodeid": item.nodeid, "location": None}
+        item.config.hook.pytest_warning_recorded.call_historic(kwargs=recorded)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 

@@ -7,7 +7,6 @@ folders: its first task is the folders in ``FOLDERS``, then it gathers evidence 
 import os
 import warnings
 from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing import active_children, get_context
 
@@ -68,16 +67,25 @@ def is_delegated(item):
 
 
 def can_delegate(config, items):
-    """Return True if pytest runs all folders and another process can help."""
+    """Return True if pytest runs all folders and another process can help.
+
+    Both processes receive the same options, so with --basetemp each would empty the folder of the other, and with --log-file
+    each would overwrite the file of the other.
+    """
     runs_all_folders = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    return runs_all_folders and is_possible(config) and sum(map(is_delegated, items)) >= MIN_TESTS
+    shares_files = config.option.basetemp or config.option.log_file or config.getini("log_file")
+    return runs_all_folders and not shares_files and is_possible(config) and sum(map(is_delegated, items)) >= MIN_TESTS
 
 
 class Recorder:
-    """Plugin that runs only the tests with these node ids and keeps their serialised reports."""
+    """Plugin that runs only the tests with these node ids and keeps their results.
+
+    The results are serialised reports, and the text, class, file and line of warnings.
+    """
 
     def __init__(self, names):
         self.reports = {name: [] for name in names}
+        self.warnings = {name: [] for name in names}
 
     def pytest_configure(self, config):
         self.config = config
@@ -90,13 +98,18 @@ class Recorder:
         sent = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
         self.reports[report.nodeid].append(sent)
 
+    def pytest_warning_recorded(self, warning_message, nodeid):
+        if nodeid in self.warnings:
+            message = warning_message
+            self.warnings[nodeid].append((str(message.message), message.category.__name__, message.filename, message.lineno))
 
-def reports_of(arguments, names):
-    """Run pytest with these arguments; return the reports of these tests, by node id."""
+
+def results_of(arguments, names):
+    """Run pytest with these arguments; return the reports and the warnings by node id."""
     recorder = Recorder(names)
     with open(os.devnull, "w", encoding="utf-8") as discarded, redirect_stdout(discarded), redirect_stderr(discarded):
         pytest.main([*arguments, "-p", "no:cacheprovider"], plugins=[recorder])
-    return recorder.reports
+    return recorder.reports, recorder.warnings
 
 
 class Delegated:
@@ -106,17 +119,36 @@ class Delegated:
         self._config = config
         names = [item.nodeid for item in items if is_delegated(item)]
         files = dict.fromkeys(str(item.path) for item in items if is_delegated(item))
-        self._future = executor_of(config).submit(reports_of, [*config.invocation_params.args, *files], names)
+        self._future = executor_of(config).submit(results_of, [*config.invocation_params.args, *files], names)
 
     def reports(self, item):
         """Wait for the second process; return the reports of a test.
 
         The list is empty if that process did not finish the test.
         """
-        try:
-            sent = self._future.result().get(item.nodeid, ())
-        except BrokenProcessPool:
-            return []
-        hook = self._config.hook
-        reports = [hook.pytest_report_from_serializable(config=self._config, data=data) for data in sent]
+        reports = [
+            item.ihook.pytest_report_from_serializable(config=self._config, data=data)
+            for data in self._results()[0].get(item.nodeid, ())
+        ]
         return reports if reports and reports[-1].when == "teardown" else []
+
+    def warnings(self, item):
+        """Return the warnings of a test, as pytest records them.
+
+        Only the name of a warning's class is needed for the summary. The class itself may be defined in a test.
+        """
+        return [
+            warnings.WarningMessage(text, type(category, (Warning,), {}), *place)
+            for text, category, *place in self._results()[1].get(item.nodeid, ())
+        ]
+
+    def _results(self):
+        """Wait for the second process; return its reports and warnings.
+
+        There are none if the process ended early, if the end of its run failed, for example because of an open file, or if a
+        report cannot be sent. The tests then run in this process, which reports the cause.
+        """
+        try:
+            return self._future.result()
+        except Exception:
+            return {}, {}

@@ -17,7 +17,7 @@ from second_process import MIN_TESTS
 TESTS = Path(__file__).parent
 COPIED = ("conftest.py", "second_process.py")
 DELEGATED = f"""
-import os, pathlib, pytest, time
+import os, pathlib, pytest, time, warnings
 
 @pytest.mark.parametrize("number", range({MIN_TESTS}))
 def test_passes(number):
@@ -42,6 +42,12 @@ def broken():
 
 def test_has_a_broken_fixture(broken):
     pass
+
+def test_warns():
+    warnings.warn("deprecated argument", DeprecationWarning)
+
+def test_has_a_property(record_property):
+    record_property("function", (lambda: 0) if "LAMBDA" in os.environ else 0)
 
 @pytest.mark.skipif("os.environ.get('STOP') is None")
 def test_ends_the_process_that_was_started():
@@ -88,35 +94,47 @@ def run(tmp_path):
     return outcome
 
 
-COUNTS = f"1 failed, {MIN_TESTS + 1} passed, 3 skipped, 1 xfailed, 1 error in"
+COUNTS = f"1 failed, {MIN_TESTS + 3} passed, 3 skipped, 1 xfailed, 1 warning, 1 error in"
 
 
 def test_results_of_the_second_process_are_reported_like_others(run):
     printed, first, delegated = run()
     assert first != delegated
     assert COUNTS in printed
-    for text in ("assert (2 * 3) == 7", "printed before the failure", "OSError: no such device", "not today"):
+    for text in (
+        "assert (2 * 3) == 7",
+        "printed before the failure",
+        "OSError: no such device",
+        "not today",
+        ": DeprecationWarning: deprecated argument",
+    ):
         assert text in printed
     names = re.findall(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
     assert sorted(names) == [f"tests/reference/test_delegated.py::test_{name}" for name in ("fails", "has_a_broken_fixture")]
 
 
-@pytest.mark.parametrize("arguments", [["tests"], ["--pdb", "-k", "passes or first"]])
-def test_a_selection_runs_in_one_process(run, arguments):
-    _, first, delegated = run(*arguments)
+@pytest.mark.parametrize("arguments", [["tests"], ["--pdb"], ["--basetemp=files"], ["--log-file=log.txt"]])
+def test_some_options_need_one_process(run, arguments):
+    _, first, delegated = run(*arguments, "-k", "passes or first")
     assert first == delegated
 
 
 def test_options_apply_in_both_processes(run):
     printed, first, delegated = run("-k", "passes or first")
     assert first != delegated
-    assert f"{MIN_TESTS + 1} passed, 1 skipped, 5 deselected in" in printed
+    assert f"{MIN_TESTS + 1} passed, 1 skipped, 7 deselected in" in printed
 
 
 def test_tests_of_a_process_that_ended_run_again(run):
     printed, first, delegated = run(STOP="1")
     assert first == delegated
-    assert COUNTS.replace(f"{MIN_TESTS + 1} passed, 3", f"{MIN_TESTS + 2} passed, 2") in printed
+    assert COUNTS.replace(f"{MIN_TESTS + 3} passed, 3", f"{MIN_TESTS + 4} passed, 2") in printed
+
+
+def test_tests_run_again_if_a_report_cannot_be_sent(run):
+    printed, first, delegated = run(LAMBDA="1")
+    assert first == delegated
+    assert COUNTS in printed
 
 
 def test_a_run_that_ends_early_ends_the_second_process(run):

@@ -32,6 +32,9 @@ has no skip connections, so it continues large structures instead of adding text
 
 A larger photograph is first scaled down to --size, because the time of a step grows with the number of pixels. Any height
 and width are allowed: a border of unknown pixels makes both divisible by 16, as the network requires, and is cut off.
+
+Ctrl-C (or SIGTERM) stops the run after the current step and saves the result so far. A second Ctrl-C stops it at once, without
+a result.
 """
 
 SMALLEST_SHARE = 0.01  # known share of the area of a scaled pixel; with less, the pixel is missing
@@ -137,6 +140,7 @@ def _restore(image: Array, known: Array, options: Namespace) -> Array:
     import numpy as np
 
     from refconv._config import keep_freed_memory
+    from refconv.cli.stop import StopOnSignal, stop_signals
     from refconv.training import Diverged, fit_image
 
     keep_freed_memory()
@@ -145,7 +149,8 @@ def _restore(image: Array, known: Array, options: Namespace) -> Array:
     border = [(0, max(-n % 2**DEPTH, 2 ** (DEPTH + 1) - n)) for n in (height, width)] + [(0, 0)]
     settings: dict[str, Any] = {"z": "meshgrid", "skip": 0} if options.large_hole else {}
     jitter = INPAINTING_JITTER if options.mask else DENOISING_JITTER
-    with need("tqdm", "train", "refconv restore").tqdm(total=options.steps, unit=" steps", leave=False, disable=None) as bar:
+    tqdm = need("tqdm", "train", "refconv restore").tqdm
+    with stop_signals() as received, tqdm(total=options.steps, unit=" steps", leave=False, disable=None) as bar:
         try:
             fitted = fit_image(
                 np.pad(image, border),
@@ -155,10 +160,13 @@ def _restore(image: Array, known: Array, options: Namespace) -> Array:
                 depth=DEPTH,
                 jitter=jitter,
                 on_step=lambda step, output: bar.update(),
+                callbacks=[StopOnSignal(received)],
                 **settings,
             )[:height, :width]
         except Diverged as error:
             raise Failure(f"{str(error).partition(';')[0]}; try another --seed") from error
+    if received():
+        say("stopped; saving the result so far")
     return np.where(known, image, fitted) if options.mask else fitted
 
 

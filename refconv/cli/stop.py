@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C and SIGTERM in ``refconv train``."""
+"""Handling of Ctrl-C and SIGTERM in ``refconv train`` and ``refconv restore``."""
 
 import contextlib
 import signal

@@ -81,6 +81,7 @@ def fully_convolutional(model: Sequential, *, average: bool = True) -> Sequentia
             kernel = (1, 1)
         else:
             raise ArgumentTypeError(f"model must have only dense layers, activations and dropout after Flatten, got {layer!r}")
+    _check_classifier(model, shape, flattened=kernel is not None)
     if kernel is None:
         return model
     if average:
@@ -102,6 +103,21 @@ def _checked_shape(model: Sequential) -> Shape:
     if is_channels_first(model):
         raise ArgumentValueError('model must have data_format="channels_last" in all layers, got "channels_first"')
     return shape
+
+
+def _check_classifier(model: Sequential, shape: Shape, flattened: bool) -> None:
+    """Raise an error if the result would be wrong or accept only one size of images.
+
+    ``flattened`` is True if the model itself has ``Flatten``. An inner container with ``Flatten`` would not be converted.
+    """
+    if flattened:
+        if not any(isinstance(layer, Dense) for _, layer, _ in model.children(shape)):
+            raise ArgumentTypeError("model must have a dense layer after Flatten, got none")
+        return
+    for name, layer, reaching in model.distinct_layers(shape):
+        if isinstance(layer, Flatten) and len(reaching) > 1:
+            expected = "Flatten only on images (H, W, C), and not in an inner layer"
+            raise ArgumentTypeError(f"model must have {expected}, got {name!r} with input shape {reaching}")
 
 
 def _as_convolution(dense: Dense, kernel: Size, reaching: Shape) -> Conv2D:

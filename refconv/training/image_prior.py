@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,7 @@ def fit_image(
     width: float = 0.25,
     jitter: float = 0.01,
     on_step: Callable[[int, Array], Any] = lambda step, image: None,
+    callbacks: Sequence[Callback] = (),
 ) -> Array:
     r"""Restore an image by fitting an untrained hourglass network to it.
 
@@ -72,6 +73,8 @@ def fit_image(
     on_step : callable
         Function that is called in each step with the number of the step, from 0, and the network's output (H, W, C) before the
         weights change.
+    callbacks : sequence of Callback
+        Callbacks of :func:`refconv.training.fit`. A callback that sets ``run.stop`` ends the run after the step.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def fit_image(
     average = AverageOutput(real("smooth", smooth, least=0, below=1), on_step)
     with warnings.catch_warnings():  # the running averages do not matter, because the network is never used in inference
         warnings.filterwarnings("ignore", "model outputs differ between inference and training")
-        fit(model, batches, optimizer, epochs=1, loss=MaskedSquaredError(mask), callbacks=[average])
+        fit(model, batches, optimizer, epochs=1, loss=MaskedSquaredError(mask), callbacks=[average, *callbacks])
     return average.image
 
 

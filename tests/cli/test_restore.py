@@ -1,12 +1,14 @@
 """Tests of ``refconv restore``: sizes, masks, files and errors."""
 
+import signal
+
 import numpy as np
 import pytest
 
 from evidence import needs_kernels
 from refconv import training
 from refconv.cli import main
-from refconv.training import Diverged, History
+from refconv.training import Diverged, History, image_prior
 
 pillow = pytest.importorskip("PIL.Image")
 pytest.importorskip("tqdm")
@@ -163,3 +165,26 @@ def test_an_incomplete_run_writes_no_file(folder, monkeypatch, capsys, error, st
     assert main(["restore", "photo.png"]) == status
     assert capsys.readouterr().err == message
     assert not (folder / "photo-restored.png").exists()
+
+
+@needs_kernels
+def test_ctrl_c_saves_the_result_of_the_steps_so_far(monkeypatch, printed):
+    steps = []
+
+    def fit_image(*arguments, on_step, **options):
+        def interrupt(step, output):
+            steps.append(step)
+            if step == 2:
+                signal.raise_signal(signal.SIGINT)
+            on_step(step, output)
+
+        return image_prior.fit_image(*arguments, on_step=interrupt, **options)
+
+    monkeypatch.setattr(training, "fit_image", fit_image)
+    out = printed("restore", "photo.png", "--steps", "9")
+    assert out.endswith("stopped; saving the result so far\nwrote photo-restored.png\n")
+    assert steps == [0, 1, 2]
+    stopped = pixels_of("photo-restored.png")
+    monkeypatch.setattr(training, "fit_image", image_prior.fit_image)
+    printed("restore", "photo.png", "--steps", "3", "--out", "three.png")
+    np.testing.assert_array_equal(stopped, pixels_of("three.png"))

@@ -129,6 +129,12 @@ def test_a_saved_network_is_the_same(tmp_path):
         (nn.Sequential(nn.Flatten(), nn.Dense(3)), RuntimeError, "is not built"),
         (nn.Sequential(nn.Flatten(), nn.Dense(3), nn.Softmax()), TypeError, r"model must have only dense .* got Softmax\(\)"),
         (nn.Sequential(nn.Flatten(), nn.Dense(3), nn.BatchNorm()), TypeError, "model must have only dense .* got BatchNorm"),
+        (nn.Sequential(nn.Flatten(), nn.ReLU()), TypeError, "model must have a dense layer after Flatten, got none"),
+        (
+            nn.Sequential(features=nn.Sequential(pool=nn.MaxPool2D(2), flatten=nn.Flatten()), scores=nn.Dense(3)),
+            TypeError,
+            r"not in an inner layer, got 'features\.flatten' with input shape \(2, 3, 2\)",
+        ),
         (nn.Sequential(nn.MaxPool2D(2, data_format="channels_first"), nn.Flatten(), nn.Dense(3)), ValueError, "channels_last"),
     ],
 )
@@ -136,4 +142,11 @@ def test_errors(model, error, message):
     if error is not RuntimeError and isinstance(model, nn.Sequential):
         model.build((4, 6, 2), rng=0)
     with pytest.raises(error, match=message):
+        nn.fully_convolutional(model)
+
+
+def test_a_network_on_signals_is_an_error():
+    model = nn.Sequential(nn.Conv1D(3, 2), nn.Flatten(), nn.Dense(4))
+    model.build((5, 2), rng=0)
+    with pytest.raises(TypeError, match=r"Flatten only on images \(H, W, C\).*got '1' with input shape \(4, 3\)"):
         nn.fully_convolutional(model)

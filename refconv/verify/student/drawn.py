@@ -311,11 +311,11 @@ def forms(case: Case) -> dict[str, str]:
     """Return the form of each option, such as "stride as a number", and the number of axes of x."""
     form_of = {}
     for name, value in {**case.options, **case.given}.items():
-        if isinstance(value, str | bool):
+        if value is None or isinstance(value, str | bool):
             form_of[name] = f"{name}={value!r}"
         elif isinstance(value, tuple):
             form_of[name] = f"{name} as {PAIRS if isinstance(value[0], tuple) else PAIR if len(value) == 2 else 'a tuple'}"
-        elif value is not None:
+        else:
             form_of[name] = f"{name} as a number"
     for name in ("x", "logits"):
         if name in case.shapes:

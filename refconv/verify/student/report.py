@@ -134,9 +134,11 @@ def _outcome(cases: int, wrong: int, shown: Trial) -> str:
 
 def _format_arguments(trial: Trial, signature: Signature, name: str) -> Iterator[str]:
     """Yield the arguments of a call, and those changed in a second call, as Python statements."""
-    order = [*parameters(name), *trial.given]
+    accepted = parameters(name)
+    order = [*accepted, *trial.given]
     for n, value in sorted(trial.given.items(), key=lambda item: order.index(item[0])):
-        if n in signature.takes and value is not None:
+        is_default = value is None and n in accepted and accepted[n].default is None
+        if n in signature.takes and not is_default:
             yield _format_argument(n, value)
     for n, value in trial.fault.then.items():
         if n in signature.takes:

@@ -124,6 +124,24 @@ def test_the_report_of_a_correct_version_lists_the_options_that_were_tried():
     assert all(len(line) < 220 for line in report.splitlines())
 
 
+def test_output_padding_none_is_refused_like_any_form_of_an_option():
+    def integers_only(x, w, stride=1, output_padding=0):
+        return refconv.conv_transpose1d(x, w, stride=stride, output_padding=0 + output_padding)
+
+    verdict = check(integers_only, "conv_transpose1d")
+    assert verdict, verdict
+    assert "Refused, not counted: output_padding=None (TypeError: unsupported operand" in verdict.report
+
+
+def test_the_report_prints_none_where_it_is_not_the_default():
+    def none_is_zero(x, w, stride=1, output_padding=0):
+        return refconv.conv_transpose1d(x, w, stride=stride, output_padding=output_padding or 0)
+
+    verdict = check(none_is_zero, "conv_transpose1d")
+    assert verdict.finding.kind == "shape"
+    assert "    output_padding = None\n" in verdict.report
+
+
 def test_the_option_that_reveals_the_mistake_is_named():
     def conv2d(x, w, stride=1, dilation=1):
         return conv2d_all(x, w, stride=stride, dilation=dilation) + (dilation != 1)
