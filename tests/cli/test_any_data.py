@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from evidence import needs_kernels
-from refconv import load
+from refconv import load, models
 from refconv.cli import main, training_data, training_run
+from refconv.cli.train import UNTRAINED
 from refconv.data import draw_digits
 
 for module in ("tqdm", "matplotlib"):
@@ -125,10 +126,17 @@ def test_unet_learns_masks_and_is_evaluated_by_overlap(cells, tmp_path, printed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["nin-cifar", "resnet20", "vgg-a", "mobilenet", "densenet-bc100", "googlenet"])
-def test_small_networks_train_on_a_folder(leaves, tmp_path, printed, model):
+@pytest.mark.parametrize("model", [name for name in models.names() if name not in UNTRAINED])
+def test_every_network_takes_training_steps_on_a_folder(leaves, cells, printed, model):
+    root = cells if model.startswith("unet") else leaves
+    text = printed("train", model, "--small", "--data", str(root), "--images", "8", "--batch-size", "4", "--dry-run")
+    assert "2 steps of 4 images" in text
+
+
+@pytest.mark.slow
+def test_options_of_training_apply_to_any_network(leaves, tmp_path, printed):
     options = ("--augment", "crop", "--validation", "0.3", *SHORT)
-    printed("train", model, "--small", "--data", str(leaves), *options, "--out", str(tmp_path / "out"))
+    printed("train", "mobilenet", "--small", "--data", str(leaves), *options, "--out", str(tmp_path / "out"))
     trained = load(tmp_path / "out")
     assert trained.output_shape((32, 32, 3)) == (3,)
     assert trained.notes["preprocessing"]["size"] == [32, 32]
