@@ -117,3 +117,13 @@ def test_progress_is_printed_on_the_terminal_although_pip_hides_standard_output(
     monkeypatch.setattr(setup, "TERMINAL", tmp_path / "nowhere" / "terminal")  # as in a container
     setup.report("[ 3/71] conv (AVX2)")
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_the_lowest_versions_have_one_constraint_for_each_package():
+    pytest.importorskip("packaging")
+    path = SETUP.parent / ".ci" / "lowest_versions.py"
+    spec = importlib.util.spec_from_file_location("lowest_versions", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    texts = ["numpy>=1.24", 'setuptools>=77; extra == "dev"', 'setuptools>=65.5; extra == "test"', "pytest>=8", "tqdm"]
+    assert [*module.constraints(texts)] == ["numpy==1.24.*", "setuptools==65.5.*", "pytest==8.0.*"]
