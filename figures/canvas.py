@@ -135,6 +135,8 @@ def redrawn(script, draw, measure=None):
     """Return the drawn figure, with the command, duration and threads of an experiment below it."""
     if not measure:
         return draw()
+    if not script.with_suffix(".csv").exists():
+        sys.exit(f"{script.name} must have its measurements in {script.stem}.csv, got none: run it with --measure first")
     remark, rows = read(script.with_suffix(".csv"))
     figure = draw(rows)
     figure.supxlabel(remark, fontsize=9, color=GREY)

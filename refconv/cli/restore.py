@@ -31,7 +31,8 @@ an image of the photograph's size. For a large hole, add --large-hole: the input
 has no skip connections, so it continues large structures instead of adding texture.
 
 A larger photograph is first scaled down to --size, because the time of a step grows with the number of pixels. Any height
-and width are allowed: a border of unknown pixels makes both divisible by 16, as the network requires, and is cut off.
+and width are allowed: a border of unknown pixels makes both divisible by 16, as the network requires, and is cut off. At
+256 × 256 pixels, a step took 0.4 seconds on two cores that were also used by other programs.
 
 Ctrl-C (or SIGTERM) stops the run after the current step and saves the result so far. A second Ctrl-C stops it at once, without
 a result.
@@ -60,6 +61,8 @@ def run(options: Namespace) -> None:
     from refconv._config import get_config
     from refconv._files import write_atomically
 
+    if options.mask == "":  # an unset variable of the shell; without a mask, noise would be removed
+        raise ArgumentValueError("--mask must be a file, got an empty name")
     if options.large_hole and not options.mask:
         raise ArgumentValueError("--mask must be given with --large-hole, got none")
     path = _output_path(options)

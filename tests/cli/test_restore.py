@@ -123,6 +123,7 @@ def test_scaling_does_not_mix_the_colour_of_the_hole_into_known_pixels(fitted, p
         (["photo.png", "--large-hole"], "--mask must be given with --large-hole, got none"),
         (["photo.png", "--out", "photo.jpg"], "--out must end in .png, got photo.jpg"),
         (["photo.png", "--out", "photo.png/x.png"], "--out must be a file in a writable folder, got photo.png/x.png"),
+        (["photo.png", "--mask", ""], "--mask must be a file, got an empty name"),
         (["photo.png", "--out", "photo.png", "--overwrite"], "--out must differ from PHOTO, got photo.png for both"),
         (
             ["photo.png", "--mask", "mask.png", "--out", "./mask.png", "--overwrite"],
