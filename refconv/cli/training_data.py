@@ -36,6 +36,8 @@ def load(options: Namespace, input_shape: Shape) -> TrainingData:
 
     ``input_shape`` is (H, W), or (H, W, C) if the channels are given by the user.
     """
+    if input_shape[2:] not in ((), (1,), (3,)):
+        raise ArgumentValueError(f"--input must have 1 or 3 channels, got {input_shape[2]}")
     dataset = _drawn(options) if options.data == "digits" else _opened(options, input_shape)
     channels = input_shape[2] if len(input_shape) > 2 else dataset.channels
     prepare = _preprocessing(dataset, input_shape[:2], channels, options.model)
