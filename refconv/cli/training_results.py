@@ -71,5 +71,6 @@ def _save_history(
         picture = segmentation_picture(history, pixels, labels[shown], predicted, title)
     else:
         predictions = None if history.test is None else history.test.predictions
-        picture = training_picture(history, images, labels, predictions, title, classes=loaded.dataset.classes)
+        dataset = loaded.dataset
+        picture = training_picture(history, images, labels, predictions, title, classes=dataset.classes, ink=dataset.ink)
     write_atomically(folder / "training.png", picture)
