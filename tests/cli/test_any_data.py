@@ -179,6 +179,7 @@ def test_unet_learns_masks_and_is_evaluated_by_overlap(cells, tmp_path, printed)
     options = ("--input", "44x52", "--epochs", "12", "--batch-size", "2", "--lr", "0.02")
     text = printed("train", "unet", "--small", "--data", str(cells), *options, "--out", str(tmp_path / "out"))
     assert "iou 0." in text
+    assert text.endswith("YOUR_IMAGE.png --masks FOLDER\n")
     results = json.loads(printed("evaluate", str(tmp_path / "out"), "--data", str(cells), "--json"))
     assert results["images"] == 10
     assert results["iou"]["1"] > 0.8
@@ -239,6 +240,12 @@ def test_damaged_pictures_are_named_and_left_out_on_request(leaves, tmp_path, pr
     message = printed("evaluate", str(tmp_path / "out"), "--data", str(root), status=1)
     assert "got 1 damaged; --skip-damaged leaves them out" in message
     assert "23 images, loss" in printed("evaluate", str(tmp_path / "out"), "--data", str(root), "--skip-damaged")
+
+
+@pytest.mark.slow
+def test_the_next_command_is_printed_for_a_shell(leaves, tmp_path, printed):
+    text = printed("train", "lenet", "--data", str(leaves), *SHORT, "--out", str(tmp_path / "my run"))
+    assert f"try:  refconv predict '{tmp_path / 'my run'}' YOUR_IMAGE.png" in text
 
 
 @pytest.mark.slow
