@@ -100,7 +100,8 @@ def _examples(options: Namespace, model: SavedModel, size: Shape) -> Examples:
     if (labels.ndim > 1) != model.has_masks:
         content = "images and masks" if model.has_masks else "one folder for each class"
         raise ArgumentValueError(f"--data must contain {content} for this model, got {source}")
-    return readable(first(examples, options.images, "--images", source) if options.images else examples, options.skip_damaged)
+    chosen = first(examples, options.images, "--images", source) if options.images else examples
+    return readable([chosen], options.skip_damaged)[0]
 
 
 def _batches(model: SavedModel, examples: Examples, size: int) -> Iterator[tuple[Array, Array]]:

@@ -242,6 +242,15 @@ def test_damaged_pictures_are_named_and_left_out_on_request(leaves, tmp_path, pr
     assert "23 images, loss" in printed("evaluate", str(tmp_path / "out"), "--data", str(root), "--skip-damaged")
 
 
+def test_damaged_pictures_for_training_and_for_the_test_are_named_together(leaves, tmp_path, printed):
+    for name in ("train", "test"):
+        shutil.copytree(leaves, tmp_path / "data" / name)
+        (tmp_path / "data" / name / "ash" / "03.png").write_bytes(b"not a picture")
+    message = printed("train", "lenet", "--data", str(tmp_path / "data"), *SHORT, "--out", str(tmp_path / "out"), status=1)
+    assert all(f"{Path(name, 'ash', '03.png')} is not a readable picture" in message for name in ("train", "test"))
+    assert "got 2 damaged; --skip-damaged leaves them out" in message
+
+
 @pytest.mark.slow
 def test_the_next_command_is_printed_for_a_shell(leaves, tmp_path, printed):
     text = printed("train", "lenet", "--data", str(leaves), *SHORT, "--out", str(tmp_path / "my run"))
