@@ -42,8 +42,10 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
             os.fsync(file.fileno())
         os.chmod(unfinished, 0o666 & ~_umask())  # mkstemp lets only the owner read the file
         os.replace(unfinished, path)
-    except BaseException:
+    except BaseException as error:
         Path(unfinished).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:  # as of `file.write`
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
 
 

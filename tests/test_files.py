@@ -1,5 +1,6 @@
 """Tests that files are written completely or not at all."""
 
+import errno
 import os
 import stat
 
@@ -21,6 +22,17 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
         _files.write_atomically(path, b"second, longer")
     assert path.read_bytes() == b"first"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_reported_with_the_name_of_the_file(tmp_path, monkeypatch):
+    def fails(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        _files.write_atomically(tmp_path / "file", b"content")
+    assert caught.value.filename == str(tmp_path / "file")
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_only_unfinished_files_of_a_killed_program_are_removed(tmp_path):

@@ -76,11 +76,12 @@ def warnings_as_lines() -> Iterator[None]:
 def in_one_line(error: Exception) -> str:
     """Return the message of an error in one line; an ``OSError`` begins with its file name.
 
-    >>> in_one_line(IsADirectoryError(21, "Is a directory", "runs")), in_one_line(ValueError("x must be 3, got 4"))
-    ('runs: is a directory', 'x must be 3, got 4')
+    >>> in_one_line(IsADirectoryError(21, "Is a directory", "runs")), in_one_line(OSError(28, "No space left on device"))
+    ('runs: is a directory', 'no space left on device')
     """
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    if isinstance(error, OSError) and error.strerror:
+        reason = f"{error.strerror[0].lower()}{error.strerror[1:]}"
+        return f"{error.filename}: {reason}" if error.filename else reason
     return str(error)
 
 

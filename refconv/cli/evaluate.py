@@ -18,7 +18,7 @@ from refconv.cli.views import add_views, with_views
 if TYPE_CHECKING:
     from refconv.cli.saved_model import SavedModel
     from refconv.data.datasets import Examples
-    from refconv.typing import Array
+    from refconv.typing import Array, Shape
 
 __all__ = ["COMMAND"]
 
@@ -57,11 +57,11 @@ def run(options: Namespace) -> None:
     model = load_model(options.model)
     if model.has_masks and options.confusion:
         raise ArgumentValueError("--confusion must be left out for a network that classifies pixels")
-    examples = _examples(options, model)
     with config(threads=options.threads):
-        network, model = with_views(model, options)
+        network, enlarged = with_views(model, options)
+        examples = _examples(options, model, enlarged.prepare.size)
         test = _segmentation if model.has_masks else _classification
-        results = test(network, model, examples, options.top)
+        results = test(network, enlarged, examples, options.top)
     if options.json:
         print_json(results.as_dict())
     else:
@@ -75,7 +75,8 @@ def run(options: Namespace) -> None:
         write_atomically(Path(options.confusion), confusion_picture(results.counts, model.classes, options.model))
 
 
-def _examples(options: Namespace, model: SavedModel) -> Examples:
+def _examples(options: Namespace, model: SavedModel, size: Shape) -> Examples:
+    """Return the images and labels; pictures of a folder have this size, (H, W)."""
     from refconv import data
     from refconv.cli.training_data import readable
     from refconv.data.datasets import first
@@ -84,13 +85,14 @@ def _examples(options: Namespace, model: SavedModel) -> Examples:
     source = options.data or (model.data if model.data in SOURCES else None)
     if source is None:
         raise ArgumentValueError(f"--data must be given for a model trained on {model.data or 'unknown data'}, got none")
-    if source == "digits":
-        return data.draw_digits(options.images or DRAWN, 1)
     numbered = model.classes == tuple(map(str, range(len(model.classes))))
     if source in SOURCES and SOURCES[source].classes != model.classes and not (numbered and source == model.data):
         names = ", ".join(model.classes[:3])
         raise ArgumentValueError(f"--data must have the {len(model.classes)} classes of the model ({names}, …), got {source}")
-    size = model.prepare.size
+    if source in SOURCES and model.has_masks:
+        raise ArgumentValueError(f"--data must contain images and masks for this model, got {source}")
+    if source == "digits":
+        return data.draw_digits(options.images or DRAWN, 1)
     channels = model.prepare.input_shape[2]
     with warnings_as_lines():
         warnings.filterwarnings("ignore", ".* has no images of the class")  # the results show it
@@ -98,7 +100,8 @@ def _examples(options: Namespace, model: SavedModel) -> Examples:
     if (labels.ndim > 1) != model.has_masks:
         content = "images and masks" if model.has_masks else "one folder for each class"
         raise ArgumentValueError(f"--data must contain {content} for this model, got {source}")
-    return readable(first(examples, options.images, "--images", source) if options.images else examples, options.skip_damaged)
+    chosen = first(examples, options.images, "--images", source) if options.images else examples
+    return readable([chosen], options.skip_damaged)[0]
 
 
 def _batches(model: SavedModel, examples: Examples, size: int) -> Iterator[tuple[Array, Array]]:

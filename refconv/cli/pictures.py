@@ -45,12 +45,18 @@ class Picture(NamedTuple):
 class Pictures:
     """Images of several files, in groups.
 
-    A file that cannot be read is named on the standard error and counted in ``failed``.
+    A file that cannot be read, or a folder without images, is named on the standard error and counted in ``failed``.
     """
 
     def __init__(self, sources: Sequence[str], prepare: Preprocessing, is_sheet: bool) -> None:
-        self.paths = [path for source in sources for path in files_of(source)]
+        self.paths: list[str] = []
         self.prepare, self.is_sheet, self.failed = prepare, is_sheet, 0
+        for source in sources:
+            paths = files_of(source)
+            self.paths += paths
+            if not paths:
+                print_error(f"refconv: there is no image in the folder {source}")
+                self.failed += 1
 
     def __iter__(self) -> Iterator[list[Picture]]:
         """Yield the readable images of up to 32 files."""

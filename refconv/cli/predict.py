@@ -79,6 +79,8 @@ def run(options: Namespace) -> int:
     with config(threads=options.threads):
         network, model = with_views(model, options)
         pictures = Pictures(options.images, model.prepare, options.sheet)
+        if model.has_masks:
+            _check_names(pictures.paths)
         if options.show:
             check_output("--show", options.show, [options.model, *pictures.paths])
         shown = (_segment if model.has_masks else _classify)(network, model, pictures, options)
@@ -90,6 +92,15 @@ def run(options: Namespace) -> int:
         sheet = contact_sheet(np.stack([image for image, _ in shown]), [caption for _, caption in shown])
         write_atomically(options.show, sheet)
     return int(pictures.failed > 0)
+
+
+def _check_names(paths: list[str]) -> None:
+    """Check that the masks of all images have different file names."""
+    names: dict[str, str] = {}
+    for path in paths:
+        other = names.setdefault(Path(path).stem, path)
+        if Path(other).resolve() != Path(path).resolve():
+            raise ArgumentValueError(f"IMAGE must be files whose masks have different names, got {other} and {path}")
 
 
 def _classify(network: Any, model: SavedModel, pictures: Pictures, options: Namespace) -> list[tuple[Array, str]]:

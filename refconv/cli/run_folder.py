@@ -11,6 +11,7 @@ from typing import Any
 
 from refconv import weights
 from refconv._errors import ArgumentValueError
+from refconv.data.sources import SOURCES
 
 __all__ = ["output_folder", "own_options", "restore_options"]
 
@@ -48,7 +49,7 @@ def _create(options: Namespace) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     Path("runs").mkdir(exist_ok=True)
-    name, number = f"{options.model}-{options.data}", 1
+    name, number = f"{options.model}-{data_name(options.data)}", 1
     while True:
         folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
         try:
@@ -59,9 +60,19 @@ def _create(options: Namespace) -> Path:
             return folder
 
 
+def data_name(source: str) -> str:
+    """Return the name of a data set, or the last part of the path of a folder."""
+    return source if source in SOURCES else Path(source).expanduser().resolve().name
+
+
 def own_options(options: Namespace) -> dict[str, Any]:
-    """Return the options that a checkpoint stores, for :func:`restore_options`."""
-    return {name: value for name, value in vars(options).items() if name not in NOT_RESTORED}
+    """Return the options that a checkpoint stores, for :func:`restore_options`.
+
+    Folders of pictures have absolute paths, so that a run can be resumed in any working folder.
+    """
+    own = {name: value for name, value in vars(options).items() if name not in NOT_RESTORED}
+    folders = {name: own[name] for name in ("data", "test_data") if own.get(name) and own[name] not in SOURCES}
+    return own | {name: str(Path(folder).expanduser().resolve()) for name, folder in folders.items()}
 
 
 def restore_options(options: Namespace) -> None:

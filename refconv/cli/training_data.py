@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,6 +37,8 @@ def load(options: Namespace, input_shape: Shape) -> TrainingData:
 
     ``input_shape`` is (H, W), or (H, W, C) if the channels are given by the user.
     """
+    if input_shape[2:] not in ((), (1,), (3,)):
+        raise ArgumentValueError(f"--input must have 1 or 3 channels, got {input_shape[2]}")
     dataset = _drawn(options) if options.data == "digits" else _opened(options, input_shape)
     channels = input_shape[2] if len(input_shape) > 2 else dataset.channels
     prepare = _preprocessing(dataset, input_shape[:2], channels, options.model)
@@ -95,28 +98,39 @@ def _opened(options: Namespace, input_shape: Shape) -> data.Dataset:
         train = first(train, options.images, "--images", dataset.name)
     if options.test_images:
         test = first(test, options.test_images, "--test-images", dataset.name)
-    return replace(dataset, train=readable(train, options.skip_damaged), test=readable(test, options.skip_damaged))
+    train, test = readable([train, test], options.skip_damaged)
+    return replace(dataset, train=train, test=test)
 
 
-def readable(examples: Examples, skip: bool) -> Examples:
+def readable(parts: Sequence[Examples], skip: bool) -> list[Examples]:
     """Read every file once; refuse or leave out damaged files, and return the others.
 
-    The images are returned as an array if they fit in memory. Damaged files are named on the standard error.
+    The images are returned as arrays if they fit in memory. Damaged files of all parts are named on the standard error.
     """
-    images, labels = examples
+    damaged = [_damaged(examples[0], skip) for examples in parts]
+    if (count := sum(map(len, damaged))) and not skip:
+        raise ArgumentValueError(f"--data must contain readable images, got {count} damaged; --skip-damaged leaves them out")
+    return [_without(examples, indices) for examples, indices in zip(parts, damaged, strict=True)]
+
+
+def _damaged(images: data.ImageFiles | Array, skip: bool) -> list[int]:
+    """Return the indices of damaged files, and print their problems."""
     if not isinstance(images, data.ImageFiles):
-        return examples
+        return []
     with bar(f"checking {len(images):,} images", len(images), "images") as progress:
         problems = images.damaged(progress)
     for _, problem in problems:
         print_error(f"{'skipping: ' if skip else ''}{problem}")
-    if problems and not skip:
-        raise ArgumentValueError(
-            f"--data must contain readable images, got {len(problems)} damaged; --skip-damaged leaves them out"
-        )
-    if len(problems) == len(images):
+    return [k for k, _ in problems]
+
+
+def _without(examples: Examples, indices: list[int]) -> Examples:
+    """Return the examples without these ones, as an array if the images fit in memory."""
+    if not isinstance(examples[0], data.ImageFiles):
+        return examples
+    if len(indices) == len(examples[0]):
         raise ArgumentValueError("--data must contain readable images, got only damaged ones")
-    images, labels = part(examples, np.setdiff1d(np.arange(len(images)), [k for k, _ in problems]))
+    images, labels = part(examples, np.setdiff1d(np.arange(len(examples[0])), indices))
     return (images[:] if np.prod(images.shape) <= HELD_IN_MEMORY else images), labels
 
 

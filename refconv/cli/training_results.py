@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def save(folder: Path, options: Namespace, model: Layer, history: History, loade
     unit = "test pixels classified correctly" if loaded.dataset.has_masks else "test images classified correctly"
     _save_history(folder, options, history, loaded, f"{100 * share:.2f} % of {unit}", model)
     say(f"saved {folder / 'model.safetensors'}, history.csv and training.png")
-    say(f"try:  refconv predict {folder} YOUR_IMAGE.png")
+    masks = " --masks FOLDER" if loaded.dataset.has_masks else ""
+    say(f"try:  refconv predict {shlex.quote(str(folder))} YOUR_IMAGE.png{masks}")
 
 
 def save_diverged(folder: Path, options: Namespace, error: Diverged, loaded: TrainingData) -> str:
@@ -71,5 +73,6 @@ def _save_history(
         picture = segmentation_picture(history, pixels, labels[shown], predicted, title)
     else:
         predictions = None if history.test is None else history.test.predictions
-        picture = training_picture(history, images, labels, predictions, title, classes=loaded.dataset.classes)
+        dataset = loaded.dataset
+        picture = training_picture(history, images, labels, predictions, title, classes=dataset.classes, ink=dataset.ink)
     write_atomically(folder / "training.png", picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -110,7 +111,7 @@ def _train(options: Namespace, folder: Path) -> None:
     except Diverged as error:
         raise Failure(f"{error} ({save_diverged(folder, options, error, loaded)})") from error
     if history.stopped:
-        say(f"stopped; the network is saved as it is; continue with --resume {folder}")
+        say(f"stopped; the network is saved as it is; continue with --resume {shlex.quote(str(folder))}")
     elif history.best not in (None, history.epochs[-1]):
         checkpoint.recall_best(model)
         history.test = _evaluate(model, loaded)

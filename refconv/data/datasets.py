@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from refconv._errors import ArgumentValueError, suggestion
 from refconv.data.files import BadDataFile, DataNotFound
 from refconv.data.folder import open_folder
 from refconv.data.image_files import ImageFiles, read_image
-from refconv.data.masks import MASKS, open_masks
+from refconv.data.masks import IMAGES, MASKS, open_masks
 from refconv.data.sources import SOURCES
 from refconv.typing import Array, Size
 
@@ -37,7 +38,7 @@ class Dataset:
     Parameters
     ----------
     name : str
-        Name of the data set, or of its folder.
+        Name of the data set, or of its folder; a folder called as a data set gets a slash: "mnist/".
     classes : tuple of str
         Label k is classes[k].
     train, test : pairs (images, labels)
@@ -212,6 +213,8 @@ def _folder(
     root: Path, size: Size, channels: int | None, test: Any, share: float, classes: Sequence[str] | None, seed: int
 ) -> Dataset:
     name = root.resolve().name
+    if name in SOURCES:  # `refconv evaluate` would test the network on that data set
+        name += "/"
     if test is None and (root / "train").is_dir():
         test = next((root / name for name in TEST_FOLDERS if (root / name).is_dir()), None)
         root = root if test is None else root / "train"
@@ -229,23 +232,28 @@ def _folder(
 
 
 def _pictures(root: Path, size: Size, classes: Sequence[str] | None) -> tuple[ImageFiles, Array, list[str]]:
-    if not (root / MASKS).is_dir():
+    if not ((root / MASKS).is_dir() and (root / IMAGES).is_dir()):  # "masks" may be the name of a class
         return open_folder(root, size, classes=classes)
     images, masks, names = open_masks(root, size)
     if classes is not None and len(names) > len(classes):
         raise ArgumentValueError(f"{root / MASKS} must have classes below {len(classes)}, got class {names[-1]}")
+    if classes is None and (missing := len(names) - len(np.unique(masks))):
+        warnings.warn(f"{root / MASKS} has no pixels of {missing} of the {len(names)} classes 0 to {names[-1]}", stacklevel=4)
     return images, masks, names if classes is None else list(classes)
 
 
 def _held_out(labels: Array, share: float, seed: int) -> tuple[Array, Array]:
-    """Split the indices of the labels at random, with the same share of each class."""
+    """Split the indices of the labels at random, with the same share, and at least one, of each class."""
     rng, held_out = np.random.default_rng(seed), np.zeros(len(labels), bool)
     classes = labels if labels.ndim == 1 else np.zeros(len(labels), int)
     for k in np.unique(classes):
         of_class = rng.permutation(np.flatnonzero(classes == k))
-        held_out[of_class[: round(share * len(of_class))]] = True
+        held_out[of_class[: min(max(1, round(share * len(of_class))), len(of_class) - 1)]] = True
     if held_out.all() or not held_out.any():
-        raise ArgumentValueError(f"test_share must leave images for training and for testing, got {share} of {len(labels)}")
+        most = np.bincount(classes).max()
+        raise ArgumentValueError(
+            f"test_share must leave images of a class for training and for testing, got {share} of at most {most} images"
+        )
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 

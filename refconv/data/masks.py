@@ -14,6 +14,7 @@ from refconv._optional import need
 from refconv.data.files import BadDataFile, DataNotFound
 from refconv.data.folder import pictures_in
 from refconv.data.image_files import ImageFiles
+from refconv.data.pictures import is_sideways
 from refconv.typing import Array, Size
 
 __all__ = ["IMAGES", "MASKS", "mask_as_png", "open_masks", "read_mask"]
@@ -26,7 +27,8 @@ def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Ar
 
     Images and masks have the same names, without extensions: the mask of ``images/cell1.jpg`` may be ``masks/cell1.png``. A
     mask contains the class of each pixel: 0, 1, 2, …, as grey levels or as the indices of a palette. If a folder's masks
-    contain only 0 and 255, 255 is class 1.
+    contain only 0 and 255, 255 is class 1. A mask belongs to the image as it is displayed: if a camera stored the image
+    sideways, the mask is upright.
 
     Parameters
     ----------
@@ -50,12 +52,13 @@ def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Ar
     BadDataFile
         If a mask cannot be read, or has another size than its image.
     ValueError
-        If an image has no mask, or a mask no image, or all pixels of all masks have the same class.
+        If an image has no mask, or a mask no image; if two files have the same name; or if 255 is one of several other
+        numbers, as the label of void pixels or because the masks were saved as JPEG.
 
     Source: lecture row M16 (SOURCES.md).
     """
     root, size = Path(root).expanduser(), per_axis("size", size, 2)
-    images, masks = ({file.stem: file for file in pictures_in(_existing(root / name))} for name in (IMAGES, MASKS))
+    images, masks = (_by_stem(_existing(root / name)) for name in (IMAGES, MASKS))
     if not images:
         raise DataNotFound(f"there is no image in {root / IMAGES}")
     if difference := sorted(images.keys() ^ masks.keys()):
@@ -64,12 +67,26 @@ def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Ar
             f"{root} must have one mask for each image, got {difference[0]!r} only in {only}, and {len(difference) - 1} more"
         )
     classes = np.stack([read_mask(masks[name], images[name], size) for name in images])
-    highest = classes.max()
-    if highest == 255 and np.isin(classes, (0, 255)).all():
-        classes, highest = (classes == 255).astype(np.uint8), 1
-    if not highest:
-        raise ArgumentValueError(f"{root / MASKS} must contain at least two classes, got only pixels of class 0")
-    return ImageFiles(list(images.values()), size), classes, [str(k) for k in range(highest + 1)]
+    numbers = np.unique(classes).tolist()
+    if numbers[-1] == 255 and len(numbers) < 256:
+        if numbers not in ([255], [0, 255]):
+            raise ArgumentValueError(
+                f"{root / MASKS} must number the classes 0, 1, 2, …, or contain only 0 and 255, got {len(numbers)} numbers "
+                "from 0 to 255; JPEG changes the numbers, and 255 cannot stand for void pixels"
+            )
+        classes, numbers = (classes == 255).astype(np.uint8), [1]
+    return ImageFiles(list(images.values()), size), classes, [str(k) for k in range(numbers[-1] + 1)]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """Return the pictures in a folder by their names without extensions, which must differ."""
+    files: dict[str, Path] = {}
+    for file in pictures_in(folder):
+        if (other := files.setdefault(file.stem, file)) is not file:
+            raise ArgumentValueError(
+                f"{folder} must contain pictures that differ in more than the extension, got {other.name} and {file.name}"
+            )
+    return files
 
 
 def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
@@ -77,8 +94,9 @@ def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
     pillow, image_ops = need("PIL.Image", "train", "reading masks"), need("PIL.ImageOps", "train", "reading masks")
     try:
         with pillow.open(path) as mask, pillow.open(image) as picture:
-            if mask.size != picture.size:
-                raise BadDataFile(path, f"must have the size of its image, {picture.size}, got {mask.size}")
+            displayed = picture.size[::-1] if is_sideways(picture) else picture.size
+            if mask.size != displayed:
+                raise BadDataFile(path, f"must have the size of its image, {displayed}, got {mask.size}")
             if mask.mode not in ("1", "L", "P"):
                 raise BadDataFile(path, f"must be a mask of grey levels or of a palette, got mode {mask.mode}")
             levels = mask.convert("L") if mask.mode == "1" else mask

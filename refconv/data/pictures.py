@@ -11,7 +11,7 @@ import numpy as np
 from refconv._optional import need
 from refconv.data.files import BadDataFile
 
-__all__ = ["FAINTEST_INK", "on_white", "open_picture"]
+__all__ = ["FAINTEST_INK", "is_sideways", "on_white", "open_picture"]
 
 FAINTEST_INK = 20  # grey levels of 255; a smaller contrast counts as noise of the paper
 STRAY_SHARE = 0.03  # fraction of the opaque area; fewer dark pixels do not count as writing
@@ -92,6 +92,16 @@ def on_white(picture: Any, mode: str = "RGB") -> Any:
     if _ink_is_in_alpha(flat, alpha):
         return alpha.point(lambda level: 255 - level).convert(mode)
     return flat
+
+
+def is_sideways(picture: Any) -> bool:
+    """Return True if an unread Pillow image is turned by 90 degrees when it is displayed."""
+    try:
+        return UNDO.get(picture.getexif().get(ORIENTATION, 1)) in ("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
+    except MemoryError:
+        raise
+    except Exception:  # metadata that Pillow cannot parse count as upright, as in `open_picture`
+        return False
 
 
 def _opened(image: Any, file: BinaryIO, name: str | os.PathLike[str], mode: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ def training_picture(
     title: str = "",
     *,
     classes: Sequence[str] | None = None,
+    ink: bool = True,
 ) -> bytes:
     """Plot the training curves and the first misclassified test images as a PNG.
 
@@ -51,6 +53,8 @@ def training_picture(
         Title of the figure.
     classes : sequence of str, optional
         Names of the classes (default: numbers).
+    ink : bool
+        True if grey images show ink, 255, on an empty background, 0; they are drawn dark on light.
 
     Returns
     -------
@@ -68,14 +72,14 @@ def training_picture(
     figures = need("matplotlib.figure", "train", "drawing a picture")
     if images is None or labels is None:
         figure = figures.Figure(figsize=(10, 3.8), dpi=120, layout="constrained")
-        figure.suptitle(title)
+        figure.suptitle(plain(title))
         _draw_curves(figure, history)
         return as_png(figure)
     figure = figures.Figure(figsize=(10, 7.2), dpi=120, layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     curves, image_grid = figure.subfigures(2, 1, height_ratios=[1, 1.05])
     _draw_curves(curves, history)
-    _draw_misread(image_grid, images, labels, predictions, classes)
+    _draw_misread(image_grid, images, labels, predictions, classes, "gray_r" if ink else "gray")
     return as_png(figure)
 
 
@@ -111,7 +115,7 @@ def segmentation_picture(
     """
     figures = need("matplotlib.figure", "train", "drawing a picture")
     figure = figures.Figure(figsize=(10, 8), dpi=120, layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     curves, grid = figure.subfigures(2, 1, height_ratios=[1, 1.4])
     _draw_curves(curves, history)
     top, left = ((side - n) // 2 for side, n in zip(images.shape[1:3], masks.shape[1:], strict=True))
@@ -159,13 +163,13 @@ def confusion_picture(confusion: Array, classes: Sequence[str] | None = None, ti
     count = len(confusion)
     if confusion.ndim != 2 or confusion.shape != (count, count):
         raise ArgumentValueError(f"confusion must be a square matrix, got shape {confusion.shape}")
-    names = [str(k) for k in range(count)] if classes is None else list(classes)
+    names = [str(k) for k in range(count)] if classes is None else [plain(name) for name in classes]
     if len(names) != count:
         raise ArgumentValueError(f"classes must be {count} names, got {len(names)}")
     figures = need("matplotlib.figure", "train", "drawing a picture")
     side = max(4.5, 0.55 * count + 1.5)
     figure = figures.Figure(figsize=(side, side), dpi=120, layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     axes = figure.subplots()
     axes.set(xlabel="read as", ylabel="is", xticks=range(count), yticks=range(count), xticklabels=names, yticklabels=names)
     if max(map(len, names)) > 3:
@@ -204,7 +208,7 @@ def lr_range_picture(rates: Any, title: str = "") -> bytes:
     """
     figures = need("matplotlib.figure", "train", "drawing a picture")
     figure = figures.Figure(figsize=(6, 4), dpi=120, layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     axes = figure.subplots()
     axes.semilogx(rates.lrs, rates.losses, color=TRAIN)
     axes.axvline(rates.steepest, color=TEST, linestyle="--", label=f"steepest descent: {rates.steepest:.2g}")
@@ -235,8 +239,21 @@ def _shades(confusion: Array) -> Array:
 def as_png(figure: Any) -> bytes:
     """Return a figure as the content of a PNG file."""
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box is drawn for a letter that the font does not have
+        figure.savefig(content, format="png")
     return content.getvalue()
+
+
+def plain(text: str) -> str:
+    r"""Return a text that matplotlib draws as it is; dollar signs would enclose a formula.
+
+    Bytes of a file name that are not UTF-8 become question marks.
+
+    >>> print(plain("$5 or $10"))
+    \$5 or \$10
+    """
+    return text.encode(errors="replace").decode().replace("$", r"\$")
 
 
 def _draw_curves(figure: Any, history: Any) -> None:
@@ -261,7 +278,9 @@ def _ticks(epochs: list[int]) -> list[int]:
     return epochs[:: max(1, len(epochs) // 10)]
 
 
-def _draw_misread(figure: Any, images: Array, labels: Array, predictions: Array | None, classes: Sequence[str] | None) -> None:
+def _draw_misread(
+    figure: Any, images: Array, labels: Array, predictions: Array | None, classes: Sequence[str] | None, greys: str
+) -> None:
     if predictions is None:
         figure.suptitle("The run ended before its first test", fontsize=10)
         return
@@ -274,6 +293,6 @@ def _draw_misread(figure: Any, images: Array, labels: Array, predictions: Array 
     for axes in cells:
         axes.axis("off")
     for axes, k in zip(cells, shown, strict=False):
-        axes.imshow(images[k], cmap="gray_r", interpolation="nearest")
+        axes.imshow(images[k], cmap=greys, vmin=0, vmax=255, interpolation="nearest")
         label, prediction = (str(c) if classes is None else classes[c][:LONGEST_NAME] for c in (labels[k], predictions[k]))
-        axes.set_title(f"{label} → {prediction}", fontsize=9 if len(label + prediction) < 8 else 6, pad=2)
+        axes.set_title(plain(f"{label} → {prediction}"), fontsize=9 if len(label + prediction) < 8 else 6, pad=2)

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evidence import needs_kernels
 from refconv import load, models
-from refconv.cli import main, training_data, training_run
+from refconv.cli import main, run_folder, training_data, training_run
 from refconv.cli.train import UNTRAINED
-from refconv.data import draw_digits
+from refconv.data import draw_digits, open_dataset
+from refconv.data.datasets import open_split
 
 for module in ("tqdm", "matplotlib"):
     pytest.importorskip(module)
@@ -92,6 +95,66 @@ def test_evaluate_counts_the_images_of_each_class(leaves, leaves_model, tmp_path
     assert "\n  ash → oak: 1\n" in text
 
 
+@pytest.mark.parametrize("source", ["leaves", "leaves/", "../data/leaves", "ABSOLUTE"])
+def test_the_folder_of_a_run_has_the_name_of_the_data_folder(leaves, tmp_path, printed, monkeypatch, source):
+    (tmp_path / "data").mkdir()
+    shutil.copytree(leaves, tmp_path / "data" / "leaves")
+    monkeypatch.chdir(tmp_path / "data")
+    source = str(tmp_path / "data" / "leaves") if source == "ABSOLUTE" else source
+    options = Namespace(model="lenet", data=source, out=None, resume=None)
+    with run_folder.output_folder(options) as folder:
+        assert folder == Path("runs") / "lenet-leaves"
+    assert run_folder.own_options(options)["data"] == str(tmp_path / "data" / "leaves")
+
+
+def test_a_folder_called_as_a_data_set_is_not_taken_for_it(leaves, tmp_path):
+    shutil.copytree(leaves, tmp_path / "mnist")
+    assert open_dataset(tmp_path / "mnist", 8).name == "mnist/"
+    assert open_dataset(leaves, 8).name == "leaves"
+
+
+def test_classes_may_be_called_masks_and_train(leaves, tmp_path):
+    for name, new in (("ash", "masks"), ("elm", "train"), ("oak", "hats")):
+        shutil.copytree(leaves / name, tmp_path / new)
+    assert open_dataset(tmp_path, 8).classes == ("hats", "masks", "train")
+
+
+def test_numbers_of_classes_that_no_mask_contains_cause_a_warning(cells, tmp_path):
+    shutil.copytree(cells, tmp_path / "cells")
+    for path in (tmp_path / "cells" / "masks").iterdir():
+        with Image.open(path) as mask:
+            levels = np.asarray(mask) // 85  # 0 and 3
+        Image.fromarray(levels).save(path)
+    with pytest.warns(UserWarning, match="masks has no pixels of 2 of the 4 classes 0 to 3"):
+        assert open_dataset(tmp_path / "cells", 44).classes == ("0", "1", "2", "3")
+
+
+def test_masks_for_a_test_may_contain_one_class(cells, tmp_path):
+    shutil.copytree(cells, tmp_path / "cells")
+    for path in (tmp_path / "cells" / "masks").iterdir():
+        Image.new("L", (64, 64)).save(path)
+    _, masks = open_split(tmp_path / "cells", size=44, classes=["0", "1"])
+    assert masks.max() == 0
+    with pytest.raises(ValueError, match="must contain at least two classes, got only '0'"):
+        open_dataset(tmp_path / "cells", 44)
+
+
+def test_predict_names_a_folder_without_images(leaves_model, tmp_path, printed):
+    message = printed("predict", str(leaves_model), str(tmp_path), status=1)
+    assert message == f"refconv: there is no image in the folder {tmp_path}\n"
+
+
+def test_evaluate_and_predict_take_crops_from_the_same_pixels(tmp_path, leaves_model, printed):
+    (tmp_path / "elm").mkdir()
+    pixels = np.random.default_rng(3).integers(0, 256, (90, 90, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "elm" / "1.png")
+    crops = ("--crops", "10", "--scales", "45")
+    evaluated = json.loads(printed("evaluate", str(leaves_model), "--data", str(tmp_path), *crops, "--json"))
+    predicted = json.loads(printed("predict", str(leaves_model), str(tmp_path), *crops, "--format", "json"))
+    probabilities = {line["class"]: line["probability"] for line in predicted[0]["predictions"]}
+    assert evaluated["loss"] == pytest.approx(-np.log(probabilities["elm"]), rel=1e-3)
+
+
 @pytest.mark.slow
 def test_evaluate_averages_crops_and_saves_the_confusion(leaves, leaves_model, tmp_path, printed):
     picture = tmp_path / "confusion.png"
@@ -117,12 +180,26 @@ def test_unet_learns_masks_and_is_evaluated_by_overlap(cells, tmp_path, printed)
     options = ("--input", "44x52", "--epochs", "12", "--batch-size", "2", "--lr", "0.02")
     text = printed("train", "unet", "--small", "--data", str(cells), *options, "--out", str(tmp_path / "out"))
     assert "iou 0." in text
+    assert text.endswith("YOUR_IMAGE.png --masks FOLDER\n")
     results = json.loads(printed("evaluate", str(tmp_path / "out"), "--data", str(cells), "--json"))
     assert results["images"] == 10
     assert results["iou"]["1"] > 0.8
     rows = np.array(results["confusion"])
     assert rows.sum() == 10 * 4 * 12  # a valid U-Net of three sizes loses 40 pixels on each side
     assert "mean IoU 0." in printed("evaluate", str(tmp_path / "out"), "--data", str(cells))
+
+
+@pytest.mark.slow
+def test_a_network_of_pixels_refuses_digits_and_masks_of_the_same_name(cells, tmp_path, printed):
+    options = ("--input", "44x44", "--epochs", "1", "--batch-size", "4", "--out", str(tmp_path / "out"))
+    printed("train", "unet", "--small", "--data", str(cells), *options)
+    message = printed("evaluate", str(tmp_path / "out"), "--data", "digits", status=1)
+    assert "--data must have the 2 classes of the model (0, 1, …), got digits" in message
+    shutil.copy(cells / "images" / "3.png", tmp_path / "3.png")
+    images = (str(cells / "images" / "3.png"), str(tmp_path / "3.png"))
+    message = printed("predict", str(tmp_path / "out"), *images, "--masks", str(tmp_path / "masks"), status=1)
+    assert f"IMAGE must be files whose masks have different names, got {images[0]} and {images[1]}" in message
+    assert not (tmp_path / "masks").exists()
 
 
 @pytest.mark.slow
@@ -173,6 +250,21 @@ def test_damaged_pictures_are_named_and_left_out_on_request(leaves, tmp_path, pr
     assert "23 images, loss" in printed("evaluate", str(tmp_path / "out"), "--data", str(root), "--skip-damaged")
 
 
+def test_damaged_pictures_for_training_and_for_the_test_are_named_together(leaves, tmp_path, printed):
+    for name in ("train", "test"):
+        shutil.copytree(leaves, tmp_path / "data" / name)
+        (tmp_path / "data" / name / "ash" / "03.png").write_bytes(b"not a picture")
+    message = printed("train", "lenet", "--data", str(tmp_path / "data"), *SHORT, "--out", str(tmp_path / "out"), status=1)
+    assert all(f"{Path(name, 'ash', '03.png')} is not a readable picture" in message for name in ("train", "test"))
+    assert "got 2 damaged; --skip-damaged leaves them out" in message
+
+
+@pytest.mark.slow
+def test_the_next_command_is_printed_for_a_shell(leaves, tmp_path, printed):
+    text = printed("train", "lenet", "--data", str(leaves), *SHORT, "--out", str(tmp_path / "my run"))
+    assert f"try:  refconv predict '{tmp_path / 'my run'}' YOUR_IMAGE.png" in text
+
+
 @pytest.mark.slow
 def test_a_resumed_run_refuses_a_folder_with_another_class(leaves, tmp_path, printed, monkeypatch):
     root, out = tmp_path / "data", tmp_path / "out"
@@ -210,6 +302,7 @@ def test_a_resumed_run_refuses_a_folder_with_another_class(leaves, tmp_path, pri
         ("lenet", ("--data", "LEAVES", "--test-data", "nowhere"), "there is no folder nowhere"),
         ("lenet", ("--data", "LEAVES", "--images", "999"), "--images must be at most 33 with leaves, got 999"),
         ("lenet", ("--data", "mnist", "--test-data", "x"), "test must be left out with mnist"),
+        ("lenet", ("--data", "LEAVES", "--input", "32x32x2"), "--input must have 1 or 3 channels, got 2"),
     ],
 )
 def test_data_that_do_not_fit_are_refused(leaves, cells, tmp_path, printed, model, options, message):
@@ -225,6 +318,7 @@ def test_data_that_do_not_fit_are_refused(leaves, cells, tmp_path, printed, mode
         (("--data", "CELLS"), "--data must contain one folder for each class for this model, got"),
         (("--data", "mnist"), "--data must have the 3 classes of the model (ash, elm, oak, …), got mnist"),
         (("--data", "LEAVES", "--images", "99"), "--images must be at most 36 with"),
+        (("--data", "digits"), "--data must have the 3 classes of the model (ash, elm, oak, …), got digits"),
     ],
 )
 def test_evaluate_refuses_data_that_do_not_fit(leaves, cells, leaves_model, printed, options, message):

@@ -47,12 +47,36 @@ def test_masks_are_resized_without_new_classes(tmp_path):
     assert set(np.unique(open_masks(tmp_path, (4, 6))[1])) == {0, 3, 7}
 
 
+def test_the_mask_of_a_sideways_photograph_is_upright(tmp_path):
+    write(tmp_path, "a", [[0, 1, 0], [0, 0, 2]])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held sideways: three rows of two pixels are displayed as two rows of three
+    Image.new("RGB", (2, 3)).save(tmp_path / "images" / "a.png", exif=exif)
+    images, masks, _ = open_masks(tmp_path, (2, 3))
+    assert images[:].shape == (1, 2, 3, 3)
+    assert masks.tolist() == [[[0, 1, 0], [0, 0, 2]]]
+    Image.new("RGB", (3, 2)).save(tmp_path / "images" / "a.png", exif=exif)
+    with pytest.raises(BadDataFile, match=r"a.png must have the size of its image, \(2, 3\), got \(3, 2\)"):
+        open_masks(tmp_path, (2, 3))
+
+
+def test_255_beside_other_classes_is_refused(tmp_path):
+    write(tmp_path, "a", [[0, 1, 255], [0, 2, 0]])
+    with pytest.raises(ValueError, match=r"masks must number the classes .*, got 4 numbers from 0 to 255; JPEG"):
+        open_masks(tmp_path, (2, 3))
+
+
+def test_pictures_of_the_same_name_are_refused(tmp_path):
+    write(tmp_path, "a", [[0, 1, 0], [0, 0, 0]])
+    Image.new("RGB", (3, 2)).save(tmp_path / "images" / "a.bmp")
+    with pytest.raises(ValueError, match=r"images must contain pictures that differ .*, got a.bmp and a.png"):
+        open_masks(tmp_path, (2, 3))
+
+
 def test_wrong_folders_are_refused(tmp_path):
     with pytest.raises(DataNotFound, match=r"there is no folder .*images"):
         open_masks(tmp_path, 4)
     write(tmp_path, "a", [[0, 0, 0], [0, 0, 0]])
-    with pytest.raises(ValueError, match="masks must contain at least two classes, got only pixels of class 0"):
-        open_masks(tmp_path, 4)
     write(tmp_path, "b", [[0, 1, 0], [0, 0, 0]], size=(2, 3))
     with pytest.raises(BadDataFile, match=r"b.png must have the size of its image, \(2, 3\), got \(3, 2\)"):
         open_masks(tmp_path, 4)

@@ -107,3 +107,23 @@ def test_curves_need_no_images():
     history = History([Epoch(k, 60, 1.0, 0.1, {"train_loss": 1 / k, "validation_loss": 2 / k}) for k in (1, 2)])
     with pillow.open(io.BytesIO(drawing.training_picture(history, title="a run"))) as picture:
         assert picture.size == (1200, 456)
+
+
+def test_names_of_classes_are_drawn_as_they_are():
+    names = ["$^$ bills", "$5", "\N{CJK UNIFIED IDEOGRAPH-732B}", "a\udcff"]  # a broken formula, no glyph, no UTF-8
+    history = History([Epoch(1, 60, 1.0, 0.1, {"train_loss": 1.0, "train_accuracy": 0.5})])
+    content = training_picture(history, IMAGES[:4], LABELS[:4], LABELS[3::-1], names[0], classes=names)
+    assert content.startswith(b"\x89PNG")
+    assert plots.confusion_picture(np.eye(4, dtype=int), names, names[0]).startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_grey_photographs_are_not_inverted():
+    history = History([Epoch(1, 60, 1.0, 0.1, {"train_loss": 1.0, "train_accuracy": 0.5})])
+    black = np.zeros((1, 28, 28, 1), np.uint8)
+    darkness = []
+    for ink in (True, False):
+        content = training_picture(history, black, np.array([0]), np.array([1]), ink=ink)
+        with pillow.open(io.BytesIO(content)) as picture:
+            darkness.append((np.asarray(picture.convert("L"))[430:] < 10).sum())
+    assert darkness[1] > darkness[0] + 1000
