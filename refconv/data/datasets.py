@@ -243,16 +243,15 @@ def _pictures(root: Path, size: Size, classes: Sequence[str] | None) -> tuple[Im
 
 
 def _held_out(labels: Array, share: float, seed: int) -> tuple[Array, Array]:
-    """Split the indices of the labels at random, with the same share, and at least one, of each class."""
+    """Split the indices of the labels at random; hold out a share of each class, at least one."""
     rng, held_out = np.random.default_rng(seed), np.zeros(len(labels), bool)
     classes = labels if labels.ndim == 1 else np.zeros(len(labels), int)
     for k in np.unique(classes):
         of_class = rng.permutation(np.flatnonzero(classes == k))
         held_out[of_class[: min(max(1, round(share * len(of_class))), len(of_class) - 1)]] = True
-    if held_out.all() or not held_out.any():
-        most = np.bincount(classes).max()
+    if not held_out.any():
         raise ArgumentValueError(
-            f"test_share must leave images of a class for training and for testing, got {share} of at most {most} images"
+            f"a class must have at least two images without a test folder, got {len(labels)} images in all"
         )
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 

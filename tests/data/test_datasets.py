@@ -30,6 +30,16 @@ def test_a_share_of_each_class_is_held_out(tmp_path):
     assert open_dataset(tmp_path, (4, 5), test_share=0.3, seed=1).test[0].paths == leaves.test[0].paths
 
 
+def test_at_least_one_image_of_each_class_is_held_out_and_at_least_one_is_not(tmp_path):
+    draw(tmp_path / "ash", 2)
+    draw(tmp_path / "elm", 1)
+    draw(tmp_path / "oak", 4)
+    for share in (0.01, 0.99):
+        leaves = open_dataset(tmp_path, (4, 5), test_share=share)
+        assert set(leaves.train[1].tolist()) == {0, 1, 2}
+        assert set(leaves.test[1].tolist()) == {0, 2}
+
+
 def test_a_test_folder_has_the_labels_of_the_training_folder(tmp_path):
     for name in ("ash", "elm", "oak"):
         draw(tmp_path / "train" / name, 3)
@@ -106,8 +116,9 @@ def test_wrong_sources_are_refused(tmp_path):
     draw(tmp_path / "ash", 2)
     with pytest.raises(ValueError, match="must contain at least two classes, got only 'ash'"):
         open_dataset(tmp_path, 4)
-    draw(tmp_path / "oak", 2)
-    with pytest.raises(ValueError, match=r"test_share must leave images of a class .*, got 0.1 of at most 2 images"):
-        open_dataset(tmp_path, 4)
+    for name in ("elm", "oak"):
+        draw(tmp_path / "single" / name, 1)
+    with pytest.raises(ValueError, match="a class must have at least two images without a test folder, got 2 images in all"):
+        open_dataset(tmp_path / "single", 4)
     with pytest.raises(ValueError, match="split must be 'train' or 'test', got 'validation'"):
         open_split(tmp_path, "validation")
