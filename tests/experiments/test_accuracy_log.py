@@ -1,6 +1,9 @@
 """Tests of logged accuracies, and of the experiments that count the steps to an accuracy."""
 
+import csv
 import math
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -55,37 +58,106 @@ def test_the_run_stops_at_the_accuracy():
     assert [step for step, _ in fitted(AccuracyLog(evaluation_batch(), (2, 4, 7), stop_at=101)).entries] == [2, 4, 7]
 
 
+def two_classes(quick):
+    """Return 70 images, black for label 0 and white for label 1, in place of CIFAR-10."""
+    labels = np.arange(70) % 2
+    return [(np.broadcast_to(255 * labels[:, None, None, None], (70, 32, 32, 3)).astype(np.uint8), labels), None]
+
+
 @needs_kernels
 def test_a_run_has_one_entry_for_each_epoch_until_the_error_is_reached(monkeypatch):
     """D3: black and white images of two classes are learned before the last of 20 epochs."""
-    labels = np.arange(70) % 2
-    images = np.broadcast_to(255 * labels[:, None, None, None], (70, 32, 32, 3)).astype(np.uint8)
-    monkeypatch.setattr(relu_tanh, "subset", lambda quick: [(images, labels), None])
+    monkeypatch.setattr(relu_tanh, "subset", two_classes)
     epochs, accuracies = zip(*relu_tanh.training_log(nn.Tanh, 0.0002, 0, epochs=20), strict=True)
     assert epochs == tuple(range(1, len(epochs) + 1))
     assert 1 < len(epochs) < 20
     assert accuracies[-1] >= 75 > max(accuracies[:-1])
 
 
+@needs_kernels
+def test_a_run_has_the_inputs_and_the_initial_weights_of_its_setting(monkeypatch):
+    preparation, built = mock.Mock(wraps=relu_tanh.preparation), mock.Mock(wraps=relu_tanh.built)
+    monkeypatch.setattr(relu_tanh, "subset", two_classes)
+    monkeypatch.setattr(relu_tanh, "preparation", preparation)
+    monkeypatch.setattr(relu_tanh, "built", built)
+    relu_tanh.training_log(nn.ReLU, 0.001, 6, epochs=1, setting=relu_tanh.ALEXNET)
+    assert preparation.call_args.args[0] is relu_tanh.ALEXNET
+    assert built.call_args.args == (nn.ReLU, relu_tanh.ALEXNET, 6)
+
+
 def test_the_fastest_rate_has_the_fewest_epochs(monkeypatch):
     """D3: each later rate may run only for fewer epochs than the best so far."""
     epochs_needed = {0.01: 9, 0.005: 12, 0.02: 6, 0.03: 6, 0.04: 5}
-    limits = []
+    setting = relu_tanh.Setting("", {"ReLU": (0.5,), "tanh": tuple(epochs_needed)}, epochs=30)
+    calls = []
 
-    def training_log(activation, lr, seed, epochs, quick=False):
-        limits.append(epochs)
+    def training_log(activation, lr, seed, epochs, quick, setting):
+        calls.append((activation, seed, epochs, setting))
         return [(n, 80.0 if n == epochs_needed[lr] else 40.0) for n in range(1, min(epochs, epochs_needed[lr]) + 1)]
 
-    monkeypatch.setattr(relu_tanh, "LEARNING_RATES", tuple(epochs_needed))
     monkeypatch.setattr(relu_tanh, "training_log", training_log)
-    lr, epochs, log = relu_tanh.fastest(nn.ReLU, 0)
+    lr, epochs, log = relu_tanh.fastest("tanh", 7, setting=setting)
     assert (lr, epochs, log[-1]) == (0.04, 5, (5, 80.0))
-    assert limits == [30, 8, 8, 5, 5]
+    assert calls == [(nn.Tanh, 7, limit, setting) for limit in (30, 8, 8, 5, 5)]
 
 
 def test_no_rate_is_the_fastest_if_none_reaches_the_error(monkeypatch):
     monkeypatch.setattr(relu_tanh, "training_log", lambda *arguments: [(1, 40.0), (2, 74.9)])
-    assert relu_tanh.fastest(nn.ReLU, 0) == (math.inf, math.inf, [])
+    assert relu_tanh.fastest("ReLU", 0) == (math.inf, math.inf, [])
+
+
+def test_each_variant_has_the_setting_and_the_nonlinearity_of_its_name(monkeypatch):
+    monkeypatch.setattr(relu_tanh, "fastest", lambda *arguments: (arguments, 3, []))
+    arguments = {
+        name: variant(Settings(seed=5))["fastest learning rate"] for name, variant in relu_tanh.EXPERIMENT.variants.items()
+    }
+    assert arguments == {
+        "ReLU": ("ReLU", 5, False, relu_tanh.SCALED),
+        "tanh": ("tanh", 5, False, relu_tanh.SCALED),
+        "AlexNet's inputs and weights, ReLU": ("ReLU", 5, False, relu_tanh.ALEXNET),
+        "AlexNet's inputs and weights, tanh": ("tanh", 5, False, relu_tanh.ALEXNET),
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "deviations", "biases"),
+    [
+        (relu_tanh.SCALED, [(2 / inputs) ** 0.5 for inputs in (27, 72, 144, 512)], [0, 0, 0, 0]),
+        (relu_tanh.ALEXNET, [0.01] * 4, [0, 1, 0, 0]),
+    ],
+    ids=["scaled", "AlexNet"],
+)
+def test_initial_weights_and_biases_are_those_of_the_setting(setting, deviations, biases):
+    """D3: of AlexNet's first three convolutions, only the second has initial biases of 1."""
+    parameters = list(relu_tanh.built(nn.Tanh, setting, 1).named_parameters().values())
+    weights, offsets = parameters[::2], parameters[1::2]
+    np.testing.assert_allclose([w.value.std() for w in weights], deviations, rtol=0.15)
+    assert [np.unique(b.value).tolist() for b in offsets] == [[bias] for bias in biases]
+
+
+def test_inputs_of_alexnet_are_pixels_minus_the_mean_of_their_channel():
+    images = np.random.default_rng(4).integers(0, 256, (6, 5, 4, 3)).astype(np.uint8)
+    mean, std = images.mean((0, 1, 2)), images.std((0, 1, 2))
+    centred = relu_tanh.preparation(relu_tanh.ALEXNET, images)(images[:2])
+    np.testing.assert_allclose(centred, images[:2] - mean, rtol=1e-6, atol=1e-5)
+    standardised = relu_tanh.preparation(relu_tanh.SCALED, images)(images[:2])
+    np.testing.assert_allclose(standardised, (images[:2] - mean) / std, rtol=1e-6, atol=1e-6)
+
+
+def test_the_table_has_the_epochs_and_rates_of_figure_22():
+    """D3: with AlexNet's inputs and weights, each run with ReLU is faster than all with tanh."""
+    root = Path(relu_tanh.__file__).parents[1]
+    with open(root / "figures" / "f22_relu_tanh.csv", newline="", encoding="utf-8") as file:
+        last = {(row["setting"], row["nonlinearity"], row["seed"]): row for row in csv.DictReader(file.readlines()[1:])}
+    readme = (root / "experiments" / "README.md").read_text(encoding="utf-8")
+    for setting, prefix in ((relu_tanh.SCALED, ""), (relu_tanh.ALEXNET, f"{relu_tanh.ALEXNET.name}, ")):
+        for name in relu_tanh.NONLINEARITIES:
+            rows = [last[setting.name, name, seed] for seed in "012"]
+            start = f"| relu-tanh | {prefix}{name} |"
+            assert f"{start} epochs to a training error of 25 % | {', '.join(row['epoch'] for row in rows)} |" in readme
+            assert f"{start} fastest learning rate | {', '.join(row['learning rate'] for row in rows)} |" in readme
+    epochs = {name: [int(last[relu_tanh.ALEXNET.name, name, seed]["epoch"]) for seed in "012"] for name in ("ReLU", "tanh")}
+    assert max(epochs["ReLU"]) < min(epochs["tanh"])
 
 
 def test_the_steps_of_a_variant_are_counted_to_the_best_accuracy_of_the_baseline(monkeypatch):
