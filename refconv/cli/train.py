@@ -19,6 +19,10 @@ __all__ = ["COMMAND"]
 DESCRIPTION = """\
 Train a network and save it.
 
+SOURCE is the name of a data set, which `refconv list data` prints, or a folder. A folder contains one folder of pictures for
+each class, or the folders train and test (or val) with such folders, or, for a U-Net, the folders images and masks, whose
+files have the same names. A mask contains the class of each pixel: 0, 1, 2, …, or 0 and 255.
+
 The command writes three files to the output folder: model.safetensors contains the network, history.csv contains one row for
 each epoch, and training.png shows the training curves and the misclassified test images. Ctrl-C (or SIGTERM) stops the run
 after the current step and saves the network in its current state; a second Ctrl-C stops the run at once. If the loss becomes
@@ -100,7 +104,12 @@ def _add_data(add: Callable[..., Any]) -> None:
 
 def _add_optimisation(add: Callable[..., Any]) -> None:
     add("--optimizer", **one_of("sgd", "rmsprop", "adam", "adamw"), default="sgd", help="optimiser (default: %(default)s)")
-    add("--lr", type=non_negative, metavar="X", help="initial learning rate (default: 0.05 for sgd, 0.001 for the others)")
+    add(
+        "--lr",
+        type=non_negative,
+        metavar="X",
+        help="initial learning rate (default: 0.001; for sgd 0.01, or 0.05 for lenet and networks with batch normalisation)",
+    )
     add(
         "--momentum",
         type=share,

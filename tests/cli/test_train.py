@@ -11,7 +11,7 @@ import pytest
 
 from command_line import SMALL, lines_of, refconv
 from evidence import needs_kernels
-from refconv import _core, data, load, nn
+from refconv import _core, data, load, models, nn
 from refconv.cli import train, training_run
 from refconv.cli.parser import Parser
 from refconv.training import evaluate
@@ -215,6 +215,25 @@ def test_each_optimizer_has_its_own_learning_rate_and_momentum(given, settings):
     actual = optimizer.settings()
     assert {name: actual[name] for name in settings} == settings
     assert type(optimizer).__name__.lower() == (given[1] if "--optimizer" in given else "sgd")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "lr"),
+    [
+        ("lenet", [], 0.05),
+        ("vgg-a-small", [], 0.01),
+        ("resnet20-small", [], 0.05),
+        ("unet-same-small", [], 0.01),
+        ("vgg-a-small", ["--lr", "0.2"], 0.2),
+        ("vgg-a-small", ["--optimizer", "adam"], 0.001),
+    ],
+)
+def test_networks_without_batch_normalisation_have_a_smaller_learning_rate(name, given, lr):
+    parser = Parser("refconv train", "Train.")
+    train.add_arguments(parser)
+    model = models.create(name)
+    model.build(models.input_shape(name), rng=0)
+    assert training_run.make_optimizer(model, parser.parse_args([name, *given])).lr == lr
 
 
 @pytest.mark.slow
