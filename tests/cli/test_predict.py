@@ -149,7 +149,7 @@ def main_in_a_thread(arguments):
 
 def test_an_image_is_read_from_the_standard_input(colours, printed, monkeypatch):
     picture = (colours / "pictures" / "b.png").read_bytes()
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(picture)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(picture), encoding="latin-1"))
     assert printed("predict", str(colours / "model"), "-", "--top", "1") == "-:  green 99.9 %\n"
 
 
