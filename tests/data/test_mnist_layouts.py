@@ -275,4 +275,4 @@ def test_refconv_train_prints_that_files_are_not_verified(tmp_path, monkeypatch,
     monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, splits={}))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["train", "lenet", "--data", "fashion-mnist", "--epochs", "1", "--out", "out"]) == 0
-    assert len(re.findall(r"^.*-ubyte is not verified: no SHA-256 sum .*$", capsys.readouterr().out, re.M)) == 4
+    assert len(re.findall(r"^.*-ubyte is not verified: no SHA-256 sum .*$", capsys.readouterr().err, re.M)) == 4
