@@ -60,8 +60,11 @@ def run(options: Namespace) -> None:
     with config(threads=options.threads):
         network, enlarged = with_views(model, options)
         examples = _examples(options, model, enlarged.prepare.size)
-        test = _segmentation if model.has_masks else _classification
-        results = test(network, enlarged, examples, options.top)
+        results: Classification | Segmentation
+        if model.has_masks:
+            results = _segmentation(network, enlarged, examples)
+        else:
+            results = _classification(network, enlarged, examples, options.top)
     if options.json:
         print_json(results.as_dict())
     else:
@@ -126,18 +129,19 @@ def _classification(network: Any, model: SavedModel, examples: Examples, top: in
     return Classification(model.classes, evaluation)
 
 
-def _segmentation(network: Any, model: SavedModel, examples: Examples, top: int) -> Segmentation:
+def _segmentation(network: Any, model: SavedModel, examples: Examples) -> Segmentation:
     """Count the pixels of each true and predicted class."""
     import numpy as np
+
+    from refconv.data.resample import centre
 
     images, masks = examples
     count = len(model.classes)
     counts = np.zeros((count, count), int)
     for x, labels in _batches(model, (images, masks), 8):
         predicted = network(x).argmax(-1)
-        top, left = ((side - n) // 2 for side, n in zip(labels.shape[1:], predicted.shape[1:], strict=True))
-        labels = labels[:, top : top + predicted.shape[1], left : left + predicted.shape[2]]
-        counts += np.bincount(labels.ravel() * count + predicted.ravel(), minlength=count**2).reshape(count, count)
+        inner = centre(labels, predicted.shape[1:])  # a U-Net without padding has a smaller output
+        counts += np.bincount(inner.ravel() * count + predicted.ravel(), minlength=count**2).reshape(count, count)
     return Segmentation(model.classes, len(images), counts)
 
 

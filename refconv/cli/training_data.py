@@ -12,6 +12,7 @@ from refconv import data
 from refconv._errors import ArgumentValueError
 from refconv.cli.console import bar, print_error, say, warnings_as_lines
 from refconv.data.datasets import Examples, first, part
+from refconv.data.resample import centre
 from refconv.data.sources import SOURCES
 from refconv.typing import Array, Shape
 
@@ -65,8 +66,7 @@ def check_output(loaded: TrainingData, options: Namespace, output_shape: Shape) 
 
     def crop(examples: Examples) -> Examples:
         images, masks = examples
-        top, left = ((side - n) // 2 for side, n in zip(masks.shape[1:], output_shape, strict=False))
-        return images, masks[:, top : top + output_shape[0], left : left + output_shape[1]]
+        return images, centre(masks, output_shape[:2])
 
     dataset = replace(loaded.dataset, train=crop(loaded.dataset.train), test=crop(loaded.dataset.test))
     return replace(loaded, dataset=dataset, validation=crop(loaded.validation) if loaded.validation else None)

@@ -13,6 +13,7 @@ from refconv._files import write_atomically
 from refconv.cli.console import say
 from refconv.cli.training_data import TrainingData
 from refconv.data.datasets import Examples
+from refconv.data.resample import centre
 from refconv.drawing.training import segmentation_picture, training_picture
 from refconv.nn import Layer
 from refconv.training import Diverged, Evaluation, History, least_familiarity, predict
@@ -70,7 +71,8 @@ def _save_history(
         shown = np.arange(min(SHOWN_MASKS, len(images)))
         pixels = loaded.prepare.fit(images[shown])
         predicted = None if model is None else predict(model, loaded.prepare(pixels), len(shown))
-        picture = segmentation_picture(history, pixels, labels[shown], predicted, title)
+        inner = centre(pixels, labels.shape[1:])  # the pixels that have a label
+        picture = segmentation_picture(history, inner, labels[shown], predicted, title)
     else:
         predictions = None if history.test is None else history.test.predictions
         dataset = loaded.dataset

@@ -15,6 +15,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data.batches import BACKGROUND, INK
 from refconv.data.image_files import read_image
 from refconv.data.photo import digit_from_photo
+from refconv.data.resample import centre
 from refconv.data.resample import resize as resize_images
 from refconv.data.statistics import channel_statistics
 from refconv.typing import Array, ArrayLike, Size
@@ -98,7 +99,7 @@ class Preprocessing:
         pixels = _with_channels(_checked(images), len(self.mean))
         if self.resize is None:
             return _framed(pixels, self.size)
-        return pixels if pixels.shape[1:3] == self.size else _centre(_covering(pixels, self.resize), self.size)
+        return pixels if pixels.shape[1:3] == self.size else centre(_covering(pixels, self.resize), self.size)
 
     def read(self, path: str | os.PathLike[str] | BinaryIO) -> Array:
         """Read a picture file as an 8-bit image (H, W, C) with the shape of the network's input.
@@ -110,7 +111,7 @@ class Preprocessing:
             image: Array = self.fit(digit_from_photo(path)[None])[0]
             return image
         image = read_image(path, self.resize or self.size, grey=len(self.mean) == 1)
-        return _centre(image[None], self.size)[0]
+        return centre(image[None], self.size)[0]
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments as JSON-serialisable data, for :meth:`from_settings`."""
@@ -204,9 +205,4 @@ def _covering(pixels: Array, size: tuple[int, ...]) -> Array:
     """Scale images until they cover the size, and crop the centre."""
     scale = max(n / side for n, side in zip(size, pixels.shape[1:3], strict=True))
     scaled = tuple(max(n, round(side * scale)) for n, side in zip(size, pixels.shape[1:3], strict=True))
-    return _centre(resize_images(pixels, scaled) if scaled != pixels.shape[1:3] else pixels, size)
-
-
-def _centre(pixels: Array, size: tuple[int, ...]) -> Array:
-    top, left = ((side - n) // 2 for side, n in zip(pixels.shape[1:3], size, strict=True))
-    return pixels[:, top : top + size[0], left : left + size[1]]
+    return centre(resize_images(pixels, scaled) if scaled != pixels.shape[1:3] else pixels, size)

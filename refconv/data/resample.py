@@ -7,7 +7,7 @@ import numpy as np
 from refconv._arguments import per_axis
 from refconv.typing import Array, Size
 
-__all__ = ["gaussians", "resample", "resize"]
+__all__ = ["centre", "gaussians", "resample", "resize"]
 
 
 def resample(image: Array, rows: Array, columns: Array) -> Array:
@@ -40,6 +40,17 @@ def resize(images: Array, size: Size) -> Array:
     size = per_axis("size", size, 2)
     rows, columns = ((np.arange(n) + 0.5) * (old / n) - 0.5 for n, old in zip(size, images.shape[1:3], strict=True))
     return np.stack([resample(image, rows, columns) for image in images])
+
+
+def centre(pixels: Array, size: tuple[int, ...]) -> Array:
+    """Return the centre of images (N, H, W, …), as a view with this height and width.
+
+    >>> centre(np.arange(15).reshape(1, 3, 5), (2, 3))
+    array([[[1, 2, 3],
+            [6, 7, 8]]])
+    """
+    top, left = ((side - n) // 2 for side, n in zip(pixels.shape[1:3], size, strict=True))
+    return pixels[:, top : top + size[0], left : left + size[1]]
 
 
 @functools.lru_cache(maxsize=32)

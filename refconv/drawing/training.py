@@ -94,9 +94,9 @@ def segmentation_picture(
         Result of :func:`refconv.training.fit`.
     images : array (n, H, W, C), uint8
         The test images to show.
-    masks : integer array (n, h, w)
-        The class of each pixel in the centre of the images.
-    predictions : integer array (n, h, w), optional
+    masks : integer array (n, H, W)
+        The class of each pixel.
+    predictions : integer array (n, H, W), optional
         The predicted classes.
     title : str
         Title of the figure.
@@ -118,9 +118,7 @@ def segmentation_picture(
     figure.suptitle(plain(title))
     curves, grid = figure.subfigures(2, 1, height_ratios=[1, 1.4])
     _draw_curves(curves, history)
-    top, left = ((side - n) // 2 for side, n in zip(images.shape[1:3], masks.shape[1:], strict=True))
-    inner = images[:, top : top + masks.shape[1], left : left + masks.shape[2]]
-    rows = {"image": inner, "mask": masks, **({} if predictions is None else {"predicted": predictions})}
+    rows = {"image": images, "mask": masks, **({} if predictions is None else {"predicted": predictions})}
     cells = grid.subplots(len(rows), len(images), squeeze=False)
     for line, (name, pictures) in zip(cells, rows.items(), strict=True):
         line[0].set_ylabel(name)
