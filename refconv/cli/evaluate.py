@@ -110,11 +110,12 @@ def _examples(options: Namespace, model: SavedModel, size: Shape) -> Examples:
 def _batches(model: SavedModel, examples: Examples, size: int) -> Iterator[tuple[Array, Array]]:
     """Yield the inputs and labels, and show the progress."""
     from refconv import data
+    from refconv.cli.training_data import read_ahead
 
     images, labels = examples
-    batches = data.Batches(images, labels, size, shuffle=False, prepare=model.inputs)
+    batches = read_ahead(data.Batches(images, labels, size, shuffle=False, prepare=model.inputs))
     with bar(f"testing {len(images):,} images", len(images), "images") as progress:
-        for x, targets in data.Prefetch(batches) if isinstance(images, data.ImageFiles) else batches:
+        for x, targets in batches:
             yield x, targets
             progress(len(x))
 

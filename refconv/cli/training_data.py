@@ -16,7 +16,7 @@ from refconv.data.resample import centre
 from refconv.data.sources import SOURCES
 from refconv.typing import Array, Shape
 
-__all__ = ["TrainingData", "check_output", "load", "readable"]
+__all__ = ["TrainingData", "check_output", "load", "read_ahead", "readable"]
 
 DIGITS = 30_000
 TEST_DIGITS = 5_000
@@ -111,6 +111,11 @@ def readable(parts: Sequence[Examples], skip: bool) -> list[Examples]:
     if (count := sum(map(len, damaged))) and not skip:
         raise ArgumentValueError(f"--data must contain readable images, got {count} damaged; --skip-damaged leaves them out")
     return [_without(examples, indices) for examples, indices in zip(parts, damaged, strict=True)]
+
+
+def read_ahead(batches: data.Batches) -> data.Batches | data.Prefetch:
+    """Return the batches; those of files are read ahead by a thread."""
+    return data.Prefetch(batches) if isinstance(batches.images, data.ImageFiles) else batches
 
 
 def _damaged(images: data.ImageFiles | Array, skip: bool) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from refconv import data
 from refconv._files import write_atomically
 from refconv.cli.console import say
-from refconv.cli.training_data import TrainingData
+from refconv.cli.training_data import TrainingData, read_ahead
 from refconv.data.datasets import Examples
 from refconv.data.resample import centre
 from refconv.drawing.training import segmentation_picture, training_picture
@@ -25,8 +25,7 @@ SHOWN_MASKS = 6  # test images in the picture of a segmentation
 
 def in_order(examples: Examples, prepare: data.Preprocessing) -> data.Batches | data.Prefetch:
     """Return batches of the examples in their order, for evaluation."""
-    batches = data.Batches(*examples, 500 if examples[1].ndim == 1 else 8, shuffle=False, prepare=prepare)
-    return data.Prefetch(batches) if isinstance(examples[0], data.ImageFiles) else batches
+    return read_ahead(data.Batches(*examples, 500 if examples[1].ndim == 1 else 8, shuffle=False, prepare=prepare))
 
 
 def save(folder: Path, options: Namespace, model: Layer, history: History, loaded: TrainingData, test: Evaluation) -> None:

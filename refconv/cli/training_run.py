@@ -20,7 +20,7 @@ from refconv.cli.console import say
 from refconv.cli.rehearsal import dry_run, find_lr
 from refconv.cli.run_folder import output_folder, own_options, restore_options
 from refconv.cli.stop import StopOnSignal, stop_signals
-from refconv.cli.training_data import TrainingData, check_output, load
+from refconv.cli.training_data import TrainingData, check_output, load, read_ahead
 from refconv.cli.training_results import in_order, save, save_diverged
 from refconv.nn import Layer
 from refconv.training import (
@@ -85,8 +85,8 @@ def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | d
     """Load the data, build the network, and print what will be trained."""
     size = input_shape(options.model, options.input)
     loaded = load(options, size if options.input and len(options.input) > 2 else size[:2])
-    dataset, prepare = loaded.dataset, loaded.prepare
-    options.class_names = list(dataset.classes)
+    prepare = loaded.prepare
+    options.class_names = list(loaded.dataset.classes)
     model = network(options)
     # Two independent generators, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
@@ -142,8 +142,7 @@ def _batches(loaded: TrainingData, options: Namespace, rng: np.random.Generator)
     augment = AUGMENT[options.augment](height)
     if options.augment == "crop":
         augment = _after(loaded.prepare.fit, augment)
-    batches = data.Batches(images, labels, options.batch_size, rng=rng, prepare=loaded.prepare, augment=augment)
-    return data.Prefetch(batches) if isinstance(images, data.ImageFiles) else batches
+    return read_ahead(data.Batches(images, labels, options.batch_size, rng=rng, prepare=loaded.prepare, augment=augment))
 
 
 def _after(fit_size: Callable[[Array], Array], augment: Any) -> Callable[[Array, np.random.Generator], Array]:
