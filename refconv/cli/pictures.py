@@ -76,17 +76,14 @@ class Pictures:
             return None
 
     def _read(self, path: str) -> Picture:
-        content = sys.stdin.buffer.read() if path == STDIN else b""
-
-        def file() -> str | BinaryIO:
-            return io.BytesIO(content) if path == STDIN else path
-
+        file: str | BinaryIO = io.BytesIO(sys.stdin.buffer.read()) if path == STDIN else path
         if not self.prepare.ink:
-            return Picture(path, self.prepare.read(file())[None], np.zeros((0, 5), int))
-        from refconv.data.photo import digits_from_sheet
+            return Picture(path, self.prepare.read(file)[None], np.zeros((0, 5), int))
+        from refconv.data.photo import one_digit, read_ink, several_digits
 
-        digits, boxes = digits_from_sheet(file())
-        return Picture(path, self.prepare.fit(digits) if self.is_sheet else self.prepare.read(file())[None], boxes)
+        ink = read_ink(file)
+        digits, boxes = several_digits(ink)
+        return Picture(path, self.prepare.fit(digits if self.is_sheet else one_digit(ink)[None]), boxes)
 
 
 def files_of(source: str) -> list[str]:

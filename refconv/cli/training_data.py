@@ -114,7 +114,7 @@ def readable(parts: Sequence[Examples], skip: bool) -> list[Examples]:
 
 
 def read_ahead(batches: data.Batches) -> data.Batches | data.Prefetch:
-    """Return the batches; those of files are read ahead by a thread."""
+    """Return the batches; batches of files are read ahead by a thread."""
     return data.Prefetch(batches) if isinstance(batches.images, data.ImageFiles) else batches
 
 

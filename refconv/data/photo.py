@@ -16,7 +16,7 @@ from refconv.data.ink import Ink, ink_of, widened
 from refconv.data.pictures import open_picture
 from refconv.typing import Array
 
-__all__ = ["digit_from_photo", "digits_from_sheet"]
+__all__ = ["digit_from_photo", "digits_from_sheet", "one_digit", "read_ink", "several_digits"]
 
 BOX, SIDE = 20, 28  # pixels: in MNIST, the ink fits into 20 × 20 of 28 × 28 pixels
 FINE = 8  # fine pixels in the width of one of these pixels, in which strokes are measured and thickened
@@ -53,10 +53,7 @@ def digit_from_photo(path: str | os.PathLike[str] | BinaryIO) -> Array:
     Source: lecture row M2 (SOURCES.md); LeCun et al., "Gradient-based learning applied to document recognition", 1998,
     section III-A.
     """
-    ink = _read(path)
-    top, left = ink.parts.boxes[:, :2].min(0)
-    bottom, right = ink.parts.boxes[:, 2:].max(0)
-    return _in_form(ink.amount[top:bottom, left:right])
+    return one_digit(read_ink(path))
 
 
 def digits_from_sheet(path: str | os.PathLike[str] | BinaryIO) -> tuple[Array, Array]:
@@ -98,7 +95,18 @@ def digits_from_sheet(path: str | os.PathLike[str] | BinaryIO) -> tuple[Array, A
 
     Source: lecture row M2 (SOURCES.md).
     """
-    ink = _read(path)
+    return several_digits(read_ink(path))
+
+
+def one_digit(ink: Ink) -> Array:
+    """Return all ink of a picture as one digit in MNIST's form; see :func:`digit_from_photo`."""
+    top, left = ink.parts.boxes[:, :2].min(0)
+    bottom, right = ink.parts.boxes[:, 2:].max(0)
+    return _in_form(ink.amount[top:bottom, left:right])
+
+
+def several_digits(ink: Ink) -> tuple[Array, Array]:
+    """Return the digits of a picture and their boxes; see :func:`digits_from_sheet`."""
     digits, places = [], []
     for line, box, chosen in digit_boxes(ink.parts):
         top, left, bottom, right = box
@@ -108,7 +116,7 @@ def digits_from_sheet(path: str | os.PathLike[str] | BinaryIO) -> tuple[Array, A
     return np.stack(digits), np.array(places, np.intp)
 
 
-def _read(path: str | os.PathLike[str] | BinaryIO) -> Ink:
+def read_ink(path: str | os.PathLike[str] | BinaryIO) -> Ink:
     """Return the ink of a picture file, which is not blank."""
     if isinstance(path, str | os.PathLike) and not Path(path).is_file():
         raise FileNotFoundError(f"there is no image {path}")
