@@ -107,36 +107,40 @@ def readable(parts: Sequence[Examples], skip: bool) -> list[Examples]:
 
     The images are returned as arrays if they fit in memory. Damaged files of all parts are named on the standard error.
     """
-    damaged = [_damaged(examples[0], skip) for examples in parts]
-    if (count := sum(map(len, damaged))) and not skip:
+    checked = [_checked(*examples, skip) for examples in parts]
+    if (count := sum(len(damaged) for _, damaged in checked)) and not skip:
         raise ArgumentValueError(f"--data must contain readable images, got {count} damaged; --skip-damaged leaves them out")
-    return [_without(examples, indices) for examples, indices in zip(parts, damaged, strict=True)]
+    return [_without(examples, damaged) for examples, damaged in checked]
+
+
+def _checked(images: data.ImageFiles | Array, labels: Array, skip: bool) -> tuple[Examples, list[int]]:
+    """Read every file once; return the examples and the indices of damaged files.
+
+    The images are returned as an array if they fit in memory. The problems of damaged files are printed.
+    """
+    if not isinstance(images, data.ImageFiles):
+        return (images, labels), []
+    memory = np.zeros(images.shape, np.uint8) if np.prod(images.shape) <= HELD_IN_MEMORY else None
+    with bar(f"checking {len(images):,} images", len(images), "images") as progress:
+        problems = images.damaged(progress, into=memory)
+    for _, problem in problems:
+        print_error(f"{'skipping: ' if skip else ''}{problem}")
+    return (images if memory is None else memory, labels), [k for k, _ in problems]
+
+
+def _without(examples: Examples, indices: list[int]) -> Examples:
+    """Return the examples without these ones."""
+    if not indices:
+        return examples
+    count = len(examples[1])
+    if len(indices) == count:
+        raise ArgumentValueError("--data must contain readable images, got only damaged ones")
+    return part(examples, np.setdiff1d(np.arange(count), indices))
 
 
 def read_ahead(batches: data.Batches) -> data.Batches | data.Prefetch:
     """Return the batches; batches of files are read ahead by a thread."""
     return data.Prefetch(batches) if isinstance(batches.images, data.ImageFiles) else batches
-
-
-def _damaged(images: data.ImageFiles | Array, skip: bool) -> list[int]:
-    """Return the indices of damaged files, and print their problems."""
-    if not isinstance(images, data.ImageFiles):
-        return []
-    with bar(f"checking {len(images):,} images", len(images), "images") as progress:
-        problems = images.damaged(progress)
-    for _, problem in problems:
-        print_error(f"{'skipping: ' if skip else ''}{problem}")
-    return [k for k, _ in problems]
-
-
-def _without(examples: Examples, indices: list[int]) -> Examples:
-    """Return the examples without these ones, as an array if the images fit in memory."""
-    if not isinstance(examples[0], data.ImageFiles):
-        return examples
-    if len(indices) == len(examples[0]):
-        raise ArgumentValueError("--data must contain readable images, got only damaged ones")
-    images, labels = part(examples, np.setdiff1d(np.arange(len(examples[0])), indices))
-    return (images[:] if np.prod(images.shape) <= HELD_IN_MEMORY else images), labels
 
 
 def _preprocessing(dataset: data.Dataset, size: Shape, channels: int, model: str) -> data.Preprocessing:

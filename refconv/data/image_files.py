@@ -142,27 +142,31 @@ class ImageFiles:
         chosen = np.arange(len(self))[index]
         return ImageFiles([self.paths[k] for k in chosen], self.shape[1:3], grey=self.grey, workers=self.workers)
 
-    def damaged(self, progress: Callable[[int], Any] = lambda count: None) -> list[tuple[int, str]]:
+    def damaged(self, progress: Callable[[int], Any] = lambda count: None, into: Array | None = None) -> list[tuple[int, str]]:
         """Read every file once; return the index and the problem of each unreadable one.
 
-        ``progress`` is called with the number of files that have been read since the last call.
+        ``progress`` is called with the number of files that have been read since the last call. The images are stored in the
+        array ``into`` (N, H, W, C), if it is given.
         """
         problems = []
         with ThreadPoolExecutor(self.workers) as pool:
             for start in range(0, len(self), CHECKED_AT_ONCE):
-                results = list(pool.map(self._problem, self.paths[start : start + CHECKED_AT_ONCE]))
-                problems += [(start + k, problem) for k, problem in enumerate(results) if problem]
-                progress(len(results))
+                indices = range(start, min(start + CHECKED_AT_ONCE, len(self)))
+                results = pool.map(lambda k: self._problem(k, into), indices)
+                problems += [(k, problem) for k, problem in zip(indices, results, strict=True) if problem]
+                progress(len(indices))
         return problems
 
-    def _problem(self, path: Path) -> str:
-        """Return why a file cannot be read, or an empty string."""
+    def _problem(self, k: int, into: Array | None) -> str:
+        """Return why a file cannot be read, or an empty string; store its image."""
         try:
-            self._read(path)
+            image = self._read(self.paths[k])
         except BadDataFile as error:
             return str(error)
         except OSError as error:
-            return f"{path} cannot be read: {error.strerror or error}"
+            return f"{self.paths[k]} cannot be read: {error.strerror or error}"
+        if into is not None:
+            into[k] = image
         return ""
 
     def _read(self, path: Path) -> Array:

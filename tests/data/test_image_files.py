@@ -52,6 +52,9 @@ def test_damaged_and_missing_files_are_named(paths):
     assert str(paths[4]) in problems[0][1]
     assert f"{paths[9]} cannot be read: No such file or directory" == problems[1][1]
     assert sum(counts) == 13
+    images = np.zeros((13, 4, 5, 3), np.uint8)
+    ImageFiles(paths, (4, 5)).damaged(into=images)
+    assert images[:, 3, 4, 2].tolist() == [0 if k in (4, 9) else 10 * k for k in range(13)]
     with pytest.raises(BadDataFile, match=r"04\.png is not a readable picture"):
         ImageFiles(paths, (4, 5))[:]
 
