@@ -12,7 +12,7 @@ from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.arguments import positive, seed
 from refconv.cli.command import Command, Failure
-from refconv.cli.console import say
+from refconv.cli.console import bar, say
 from refconv.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -152,8 +152,7 @@ def _restore(image: Array, known: Array, options: Namespace) -> Array:
     border = [(0, max(-n % 2**DEPTH, 2 ** (DEPTH + 1) - n)) for n in (height, width)] + [(0, 0)]
     settings: dict[str, Any] = {"z": "meshgrid", "skip": 0} if options.large_hole else {}
     jitter = INPAINTING_JITTER if options.mask else DENOISING_JITTER
-    tqdm = need("tqdm", "train", "refconv restore").tqdm
-    with stop_signals() as received, tqdm(total=options.steps, unit=" steps", leave=False, disable=None) as bar:
+    with stop_signals() as received, bar("restoring", options.steps, "steps") as progress:
         try:
             fitted = fit_image(
                 np.pad(image, border),
@@ -162,7 +161,7 @@ def _restore(image: Array, known: Array, options: Namespace) -> Array:
                 seed=options.seed,
                 depth=DEPTH,
                 jitter=jitter,
-                on_step=lambda step, output: bar.update(),
+                on_step=lambda step, output: progress(1),
                 callbacks=[StopOnSignal(received)],
                 **settings,
             )[:height, :width]

@@ -9,6 +9,7 @@ from evidence import needs_kernels
 from refconv import training
 from refconv.cli import main
 from refconv.training import Diverged, History, image_prior
+from terminal import Terminal
 
 pillow = pytest.importorskip("PIL.Image")
 pytest.importorskip("tqdm")
@@ -48,6 +49,16 @@ def fitted(monkeypatch):
 def pixels_of(path):
     with pillow.open(path) as picture:
         return np.asarray(picture)
+
+
+@needs_kernels
+def test_quiet_hides_the_bar_and_the_lines(monkeypatch):
+    terminal = Terminal.installed(monkeypatch)
+    for arguments, expected in ((), True), (("--quiet", "--overwrite"), False):
+        assert main(["restore", "photo.png", "--steps", "2", *arguments]) == 0
+        assert ("restoring:" in terminal.getvalue()) == expected
+        assert ("wrote photo-restored.png" in terminal.getvalue()) == expected
+        terminal.truncate(0)
 
 
 @needs_kernels
