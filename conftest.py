@@ -71,7 +71,10 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # the outermost wrapper, so that the table is printed last
 def pytest_terminal_summary(terminalreporter, config):
-    """Print the table of evidence and the number of skipped slow tests."""
+    """Print the table of evidence, the number of skipped slow tests and the names of failed tests.
+
+    pytest has printed those names above the table, where the end of a long log does not show them.
+    """
     result = yield
     outcomes = [
         outcome
@@ -88,4 +91,7 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(text(outcomes, sum(outcome.seconds for outcome in outcomes)))
     if number := config.stash.get(SKIPPED, 0):
         terminalreporter.write_line(f"{number:,} slow test{'s' * (number > 1)} not run: pytest --all")
+    for outcome in ("failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            terminalreporter.write_line(f"{outcome}: {report.nodeid}", red=True)
     return result

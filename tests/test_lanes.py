@@ -31,6 +31,15 @@ def test_wrong_evidence(record_property):
 @pytest.mark.parametrize("number", [1, 2])
 def test_slow(number):
     assert settings.default.max_examples == 40
+
+@pytest.fixture
+def fault():
+    yield
+    pytest.fail()
+
+@pytest.mark.slow
+def test_with_error(fault):
+    pass
 """
 
 pytestmark = [
@@ -53,19 +62,21 @@ def run(tmp_path):
     return printed
 
 
-def test_plain_pytest_counts_slow_tests_and_ends_with_the_table(run):
-    *lines, last = run().splitlines()
-    assert re.search(r"1 failed, 1 passed, 2 deselected", last)
+def test_plain_pytest_counts_slow_tests_and_ends_with_the_table_and_the_failures(run):
+    *lines, failure, last = run().splitlines()
+    assert failure == "failed: test_few.py::test_wrong_evidence"
+    assert re.search(r"1 failed, 1 passed, 3 deselected", last)
     table = lines[lines.index(next(line for line in lines if "= evidence =" in line)) + 1 :]
     assert table[0].split() == ["numeric", "adjoint"]
     assert [line.split() for line in table[1:3]] == [["conv1d", "✓", "3", "exact"], ["relu", "✗"]]
     assert "operators: 2, pieces of evidence: 1, cases: 3; 1 refuted, 0 s" in table
-    assert table[-1] == "2 slow tests not run: pytest --all"
+    assert table[-1] == "3 slow tests not run: pytest --all"
 
 
 def test_all_runs_slow_tests_with_all_examples(run):
     printed = run("--all")
-    assert "1 failed, 3 passed" in printed
+    assert "1 failed, 4 passed, 1 error" in printed
+    assert "error: test_few.py::test_with_error" in printed.splitlines()
     assert "slow tests not run" not in printed
 
 
@@ -73,9 +84,9 @@ def test_all_runs_slow_tests_with_all_examples(run):
     ("arguments", "counts", "without"),
     [
         (["test_few.py::test_slow[1]"], "1 failed", "evidence"),  # it runs, and the fast lane draws fewer examples
-        (["-m", "slow"], "2 failed, 2 deselected", "evidence"),
-        (["-k", "slow and 1"], "4 deselected", "evidence"),
-        (["-k", "wrong"], "1 failed, 3 deselected", "conv1d"),
+        (["-m", "slow"], "2 failed, 1 passed, 2 deselected, 1 error", "evidence"),
+        (["-k", "slow and 1"], "5 deselected", "evidence"),
+        (["-k", "wrong"], "1 failed, 4 deselected", "conv1d"),
     ],
 )
 def test_a_selection_runs_the_slow_tests_that_it_names_and_prints_only_their_rows(run, arguments, counts, without):
