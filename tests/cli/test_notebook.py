@@ -2,7 +2,7 @@
 
 import gc
 import os
-import threading
+import signal
 import warnings
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Notebook:
     def __init__(self, folder):
         environment = {**os.environ, "PYTHONPATH": str(Path(refconv.__file__).parents[1])}
         self.kernel, self.client = manager.start_new_kernel(kernel_name="python3", cwd=str(folder), env=environment)
+        self.pid = int(self.run("import os\nprint(os.getpid())")["stdout"])
         self.run("import signal\nimport matplotlib\nfrom refconv.cli import main")
 
     def close(self):
@@ -64,7 +65,8 @@ class Notebook:
                 texts["result"] = content["data"]["text/plain"]
             if interrupt_at and interrupt_at in texts["stdout"] and not interrupted:
                 interrupted.append(True)
-                threading.Thread(target=self.kernel.interrupt_kernel).start()
+                # `interrupt_kernel` cannot run here, in the event loop, and in a thread it would leave a loop open.
+                os.kill(self.pid, signal.SIGINT)
 
         self.client.execute_interactive(source, output_hook=add, timeout=200)
         return texts
