@@ -21,11 +21,11 @@ __all__ = ["COMMAND", "data", "markdown", "text"]
 
 DESCRIPTION = """\
 Print the index of formulas: each formula of the lectures with the loop that implements it, the compiled kernel that computes
-it, their tests, and the kinds of evidence that `refconv verify` collects for it. With --adjoints, print for each derivative
-the operator that computes it.
+it, their tests, the experiments and figures that show it, and the kinds of evidence that `refconv verify` collects for it.
+With --adjoints, print for each derivative the operator that computes it.
 """
 
-HEAD = ("id", "statement", "code", "kernel", "tests", "evidence")
+HEAD = ("id", "statement", "code", "kernel", "tests", "experiments and figures", "evidence")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -67,6 +67,7 @@ def data(names: Sequence[str] = ()) -> list[dict[str, Any]]:
             "loops": [{**asdict(loop), "place": _place(loop.place), "kernel": _place(loop.kernel)} for loop in entry.loops],
             "elsewhere": [{"name": name, **_place(place)} for name, *place in entry.elsewhere],
             "tests": entry.properties,
+            "demonstrations": entry.demonstrations,
             "evidence": entry.evidence,
         }
         for entry in select(names)
@@ -91,6 +92,7 @@ def text(names: Sequence[str] = ()) -> str:
             lines += _block(loop)
         lines += ["     see also {}   {}:{}".format(*place) for place in entry.elsewhere]
         lines += [f"     test {name}" for name in entry.properties]
+        lines += [f"     {path.split('/')[0][:-1]} {path}" for path in entry.demonstrations]
         if not entry.is_implemented:
             lines.append("     not implemented")
         blocks.append("\n".join(lines))
@@ -165,7 +167,16 @@ def _row(entry: Entry) -> tuple[str, ...]:
     files = {file.rpartition("/")[2]: file for folder in ("reference", "ops") for file in _in_folder(entry, folder)}
     files |= {name.partition("::")[0]: name.partition("::")[0] for name in entry.properties}
     tests = dict.fromkeys(_link(file) for file in files.values())
-    return entry.id, entry.statement, "<br>".join(where), ", ".join(kernels), ", ".join(tests), ", ".join(entry.evidence)
+    shown = ", ".join(map(_link, entry.demonstrations))
+    return (
+        entry.id,
+        entry.statement,
+        "<br>".join(where),
+        ", ".join(kernels),
+        ", ".join(tests),
+        shown,
+        ", ".join(entry.evidence),
+    )
 
 
 def _in_folder(entry: Entry, folder: str) -> list[str]:

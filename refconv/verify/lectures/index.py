@@ -3,7 +3,8 @@
 * loops: the functions of :mod:`refconv.reference` whose docstring cites the statement after ``Source:``, or, for a statement
   about a whole operator, the functions of the operator whose entry in the catalogue cites it;
 * elsewhere: sizes, layers, optimisers, architectures, and operators without a loop, whose docstring cites the statement;
-* properties: tests, or classes of tests, whose docstring begins with the id of the statement.
+* properties: tests, or classes of tests, whose docstring begins with the id of the statement;
+* demonstrations: experiments and figures that cite the statement.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ class Loop:
 
 @dataclass(frozen=True)
 class Entry:
-    """Statement of the lectures with its loops, other code and property tests.
+    """Statement of the lectures with its loops, other code, property tests, experiments and figures.
 
-    Other code is a list of (dotted name, path, line).
+    Other code is a list of (dotted name, path, line). Experiments and figures are paths.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Entry:
     loops: tuple[Loop, ...]
     elsewhere: tuple[tuple[str, str, int], ...]
     properties: tuple[str, ...]
+    demonstrations: tuple[str, ...] = ()
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -91,6 +93,7 @@ def entries() -> list[Entry]:
             _slides_first(loop for loop in loops() if id in loop.ids),
             tuple(place for place, cited in _elsewhere() if id in cited and (id[0] != "M" or _is_about_models(place[1]))),
             tuple(name for name, cited in _properties() if id in cited),
+            tuple(path for path, cited in _demonstrations() if id in cited),
         )
         for id, statement in STATEMENTS.items()
     ]
@@ -288,6 +291,27 @@ def _properties():
         if name.rpartition(".")[2].startswith(("test_", "Test"))
         and (id_match := re.match(r"[ABCD]\d+(?:(?:[–, ]+| and )[ABCD]\d+)*(?=[.:,])", docstring))
     )
+
+
+@functools.cache
+def _demonstrations():
+    """Return experiments and figures as pairs (path, ids that their docstrings or the experiment's definition cite)."""
+    checkout = root()
+    files = [file for folder in ("experiments", "figures") if checkout for file in _files(checkout / folder, "*.py")]
+    return tuple(
+        (_relative(path), cited) for path in files if (cited := _cited_in(ast.parse(path.read_text(encoding="utf-8"))))
+    )
+
+
+def _cited_in(module):
+    """Return the ids in a parsed module: of its docstring, and of its docstrings' and experiments' sources."""
+    cited = _cited(ast.get_docstring(module))
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            cited += _cited(ast.get_docstring(node))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Experiment":
+            cited += ids(node.args[2].value)  # name, statement, source
+    return cited
 
 
 def _files(folder, pattern):

@@ -201,6 +201,21 @@ def test_the_entry_of_the_worked_example_lists_the_loop_and_the_example():
     assert [name for name, *_ in entry.elsewhere] == ["verify.slide_example"]
 
 
+@in_a_checkout
+@pytest.mark.parametrize(
+    ("id", "paths"),
+    [  # cited by a figure's module, by a function of an experiment, and by the definition of an experiment
+        ("A1", ["figures/f01_continuous.py"]),
+        ("D5", ["experiments/accuracy_log.py", "experiments/batch_norm.py", "figures/f12_batch_norm.py"]),
+        ("D8", ["experiments/settings.py"]),
+    ],
+)
+def test_the_entry_of_a_statement_lists_its_experiments_and_figures(id, paths):
+    assert list(ENTRIES[id].demonstrations) == paths
+    assert f"     {paths[-1].partition('s/')[0]} {paths[-1]}" in text([id]).splitlines()
+    assert f"[{paths[0].partition('/')[2]}]({paths[0]})" in markdown([id])
+
+
 def test_a_name_is_printed_once_after_its_slides():
     printed = text(["conv2d"])
     assert printed.startswith("slides A5, A6, A7, A9, A10, B1, C4, C5\n     conv2d   ")
@@ -217,17 +232,18 @@ def test_the_case_of_an_id_is_ignored_and_the_form_of_the_slides_comes_first():
 
 def test_an_installed_package_prints_where_the_tests_are(monkeypatch):
     monkeypatch.setattr(index, "root", lambda: None)
-    for cached in (index.loops, index._properties):  # other tests need the caches
+    for cached in (index.loops, index._properties, index._demonstrations):  # other tests need the caches
         monkeypatch.setattr(index, cached.__name__, functools.cache(cached.__wrapped__))
     printed = text(["B3", "A4"])
     assert "tests/" not in printed
+    assert "figures/" not in printed
     assert "source distribution" in printed
     assert "kernel refconv/_core/conv/conv.pyx:" in printed
 
 
 def test_the_table_has_a_row_for_each_implemented_statement():
     rows = [line for line in markdown().splitlines() if line.startswith("| ")]
-    assert all(len(re.split(r" \| ", row)) == 6 for row in rows)
+    assert all(len(re.split(r" \| ", row)) == 7 for row in rows)
     assert [row.split()[1] for row in rows[2:]] == [id for id, entry in ENTRIES.items() if entry.is_implemented]
 
 
