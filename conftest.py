@@ -71,9 +71,9 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # the outermost wrapper, so that the table is printed last
 def pytest_terminal_summary(terminalreporter, config):
-    """Print the table of evidence, the number of skipped slow tests and the names of failed tests.
+    """Print the table of evidence, the number of skipped tests and the names of failed tests.
 
-    pytest has printed those names above the table, where the end of a long log does not show them.
+    pytest has printed the names above the table, where the end of a long log does not show them.
     """
     result = yield
     outcomes = [

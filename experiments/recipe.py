@@ -28,7 +28,7 @@ NAMES = [name for name in models.names() if name not in NOT_CLASSIFIERS]
 
 
 def train_and_test(name, source, images, epochs, test_images, seed):
-    """Train the small variant of a network; return accuracy (%), processor seconds and peak memory (MiB)."""
+    """Train the small variant of a network; return accuracy (%), processor seconds and MiB."""
     before, start = peak_memory() or 0, time.process_time()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "CIFAR-10: ")  # warnings about missing files, which are not needed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from refconv._errors import ArgumentValueError
 from refconv.cli.arguments import one_of, positive, threads
 from refconv.cli.command import Command
-from refconv.cli.console import bar, print_json, print_result, warnings_as_lines
+from refconv.cli.console import bar, print_error, print_json, print_result, warnings_as_lines
 from refconv.cli.evaluation_results import Classification, Segmentation
 from refconv.cli.parser import Parser
 from refconv.cli.views import add_views, with_views
@@ -80,7 +80,10 @@ def run(options: Namespace) -> None:
 
 def _examples(options: Namespace, model: SavedModel, size: Shape) -> Examples:
     """Return the images and labels; pictures of a folder have this size, (H, W)."""
+    from pathlib import Path
+
     from refconv import data
+    from refconv.cli.run_folder import data_name
     from refconv.cli.training_data import readable
     from refconv.data.datasets import first
     from refconv.data.sources import SOURCES
@@ -99,10 +102,14 @@ def _examples(options: Namespace, model: SavedModel, size: Shape) -> Examples:
     channels = model.prepare.input_shape[2]
     with warnings_as_lines():
         warnings.filterwarnings("ignore", ".* has no images of the class")  # the results show it
-        _, labels = examples = data.open_split(source, options.split, size, channels=channels, classes=model.classes)
+        _, labels = examples = data.open_split(
+            source, options.split, size, channels=channels, classes=model.classes, skip_damaged=options.skip_damaged
+        )
     if (labels.ndim > 1) != model.has_masks:
         content = "images and masks" if model.has_masks else "one folder for each class"
         raise ArgumentValueError(f"--data must contain {content} for this model, got {source}")
+    if source not in SOURCES and data_name(source) == model.data and not Path(source, "train").is_dir():
+        print_error(f"{source} has the name of the training data, so it may contain the pictures of the training")
     chosen = first(examples, options.images, "--images", source) if options.images else examples
     return readable([chosen], options.skip_damaged)[0]
 

@@ -17,6 +17,7 @@ __all__ = ["output_folder", "own_options", "restore_options"]
 
 CHECKPOINT = "last.safetensors"
 RUN_FILES = (CHECKPOINT, "best.safetensors", "model.safetensors", "history.csv", "training.png")
+FOLDERS = ("data", "test_data")  # options that may name folders of pictures
 NOT_RESTORED = ("engine", "out", "quiet", "resume", "run", "threads")  # options that may change when a run is resumed
 
 
@@ -71,12 +72,15 @@ def own_options(options: Namespace) -> dict[str, Any]:
     Folders of pictures have absolute paths, so that a run can be resumed in any working folder.
     """
     own = {name: value for name, value in vars(options).items() if name not in NOT_RESTORED}
-    folders = {name: own[name] for name in ("data", "test_data") if own.get(name) and own[name] not in SOURCES}
+    folders = {name: own[name] for name in FOLDERS if own.get(name) and own[name] not in SOURCES}
     return own | {name: str(Path(folder).expanduser().resolve()) for name, folder in folders.items()}
 
 
 def restore_options(options: Namespace) -> None:
-    """Restore the options of the run in the folder named by --resume."""
+    """Restore the options of the run in the folder named by --resume.
+
+    Folders named by --data and --test-data replace the folders of the run, which may have been moved.
+    """
     path = Path(options.resume) / CHECKPOINT
     if not path.exists():
         raise FileNotFoundError(
@@ -85,4 +89,15 @@ def restore_options(options: Namespace) -> None:
     notes = weights.read_tensors(path, "refconv-checkpoint")[1].get("notes", {})
     if notes.get("model") != options.model:
         raise ArgumentValueError(f"--resume {options.resume} must be a run of {options.model}, got {notes.get('model')}")
-    vars(options).update(notes, out=options.resume)
+    given = {name: folder for name in FOLDERS if (folder := getattr(options, name)) is not None}
+    vars(options).update({**notes, **given}, out=options.resume)
+    for name in FOLDERS:
+        _check_folder(f"--{name.replace('_', '-')}", notes.get(name), getattr(options, name))
+
+
+def _check_folder(option: str, before: str | None, folder: str | None) -> None:
+    """Check that an option of a resumed run is unchanged, or names a folder that was moved."""
+    if folder != before and (folder in SOURCES or before is None or before in SOURCES):
+        raise ArgumentValueError(f"{option} must be {before or 'left out'}, as in the resumed run, got {folder}")
+    if folder is not None and folder not in SOURCES and not Path(folder).expanduser().is_dir():
+        raise ArgumentValueError(f"{option} must name the folder of pictures, because there is no folder {folder}")

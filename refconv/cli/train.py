@@ -30,7 +30,7 @@ NaN or infinite, the history and the plot are saved but the model is not, and th
 
 During the run, last.safetensors in the same folder is the checkpoint. It is written after each epoch and when the run is
 stopped. --resume DIR continues an interrupted run from its checkpoint, with its original options. The result is the same as
-without the interruption, bit for bit.
+without the interruption, bit for bit. If the pictures have been moved since, --data and --test-data name their new folders.
 
 With --validation, the network with the lowest validation loss is saved. If you stop the run with Ctrl-C, model.safetensors
 contains the latest network, and best.safetensors the network with the lowest validation loss so far.
@@ -69,7 +69,6 @@ def add_arguments(parser: Parser) -> None:
 def _add_data(add: Callable[..., Any]) -> None:
     add(
         "--data",
-        default="digits",
         metavar="SOURCE",
         help="digits drawn by refconv (default), the name of a data set such as mnist or cifar10, or a folder of pictures",
     )
@@ -77,9 +76,8 @@ def _add_data(add: Callable[..., Any]) -> None:
     add(
         "--test-share",
         type=fraction,
-        default=0.1,
         metavar="X",
-        help="fraction of a folder's pictures kept for testing (default: %(default)s)",
+        help="fraction of a folder's pictures kept for testing (default: 0.1)",
     )
     add("--skip-damaged", action="store_true", help="leave out pictures that cannot be read, instead of stopping")
     add("--epochs", type=positive, default=3, metavar="N", help="passes over the data (default: %(default)s)")
@@ -151,6 +149,8 @@ def _add_execution(add: Callable[..., Any]) -> None:
 
 
 def run(options: Namespace) -> None:
+    from refconv.data.sources import SOURCES
+
     for module in ("matplotlib", "tqdm"):  # needed at the end, so check before an hour of training
         need(module, "train", "refconv train")
     options.model = variant(options.model, options.small)
@@ -164,10 +164,15 @@ def run(options: Namespace) -> None:
             raise ArgumentValueError(f"--validation must be given with {option}, which uses the validation loss, got none")
     if options.momentum is not None and options.optimizer.startswith("adam") and not options.resume:
         raise ArgumentValueError(f"--momentum must be left out with --optimizer {options.optimizer}, got {options.momentum:g}")
+    if options.test_share is not None and (options.data is None or options.data in SOURCES):
+        raise ArgumentValueError(
+            f"--test-share must be left out with {options.data or 'digits'}, which has test images, got {options.test_share:g}"
+        )
     if options.tensorboard:
         need("tensorboardX", "tensorboard", "refconv train --tensorboard")
     from refconv.cli.training_run import train
 
+    options.data = options.data or (None if options.resume else "digits")
     train(options)
 
 

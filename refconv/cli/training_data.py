@@ -20,6 +20,7 @@ __all__ = ["TrainingData", "check_output", "load", "read_ahead", "readable"]
 
 DIGITS = 30_000
 TEST_DIGITS = 5_000
+TEST_SHARE = 0.1
 HELD_IN_MEMORY = 128 * 2**20  # bytes; larger folders are read during training
 STATISTICS = 2000  # images from which the mean and the standard deviation are computed
 
@@ -89,8 +90,9 @@ def _opened(options: Namespace, input_shape: Shape) -> data.Dataset:
             input_shape[:2],
             channels=input_shape[2] if len(input_shape) > 2 else None,
             test=options.test_data,
-            test_share=options.test_share,
+            test_share=options.test_share or TEST_SHARE,
             classes=options.class_names,
+            skip_damaged=options.skip_damaged,
             seed=options.seed,
         )
     train, test = dataset.train, dataset.test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from refconv._arguments import choice, real
+from refconv._arguments import choice, flag, real
 from refconv._errors import ArgumentValueError, suggestion
 from refconv.data.files import BadDataFile, DataNotFound
 from refconv.data.folder import open_folder
@@ -74,6 +75,7 @@ def open_dataset(
     test: str | os.PathLike[str] | None = None,
     test_share: float = 0.1,
     classes: Sequence[str] | None = None,
+    skip_damaged: bool = False,
     seed: int = 0,
 ) -> Dataset:
     """Open a data set by its name, or a folder of pictures.
@@ -98,6 +100,9 @@ def open_dataset(
         Fraction of a folder's pictures that are used for testing if there is no folder of test pictures.
     classes : sequence of str, optional
         Names of a folder's classes in the order of their labels, as for :func:`load_folder`.
+    skip_damaged : bool
+        True to leave out a mask that cannot be read, and its image, with a warning. Other pictures are read later;
+        :meth:`ImageFiles.damaged` finds those that cannot be read.
     seed : int
         Seed for choosing the test pictures.
 
@@ -128,7 +133,9 @@ def open_dataset(
     """
     if str(source) in SOURCES:
         return _named(str(source), test)
-    return _folder(_existing(source), size, channels, test, real("test_share", test_share, above=0, below=1), classes, seed)
+    share = real("test_share", test_share, above=0, below=1)
+    pictures = functools.partial(_pictures, size=size, skip_damaged=flag("skip_damaged", skip_damaged))
+    return _folder(_existing(source), pictures, channels, test, share, classes, seed)
 
 
 def open_split(
@@ -138,12 +145,13 @@ def open_split(
     *,
     channels: int | None = None,
     classes: Sequence[str] | None = None,
+    skip_damaged: bool = False,
 ) -> Examples:
     """Open one part of a data set, or a folder of pictures.
 
     Parameters
     ----------
-    source, size, channels, classes
+    source, size, channels, classes, skip_damaged
         As for :func:`open_dataset`.
     split : {"train", "test"}
         The part of a data set with a name, or the folder ``root/train`` or ``root/test``. A folder without these folders is
@@ -167,7 +175,7 @@ def open_split(
     root = _existing(source)
     names = ("train",) if split == "train" else TEST_FOLDERS
     root = next((root / name for name in names if (root / name).is_dir()), root)
-    images, labels, _ = _pictures(root, size, classes)
+    images, labels, _ = _pictures(root, classes, size=size, skip_damaged=flag("skip_damaged", skip_damaged))
     grey = _is_grey(images) if channels is None else channels == 1
     return ImageFiles(images.paths, size, grey=grey), labels
 
@@ -210,7 +218,13 @@ def _named(name: str, test: Any) -> Dataset:
 
 
 def _folder(
-    root: Path, size: Size, channels: int | None, test: Any, share: float, classes: Sequence[str] | None, seed: int
+    root: Path,
+    pictures: Callable[[Path, Sequence[str] | None], tuple[ImageFiles, Array, list[str]]],
+    channels: int | None,
+    test: Any,
+    share: float,
+    classes: Sequence[str] | None,
+    seed: int,
 ) -> Dataset:
     name = root.resolve().name
     if name in SOURCES:  # `refconv evaluate` would test the network on that data set
@@ -218,23 +232,26 @@ def _folder(
     if test is None and (root / "train").is_dir():
         test = next((root / name for name in TEST_FOLDERS if (root / name).is_dir()), None)
         root = root if test is None else root / "train"
-    images, labels, names = _pictures(root, size, classes)
+    images, labels, names = pictures(root, classes)
     if len(names) < 2:
         raise ArgumentValueError(f"{root} must contain at least two classes, got only {names[0]!r}")
     grey = _is_grey(images) if channels is None else channels == 1
     if test is not None:
-        test_images, test_labels, _ = _pictures(Path(test).expanduser(), size, names)
+        test_images, test_labels, _ = pictures(Path(test).expanduser(), names)
         parts = [(images.paths, labels), (test_images.paths, test_labels)]
     else:
         parts = [([images.paths[k] for k in part], labels[part]) for part in _held_out(labels, share, seed)]
+    size = images.shape[1:3]
     training, testing = ((ImageFiles(paths, size, grey=grey), part_labels) for paths, part_labels in parts)
     return Dataset(name, tuple(names), training, testing)
 
 
-def _pictures(root: Path, size: Size, classes: Sequence[str] | None) -> tuple[ImageFiles, Array, list[str]]:
+def _pictures(
+    root: Path, classes: Sequence[str] | None, *, size: Size, skip_damaged: bool
+) -> tuple[ImageFiles, Array, list[str]]:
     if not ((root / MASKS).is_dir() and (root / IMAGES).is_dir()):  # "masks" may be the name of a class
         return open_folder(root, size, classes=classes)
-    images, masks, names = open_masks(root, size)
+    images, masks, names = open_masks(root, size, skip_damaged=skip_damaged)
     if classes is not None and len(names) > len(classes):
         raise ArgumentValueError(f"{root / MASKS} must have classes below {len(classes)}, got class {names[-1]}")
     if classes is None and (missing := len(names) - len(np.unique(masks))):

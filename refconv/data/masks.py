@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = ["IMAGES", "MASKS", "mask_as_png", "open_masks", "read_mask"]
 IMAGES, MASKS = "images", "masks"  # names of the two folders
 
 
-def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Array, list[str]]:
+def open_masks(root: str | os.PathLike[str], size: Size, *, skip_damaged: bool = False) -> tuple[ImageFiles, Array, list[str]]:
     """Find the images in ``root/images``, and read the masks in ``root/masks``.
 
     Images and masks have the same names, without extensions: the mask of ``images/cell1.jpg`` may be ``masks/cell1.png``. A
@@ -36,6 +37,8 @@ def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Ar
         The folder that contains the two folders.
     size : int or (int, int)
         Height and width to which images and masks are scaled and cropped, as by :func:`refconv.data.load_folder`.
+    skip_damaged : bool
+        True to leave out a mask that cannot be read, and its image, with a warning.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Ar
     DataNotFound
         If a folder is missing or contains no images.
     BadDataFile
-        If a mask cannot be read, or has another size than its image.
+        If a mask cannot be read, or has another size than its image; with skip_damaged, only if this is true of all masks.
     ValueError
         If an image has no mask, or a mask no image; if two files have the same name; or if 255 is one of several other
         numbers, as the label of void pixels or because the masks were saved as JPEG.
@@ -66,7 +69,8 @@ def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Ar
         raise ArgumentValueError(
             f"{root} must have one mask for each image, got {difference[0]!r} only in {only}, and {len(difference) - 1} more"
         )
-    classes = np.stack([read_mask(masks[name], images[name], size) for name in images])
+    readable = _readable(masks, images, size, skip_damaged)
+    classes = np.stack(list(readable.values()))
     numbers = np.unique(classes).tolist()
     if numbers[-1] == 255 and len(numbers) < 256:
         if numbers not in ([255], [0, 255]):
@@ -75,7 +79,24 @@ def open_masks(root: str | os.PathLike[str], size: Size) -> tuple[ImageFiles, Ar
                 "from 0 to 255; JPEG changes the numbers, and 255 cannot stand for void pixels"
             )
         classes, numbers = (classes == 255).astype(np.uint8), [1]
-    return ImageFiles(list(images.values()), size), classes, [str(k) for k in range(numbers[-1] + 1)]
+    return ImageFiles([images[name] for name in readable], size), classes, [str(k) for k in range(numbers[-1] + 1)]
+
+
+def _readable(masks: dict[str, Path], images: dict[str, Path], size: tuple[int, ...], skip_damaged: bool) -> dict[str, Array]:
+    """Read the masks; return those that could be read, by name."""
+    read = {}
+    problem = None
+    for name, image in images.items():
+        try:
+            read[name] = read_mask(masks[name], image, size)
+        except BadDataFile as error:
+            if not skip_damaged:
+                raise
+            problem = error
+            warnings.warn(f"skipping: {error}", stacklevel=3)
+    if not read and problem is not None:
+        raise problem
+    return read
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

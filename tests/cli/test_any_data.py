@@ -283,8 +283,25 @@ def test_a_resumed_run_refuses_a_folder_with_another_class(leaves, tmp_path, pri
     assert "classes must include every folder of" in message
     assert "got none for 'ash'" in message
     shutil.rmtree(root / "ash")
-    assert "saved" in printed("train", "lenet", "--resume", str(out))
+    root.rename(tmp_path / "moved")
+    assert "--data must name the folder of pictures, because there is no" in printed(
+        "train", "lenet", "--resume", str(out), status=1
+    )
+    message = printed("train", "lenet", "--resume", str(out), "--data", "mnist", status=1)
+    assert f"--data must be {root}, as in the resumed run, got mnist" in message
+    assert "saved" in printed("train", "lenet", "--resume", str(out), "--data", str(tmp_path / "moved"))
     assert load(out).notes["classes"] == ["elm", "oak"]
+
+
+@pytest.mark.slow
+def test_evaluation_names_a_folder_that_may_contain_training_pictures(leaves, tmp_path, printed, capsys):
+    for name in ("train", "test"):
+        shutil.copytree(leaves, tmp_path / "data" / name)
+    printed("train", "lenet", "--data", str(leaves), *SHORT, "--out", str(tmp_path / "out"))
+    root = (tmp_path / "data").rename(tmp_path / leaves.name)
+    for folder, warns in ((leaves, True), (root, False)):
+        assert main(["evaluate", str(tmp_path / "out"), "--data", str(folder)]) == 0
+        assert ("may contain the pictures of the training" in capsys.readouterr().err) == warns
 
 
 @pytest.mark.parametrize(
@@ -296,6 +313,11 @@ def test_a_resumed_run_refuses_a_folder_with_another_class(leaves, tmp_path, pri
             "unet-same-small",
             ("--data", "CELLS", "--augment", "crop"),
             "--augment must be none for images with masks, got crop",
+        ),
+        (
+            "lenet",
+            ("--data", "mnist", "--test-share", "0.2"),
+            "--test-share must be left out with mnist, which has test images",
         ),
         ("lenet", ("--data", "LEAVES", "--augment", "crop", "--input", "28x36"), "--augment crop must have a square --input"),
         ("lenet", ("--data", "nowhere"), "source must be a folder or one of digits, mnist"),

@@ -53,9 +53,9 @@ class Loop:
 
 @dataclass(frozen=True)
 class Entry:
-    """Statement of the lectures with its loops, other code, property tests, experiments and figures.
+    """Statement of the lectures with its code, property tests, experiments and figures.
 
-    Other code is a list of (dotted name, path, line). Experiments and figures are paths.
+    Code without a loop is a list of (dotted name, path, line). Experiments and figures are paths.
     """
 
     id: str
@@ -295,7 +295,7 @@ def _properties():
 
 @functools.cache
 def _demonstrations():
-    """Return experiments and figures as pairs (path, ids that their docstrings or the experiment's definition cite)."""
+    """Return experiments and figures that cite statements, as pairs (path, ids)."""
     checkout = root()
     files = [file for folder in ("experiments", "figures") if checkout for file in _files(checkout / folder, "*.py")]
     return tuple(
@@ -304,7 +304,7 @@ def _demonstrations():
 
 
 def _cited_in(module):
-    """Return the ids in a parsed module: of its docstring, and of its docstrings' and experiments' sources."""
+    """Return the ids that the docstrings of a parsed module and its experiments cite."""
     cited = _cited(ast.get_docstring(module))
     for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
