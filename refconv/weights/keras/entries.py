@@ -40,7 +40,11 @@ class Call(NamedTuple):
 
 def entry_of(value: Json) -> Entry:
     """Return the entry in a part of a description; raise ``ValueError`` if it is not one of a built-in layer."""
-    if not isinstance(value, dict) or not isinstance(value.get("config"), dict) or not isinstance(value.get("class_name"), str):
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("config"), dict)
+        or not isinstance(value.get("class_name"), str)
+    ):
         raise ValueError(f"a layer must have a class_name and a config, got {shown(value)}")
     kind, module, options = value["class_name"], value.get("module", "keras"), value["config"]
     name = options.get("name", value.get("name"))

@@ -163,5 +163,3 @@ def _read(dataset: Any, size: int, dtype: np.dtype[Any]) -> Array:
     if offset is not None and offset + dataset.nbytes > size:
         raise ValueError(f"the data of {dataset.name} must end within the file of {size} bytes")
     return np.asarray(dataset[()], dtype)
-
-

@@ -121,7 +121,9 @@ class Lowering:
         try:
             steps = steps_of(layer, self.items[source].value)
         except ValueError as error:
-            raise ValueError(f"layer {path or 'of the network'} ({type(layer).__name__}) cannot be converted: {error}") from error
+            raise ValueError(
+                f"layer {path or 'of the network'} ({type(layer).__name__}) cannot be converted: {error}"
+            ) from error
         for step in steps:
             value = self.items[source].value.after(step.kind, step.config, tuple(step.shape))
             # Layers that only pad or crop for the main one get names of their own.

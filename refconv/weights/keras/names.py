@@ -76,7 +76,7 @@ def keras_order(inputs: Mapping[str, Sequence[str]], output: str) -> list[str]:
             reached[name] = len(reached)
             pending += reversed(inputs[name])
     distance = dict.fromkeys(inputs, 0)
-    for name in reversed(inputs):
+    for name in reversed([*inputs]):
         for before in inputs[name]:
             distance[before] = max(distance[before], distance[name] + 1)
     return sorted(inputs, key=lambda name: (-distance[name], reached[name]))

@@ -103,7 +103,9 @@ class Options:
         value = self.value(key)
         values = value if isinstance(value, list) else [value, value]
         pairs = [pair if isinstance(pair, list) else [pair, pair] for pair in values]
-        if [len(pair) for pair in pairs] != [2, 2] or any(type(n) is not int or not 0 <= n <= LARGEST for p in pairs for n in p):
+        if [len(pair) for pair in pairs] != [2, 2] or any(
+            type(n) is not int or not 0 <= n <= LARGEST for p in pairs for n in p
+        ):
             raise self.error(f"margins of at least 0 as {key}", value)
         (top, bottom), (left, right) = pairs
         return (top, bottom), (left, right)

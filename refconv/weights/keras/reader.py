@@ -64,7 +64,9 @@ def from_keras(path: Path, *, input_shape: Shape | None = None) -> Layer:
     try:
         config, image = read_archive(path)
         network = Description(config, input_shape)
-        wanted = {group: Wanted(stored.name, stored.shapes()) for group, stored in network.stored.items() if stored.part.variables}
+        wanted = {
+            group: Wanted(stored.name, stored.shapes()) for group, stored in network.stored.items() if stored.part.variables
+        }
         refuse_others(groups_with_weights(image, network.groups), wanted)
         arrays = read_groups(image, wanted, network.dtype, check_names=True)
         network.model.build(network.input_shape, rng=0, dtype=network.dtype)

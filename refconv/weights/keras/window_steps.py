@@ -58,7 +58,10 @@ def conv_steps(layer: Any, shape: Shape, nonnegative: bool) -> Sequence[Step]:
         config["filters"] = layer.filters
     kernels = ("depthwise", "pointwise") if isinstance(layer, nn.SeparableConv2D) else ("w",)
     variables = (*kernels, "b") if layer.bias else kernels
-    return (*_resized("ZeroPadding", shape, pads, 1), Step(CONVOLUTIONS[type(layer)], config, layer.output_shape(shape), variables))
+    return (
+        *_resized("ZeroPadding", shape, pads, 1),
+        Step(CONVOLUTIONS[type(layer)], config, layer.output_shape(shape), variables),
+    )
 
 
 def conv_transpose_steps(layer: Any, shape: Shape, nonnegative: bool) -> Sequence[Step]:
