@@ -7,6 +7,10 @@ Each row is a network that Keras constructs and fills with random numbers. Keras
 the file ("in"), writes a new file, and Keras loads that one ("out"). Each column is the largest difference between the outputs
 of the two libraries, divided by the largest output. Rows of refconv's own architectures start with refconv's file. The program
 needs Keras 3 with a backend, PyTorch by default, and h5py.
+
+Keras computes some layers in float32 even if their type is float64, unless the backend is TensorFlow. An asterisk marks
+networks with such layers. With PyTorch, Keras's average pooling repeats the edge where "same" needs more zeros at the end than
+at the start. The other backends leave these zeros out, as refconv does, so this row is printed for them only.
 """
 
 import argparse
@@ -14,6 +18,7 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +28,20 @@ from refconv.weights import from_keras, load_keras_weights, save_keras_weights, 
 BATCH = 2
 LIMITS = {"float32": 1e-5, "float64": 1e-9}
 TYPES = tuple(LIMITS)
+# Parts of the names of layers that Keras computes in float32 in networks of float64. refconv writes a Rescaling as a normalisation.
+SINGLE = ("Dense", "Normalization", "GlobalAverage", "Rescaling")
+
+
+class Errors(NamedTuple):
+    """Largest errors of a network read from Keras and written for Keras; True if Keras computes in float32 only."""
+
+    read: float
+    written: float
+    single: bool
+
+    def are_small(self, dtype):
+        """Return True if both errors are below the limit."""
+        return max(self.read, self.written) <= LIMITS["float32" if self.single else dtype]
 
 
 def layer_cases(L):
@@ -51,8 +70,9 @@ def layer_cases(L):
         "GroupNormalization": (image, [L.GroupNormalization(3), L.GroupNormalization(1), L.GroupNormalization(-1)]),
         "MaxPooling2D": (image, [L.MaxPooling2D((3, 2), strides=(2, 3), padding="same")]),
         "MaxPooling1D": (signal, [L.MaxPooling1D(3, strides=2)]),
-        "AveragePooling2D": (image, [L.AveragePooling2D((3, 2), strides=2, padding="same")]),
-        "AveragePooling1D": (signal, [L.AveragePooling1D(4, strides=3, padding="same")]),
+        "AveragePooling2D": (image, [L.AveragePooling2D((3, 5), strides=2, padding="same")]),
+        "AveragePooling2D, uneven": (image, [L.AveragePooling2D((3, 2), strides=2, padding="same")]),
+        "AveragePooling1D": (signal, [L.AveragePooling1D(4, strides=3)]),
         "GlobalAveragePooling2D": (image, [L.GlobalAveragePooling2D()]),
         "GlobalAveragePooling1D": (signal, [L.GlobalAveragePooling1D()]),
         "GlobalMaxPooling2D": (image, [L.GlobalMaxPooling2D(keepdims=True), L.Reshape((-1,))]),
@@ -142,7 +162,7 @@ def errors_of_keras(keras, construct, dtype, folder):
     expected, loaded = output_of(keras, model, x), from_keras(first)
     to_keras(loaded, second)
     again = output_of(keras, keras.saving.load_model(second), x)
-    return error(loaded(x), expected), error(again, expected)
+    return Errors(error(loaded(x), expected), error(again, expected), _is_single(keras, model))
 
 
 def errors_of_refconv(keras, name, dtype, folder):
@@ -165,7 +185,14 @@ def errors_of_refconv(keras, name, dtype, folder):
     load_keras_weights(model, weights)
     save_keras_weights(model, weights)
     peer.load_weights(weights)
-    return max(error(model(x), expected), error(output_of(keras, peer, x), expected)), out
+    back = max(error(model(x), expected), error(output_of(keras, peer, x), expected))
+    return Errors(back, out, _is_single(keras, peer))
+
+
+def _is_single(keras, model):
+    """Return True if Keras computes a layer in float32 in every type."""
+    names = {type(layer).__name__ for layer in model._flatten_layers()}
+    return keras.config.backend() != "tensorflow" and any(part in name for part in SINGLE for name in names)
 
 
 def _select(keras, dtype):
@@ -178,6 +205,8 @@ def rows(keras):
     """Return, for each row, a function of a dtype and a folder that returns the errors in and out."""
     cases = {}
     for name in layer_cases(keras.layers):
+        if name == "AveragePooling2D, uneven" and keras.config.backend() == "torch":
+            continue
         cases[name] = lambda name=name: _sequential(keras, *layer_cases(keras.layers)[name])
     cases["branches, inner network, shared layer"] = lambda: branched(keras)
     cases |= {f"keras.applications.{name}": construct for name, construct in applications(keras).items()}
@@ -192,7 +221,9 @@ def rows(keras):
 
 
 def _sequential(keras, shape, layers):
-    return keras.Sequential([keras.layers.Input(shape), *layers])
+    # A layer with weights comes first, since the file of a network of refconv has the type of its weights.
+    first = (keras.layers.Conv1D if len(shape) == 2 else keras.layers.Conv2D)(shape[-1], 1)
+    return keras.Sequential([keras.layers.Input(shape), first, *layers])
 
 
 def import_keras():
@@ -210,7 +241,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     keras = import_keras()
-    print(f"Keras {keras.__version__}, backend {keras.config.backend()}; limits 1e-5 in float32, 1e-9 in float64")
+    print(f"Keras {keras.__version__}, backend {keras.config.backend()}; limits 1e-5 in float32 and for *, 1e-9 in float64")
     print(f"{'network':40}  float32 in, out   float64 in, out")
     bad = 0
     for name, errors in rows(keras).items():
@@ -221,9 +252,9 @@ def main(arguments=None):
                 except ValueError as reason:
                     print(f"{name:40}  refused: {str(reason).replace(folder, '')}", flush=True)
                     continue
-            cells = [f"{value:8.1e}" for pair in found.values() for value in pair]
-            bad += any(max(found[dtype]) > LIMITS[dtype] for dtype in TYPES)
-            print(f"{name:40} {' '.join(cells)}", flush=True)
+            cells = [f"{value:8.1e}" for errors in found.values() for value in errors[:2]]
+            bad += not all(errors.are_small(dtype) for dtype, errors in found.items())
+            print(f"{name:40} {' '.join(cells)}{' *' * found['float64'].single}", flush=True)
     return int(bad > 0)
 
 

@@ -12,6 +12,7 @@ __all__ = ["Call", "Entry", "batch_shape", "calls_of", "entry_of", "only_tensor"
 
 MODULES = ("keras", "keras.layers", "keras.models")
 INNER_MODULES = ("keras.src.layers.", "keras.src.models.")  # as Keras writes them for some classes
+MAX_NAME = 200  # characters
 NETWORKS = ("Sequential", "Functional")
 
 Json = Any
@@ -48,12 +49,12 @@ def entry_of(value: Json) -> Entry:
         raise ValueError(f"a layer must have a class_name and a config, got {shown(value)}")
     kind, module, options = value["class_name"], value.get("module", "keras"), value["config"]
     name = options.get("name", value.get("name"))
-    if not isinstance(name, str) or not name or "/" in name:
-        raise ValueError(f"a layer must have a name without '/', got {shown(name)}")
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or "/" in name:
+        raise ValueError(f"a layer must have a name of at most {MAX_NAME} characters without '/', got {shown(name)}")
     if value.get("name", name) != name:
         raise ValueError(f"layer {name} must have one name, got {shown(value['name'])} too")
     if not isinstance(module, str) or not (module in MODULES or module.startswith(INNER_MODULES)):
-        raise ValueError(f"layer {name} must be a layer of Keras, got {kind} from {shown(module)}")
+        raise ValueError(f"layer {name} must be a layer of Keras, got {shown(kind)} from {shown(module)}")
     if value.get("registered_name") not in (None, kind):
         raise ValueError(f"layer {name} must be a built-in layer, got {shown(value['registered_name'])}")
     calls = value.get("inbound_nodes", [])

@@ -29,10 +29,12 @@ from refconv.weights.keras.to_refconv import join_of, part_of
 
 __all__ = ["Description", "Stored"]
 
-MAX_LAYERS = 5000  # in all inner networks together
+# Keras's largest networks have about 1,000 layers; a file from a stranger must not keep the reader busy.
+MAX_LAYERS, MAX_INPUTS = 2500, 10_000  # in all inner networks together
 MAX_NESTING = 16  # networks inside networks
 
 Json = Any
+Reference = tuple[str, int]  # a layer's name and the number of its call
 
 
 class Stored(NamedTuple):
@@ -58,9 +60,33 @@ class _Use:
     output_shape: Shape
 
 
+class _Progress:
+    """Part of a graph that was converted: its nodes, and the name and the shape of the output of each call."""
+
+    def __init__(self, source: Reference, shape: Shape) -> None:
+        self.names, self.shapes = {source: _plain(source[0])}, {source: shape}
+        self.uses: dict[str, _Use] = {}
+        self.nodes: list[Node] = []
+        self._used = {self.names[source]}
+
+    def add(self, name: str, layer: Layer | Join, inputs: tuple[str, ...]) -> str:
+        """Append a node, and return its name, which is distinct."""
+        name = distinct(name, self._used)
+        self._used.add(name)
+        self.nodes.append(Node(name, layer, inputs))
+        return name
+
+
 @dataclass
 class Description:
-    """Network that a description defines.
+    """Network that a description defines, before it is built.
+
+    Parameters
+    ----------
+    config : dict
+        The description.
+    shape : tuple of int, optional
+        Shape of one input, without the batch.
 
     Attributes
     ----------
@@ -70,7 +96,7 @@ class Description:
         The layers by the path of their group in the file of weights.
     groups : list of str
         The paths of the groups that contain the layers of a network.
-    frozen : list of Layer
+    inference_only : list of Layer
         Layers that behave in training as in inference.
     dtype : numpy dtype
     """
@@ -83,7 +109,7 @@ class Description:
 
     def __post_init__(self) -> None:
         self._types: set[str] = set()
-        self._layers = 0
+        self._layers = self._inputs = 0
         entry = entry_of(self.config)
         if not entry.is_network:
             raise ValueError(f"the file must contain a Sequential or Functional network, got {entry.kind}")
@@ -118,53 +144,44 @@ class Description:
         groups = {inner.name: f"{prefix}layers/{name}" for inner, name in zip(listed, names, strict=True)}
         self.groups.append(f"{prefix}layers")
         by_name = {inner.name: inner for inner in entries}
-        nodes, last = self._nodes(by_name, calls, groups, (source, shape), nesting)
-        if output not in last:
+        progress = self._nodes(by_name, calls, groups, (source, shape), nesting)
+        if output not in progress.names:
             raise ValueError(f"the output of {entry.name} must be a layer, got {shown(output[0])}")
-        return network_of(nodes, last[source], last[output])
+        return network_of(progress.nodes, progress.names[source], progress.names[output])
 
     def _nodes(
         self,
         entries: Mapping[str, Entry],
-        calls: Mapping[tuple[str, int], Call],
+        calls: Mapping[Reference, Call],
         groups: Mapping[str, str],
-        source: tuple[tuple[str, int], Shape],
+        source: tuple[Reference, Shape],
         nesting: int,
-    ) -> tuple[list[Node], dict[tuple[str, int], str]]:
-        """Return the nodes of the graph, and the name of the last node of each call."""
+    ) -> _Progress:
+        """Return the nodes of the graph, each after its inputs."""
         start, shape = source
-        texts = {call: f"{call[0]}/{call[1]}" for call in (start, *calls)}  # names of layers contain no "/"
-        unknown = [reference for call in calls.values() for reference in call.inputs if reference not in texts]
-        if unknown:
-            raise ValueError(f"inputs must be outputs of layers in the network, got {shown(unknown[0][0])}")
-        order = topological_order(
-            {texts[call]: [texts[other] for other in calls[call].inputs] for call in calls}, texts[start]
-        )
-        from_text = {text: call for call, text in texts.items()}
-        names, shapes, uses = {start: _plain(start[0])}, {start: shape}, dict[str, _Use]()
-        nodes: list[Node] = []
-        for call in map(from_text.__getitem__, order):
+        progress = _Progress(start, shape)
+        for call in _ordered(calls, start):
             entry, inputs = entries[call[0]], calls[call].inputs
-            before = tuple(names[other] for other in inputs)
-            used = {names[start], *(node.name for node in nodes)}
-            join = join_of(entry.name, entry.kind, entry.options, len(shapes[inputs[0]]) if inputs else 0)
-            if join is not None and inputs:
-                shapes[call] = _joined(entry, join, [shapes[other] for other in inputs])
-                nodes.append(Node(distinct(_plain(entry.name), used), join, before))
-                names[call] = nodes[-1].name
+            self._inputs += len(inputs)
+            if self._inputs > MAX_INPUTS:
+                raise ValueError(f"the layers must have at most {MAX_INPUTS} inputs together")
+            shapes = [progress.shapes[other] for other in inputs]
+            before = tuple(progress.names[other] for other in inputs)
+            join = join_of(entry.name, entry.kind, entry.options, len(shapes[0])) if shapes else None
+            if join is not None:
+                progress.names[call] = progress.add(_plain(entry.name), join, before)
+                progress.shapes[call] = _joined(entry, join, shapes)
                 continue
             if len(inputs) != 1:
                 raise ValueError(f"layer {entry.name} ({entry.kind}) must have one input, got {len(inputs)}")
-            use = self._use(entry, groups[entry.name], shapes[inputs[0]], uses, nesting)
+            use = self._use(entry, groups[entry.name], shapes[0], progress.uses, nesting)
             if calls[call].training is False:
                 self.inference_only += [layer for _, layer in use.layers]
-            (previous,) = before
             for name, layer in use.layers:
-                nodes.append(Node(distinct(name, used), layer, (previous,)))
-                previous = nodes[-1].name
-                used.add(previous)
-            names[call], shapes[call] = previous, use.output_shape
-        return nodes, names
+                before = (progress.add(name, layer, before),)
+            (progress.names[call],) = before
+            progress.shapes[call] = use.output_shape
+        return progress
 
     def _use(self, entry: Entry, group: str, shape: Shape, uses: dict[str, _Use], nesting: int) -> _Use:
         """Return the layers for an entry, the same for each of its calls."""
@@ -222,7 +239,19 @@ def _entries(entry: Entry) -> list[Entry]:
     return entries
 
 
-_Calls = tuple[tuple[str, int], dict[tuple[str, int], Call], tuple[str, int]]
+def _ordered(calls: Mapping[Reference, Call], source: Reference) -> list[Reference]:
+    """Return the calls, each after the calls whose outputs it reads."""
+    references = {f"{name}/{number}": (name, number) for name, number in (source, *calls)}  # names contain no "/"
+    texts = {reference: text for text, reference in references.items()}
+    for call in calls.values():
+        for reference in call.inputs:
+            if reference not in texts:
+                raise ValueError(f"inputs must be outputs of layers in the network, got {shown(reference[0])}")
+    inputs = {texts[reference]: [texts[other] for other in call.inputs] for reference, call in calls.items()}
+    return [references[text] for text in topological_order(inputs, texts[source])]
+
+
+_Calls = tuple[Reference, dict[Reference, Call], Reference]
 
 
 def _chain(entry: Entry, entries: Sequence[Entry]) -> _Calls:

@@ -110,6 +110,8 @@ def _group_norm(options: Options, shape: Shape) -> Part:
     _last_axis(options, shape)
     groups, eps = options.integer("groups", 32, least=-1), options.number("epsilon", 1e-3)
     stored, fixed = _scale_and_shift(options)
+    if groups == 0:
+        raise options.error("groups that are positive, or -1 for one in each channel,", groups)
     layer: Layer = nn.GroupNorm(groups, eps=eps) if groups > 1 else nn.LayerNorm(eps=eps)
     if groups == -1:
         layer = nn.InstanceNorm(eps=eps)
