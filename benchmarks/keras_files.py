@@ -28,7 +28,7 @@ from refconv.weights import from_keras, load_keras_weights, save_keras_weights, 
 BATCH = 2
 LIMITS = {"float32": 1e-5, "float64": 1e-9}
 TYPES = tuple(LIMITS)
-# Parts of the names of layers that Keras computes in float32 in networks of float64. refconv writes a Rescaling as a normalisation.
+# Parts of the names of layers that Keras computes in float32 in networks of float64. A Rescaling becomes a normalisation.
 SINGLE = ("Dense", "Normalization", "GlobalAverage", "Rescaling")
 
 

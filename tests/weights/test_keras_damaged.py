@@ -60,7 +60,7 @@ CONFIGS = {
     "a reference that is a number": (history("relu", 3), "an input of layer relu must be the first output"),
     "a lambda": (kind("relu", "Lambda"), r"layer relu \(Lambda\) cannot be loaded: it contains code"),
     "a custom layer": (kind("relu", "ReLU", registered_name="mine>ReLU"), "layer relu must be a built-in layer"),
-    "a module of somebody": (kind("relu", "ReLU", module="os"), "layer relu must be a layer of Keras, got ReLU from 'os'"),
+    "a module of somebody": (kind("relu", "ReLU", module="os"), "layer relu must be a layer of Keras, got 'ReLU' from 'os'"),
     "an operation": (kind("joined", "Add", module="keras.src.ops.numpy"), "layer joined must be a layer of Keras"),
     "an unknown layer": (kind("relu", "GRU"), r"layer relu \(GRU\) cannot be loaded: refconv has no layer"),
     "an unknown option": (option("relu", "new", 3), r"layer relu \(ReLU\) must have options that refconv knows, new is not"),
