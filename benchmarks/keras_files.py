@@ -1,4 +1,4 @@
-"""Comparison of refconv with Keras 3 through files: the same network in both, in both directions.
+"""Comparison of refconv with Keras 3 through files, in both directions.
 
     python -m benchmarks.keras_files
     python -m benchmarks.keras_files --rows Conv2DTranspose MobileNet
@@ -33,7 +33,7 @@ SINGLE = ("Dense", "Normalization", "GlobalAverage", "Rescaling")
 
 
 class Errors(NamedTuple):
-    """Largest errors of a network read from Keras and written for Keras; True if Keras computes in float32 only."""
+    """Largest errors of reading and writing; True if Keras computes in float32 only."""
 
     read: float
     written: float
@@ -89,7 +89,7 @@ def layer_cases(L):
 
 
 def branched(keras):
-    """Return a network with sums, means and concatenations, an inner network, and a layer that is called twice."""
+    """Return a network with all joins, an inner network, and a layer that is called twice."""
     L = keras.layers
     x = inputs = L.Input((9, 11, 6), name="in.put")
     inner = keras.Sequential([L.Input((9, 11, 6)), L.Conv2D(6, 3, padding="same"), L.BatchNormalization()], name="inner")
@@ -129,7 +129,7 @@ ARCHITECTURES += ("vgg-a", "fractalnet20", "wrn-16-8")
 
 
 def randomize(weights, seed=0):
-    """Fill arrays given as (name, shape) with random numbers, which are positive for variances, and yield them."""
+    """Yield a random array for each (name, shape); variances are positive."""
     rng = np.random.default_rng(seed)
     for name, shape in weights:
         if "var" in name:
@@ -166,7 +166,7 @@ def errors_of_keras(keras, construct, dtype, folder):
 
 
 def errors_of_refconv(keras, name, dtype, folder):
-    """Return the errors of an architecture of refconv: Keras with its file, and refconv with the weights from Keras."""
+    """Return the errors of an architecture of refconv; the weights also return from Keras."""
     _select(keras, dtype)
     model, shape = models.create(f"{name}-small"), models.input_shape(f"{name}-small")
     model.build(shape, rng=0, dtype=dtype)
@@ -202,7 +202,7 @@ def _select(keras, dtype):
 
 
 def rows(keras):
-    """Return, for each row, a function of a dtype and a folder that returns the errors in and out."""
+    """Return, for each row, a function of a dtype and a folder that returns the errors."""
     cases = {}
     for name in layer_cases(keras.layers):
         if name == "AveragePooling2D, uneven" and keras.config.backend() == "torch":

@@ -30,7 +30,7 @@ LAYERS = {
     "max pool": (nn.MaxPool2D((3, 2), stride=2, padding="same"), IMAGE),
     "max pool of a ReLU with margins": (nn.Sequential(nn.ReLU(), nn.MaxPool2D(3, stride=2, padding=((1, 0), (0, 1)))), IMAGE),
     "max pool of a ReLU, ceil mode": (nn.Sequential(nn.ReLU(), nn.MaxPool2D(2, stride=3, ceil_mode=True)), IMAGE),
-    "average pool": (nn.AvgPool2D((3, 5), stride=2, padding="same"), IMAGE),  # as many zeros at the end as at the start
+    "average pool": (nn.AvgPool2D((3, 5), stride=2, padding="same"), IMAGE),  # equal margins
     "average pool that counts zeros": (nn.AvgPool2D(3, stride=2, padding=1, count_include_pad=True), IMAGE),
     "average pool 1d": (nn.AvgPool1D(4), SIGNAL),
     "global max pool": (nn.GlobalMaxPool2D(), IMAGE),

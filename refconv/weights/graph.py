@@ -21,7 +21,7 @@ JOINS = {"sum": Sum, "mean": Mean}
 
 
 class Join(NamedTuple):
-    """Operation that joins several outputs: "sum", "mean", or "concat" along an axis of one example."""
+    """Operation that joins outputs: "sum", "mean", or "concat" along an axis of one example."""
 
     kind: str
     axis: int = -1
@@ -136,7 +136,10 @@ def network_of(nodes: Sequence[Node], source: str, output: str) -> Sequential:
 
 
 def _forks(nodes: Mapping[str, Node], order: Sequence[str], source: str) -> dict[str, str]:
-    """Return, for each node, the last node that all paths from the source to it have in common (its immediate dominator)."""
+    """Return the immediate dominator of each node.
+
+    It is the last node before it that is on all paths from the source.
+    """
     forks, depth = {source: source}, {source: 0}
     for name in order:
         first, *others = nodes[name].inputs

@@ -60,7 +60,10 @@ CONFIGS = {
     "a reference that is a number": (history("relu", 3), "an input of layer relu must be the first output"),
     "a lambda": (kind("relu", "Lambda"), r"layer relu \(Lambda\) cannot be loaded: it contains code"),
     "a custom layer": (kind("relu", "ReLU", registered_name="mine>ReLU"), "layer relu must be a built-in layer"),
-    "a module of somebody": (kind("relu", "ReLU", module="os"), "layer relu must be a layer of Keras, got 'ReLU' from 'os'"),
+    "a module outside of Keras": (
+        kind("relu", "ReLU", module="os"),
+        "layer relu must be a layer of Keras, got 'ReLU' from 'os'",
+    ),
     "an operation": (kind("joined", "Add", module="keras.src.ops.numpy"), "layer joined must be a layer of Keras"),
     "an unknown layer": (kind("relu", "GRU"), r"layer relu \(GRU\) cannot be loaded: refconv has no layer"),
     "an unknown option": (option("relu", "new", 3), r"layer relu \(ReLU\) must have options that refconv knows, new is not"),
@@ -176,7 +179,7 @@ HDF5 = {
     "a missing layer": (lambda file: file.pop("layers/dense"), "layer scores must be in the group layers/dense/vars"),
     "a layer too many": (
         lambda file: file.create_dataset("layers/dense_1/vars/0", data=np.zeros(3)),
-        "got layers/dense_1 too",
+        "got also layers/dense_1",
     ),
     "arrays of another layer": (lambda file: file[CONV].attrs.update(name="b"), "must belong to layer joined_1_conv, got 'b'"),
     "a soft link": (soft_link, "must be in the file itself, got a SoftLink"),

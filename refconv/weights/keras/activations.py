@@ -1,4 +1,4 @@
-"""Activation layers of refconv for those of Keras."""
+"""Activation layers of refconv for layers of Keras."""
 
 from __future__ import annotations
 

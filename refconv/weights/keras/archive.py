@@ -29,7 +29,7 @@ Json = Any
 
 
 def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Json], bytes]:
-    """Return the description of the network in a ``.keras`` file, and the bytes of its file of weights.
+    """Return the description in a ``.keras`` file, and the bytes of its file of weights.
 
     Raises ``ValueError`` if the file is not such an archive, is damaged, has an unsafe member, or is from another version.
     """
@@ -98,7 +98,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Return the bytes of a member; zipfile checks their checksum, and never reads more than the declared size."""
+    """Return the bytes of a member; zipfile verifies their checksum."""
     with archive.open(info) as file:
         content = file.read(info.file_size + 1)
     if len(content) != info.file_size:

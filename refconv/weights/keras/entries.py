@@ -33,14 +33,14 @@ class Entry(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One use of a layer: the layers and the numbers of their calls that it reads, and the argument ``training``."""
+    """One use of a layer: the calls that it reads, by name and number, and ``training``."""
 
     inputs: tuple[tuple[str, int], ...]
     training: bool | None
 
 
 def entry_of(value: Json) -> Entry:
-    """Return the entry in a part of a description; raise ``ValueError`` if it is not one of a built-in layer."""
+    """Return the entry of a layer; raise ``ValueError`` if it is not a built-in layer."""
     if (
         not isinstance(value, dict)
         or not isinstance(value.get("config"), dict)
@@ -75,7 +75,7 @@ def policy_of(entry: Entry) -> str | None:
 
 
 def batch_shape(entry: Entry) -> list[int | None]:
-    """Return the input shape in the entry of an input, without the batch; None for a size that may vary."""
+    """Return the shape in the entry of an input; None stands for a size that may vary."""
     value = entry.options.get("batch_shape")
     sizes = value[1:] if isinstance(value, list) and value else None
     if not sizes or any(n is not None and (type(n) is not int or not 1 <= n <= LARGEST) for n in sizes):
@@ -84,7 +84,7 @@ def batch_shape(entry: Entry) -> list[int | None]:
 
 
 def with_sizes(name: str, sizes: list[int | None], shape: Shape | None) -> Shape:
-    """Return the shape of one input: the sizes in the file, with those that may vary taken from ``shape``."""
+    """Return the sizes in the file, with sizes that may vary taken from ``shape``."""
     if shape is None:
         if None in sizes:
             raise ValueError(f"input_shape must be given, because the file has the shape {sizes}")

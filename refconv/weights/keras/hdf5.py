@@ -68,7 +68,7 @@ def read_groups(
 
 
 def groups_with_weights(image: bytes, networks: Iterable[str]) -> list[str]:
-    """Return the paths of all layers with weights in the groups of these networks, such as "layers"."""
+    """Return the paths of all layers with weights in these groups, such as "layers"."""
     h5py = _h5py()
     paths = []
     try:
@@ -87,7 +87,7 @@ def refuse_others(present: Iterable[str], wanted: Collection[str]) -> None:
     """Raise ``ValueError`` if the file has weights of a layer that is not wanted."""
     for path in present:
         if path not in wanted:
-            raise ValueError(f"the weights must be those of the network, got {path} too")
+            raise ValueError(f"the weights must belong to layers of the network, got also {path}")
 
 
 def write_groups(groups: Mapping[str, Group]) -> bytes:

@@ -23,7 +23,7 @@ JOINS: dict[type[Layer], str] = {Sum: "Add", Mean: "Average", Concat: "Concatena
 
 
 class Item(NamedTuple):
-    """Layer of Keras in a graph: its class, its options, its inputs, the shape of its output and its parameters.
+    """Layer of Keras in a graph: class, options, inputs, output and parameters.
 
     ``layer`` is the layer of refconv that it comes from, if it has parameters.
     """
@@ -150,7 +150,7 @@ class Lowering:
 
 
 def _name(path: str, kind: str) -> str:
-    """Return a name for Keras: the path of a layer with "_" for dots, and its class if the layer has no name of its own.
+    """Return a name for Keras: the path of a layer, and its class if it has no own name.
 
     >>> _name("block1.conv", "Conv2D"), _name("block1.0", "Conv2D"), _name("", "Dense")
     ('block1_conv', 'block1_0_conv2d', 'dense')

@@ -51,7 +51,7 @@ def distinct(name: str, used: Iterable[str]) -> str:
 
 
 def keras_order(inputs: Mapping[str, Sequence[str]], output: str) -> list[str]:
-    """Return the names of a graph's nodes in the order in which Keras lists the layers of a functional network.
+    """Return the names of nodes in the order in which Keras lists the layers of a network.
 
     Nodes that are further from the output come first. The distance is the length of the longest path. Nodes at the same
     distance are in the order in which a depth-first search from the output reaches them.

@@ -1,4 +1,4 @@
-"""Construction of a network of refconv from the description in a ``.keras`` file, before it has weights."""
+"""Construction of a network from the description in a ``.keras`` file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Reference = tuple[str, int]  # a layer's name and the number of its call
 
 
 class Stored(NamedTuple):
-    """Layer of refconv whose weights are in a file: the layer of Keras that it comes from, and its input shape."""
+    """Layer of Keras in refconv, with its input shape."""
 
     name: str
     part: Part
@@ -61,7 +61,7 @@ class _Use:
 
 
 class _Progress:
-    """Part of a graph that was converted: its nodes, and the name and the shape of the output of each call."""
+    """Part of a graph that was converted: its nodes, and the output of each call."""
 
     def __init__(self, source: Reference, shape: Shape) -> None:
         self.names, self.shapes = {source: _plain(source[0])}, {source: shape}

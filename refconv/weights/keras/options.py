@@ -99,7 +99,7 @@ class Options:
         return tuple(values)
 
     def margins(self, key: str) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return the margins ((top, bottom), (left, right)), which may be given as one or two integers."""
+        """Return ((top, bottom), (left, right)) from such pairs, or from one or two integers."""
         value = self.value(key)
         values = value if isinstance(value, list) else [value, value]
         pairs = [pair if isinstance(pair, list) else [pair, pair] for pair in values]

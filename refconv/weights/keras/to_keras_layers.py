@@ -32,7 +32,7 @@ class Value(NamedTuple):
 
 
 def steps_of(layer: Layer, value: Value) -> Sequence[Step]:
-    """Return the layers of Keras that compute a layer of refconv, in order; none for the identity.
+    """Return the layers of Keras that compute a layer of refconv; none for the identity.
 
     Raises ``ValueError`` if Keras has no such layers.
     """

@@ -18,7 +18,7 @@ from refconv.weights.keras.windows import WINDOWS
 
 __all__ = ["join_of", "part_of"]
 
-MAX_RESCALED_CHANNELS = 1024  # a file without weights may not ask for large arrays
+MAX_RESCALED_CHANNELS = 1024  # a small file must not cause large arrays
 
 
 def part_of(name: str, kind: str, values: Mapping[str, Any], shape: Shape) -> Part:
@@ -53,7 +53,7 @@ def part_of(name: str, kind: str, values: Mapping[str, Any], shape: Shape) -> Pa
 
 
 def join_of(name: str, kind: str, values: Mapping[str, Any], axes: int) -> Join | None:
-    """Return the join for a layer of Keras with several inputs, or None if the layer has one input.
+    """Return the join for a layer of Keras, or None if the layer has one input.
 
     ``axes`` is the number of axes of one example.
     """

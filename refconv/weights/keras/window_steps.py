@@ -1,4 +1,4 @@
-"""Convolutions and poolings of Keras for those of refconv.
+"""Convolution and pooling layers of Keras for layers of refconv.
 
 Keras has only "valid" and "same" padding. Other margins become a layer that pads or crops.
 """
@@ -26,7 +26,7 @@ CONVOLUTIONS: dict[type[Layer], str] = {
 
 
 class Step(NamedTuple):
-    """Layer of Keras: its class, its options, the shape of its output, and its parameters in refconv by name."""
+    """Layer of Keras: class, options, output shape, and names of parameters in refconv."""
 
     kind: str
     config: dict[str, Any]
@@ -131,7 +131,7 @@ def _window_config(window: Window, padding: str) -> dict[str, Any]:
 
 
 def _padding(window: Window, size: Shape, pads: Pads) -> tuple[Pads, str]:
-    """Return the margins that a padding layer must add, and the name of the padding that remains."""
+    """Return the margins for a padding layer, and the name of the remaining padding."""
     nothing = ((0, 0),) * len(size)
     same = Window(window.kernel, window.stride, "same", window.dilation)
     if window.padding == "same" or (any(map(any, pads)) and pads == same.pads(size)):
@@ -140,7 +140,7 @@ def _padding(window: Window, size: Shape, pads: Pads) -> tuple[Pads, str]:
 
 
 def _resized(kind: str, shape: Shape, pads: Pads, sign: int) -> Sequence[Step]:
-    """Return a layer that adds margins (sign 1) or removes them (−1); nothing if all margins are 0."""
+    """Return a layer that adds margins (sign 1) or removes them (−1), if there are any."""
     if not any(map(any, pads)):
         return ()
     size = tuple(n + sign * (before + after) for n, (before, after) in zip(shape, pads, strict=False))

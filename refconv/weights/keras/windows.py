@@ -1,4 +1,4 @@
-"""Convolutions and poolings of refconv for those of Keras."""
+"""Convolution and pooling layers of refconv for layers of Keras."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _conv_transpose(ndim: int) -> Converter:
 
 
 def _transposed_same(window: Mapping[str, Any], extra: tuple[int, ...]) -> tuple[Padding, tuple[int, ...]]:
-    """Return the padding and the output padding that equal Keras's "same" with an explicit output padding e.
+    """Return the padding that equals Keras's "same" with an explicit output padding e.
 
     An axis of n elements then becomes one of (n − 1)·S + k mod 2 + e elements, where k is the span of the kernel.
     """

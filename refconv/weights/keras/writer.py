@@ -25,10 +25,11 @@ Json = Any
 
 
 def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> None:
-    """Write a built network as a ``.keras`` file, which ``keras.saving.load_model`` of Keras 3 reads.
+    """Write a built network as a ``.keras`` file for Keras 3.
 
-    A chain of layers becomes a sequential network, and other networks become functional. Inner containers are flattened:
-    layer ``block1.conv`` has the name ``block1_conv`` in Keras. Padding that Keras does not have becomes a ``ZeroPadding2D``.
+    ``keras.saving.load_model`` reads it. A chain of layers becomes a sequential network, and other networks become functional.
+    Inner containers are flattened: layer ``block1.conv`` has the name ``block1_conv`` in Keras. Padding that Keras does not
+    have becomes a ``ZeroPadding2D``.
     Auxiliary heads are left out.
 
     Parameters
@@ -55,10 +56,10 @@ def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> N
 
 
 def save_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = None) -> None:
-    """Write the weights of a built network as a ``.weights.h5`` file, for ``load_weights`` of a network in Keras 3.
+    """Write the weights of a built network as a ``.weights.h5`` file for Keras 3.
 
-    The network in Keras must have the same layers in the same order as the one that :func:`to_keras` writes. The parameters
-    and errors are those of :func:`to_keras`.
+    A network in Keras reads it with ``load_weights``. It must have the same layers in the same order as the network that
+    :func:`to_keras` writes. The parameters and errors are the same as for :func:`to_keras`.
     """
     write_atomically(path, _weights(_lowered(model, input_shape)))
 
