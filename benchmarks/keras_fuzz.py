@@ -3,10 +3,10 @@
     python -m benchmarks.keras_fuzz --cases 4000
 
 There must be no other error and no crash. Each case changes a valid file at random: bytes of the archive, bytes of the file of
-weights inside, values in the description of the network, or the length of the file. Batches of cases run in child processes, so
-a crash of the HDF5 library is counted and does not end the program. A refusal must be an ``ArgumentError`` whose message names
-the file, and must not change the network that the weights were meant for. The
-program needs h5py and a system with ``fork``.
+weights inside, values in the description of the network, or the length of the file. Batches of cases run in child processes,
+so a crash of the HDF5 library is counted and does not end the program. A refusal must be an ``ArgumentError`` whose message
+names the file, and must not change the network that the weights were meant for. The program needs h5py and a system with
+``fork``.
 """
 
 import argparse

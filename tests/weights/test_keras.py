@@ -5,7 +5,7 @@ import pytest
 
 import refconv
 from keras_archives import IMAGE, LAYERS, change_config, network, randomized
-from refconv import nn
+from refconv import models, nn
 from refconv.weights import from_keras, load_keras_weights, save_keras_weights, to_keras
 from refconv.weights.keras.names import keras_order, snake_case
 
@@ -144,3 +144,17 @@ def test_names_of_classes_are_written_as_in_keras():
 def test_layers_at_the_same_distance_are_in_the_order_of_a_search_from_the_output():
     inputs = {"x": [], "a": ["x"], "b": ["x"], "c": ["a"], "d": ["b"], "add": ["d", "c"]}
     assert keras_order(inputs, "add") == ["x", "b", "a", "d", "c", "add"]
+
+
+def test_mobilenet_takes_the_weights_of_the_convolution_that_ends_keras_network(tmp_path):
+    """Keras ends with a mean that keeps its axes, a 1 × 1 convolution and a reshape."""
+    shape = (34, 33, 3)
+    body = models.mobilenet(7, 0.25, style="keras").cut("conv14")
+    size = body.output_shape(shape)[:2]
+    peer = randomized(nn.Sequential(*body, nn.AvgPool2D(size), nn.Conv2D(7, 1), nn.Flatten()), shape)
+    save_keras_weights(peer, tmp_path / "m.weights.h5")
+    model = models.mobilenet(7, 0.25, style="keras")
+    model.build(shape, rng=9)
+    load_keras_weights(model, tmp_path / "m.weights.h5")
+    x = np.random.default_rng(2).standard_normal((2, *shape)).astype(np.float32)
+    np.testing.assert_allclose(model(x), peer(x), rtol=1e-5)
