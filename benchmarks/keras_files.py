@@ -190,8 +190,13 @@ def errors_of_refconv(keras, name, dtype, folder):
 
 
 def _is_single(keras, model):
-    """Return True if Keras computes a layer in float32 in every type."""
+    """Return True if Keras computes a layer in float32.
+
+    In a network without parameters, refconv writes float32 as the type of the layers.
+    """
     names = {type(layer).__name__ for layer in model._flatten_layers()}
+    if any(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
+        return True
     return keras.config.backend() != "tensorflow" and any(part in name for part in SINGLE for name in names)
 
 

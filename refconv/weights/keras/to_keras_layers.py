@@ -14,9 +14,11 @@ __all__ = ["NONNEGATIVE", "Step", "Value", "steps_of"]
 
 # Layers of Keras whose outputs are never negative, and layers that keep this property of their inputs.
 NONNEGATIVE = ("ReLU", "Sigmoid", "Softmax")
-KEEPING = ("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D")
-KEEPING += ("GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "ZeroPadding2D", "Cropping2D", "Flatten")
-KEEPING += ("Dropout", "Add", "Average", "Concatenate")
+KEEPING = (
+    *(f"{kind}{axes}D" for kind in ("MaxPooling", "AveragePooling") for axes in (1, 2)),
+    *(f"Global{kind}Pooling{axes}D" for kind in ("Max", "Average") for axes in (1, 2)),
+    *("ZeroPadding2D", "Cropping2D", "Flatten", "Dropout", "Add", "Average", "Concatenate"),
+)
 
 
 class Value(NamedTuple):
