@@ -52,7 +52,7 @@ _ROWS = [
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops typing"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops typing"),
     ("models", "architectures", "_arguments _errors geometry nn ops typing"),
-    ("weights", "saving and loading networks", "_errors _files geometry models nn typing"),
+    ("weights", "saving and loading networks, exchange with Keras", "_errors _files _optional geometry models nn typing"),
     (
         "training",
         "training loops, evaluation and checkpoints",

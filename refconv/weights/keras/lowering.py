@@ -1,0 +1,160 @@
+"""Conversion of a network of refconv to a graph of layers of Keras."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refconv.nn import Concat, Layer, Mean, Sequential, Sum
+from refconv.nn.branches import Branches
+from refconv.nn.parameter import Parameter
+from refconv.typing import Shape
+from refconv.weights.keras.names import distinct, group_names, keras_order, snake_case
+from refconv.weights.keras.to_keras_layers import Value, steps_of
+
+__all__ = ["INPUT", "Item", "Lowering"]
+
+INPUT = "input"  # name of the layer of the input
+
+JOINS: dict[type[Layer], str] = {Sum: "Add", Mean: "Average", Concat: "Concatenate"}
+
+
+class Item(NamedTuple):
+    """Layer of Keras in a graph: class, options, inputs, output and parameters.
+
+    ``layer`` is the layer of refconv that it comes from, if it has parameters.
+    """
+
+    kind: str
+    config: dict[str, Any]
+    inputs: tuple[str, ...]
+    value: Value
+    parameters: tuple[Parameter, ...] = ()
+    layer: Layer | None = None
+    trainable: bool = True
+
+
+class Lowering:
+    """Graph of layers of Keras that computes a network.
+
+    Parameters
+    ----------
+    model : Layer
+        The built network.
+    shape : tuple of int
+        The shape of one input, without the batch.
+
+    Attributes
+    ----------
+    items : dict of Item
+        The layers by name, each after its inputs; the first is the input.
+    output : str
+        Name of the last layer.
+
+    Raises
+    ------
+    ValueError
+        If Keras has no layers that compute a layer of the network. The message names the layer.
+    """
+
+    def __init__(self, model: Layer, shape: Shape) -> None:
+        self.items: dict[str, Item] = {INPUT: Item("InputLayer", {"batch_shape": [None, *shape]}, (), Value(tuple(shape)))}
+        self._layers: dict[int, str] = {}
+        self.output = self._add(model, "", INPUT)
+        if self.output == INPUT:
+            self.output = self._append("identity", "Identity", {}, (INPUT,), self.items[INPUT].value)
+
+    @property
+    def is_chain(self) -> bool:
+        """True if each layer has one input, so that the network is sequential in Keras."""
+        return all(item.kind not in JOINS.values() for item in self.items.values())
+
+    def order(self) -> list[str]:
+        """Return the names of all layers in the order in which Keras lists them."""
+        return keras_order({name: item.inputs for name, item in self.items.items()}, self.output)
+
+    def groups(self) -> dict[str, str]:
+        """Return the path of each layer's group in a file of weights."""
+        names = [name for name in self.order() if not (self.is_chain and name == INPUT)]
+        kinds = [self.items[name].kind for name in names]
+        return {name: f"layers/{group}" for name, group in zip(names, group_names(kinds), strict=True)}
+
+    def dtype(self) -> np.dtype[Any]:
+        """Return the type of all parameters; float32 if there are none."""
+        types = {parameter.value.dtype for item in self.items.values() for parameter in item.parameters}
+        if len(types) > 1:
+            raise ValueError("all parameters must be of one type, got float32 and float64")
+        return types.pop() if types else np.dtype(np.float32)
+
+    def _add(self, layer: Layer, path: str, source: str) -> str:
+        """Append the layers of Keras for a layer, and return the name of the last one."""
+        if layer.inference_layer is not layer:
+            return self._add(layer.inference_layer, path, source)
+        forward = type(layer).forward
+        if forward is Sequential.forward:
+            for name, inner in layer.named_layers():
+                source = self._add(inner, f"{path}.{name}".lstrip("."), source)
+            return source
+        if forward is Branches.forward and type(layer) in JOINS:
+            return self._join(layer, path, source)
+        return self._leaf(layer, path, source)
+
+    def _join(self, layer: Layer, path: str, source: str) -> str:
+        branches = tuple(self._add(inner, f"{path}.{name}".lstrip("."), source) for name, inner in layer.named_layers())
+        if len(branches) == 1:
+            return branches[0]
+        kind = JOINS[type(layer)]
+        shape = tuple(layer.output_shape(self.items[source].value.shape))
+        config: dict[str, Any] = {}
+        if isinstance(layer, Concat):
+            config["axis"] = layer.axis if layer.axis < 0 else layer.axis + 1  # Keras counts the batch
+        nonnegative = all(self.items[name].value.nonnegative for name in branches)
+        return self._append(_name(path, kind), kind, config, branches, Value(shape, nonnegative))
+
+    def _leaf(self, layer: Layer, path: str, source: str) -> str:
+        if id(layer) in self._layers and layer.parameters:
+            raise ValueError(f"layer {path or 'of the network'} must be used once, it is also {self._layers[id(layer)]}")
+        self._layers[id(layer)] = path
+        try:
+            steps = steps_of(layer, self.items[source].value)
+        except ValueError as error:
+            raise ValueError(
+                f"layer {path or 'of the network'} ({type(layer).__name__}) cannot be converted: {error}"
+            ) from error
+        for step in steps:
+            value = self.items[source].value.after(step.kind, step.config, tuple(step.shape))
+            # Layers that only pad or crop for the main one get names of their own.
+            main = step.variables or "Pooling" in step.kind or len(steps) == 1
+            name = _name(path, step.kind) if main else _name(f"{path}.0".lstrip("."), step.kind)
+            source = self._append(name, step.kind, step.config, (source,), value, layer, step.variables)
+        return source
+
+    def _append(
+        self,
+        name: str,
+        kind: str,
+        config: dict[str, Any],
+        inputs: Sequence[str],
+        value: Value,
+        layer: Layer | None = None,
+        variables: Sequence[str] = (),
+    ) -> str:
+        name = distinct(name, self.items)
+        parameters = tuple(layer.parameters[variable] for variable in variables) if layer else ()
+        trainable = layer is None or not layer.frozen
+        self.items[name] = Item(kind, config, tuple(inputs), value, parameters, layer if variables else None, trainable)
+        return name
+
+
+def _name(path: str, kind: str) -> str:
+    """Return a name for Keras: the path of a layer, and its class if it has no own name.
+
+    >>> _name("block1.conv", "Conv2D"), _name("block1.0", "Conv2D"), _name("", "Dense")
+    ('block1_conv', 'block1_0_conv2d', 'dense')
+    """
+    own = path.rpartition(".")[2]
+    parts = [path, snake_case(kind)] if own.isdigit() or not own else [path]
+    return re.sub(r"\W", "_", "_".join(part for part in parts if part), flags=re.ASCII)

@@ -1,0 +1,82 @@
+"""Names of layers in files of Keras 3, and the order of the layers that determines them.
+
+A file of weights contains a group for each layer, such as ``layers/conv2d_1``: the name of its class, with a number from the
+second layer of this class on. So the names depend on the order in which Keras lists the layers of a network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["distinct", "group_names", "keras_order", "snake_case"]
+
+
+def snake_case(class_name: str) -> str:
+    """Return the name of a class as Keras writes it in a file of weights.
+
+    >>> [snake_case(name) for name in ("Conv2DTranspose", "ReLU", "MaxPooling1D", "UpSampling2D", "ELU")]
+    ['conv2d_transpose', 're_lu', 'max_pooling1d', 'up_sampling2d', 'elu']
+    """
+    # A word starts at a capital letter before small letters, or at a capital letter after a small one.
+    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", class_name).lower()
+
+
+def group_names(class_names: Iterable[str]) -> list[str]:
+    """Return the name of each layer's group, in the order of the layers.
+
+    >>> group_names(["Conv2D", "Dense", "Conv2D"])
+    ['conv2d', 'dense', 'conv2d_1']
+    """
+    names, used = [], Counter[str]()
+    for name in map(snake_case, class_names):
+        names.append(f"{name}_{used[name]}" if used[name] else name)
+        used[name] += 1
+    return names
+
+
+def distinct(name: str, used: Iterable[str]) -> str:
+    """Return a name that is not used yet: the name itself, or with a number.
+
+    >>> distinct("conv", {"conv", "conv_2"})
+    'conv_3'
+    """
+    taken = set(used)
+    number = 2
+    unique = name
+    while unique in taken:
+        unique, number = f"{name}_{number}", number + 1
+    return unique
+
+
+def keras_order(inputs: Mapping[str, Sequence[str]], output: str) -> list[str]:
+    """Return the names of nodes in the order in which Keras lists the layers of a network.
+
+    Nodes that are further from the output come first. The distance is the length of the longest path. Nodes at the same
+    distance are in the order in which a depth-first search from the output reaches them.
+
+    Parameters
+    ----------
+    inputs : dict of list of str
+        Names of the inputs of each node, in an order in which each node follows its inputs.
+    output : str
+        Name of the last node.
+
+    Examples
+    --------
+    >>> keras_order({"x": [], "a": ["x"], "b": ["a"], "c": ["x"], "add": ["c", "b"]}, "add")
+    ['x', 'a', 'c', 'b', 'add']
+    """
+    reached: dict[str, int] = {}
+    pending = [output]
+    while pending:
+        name = pending.pop()
+        if name not in reached:
+            reached[name] = len(reached)
+            pending += reversed(inputs[name])
+    distance = dict.fromkeys(inputs, 0)
+    for name in reversed([*inputs]):
+        for before in inputs[name]:
+            distance[before] = max(distance[before], distance[name] + 1)
+    return sorted(inputs, key=lambda name: (-distance[name], reached[name]))

@@ -1,0 +1,183 @@
+"""Files for Keras 3 from networks of refconv, and weights of Keras in existing networks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from refconv._errors import ArgumentValueError
+from refconv._files import write_atomically
+from refconv.nn import BatchNorm, Dense, Layer
+from refconv.nn.description import built_shape, short_repr
+from refconv.nn.parameter import MANY
+from refconv.typing import Shape
+from refconv.weights.keras.archive import read_weights_image, write_archive
+from refconv.weights.keras.hdf5 import Group, Wanted, groups_with_weights, read_groups, refuse_others, write_groups
+from refconv.weights.keras.lowering import INPUT, Item, Lowering
+from refconv.weights.keras.reader import FILE_ERRORS
+
+__all__ = ["load_keras_weights", "save_keras_weights", "to_keras"]
+
+NAME = "refconv"  # of the network in the file
+
+Path = str | os.PathLike[str]
+Json = Any
+
+
+def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> None:
+    """Write a built network as a ``.keras`` file for Keras 3.
+
+    ``keras.saving.load_model`` reads it. A chain of layers becomes a sequential network, and other networks become functional.
+    Inner containers are flattened: layer ``block1.conv`` has the name ``block1_conv`` in Keras. Padding that Keras does not
+    have becomes a ``ZeroPadding2D``.
+    Auxiliary heads are left out.
+
+    Parameters
+    ----------
+    model : Layer
+    path : path
+        The file to write, completely or not at all.
+    input_shape : tuple of int, optional
+        Shape of one input, without the batch; by default the shape that was passed to ``build``.
+
+    Raises
+    ------
+    MissingPackage
+        If h5py is not installed.
+    OSError
+        If the file cannot be written.
+    RuntimeError
+        If the network is not built.
+    ValueError
+        If Keras has no layer that computes a layer of the network. The message names the layer.
+    """
+    graph = _lowered(model, input_shape)
+    write_archive(path, _config(graph), _weights(graph))
+
+
+def save_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = None) -> None:
+    """Write the weights of a built network as a ``.weights.h5`` file for Keras 3.
+
+    A network in Keras reads it with ``load_weights``. It must have the same layers in the same order as the network that
+    :func:`to_keras` writes. The parameters and errors are the same as for :func:`to_keras`.
+    """
+    write_atomically(path, _weights(_lowered(model, input_shape)))
+
+
+def load_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = None) -> None:
+    """Copy the weights in a ``.weights.h5`` or ``.keras`` file of Keras 3 into a built network.
+
+    The file does not contain names for the arrays: the k-th convolution in Keras's order of layers gets the arrays of the k-th
+    convolution in the file, and so on for each class. So the network must have the same layers in the same order as in Keras.
+    If the file has no dense layer, dense layers take the weights of 1 × 1 convolutions, as at the end of Keras's MobileNet.
+
+    Parameters
+    ----------
+    model : Layer
+    path : path
+    input_shape : tuple of int, optional
+        Shape of one input, without the batch; by default the shape that was passed to ``build``.
+
+    Raises
+    ------
+    MissingPackage
+        If h5py is not installed.
+    FileNotFoundError
+        If the file does not exist.
+    RuntimeError
+        If the network is not built.
+    ValueError
+        If the file is damaged, or does not contain exactly the weights of the network. Then no weight changes.
+    """
+    graph = _lowered(model, input_shape)
+    try:
+        image = read_weights_image(path)
+        present = groups_with_weights(image, ["layers"])
+        if not any(path.startswith("layers/dense") for path in present):
+            graph = _with_convolutions(graph)
+        groups = graph.groups()
+        items = {groups[name]: (name, item) for name, item in graph.items.items() if item.parameters}
+        wanted = {group: Wanted(name, _shapes(item)) for group, (name, item) in items.items()}
+        refuse_others(present, wanted)
+        arrays = read_groups(image, wanted, graph.dtype())
+    except FILE_ERRORS as error:
+        raise ArgumentValueError(f"{path} must contain the weights of the network: {error}") from error
+    for group, (_, item) in items.items():
+        for parameter, array in zip(item.parameters, arrays[group], strict=True):
+            parameter.value[...] = array.reshape(parameter.value.shape)
+        if isinstance(item.layer, BatchNorm):
+            item.layer.parameters["updates"].value[...] = MANY
+
+
+def _lowered(model: Layer, input_shape: Shape | None) -> Lowering:
+    if not model.is_built:
+        raise RuntimeError(f"{short_repr(model)} is not built: call build(input_shape) first")
+    shape = built_shape(model) if input_shape is None else tuple(input_shape)
+    if shape is None:
+        raise ArgumentValueError(
+            f"input_shape must be given if build was not called on the {type(model).__name__} itself, got None"
+        )
+    try:
+        return Lowering(model, shape)
+    except ValueError as error:
+        raise ArgumentValueError(f"model must be a network that Keras can express: {error}") from error
+
+
+def _with_convolutions(graph: Lowering) -> Lowering:
+    """Replace dense layers by 1 × 1 convolutions."""
+    for name, item in graph.items.items():
+        if item.kind == "Dense":
+            graph.items[name] = item._replace(kind="Conv2D")
+    return graph
+
+
+def _shapes(item: Item) -> tuple[Shape, ...]:
+    """Return the shapes of a layer's arrays in the file."""
+    shapes = tuple(parameter.value.shape for parameter in item.parameters)
+    if item.kind == "Conv2D" and isinstance(item.layer, Dense):
+        return ((1, 1, *shapes[0]), *shapes[1:])
+    return shapes
+
+
+def _weights(graph: Lowering) -> bytes:
+    """Return the bytes of the file of weights."""
+    groups = graph.groups()
+    arrays: dict[str, Group] = {"": Group(NAME, ())}
+    for name, item in graph.items.items():
+        if name in groups:
+            arrays[groups[name]] = Group(name, tuple(parameter.value for parameter in item.parameters))
+    return write_groups(arrays)
+
+
+def _config(graph: Lowering) -> dict[str, Json]:
+    """Return the description of the network."""
+    dtype = graph.dtype().name
+    items = {name: graph.items[name] for name in graph.order()}
+    layers = [_layer(name, item, dtype) for name, item in items.items()]
+    config: dict[str, Json] = {"name": NAME, "trainable": True, "layers": layers}
+    if graph.is_chain:
+        return {"module": "keras", "class_name": "Sequential", "config": {**config, "dtype": dtype}, "registered_name": None}
+    for entry, (name, item) in zip(layers, items.items(), strict=True):
+        tensors = [_tensor(before, graph.items[before], dtype) for before in item.inputs]
+        argument = tensors if len(tensors) > 1 else tensors[0] if tensors else None
+        entry["name"] = name
+        entry["inbound_nodes"] = [{"args": [argument], "kwargs": {}}] if tensors else []
+    config |= {"input_layers": [[INPUT, 0, 0]], "output_layers": [[graph.output, 0, 0]]}
+    return {
+        "module": "keras.src.models.functional",
+        "class_name": "Functional",
+        "config": config,
+        "registered_name": "Functional",
+    }
+
+
+def _layer(name: str, item: Item, dtype: str) -> dict[str, Json]:
+    config = {"name": name, "dtype": dtype, **item.config}
+    if name != INPUT:
+        config["trainable"] = item.trainable
+    return {"module": "keras.layers", "class_name": item.kind, "config": config, "registered_name": None}
+
+
+def _tensor(name: str, item: Item, dtype: str) -> dict[str, Json]:
+    config = {"shape": [None, *item.value.shape], "dtype": dtype, "keras_history": [name, 0, 0]}
+    return {"class_name": "__keras_tensor__", "config": config}

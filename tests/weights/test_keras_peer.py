@@ -1,0 +1,99 @@
+"""Tests against Keras 3 itself, through files in both directions."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refconv
+from keras_archives import LAYERS, randomized
+from refconv import models
+from refconv.weights import from_keras, load_keras_weights, to_keras
+
+ROOT = Path(refconv.__file__).parents[1]
+if not (ROOT / "benchmarks").is_dir():
+    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+table = importlib.import_module("benchmarks.keras_files")
+fuzz = importlib.import_module("benchmarks.keras_fuzz")
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def keras():
+    pytest.importorskip("h5py")
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("Keras is not installed")
+    keras = table.import_keras()  # importorskip would import Keras before its backend is chosen
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    yield keras
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
+@pytest.mark.parametrize("dtype", table.TYPES)
+def test_layers_agree_in_both_directions(keras, tmp_path, dtype):
+    rows = {name: errors for name, errors in table.rows(keras).items() if "." not in name and "refconv" not in name}
+    assert len(rows) > 30
+    large = {name: found for name, errors in rows.items() if not (found := errors(dtype, tmp_path)).are_small(dtype)}
+    assert not large
+
+
+@pytest.mark.parametrize("dtype", table.TYPES)
+def test_layers_of_refconv_agree_in_keras(keras, tmp_path, dtype):
+    for name, (layer, shape) in LAYERS.items():
+        model = randomized(layer, shape, dtype)
+        to_keras(model, tmp_path / "m.keras")
+        x = np.random.default_rng(5).standard_normal((2, *shape)).astype(dtype)
+        peer = keras.saving.load_model(tmp_path / "m.keras")
+        found = table.error(table.output_of(keras, peer, x), model(x))
+        assert table.Errors(found, 0.0, table._is_single(keras, peer)).are_small(dtype), name
+
+
+@pytest.mark.parametrize("name", ["keras.applications.MobileNet", "keras.applications.VGG16", "refconv googlenet-small"])
+def test_networks_agree_in_both_directions(keras, tmp_path, name):
+    for dtype in table.TYPES:
+        assert table.rows(keras)[name](dtype, tmp_path).are_small(dtype)
+
+
+@pytest.mark.parametrize(("alpha", "shape"), [(0.25, (65, 64, 3)), (0.3, (33, 62, 3))])
+def test_mobilenet_takes_the_weights_of_keras(keras, tmp_path, alpha, shape):
+    table._select(keras, "float32")
+    peer = keras.applications.MobileNet(input_shape=shape, alpha=alpha, weights=None, classes=7, classifier_activation=None)
+    peer.set_weights(list(table.randomize([(weight.path, weight.shape) for weight in peer.weights])))
+    peer.save_weights(tmp_path / "m.weights.h5")
+    model = models.mobilenet(7, alpha, style="keras")
+    model.build(shape, rng=1)
+    load_keras_weights(model, tmp_path / "m.weights.h5")
+    x = np.random.default_rng(2).standard_normal((2, *shape)).astype(np.float32)
+    assert table.error(model(x), table.output_of(keras, peer, x)) <= table.LIMITS["float32"]
+
+
+def test_layers_with_code_are_refused_by_name(keras, tmp_path):
+    layers = [keras.layers.Input((3,)), keras.layers.Lambda(lambda x: 2 * x, name="twice")]
+    keras.Sequential(layers).save(tmp_path / "m.keras")
+    with pytest.raises(refconv.ArgumentError, match=r"layer twice \(Lambda\) cannot be loaded: it contains code"):
+        from_keras(tmp_path / "m.keras")
+
+
+def test_networks_that_are_no_chains_of_branches_are_refused_by_name(keras, tmp_path):
+    L = keras.layers
+    x = L.Input((5,))
+    a = L.Dense(5, name="a")(x)
+    b, c = L.Dense(5, name="b")(a), L.Dense(5, name="c")(a)
+    outer = L.Add(name="outer")([L.Add()([b, c]), L.Add()([x, c])])
+    keras.Model(x, outer).save(tmp_path / "m.keras")
+    with pytest.raises(refconv.ArgumentError, match=r"layer \w+ must be in one branch only"):
+        from_keras(tmp_path / "m.keras")
+
+
+def test_damaged_files_are_loaded_or_refused():
+    pytest.importorskip("h5py")
+    counts, crashes = fuzz.run(200)
+    assert not crashes
+    assert sum(counts.values()) == 200
+    assert sum(n for (_, result), n in counts.items() if result == "refused") > 100
