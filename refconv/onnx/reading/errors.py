@@ -1,0 +1,23 @@
+"""Errors about ONNX files: damaged files, and graphs that refconv cannot express."""
+
+from refconv._errors import ArgumentValueError
+
+__all__ = ["DamagedFile", "NotExpressible", "require"]
+
+
+class DamagedFile(ArgumentValueError):
+    """Error about a file that is no valid ONNX model."""
+
+    __module__ = "refconv.onnx"
+
+
+class NotExpressible(ArgumentValueError):
+    """Error about a valid graph that refconv's layers cannot express; the message names the operator."""
+
+    __module__ = "refconv.onnx"
+
+
+def require(condition: object, expected: str) -> None:
+    """Raise :class:`NotExpressible` unless the condition holds; ``expected`` completes "the node must have …"."""
+    if not condition:
+        raise NotExpressible(expected)

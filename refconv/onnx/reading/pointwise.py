@@ -1,0 +1,216 @@
+"""Reading of activations, arithmetic, normalisation and joins."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refconv.nn import (
+    ELU,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Identity,
+    InstanceNorm,
+    LeakyReLU,
+    LocalResponseNorm,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from refconv.nn.parameter import MANY
+from refconv.onnx.layers import Add, Average, Clip, Concatenate, Multiply, Scale, Shift
+from refconv.onnx.reading.convolutions import spatial_input
+from refconv.onnx.reading.errors import require
+from refconv.onnx.reading.node import Node
+from refconv.onnx.reading.reader import Reader, Value, channels_last, identity, reads
+from refconv.onnx.reading.tensors import type_name
+from refconv.typing import Array
+
+__all__: list[str] = []
+
+PLAIN: dict[str, Any] = {"Relu": ReLU, "Sigmoid": Sigmoid, "Tanh": Tanh}
+
+
+@reads("Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu")
+def read_activation(reader: Reader, node: Node) -> Value:
+    if node.op in PLAIN:
+        layer = PLAIN[node.op]()
+    elif node.op == "LeakyRelu":
+        layer = LeakyReLU(node.real("alpha", 0.01))
+    else:
+        layer = ELU(node.real("alpha", 1.0))
+    return reader.elementwise(layer, node.value(), node)
+
+
+@reads("Clip")
+def read_clip(reader: Reader, node: Node) -> Value:
+    least, most = node.number("min", 1, -math.inf), node.number("max", 2, math.inf)
+    require(not (math.isnan(least) or math.isnan(most)), "must have limits that are numbers")
+    layer: Any = {(0, math.inf): ReLU, (0, 6): ReLU6}.get((least, most))
+    if layer is None:
+        return reader.elementwise(Clip(*(None if math.isinf(n) else n for n in (least, most))), node.value(), node)
+    return reader.elementwise(layer(), node.value(), node)
+
+
+@reads("Softmax")
+def read_softmax(reader: Reader, node: Node) -> Value:
+    x = node.value()
+    rank = len(x.shape) + 1
+    axis = node.axis("axis", -1 if reader.opset >= 13 else 1, rank) - 1
+    require(axis >= 0, "must not normalise over the batch")
+    if reader.opset < 13:  # all axes from this one on are combined
+        longer = [k for k in range(axis, len(x.shape)) if x.shape[k] > 1] or [axis]
+        require(len(longer) == 1, "must normalise over one axis")
+        axis = longer[0]
+    order = tuple(k for k in (x.order if axis in x.order else identity(len(x.shape))) if k != axis)
+    return reader.elementwise(Softmax(), reader.ordered(x, (*order, axis), node), node)
+
+
+@reads("Dropout")
+def read_dropout(reader: Reader, node: Node) -> Value:
+    training = node.constant(2)
+    require(training is None or not training.any(), "must not be in training mode")
+    rate = node.number("ratio", 1, 0.5)
+    return reader.elementwise(Dropout(rate) if 0 <= rate < 1 else Identity(), node.value(), node)
+
+
+@reads("Identity")
+def read_identity(reader: Reader, node: Node) -> Value:
+    x: Value = node.value()
+    return x
+
+
+@reads("Cast")
+def read_cast(reader: Reader, node: Node) -> Value:
+    kind, expected = type_name(node.integer("to", 0)), reader.model.inputs[0].type
+    require(kind == expected, f"must keep the type {expected} of the input, got {kind}")
+    x: Value = node.value()
+    return x
+
+
+@reads("BatchNormalization")
+def read_batch_norm(reader: Reader, node: Node) -> Value:
+    x = node.value()
+    require(not node.flag("training_mode"), "must be in inference mode")
+    require(node.integer("spatial", 1) == 1, "must normalise over all positions")
+    require(1 <= len(x.shape) <= 3, f"must have at most two spatial axes, got {len(x.shape) - 1}")
+    momentum = node.real("momentum", 0.9)
+    layer = BatchNorm(momentum=momentum if 0 <= momentum <= 1 else None, eps=node.real("epsilon", 1e-5))
+    weights = dict(zip(("gamma", "beta", "mean", "var"), map(node.weights, range(1, 5)), strict=True))
+    return reader.elementwise(layer, reader.channels_last(x, node), node, {**weights, "updates": np.array(MANY)})
+
+
+@reads("InstanceNormalization")
+def read_instance_norm(reader: Reader, node: Node) -> Value:
+    layer = InstanceNorm(eps=node.real("epsilon", 1e-5))
+    return reader.elementwise(layer, spatial_input(reader, node), node, {"gamma": node.weights(1), "beta": node.weights(2)})
+
+
+@reads("LRN")
+def read_lrn(reader: Reader, node: Node) -> Value:
+    size = node.integer("size", 0)
+    require(size % 2 == 1, f"must have an odd size, got {size}: refconv's additional channel is at the other side")
+    numbers = node.real("alpha", 1e-4), node.real("beta", 0.75), node.real("bias", 1.0)
+    layer = LocalResponseNorm(size, *numbers, divide_by_size=True)
+    return reader.elementwise(layer, spatial_input(reader, node), node)
+
+
+@reads("Add", "Sum")
+def read_add(reader: Reader, node: Node) -> Value:
+    constant = _constant_operand(node)
+    if constant is None:
+        return _join(reader, node, Add())
+    x, c = constant
+    before = reader.steps.get(x.key)
+    # A matrix product and its bias are one dense layer.
+    if before and isinstance(before.layer, Dense) and not before.layer.bias and c.size == before.layer.units:
+        if reader.uses[node.inputs[0 if node.is_constant(1) else 1]] == 1 and c.shape[-1] == c.size:
+            before.layer, before.weights["b"] = Dense(before.layer.units), c.reshape(-1)
+            return x
+    return _with_constant(reader, node, x, c, Shift, "shift")
+
+
+@reads("Sub")
+def read_sub(reader: Reader, node: Node) -> Value:
+    return _with_constant(reader, node, node.value(), -node.weights(1), Shift, "shift")
+
+
+@reads("Mul")
+def read_mul(reader: Reader, node: Node) -> Value:
+    constant = _constant_operand(node)
+    if constant is None:
+        return _join(reader, node, Multiply())
+    return _with_constant(reader, node, *constant, Scale, "scale")
+
+
+@reads("Div")
+def read_div(reader: Reader, node: Node) -> Value:
+    c = node.weights(1)
+    require((c != 0).all(), "must not divide by zero")
+    return _with_constant(reader, node, node.value(), 1 / c, Scale, "scale")
+
+
+@reads("Mean")
+def read_mean(reader: Reader, node: Node) -> Value:
+    return _join(reader, node, Average())
+
+
+@reads("Concat")
+def read_concat(reader: Reader, node: Node) -> Value:
+    values = [node.value(k) for k in range(len(node.inputs))]
+    rank = len(values[0].shape)
+    axis = node.axis("axis", 1, rank + 1) - 1
+    require(axis >= 0, "must not concatenate batches")
+    require(all(len(x.shape) == rank for x in values), "must have inputs with the same number of axes")
+    order = _common_order(values)
+    values = [reader.ordered(x, order, node) for x in values]
+    if len(values) == 1:
+        return values[0]
+    shape = tuple(sum(x.shape[axis] for x in values) if k == axis else n for k, n in enumerate(values[0].shape))
+    return reader.apply(Concatenate(order.index(axis)), values, shape, order, node)
+
+
+def _constant_operand(node: Node) -> tuple[Value, Array] | None:
+    """Return the computed and the constant input of a node with two inputs; None if none is constant."""
+    if len(node.inputs) != 2 or not (node.is_constant(0) or node.is_constant(1)):
+        return None
+    return (node.value(1), node.weights(0)) if node.is_constant(0) else (node.value(0), node.weights(1))
+
+
+def _with_constant(reader: Reader, node: Node, x: Value, c: Array, cls: Any, name: str) -> Value:
+    """Append a layer with a constant array, which is trainable unless it is a single number."""
+    rank = len(x.shape)
+    if c.ndim > rank:
+        require(c.ndim == rank + 1 and len(c) == 1, "must have a constant that is the same for each example")
+        c = c[0]
+    aligned = c.reshape(*[1] * (rank - c.ndim), *c.shape)
+    require(
+        all(n in (1, size) for n, size in zip(aligned.shape, x.shape, strict=True)), "must have a constant that fits its input"
+    )
+    stored = aligned.transpose(*x.order, *(axis for axis in range(rank) if axis not in x.order))
+    array = stored.reshape(stored.shape[: len(x.order)])
+    array = array.reshape(()) if array.size == 1 else array
+    return reader.elementwise(cls(array.shape, trainable=array.size > 1), x, node, {name: array})
+
+
+def _join(reader: Reader, node: Node, layer: Any) -> Value:
+    values = [node.value(k) for k in range(len(node.inputs))]
+    if len(values) == 1:
+        return values[0]
+    require(len({len(x.shape) for x in values}) == 1, "must have inputs with the same number of axes")
+    order = _common_order(values)
+    values = [reader.ordered(x, order, node) for x in values]
+    shape = tuple(max(sizes) for sizes in zip(*(x.shape for x in values), strict=True))
+    return reader.apply(layer, values, shape, order, node)
+
+
+def _common_order(values: list[Value]) -> tuple[int, ...]:
+    """Return the order in which most inputs already are, or channels last if none has all axes."""
+    rank = len(values[0].shape)
+    complete = [x.order for x in values if len(x.order) == rank]
+    return max(complete, key=complete.count) if complete else channels_last(rank)
