@@ -51,7 +51,7 @@ class Graph(Container):
     """
 
     def __init__(self, layers: Mapping[str, Layer], sources: Mapping[str, Sequence[str]]) -> None:
-        super().__init__(dict(layers))  # type: ignore[arg-type]  # a dict of layers is accepted
+        super().__init__(dict(layers))
         self.sources = {name: tuple(sources.get(name, ())) for name in self.layers}
         read = {source for names in self.sources.values() for source in names} - self.layers.keys()
         self.inputs = [INPUT] if read == {INPUT} else [f"{INPUT}{k}" for k in range(len(read))]

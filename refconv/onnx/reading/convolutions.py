@@ -29,7 +29,7 @@ def read_conv(reader: Reader, node: Node) -> Value:
     kernel = np.moveaxis(w, (0, 1), (-1, -2))
     if groups == channels > 1 and w.ndim == 4 and len(w) % channels == 0:
         *size, _, filters = kernel.shape
-        layer: Any = DepthwiseConv2D(size, filters // channels, **options)
+        layer: Any = DepthwiseConv2D(tuple(size), filters // channels, **options)
         kernel = kernel.reshape(*size, channels, filters // channels)
     else:
         layer = {3: Conv1D, 4: Conv2D}[w.ndim](len(w), w.shape[2:], groups=groups, **options)

@@ -5,13 +5,13 @@ from refconv._errors import ArgumentValueError
 __all__ = ["DamagedFile", "NotExpressible", "require"]
 
 
-class DamagedFile(ArgumentValueError):
+class DamagedFile(ArgumentValueError):  # noqa: N818 named after what is wrong
     """Error about a file that is no valid ONNX model."""
 
     __module__ = "refconv.onnx"
 
 
-class NotExpressible(ArgumentValueError):
+class NotExpressible(ArgumentValueError):  # noqa: N818 as above
     """Error about a valid graph that refconv's layers cannot express; the message names the operator."""
 
     __module__ = "refconv.onnx"

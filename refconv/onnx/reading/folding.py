@@ -72,8 +72,9 @@ def _shape(reader: Reader, node: Node) -> Array:
 
 
 def _axes(node: Node, inputs: list[Any]) -> Any:
-    axes = node.integers("axes") if node.has("axes") else (inputs[1].tolist() if len(inputs) > 1 else None)
-    return axes
+    if node.has("axes"):
+        return node.integers("axes")
+    return inputs[1].tolist() if len(inputs) > 1 else None
 
 
 def _unsqueeze(node: Node, inputs: list[Any]) -> Array:

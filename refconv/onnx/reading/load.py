@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from refconv._arguments import entries, known_format
-from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv._arguments import LARGEST, entries, integer, known_format
+from refconv._errors import ArgumentTypeError
 from refconv.nn import Layer
-from refconv.onnx.reading import convolutions, pointwise, pooling, resizing, shape  # noqa: F401  they register their functions
 from refconv.onnx.reading.compose import compose
 from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
 from refconv.onnx.reading.file import Input, Model, parse
@@ -20,7 +19,6 @@ from refconv.typing import DataFormat, Shape
 
 __all__ = ["load"]
 
-MAX_SIZE = 2**31 - 1  # of one axis of the input
 # Exceptions that attributes and inputs of unexpected kinds raise in functions that read a node.
 _UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, UnicodeError, ValueError)
 
@@ -63,21 +61,20 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     Source: lecture row M2 (SOURCES.md).
     """
     path = Path(path)
+    shape = None if input_shape is None else _checked_shape(input_shape)
+    is_last = data_format is not None and known_format(data_format) == "channels_last"
     try:
-        model = parse(path)
-        return _network(model, input_shape, data_format)
+        return _network(parse(path), shape, is_last)
     except (DamagedFile, NotExpressible) as error:
         raise type(error)(f"{path}: {error}") from error
-    except ArgumentTypeError:
-        raise
     except _UNEXPECTED as error:
         raise DamagedFile(f"{path}: the file is damaged: {type(error).__name__}: {error}") from error
 
 
-def _network(model: Model, input_shape: Shape | None, data_format: DataFormat | None) -> Layer:
+def _network(model: Model, input_shape: Shape | None, is_last: bool) -> Layer:
     dtype = dtype_of(model.inputs)
-    is_last = data_format is not None and known_format(data_format) == "channels_last"
-    shapes = [_input_shape(given, input_shape, is_last, len(model.inputs)) for given in model.inputs]
+    require(input_shape is None or len(model.inputs) == 1, "input_shape must only be given for a graph with one input")
+    shapes = [_input_shape(given, input_shape, is_last) for given in model.inputs]
     order_of = channels_last if is_last else identity
     reader = Reader(model, shapes, [order_of(len(shape)) for shape in shapes])
     y = reader.read()
@@ -103,30 +100,28 @@ def _build(network: Layer, shapes: Sequence[Shape], dtype: Any) -> None:
     network.parameters = {}
 
 
-def _input_shape(given: Input, input_shape: Shape | None, is_last: bool, count: int) -> Shape:
+def _checked_shape(input_shape: object) -> Shape:
+    sizes = entries(input_shape)
+    if sizes is None:
+        raise ArgumentTypeError(f"input_shape must be a tuple of integers, one input without the batch, got {input_shape!r}")
+    return tuple(integer("input_shape", n) for n in sizes)
+
+
+def _input_shape(given: Input, input_shape: Shape | None, is_last: bool) -> Shape:
     """Return the shape of one example of an input in the graph."""
     sizes = given.sizes
     require(sizes is None or len(sizes) > 0, f"input {given.name!r} must have an axis for the examples")
-    if input_shape is not None:
-        if count > 1 or entries(input_shape) is None:
-            raise ArgumentTypeError(
-                f"input_shape must be the shape of one input of a graph with one input, got {input_shape!r}"
-            )
-        shape: tuple[Any, ...] = tuple(input_shape)
-        shape = (shape[-1], *shape[:-1]) if is_last and shape else shape
-        if not all(isinstance(n, int) and 0 < n <= MAX_SIZE for n in shape):
-            raise ArgumentValueError(f"input_shape must contain positive integers, got {input_shape!r}")
-        fits = sizes is None or (
-            len(sizes) == len(shape) + 1 and all(n in (None, m) for n, m in zip(sizes[1:], shape, strict=True))
+    if input_shape is None:
+        require(
+            sizes is not None and None not in sizes[1:],
+            f"input_shape must be given, because the file does not fix the sizes of {given.name!r}, got {sizes}",
         )
-        if not fits:
-            raise DamagedFile(
-                f"input_shape must fit the sizes {sizes} of the file, which start with the batch, got {input_shape!r}"
-            )
+        shape = tuple(n for n in (sizes or ())[1:] if n is not None)
+        require(all(n <= LARGEST for n in shape), f"input {given.name!r} must have sizes up to {LARGEST}, got {shape}")
         return shape
-    if sizes is None or None in sizes[1:]:
-        raise NotExpressible(
-            f"input_shape must be given, because the file does not fix the sizes of {given.name!r}, got {sizes}"
-        )
-    require(all(n is not None and n <= MAX_SIZE for n in sizes[1:]), f"input {given.name!r} must have sizes up to {MAX_SIZE}")
-    return tuple(n for n in sizes[1:] if n is not None)
+    shape = (input_shape[-1], *input_shape[:-1]) if is_last and input_shape else input_shape
+    fits = sizes is None or (
+        len(sizes) == len(shape) + 1 and all(n in (None, m) for n, m in zip(sizes[1:], shape, strict=True))
+    )
+    require(fits, f"input_shape must fit the sizes {sizes} of the file, which start with the batch, got {input_shape}")
+    return shape

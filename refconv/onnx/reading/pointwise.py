@@ -27,7 +27,7 @@ from refconv.onnx.layers import Add, Average, Clip, Concatenate, Multiply, Scale
 from refconv.onnx.reading.convolutions import spatial_input
 from refconv.onnx.reading.errors import require
 from refconv.onnx.reading.node import Node
-from refconv.onnx.reading.reader import Reader, Value, channels_last, identity, reads
+from refconv.onnx.reading.reader import Reader, Step, Value, channels_last, identity, reads
 from refconv.onnx.reading.tensors import type_name
 from refconv.typing import Array
 
@@ -51,7 +51,7 @@ def read_activation(reader: Reader, node: Node) -> Value:
 def read_clip(reader: Reader, node: Node) -> Value:
     least, most = node.number("min", 1, -math.inf), node.number("max", 2, math.inf)
     require(not (math.isnan(least) or math.isnan(most)), "must have limits that are numbers")
-    layer: Any = {(0, math.inf): ReLU, (0, 6): ReLU6}.get((least, most))
+    layer: Any = {(0.0, math.inf): ReLU, (0.0, 6.0): ReLU6}.get((least, most))
     if layer is None:
         return reader.elementwise(Clip(*(None if math.isinf(n) else n for n in (least, most))), node.value(), node)
     return reader.elementwise(layer(), node.value(), node)
@@ -126,12 +126,10 @@ def read_add(reader: Reader, node: Node) -> Value:
     if constant is None:
         return _join(reader, node, Add())
     x, c = constant
-    before = reader.steps.get(x.key)
-    # A matrix product and its bias are one dense layer.
-    if before and isinstance(before.layer, Dense) and not before.layer.bias and c.size == before.layer.units:
-        if reader.uses[node.inputs[0 if node.is_constant(1) else 1]] == 1 and c.shape[-1] == c.size:
-            before.layer, before.weights["b"] = Dense(before.layer.units), c.reshape(-1)
-            return x
+    product = _product_without_bias(reader, node, x, c)
+    if product is not None:
+        product.layer, product.weights["b"] = Dense(c.size), c.reshape(-1)
+        return x
     return _with_constant(reader, node, x, c, Shift, "shift")
 
 
@@ -173,6 +171,16 @@ def read_concat(reader: Reader, node: Node) -> Value:
         return values[0]
     shape = tuple(sum(x.shape[axis] for x in values) if k == axis else n for k, n in enumerate(values[0].shape))
     return reader.apply(Concatenate(order.index(axis)), values, shape, order, node)
+
+
+def _product_without_bias(reader: Reader, node: Node, x: Value, c: Array) -> Step | None:
+    """Return the matrix product that a constant is added to, if nothing else uses it: then c is its bias."""
+    step = reader.steps.get(x.key)
+    if step is None or not isinstance(step.layer, Dense) or step.layer.bias or x.shape != (c.size,) or c.shape[-1] != c.size:
+        return None
+    (name,) = (name for name in node.inputs if name not in reader.constants)
+    names = [other for other, value in reader.values.items() if value.key == x.key]
+    return step if names == [name] and reader.uses[name] == 1 else None
 
 
 def _constant_operand(node: Node) -> tuple[Value, Array] | None:

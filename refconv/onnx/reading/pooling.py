@@ -23,7 +23,7 @@ from refconv.onnx.reading.reader import Reader, Value, reads
 __all__: list[str] = []
 
 MAX, AVERAGE = {2: MaxPool1D, 3: MaxPool2D}, {2: AvgPool1D, 3: AvgPool2D}
-GLOBAL = {
+GLOBAL: dict[str, dict[int, Any]] = {
     "GlobalAveragePool": {2: GlobalAvgPool1D, 3: GlobalAvgPool2D},
     "GlobalMaxPool": {2: GlobalMaxPool1D, 3: GlobalMaxPool2D},
 }

@@ -107,7 +107,7 @@ class Reader:
         for name in [name for node in model.nodes for name in node.input] + model.outputs:
             self.uses[name] = self.uses.get(name, 0) + 1
         names = ["input"] if len(model.inputs) == 1 else [f"input{k}" for k in range(len(model.inputs))]
-        self.inputs = {key: order for key, order in zip(names, orders, strict=True)}
+        self.inputs = dict(zip(names, orders, strict=True))
         self.values: dict[str, Value] = {
             given.name: Value(key, tuple(shape), tuple(order))
             for given, key, shape, order in zip(model.inputs, names, shapes, orders, strict=True)

@@ -90,7 +90,7 @@ def _scales(node: Node, shape: tuple[int, ...]) -> tuple[list[float], list[int]]
             )
             continue
         require(0 < number < 2**31, f"must have positive scales and sizes, got {number}")
-        sizes[axis] = int(math.floor(old[axis] * number)) if targets is None else number
+        sizes[axis] = math.floor(old[axis] * number) if targets is None else number
         scales[axis] = number if targets is None else number / old[axis]
         require(sizes[axis] > 0 and sizes[axis] * old[axis] <= MAX_MATRIX, "must have an output of a practical size")
     return scales[1:], sizes[1:]

@@ -1,0 +1,148 @@
+"""ONNX's own operator tests, run through refconv.onnx.load on both engines.
+
+    /opt/oracles/bin/python -m tests.onnx_operators
+
+prints how many pass, and how many are refused for which reason. Any Python with the package onnx will do. A wrong output is a
+failure. The tests are part of the package onnx; :mod:`refconv.verify.evidence.oracles.onnx` uses them for single operators.
+"""
+
+import collections
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import refconv
+
+__all__ = ["Failed", "cases", "outcome"]
+
+KINDS = ("node", "pytorch-converted", "pytorch-operator")
+JOINS = {"Add", "Concat", "Div", "Mean", "Mul", "Sub", "Sum"}  # operators whose inputs are all computed by the network
+ACTIVATIONS = (
+    "Celu Elu Gelu HardSigmoid HardSwish Hardmax LeakyRelu LogSoftmax Mish PRelu Relu Selu Sigmoid Softmax Softplus Softsign "
+    "Swish Tanh ThresholdedRelu"
+)
+OPERATORS = {
+    *ACTIVATIONS.split(),
+    *("Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Dropout", "Flatten"),
+    *("Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LRN", "MatMul", "MaxPool"),
+    *("Mean", "Mul", "Pad", "ReduceMean", "Reshape", "Resize", "Slice", "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze"),
+    "Upsample",
+}
+HELPERS = {"Constant", "Shape"}
+TOLERANCE = 1e-5  # relative to the largest element
+FOUR_DECIMALS = {"test_averagepool_2d_ceil_last_window_starts_on_pad"}  # its inputs were rounded after the output was computed
+NODE = re.compile(r"^(?:node '[^']*' \((\w+)\)|a node (\w+)) ")
+MAX_LOOP_ELEMENTS = 20_000  # of the output, for the loops
+
+
+class Failed(Exception):  # noqa: N818 an outcome
+    """A wrong output, or an exception that is not a refusal by name."""
+
+
+def cases():
+    """Yield the name, the model and the data sets of each test of these operators."""
+    import onnx
+    from onnx.backend.test.loader import load_model_tests
+
+    state = np.random.get_state()  # noqa: NPY002 the package uses the global generator
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loaded = [case for kind in KINDS for case in load_model_tests(kind=kind)]
+    np.random.set_state(state)  # noqa: NPY002
+    for case in loaded:
+        model = case.model or onnx.load(Path(case.model_dir, "model.onnx"))
+        ops = {node.op_type for node in model.graph.node}
+        if ops & OPERATORS and ops <= OPERATORS | HELPERS and (case.kind != "node" or len(model.graph.node) == 1):
+            data = case.data_sets[0] if case.data_sets else _stored(Path(case.model_dir, "test_data_set_0"))
+            yield case.name, model, data
+
+
+def _stored(folder):
+    from onnx import TensorProto
+    from onnx.numpy_helper import to_array
+
+    def arrays(kind):
+        paths = [folder / f"{kind}_{k}.pb" for k in range(len([*folder.glob(f"{kind}_*.pb")]))]
+        return [to_array(TensorProto.FromString(path.read_bytes())) for path in paths]
+
+    return arrays("input"), arrays("output")
+
+
+def outcome(name, model, data, folder):
+    """Return "" if the test passes, or the reason of the refusal; raise :class:`Failed` otherwise."""
+    import onnx
+
+    model, inputs = _with_weights(model, data[0])
+    path = Path(folder) / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    try:
+        network = refconv.onnx.load(path)
+        y = network(inputs[0] if len(inputs) == 1 else tuple(inputs))
+    except (refconv.onnx.DamagedFile, refconv.onnx.NotExpressible) as error:
+        return NODE.sub(r"\1\2: ", str(error).removeprefix(f"{path}: "))
+    except Exception as error:
+        raise Failed(f"{name} raises {type(error).__name__}: {error}") from error
+    expected = np.asarray(data[1][0])
+    assert isinstance(onnx.__version__, str)
+    if (y.shape, y.dtype) != (expected.shape, expected.dtype):
+        raise Failed(f"{name} returns {y.dtype} {y.shape}, expected {expected.dtype} {expected.shape}")
+    tolerance = 1e-4 if name in FOUR_DECIMALS else TOLERANCE
+    limit = tolerance * np.abs(expected).max(initial=0, where=np.isfinite(expected))
+    if not np.allclose(y, expected, rtol=0, atol=limit, equal_nan=True):
+        raise Failed(f"{name} differs by {np.abs(y - expected).max()}, allowed {limit}")
+    return ""
+
+
+def _with_weights(model, inputs):
+    """Return a copy of the model whose weights are constants, as in a file of a network, and the remaining inputs."""
+    import onnx
+
+    model = type(model).FromString(model.SerializeToString())
+    graph = model.graph
+    computed = {node.input[0] for node in graph.node if node.input}
+    computed |= {name for node in graph.node if node.op_type in JOINS for name in node.input}
+    given = {value.name for value in graph.initializer}
+    declared = [value for value in graph.input if value.name not in given]
+    arrays = dict(zip([value.name for value in declared], inputs, strict=False))
+    for value in declared:
+        if value.name not in computed and isinstance(arrays.get(value.name), np.ndarray):
+            graph.initializer.append(onnx.numpy_helper.from_array(arrays.pop(value.name), value.name))
+    return model, [*arrays.values()]
+
+
+def main():
+    """Run the command."""
+    import refconv.onnx
+
+    tests = [*cases()]
+    for engine in ("kernels", "reference"):
+        passed, reasons, failures, left_out = 0, collections.Counter(), [], 0
+        with tempfile.TemporaryDirectory() as folder, refconv.config(engine=engine):
+            for name, model, data in tests:
+                if engine == "reference" and max(np.size(y) for y in data[1]) > MAX_LOOP_ELEMENTS:
+                    left_out += 1
+                    continue
+                try:
+                    reason = outcome(name, model, data, folder)
+                except Failed as failure:
+                    failures.append(str(failure))
+                    continue
+                passed += not reason
+                reasons.update([reason] if reason else [])
+        print(
+            f"engine {engine}: {passed} passed, {reasons.total()} refused, {len(failures)} failed, {len(tests)} in total",
+            end="",
+        )
+        print(f", {left_out} with more than {MAX_LOOP_ELEMENTS} outputs not run on the loops" if left_out else "")
+        for failure in failures:
+            print(f"  FAILED {failure}")
+        if engine == "kernels":
+            for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
+                print(f"  {count:4}  {reason}")
+
+
+if __name__ == "__main__":
+    main()
