@@ -226,8 +226,6 @@ def main():
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    import refconv.onnx  # noqa: F401
-
     resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     with tempfile.TemporaryDirectory() as folder:
         outcomes = fuzz(options.cases, options.seed, folder)

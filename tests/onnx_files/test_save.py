@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import refconv
 from onnx_layers import LAYERS
 from onnx_runtimes import RUNTIMES, disturb, relative_error, run
 from refconv import models, nn
@@ -20,8 +21,6 @@ def batch(shape, size=3):
 
 
 def saved(model, path, **options):
-    import refconv.onnx
-
     refconv.onnx.save(model, path, **options)
     onnx.checker.check_model(path, full_check=True)
     return path.read_bytes()
@@ -121,7 +120,6 @@ class Square(nn.Layer):
 
 
 def test_a_layer_of_the_user_needs_a_function(tmp_path):
-    import refconv.onnx
     import refconv.onnx.writing.writer as writer
 
     model = nn.Sequential(conv=nn.Conv2D(4, 3), inner=nn.Sequential(square=Square()))
@@ -158,8 +156,6 @@ def test_a_subclass_with_its_own_forward_is_not_written_as_its_base_class(tmp_pa
 
 
 def test_a_network_without_a_shape_or_without_weights_is_refused(tmp_path):
-    import refconv.onnx
-
     dense = nn.Dense(4)
     with pytest.raises(RuntimeError, match="is not built"):
         refconv.onnx.save(nn.Sequential(dense), tmp_path / "model.onnx")

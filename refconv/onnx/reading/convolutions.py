@@ -136,7 +136,7 @@ def padding_of(node: Node, ndim: int) -> Any:
         return NAMED_PADDING[word]
     pads = node.integers("pads", [0] * 2 * ndim)
     require(len(pads) == 2 * ndim, f"must have {2 * ndim} pads, got {len(pads)}")
-    return tuple(zip(pads[:ndim], pads[ndim:], strict=True))
+    return tuple(zip(pads[:ndim], pads[ndim:], strict=True)) if any(pads) else "valid"
 
 
 def _bias(node: Node) -> dict[str, Array]:

@@ -22,7 +22,7 @@ __all__ = ["Input", "Model", "parse"]
 
 MAX_FILE_BYTES = 2**31  # of a protobuf message
 MAX_NODES = 50_000
-OPSETS = range(7, 27)  # versions of the operators that the readers know
+OPSETS = range(6, 29)  # versions of the operators that the readers know
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fold"]
 
-MAX_FOLDED = 2**26  # elements of all computed constants of one file; a hostile graph could double an array in each node
+MAX_FOLDED = 2**24  # elements of all computed constants of one file; a hostile graph could double an array in each node
 CASTS = {"FLOAT": np.float32, "DOUBLE": np.float64, "INT32": np.int32, "INT64": np.int64, "BOOL": np.bool_}
 
 

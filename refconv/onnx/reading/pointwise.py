@@ -96,7 +96,8 @@ def read_cast(reader: Reader, node: Node) -> Value:
 @reads("BatchNormalization")
 def read_batch_norm(reader: Reader, node: Node) -> Value:
     x = node.value()
-    require(not node.flag("training_mode"), "must be in inference mode")
+    is_inference = node.flag("is_test") if reader.opset < 7 else not node.flag("training_mode")
+    require(is_inference, "must be in inference mode")
     require(node.integer("spatial", 1) == 1, "must normalise over all positions")
     require(1 <= len(x.shape) <= 3, f"must have at most two spatial axes, got {len(x.shape) - 1}")
     momentum = node.real("momentum", 0.9)
@@ -122,6 +123,7 @@ def read_lrn(reader: Reader, node: Node) -> Value:
 
 @reads("Add", "Sum")
 def read_add(reader: Reader, node: Node) -> Value:
+    _check_broadcasting(node)
     constant = _constant_operand(node)
     if constant is None:
         return _join(reader, node, Add())
@@ -135,11 +137,18 @@ def read_add(reader: Reader, node: Node) -> Value:
 
 @reads("Sub")
 def read_sub(reader: Reader, node: Node) -> Value:
-    return _with_constant(reader, node, node.value(), -node.weights(1), Shift, "shift")
+    _check_broadcasting(node)
+    if node.is_constant(1):
+        return _with_constant(reader, node, node.value(), -node.weights(1), Shift, "shift")
+    negative = reader.elementwise(Scale((), trainable=False), node.value(1), node, {"scale": np.array(-1.0)})
+    if node.is_constant(0):
+        return _with_constant(reader, node, negative, node.weights(0), Shift, "shift")
+    return _join_values(reader, node, [node.value(0), negative], Add())
 
 
 @reads("Mul")
 def read_mul(reader: Reader, node: Node) -> Value:
+    _check_broadcasting(node)
     constant = _constant_operand(node)
     if constant is None:
         return _join(reader, node, Multiply())
@@ -148,6 +157,7 @@ def read_mul(reader: Reader, node: Node) -> Value:
 
 @reads("Div")
 def read_div(reader: Reader, node: Node) -> Value:
+    _check_broadcasting(node)
     c = node.weights(1)
     require((c != 0).all(), "must not divide by zero")
     return _with_constant(reader, node, node.value(), 1 / c, Scale, "scale")
@@ -206,8 +216,16 @@ def _with_constant(reader: Reader, node: Node, x: Value, c: Array, cls: Any, nam
     return reader.elementwise(cls(array.shape, trainable=array.size > 1), x, node, {name: array})
 
 
+def _check_broadcasting(node: Node) -> None:
+    """Refuse the broadcasting of old versions, whose arrays are not aligned at their last axes."""
+    require(not node.has("axis"), "must align arrays at their last axes")
+
+
 def _join(reader: Reader, node: Node, layer: Any) -> Value:
-    values = [node.value(k) for k in range(len(node.inputs))]
+    return _join_values(reader, node, [node.value(k) for k in range(len(node.inputs))], layer)
+
+
+def _join_values(reader: Reader, node: Node, values: list[Value], layer: Any) -> Value:
     if len(values) == 1:
         return values[0]
     require(len({len(x.shape) for x in values}) == 1, "must have inputs with the same number of axes")

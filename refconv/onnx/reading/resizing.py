@@ -44,6 +44,8 @@ def read_resize(reader: Reader, node: Node) -> Value:
         x = reader.ordered(x, channels_last(3), node)
         layer: Any = Upsample2D(tuple(factors), mode={"nearest": "nearest", "linear": "bilinear"}[mode])
         return reader.apply(layer, x, shape, x.order, node)
+    is_exact = all(math.isclose(scales[axis] * x.shape[axis], sizes[axis]) for axis in resized)
+    require(transformation != "align_corners" or is_exact, "must have a whole output size: programs disagree about others")
     matrices = [
         _matrix(x.shape[axis], sizes[axis], scales[axis], transformation, rounding) if axis in resized else None
         for axis in x.order
