@@ -63,7 +63,7 @@ class Scale(_Constant):
     >>> Scale((1, 3)).output_shape((5, 4, 3))
     (5, 4, 3)
 
-    Source: lecture row B7 (SOURCES.md).
+    Source: ONNX standard, operator Mul.
     """
 
     name = "scale"
@@ -87,7 +87,7 @@ class Shift(_Constant):
     >>> Shift((4, 1)).output_shape((5, 4, 3))
     (5, 4, 3)
 
-    Source: lecture row B7 (SOURCES.md).
+    Source: ONNX standard, operator Add.
     """
 
     name = "shift"
@@ -115,7 +115,7 @@ class Clip(Layer):
     >>> Clip(-1, 2)(np.array([[-3.0, 0, 5]]))
     array([[-1.,  0.,  2.]])
 
-    Source: lecture row M15 (SOURCES.md).
+    Source: ONNX standard, operator Clip.
     """
 
     category = "activation"
@@ -170,7 +170,7 @@ class Join(Layer):
 class Add(Join):
     """Sum of several arrays, which are broadcast to a common shape.
 
-    Source: lecture row A23 (SOURCES.md).
+    Source: ONNX standard, operator Add.
     """
 
     sign = "+"
@@ -186,7 +186,7 @@ class Add(Join):
 class Average(Join):
     """Mean of several arrays, which are broadcast to a common shape.
 
-    Source: lecture row M13 (SOURCES.md).
+    Source: ONNX standard, operator Mean.
     """
 
     sign = "mean"
@@ -200,7 +200,7 @@ class Average(Join):
 class Multiply(Join):
     """Product of several arrays, which are broadcast to a common shape.
 
-    Source: lecture row B7 (SOURCES.md).
+    Source: ONNX standard, operator Mul.
     """
 
     sign = "×"
@@ -230,7 +230,7 @@ class Concatenate(Join):
     axis : int
         Axis of one example.
 
-    Source: lecture row M7 (SOURCES.md).
+    Source: ONNX standard, operator Concat.
     """
 
     sign = "concat"

@@ -47,7 +47,7 @@ class Graph(Container):
     >>> model(np.array([[-3.0, 5.0]]))
     array([[-3., 10.]])
 
-    Source: lecture row B7 (SOURCES.md).
+    Source: the chain rule, applied to a graph as in automatic differentiation; Rumelhart, Hinton and Williams, 1986.
     """
 
     def __init__(self, layers: Mapping[str, Layer], sources: Mapping[str, Sequence[str]]) -> None:

@@ -31,7 +31,7 @@ class Resize(Layer):
             [3.],
             [4.]]])
 
-    Source: lecture row M16 (SOURCES.md).
+    Source: ONNX standard, operator Resize.
     """
 
     category = "up"

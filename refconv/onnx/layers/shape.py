@@ -27,7 +27,7 @@ class Transpose(Layer):
     >>> Transpose((1, 2, 0)).output_shape((3, 7, 8))
     (7, 8, 3)
 
-    Source: lecture row B7 (SOURCES.md).
+    Source: ONNX standard, operator Transpose.
     """
 
     wiring = "line"
@@ -64,7 +64,7 @@ class Reshape(Layer):
     >>> Reshape((2, 6)).output_shape((3, 4))
     (2, 6)
 
-    Source: lecture row M2 (SOURCES.md).
+    Source: ONNX standard, operator Reshape.
     """
 
     wiring = "line"
@@ -99,7 +99,7 @@ class Slice(Layer):
     >>> Slice([(1, 3, 2), (4, 2, -1)]).output_shape((7, 5))
     (3, 2)
 
-    Source: lecture row M16 (SOURCES.md).
+    Source: ONNX standard, operator Slice.
     """
 
     def __init__(self, ranges: Sequence[Sequence[int]]) -> None:
@@ -141,7 +141,7 @@ class Pad(Layer):
     array([[[9., 9., 9., 9.],
             [1., 2., 9., 9.]]])
 
-    Source: lecture row A9 (SOURCES.md).
+    Source: ONNX standard, operator Pad.
     """
 
     def __init__(self, widths: Sequence[Sequence[int]], mode: str = "constant", value: float = 0.0) -> None:
@@ -193,7 +193,7 @@ class ReduceMean(Layer):
     >>> ReduceMean((0, 2)).output_shape((3, 4, 5))
     (4,)
 
-    Source: lecture row A11 (SOURCES.md).
+    Source: ONNX standard, operator ReduceMean.
     """
 
     category = "pool"

@@ -8,17 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from refconv.onnx.reading.errors import NotExpressible, require
+from refconv.onnx.reading.node import BATCH, Node
 from refconv.onnx.reading.tensors import array_of, type_name
 from refconv.typing import Array
-
-if TYPE_CHECKING:
-    from refconv.onnx.reading.node import Node
-    from refconv.onnx.reading.reader import Reader
 
 __all__ = ["fold"]
 
@@ -26,8 +23,11 @@ MAX_FOLDED = 2**24  # elements of all computed constants of one file; a hostile 
 CASTS = {"FLOAT": np.float32, "DOUBLE": np.float64, "INT32": np.int32, "INT64": np.int64, "BOOL": np.bool_}
 
 
-def fold(reader: Reader, node: Node) -> Array | None:
-    """Return the constant output of a node, or None if it depends on the input of the network."""
+def fold(reader: Any, node: Node) -> Array | None:
+    """Return the constant output of a node, or None if it depends on the input of the network.
+
+    ``reader`` is the :class:`Reader` of the graph, whose module imports this one.
+    """
     if node.op == "Constant":
         return _constant(node)
     if node.op == "Shape":
@@ -60,11 +60,10 @@ def _constant(node: Node) -> Array:
     raise NotExpressible("must have a value that is an array or numbers")
 
 
-def _shape(reader: Reader, node: Node) -> Array:
-    from refconv.onnx.reading.reader import BATCH
-
-    if node.is_constant(0):
-        shape = [*node.weights(0).shape]
+def _shape(reader: Any, node: Node) -> Array:
+    constant = node.constant(0) if node.is_constant(0) else None
+    if constant is not None:
+        shape = [*constant.shape]
     else:
         batch = reader.batch
         shape = [BATCH if batch is None else batch, *node.value().shape]
@@ -99,7 +98,7 @@ def _cast(node: Node, inputs: list[Any]) -> Array:
     kind = type_name(node.integer("to", 0))
     require(kind in CASTS, f"must convert to a type among {', '.join(CASTS)}, got {kind}")
     require(kind in ("INT64", "INT32") or not _has_batch(inputs), "must not convert the number of examples")
-    return inputs[0].astype(CASTS[kind])
+    return inputs[0].astype(np.int64 if _has_batch(inputs) else CASTS[kind])  # BATCH has more than 32 bits
 
 
 def _reshape(node: Node, inputs: list[Any]) -> Array:
@@ -135,8 +134,6 @@ def _divided(first: Array, second: Array) -> Array:
 
 
 def _has_batch(inputs: list[Any]) -> bool:
-    from refconv.onnx.reading.reader import BATCH
-
     return any(a is not None and a.dtype.kind == "i" and (a == BATCH).any() for a in inputs)
 
 

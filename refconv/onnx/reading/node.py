@@ -9,7 +9,9 @@ import numpy as np
 from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
 from refconv.typing import Array
 
-__all__ = ["Node"]
+__all__ = ["BATCH", "Node"]
+
+BATCH = -(2**62)  # stands for the number of examples in constant shapes
 
 
 class Node:

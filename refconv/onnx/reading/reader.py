@@ -15,18 +15,18 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from refconv._errors import ArgumentError
-from refconv.nn import Layer
+from refconv.nn import Flatten, Layer
 from refconv.onnx.layers import Join, Reshape, Transpose
 from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
 from refconv.onnx.reading.file import Input, Model
+from refconv.onnx.reading.folding import fold
 from refconv.onnx.reading.node import Node
 from refconv.typing import Array, Shape
 
-__all__ = ["BATCH", "Reader", "Step", "Value", "channels_last", "identity", "reads"]
+__all__ = ["Reader", "Step", "Value", "channels_last", "identity", "reads"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-BATCH = -(2**62)  # stands for the number of examples in constant shapes
 FLOATS = {"FLOAT": np.float32, "DOUBLE": np.float64}
 # Endings of the names of weights whose beginning is the name of the layer, in PyTorch and in refconv.
 WEIGHT_NAME = re.compile(r"(.+)\.(?:weight|bias|w|b|a|gamma|depthwise|pointwise)$")
@@ -139,8 +139,6 @@ class Reader:
         return self.values[name]
 
     def _read(self, node: Node) -> None:
-        from refconv.onnx.reading.folding import fold
-
         require(node.domain in ("", "ai.onnx"), f"must be an operator of ONNX itself, got the domain {node.domain!r}")
         folded = fold(self, node)
         if folded is not None:
@@ -199,8 +197,6 @@ class Reader:
 
     def reshaped(self, x: Value, shape: Shape, node: Node) -> Value:
         """Return the array reshaped in ONNX's row-major order; a layer is added only if elements must move."""
-        from refconv.nn import Flatten
-
         require(
             math.prod(shape) == math.prod(x.shape), f"must keep the {math.prod(x.shape)} elements of an example, got {shape}"
         )

@@ -10,7 +10,7 @@ import numpy as np
 from refconv.nn import Upsample2D
 from refconv.onnx.layers import Resize
 from refconv.onnx.reading.errors import require
-from refconv.onnx.reading.node import Node
+from refconv.onnx.reading.node import BATCH, Node
 from refconv.onnx.reading.reader import Reader, Value, channels_last, identity, reads
 from refconv.typing import Array
 
@@ -85,8 +85,6 @@ def _scales(node: Node, shape: tuple[int, ...]) -> tuple[list[float], list[int]]
     require(len(numbers) == len(axes), f"must have a scale or size for each of {len(axes)} axes")
     for axis, number in zip(axes, numbers, strict=True):
         if axis == 0:
-            from refconv.onnx.reading.reader import BATCH
-
             require(
                 number == 1 or (targets is not None and number in (BATCH, node._reader.batch)), "must not resize the batch"
             )

@@ -7,8 +7,8 @@ import math
 from refconv.nn import Crop2D, Pad2D, PadChannels, Select
 from refconv.onnx.layers import Pad, Slice
 from refconv.onnx.reading.errors import require
-from refconv.onnx.reading.node import Node
-from refconv.onnx.reading.reader import BATCH, Reader, Value, channels_last, identity, reads
+from refconv.onnx.reading.node import BATCH, Node
+from refconv.onnx.reading.reader import Reader, Value, channels_last, identity, reads
 from refconv.typing import Shape
 
 __all__: list[str] = []

@@ -92,8 +92,7 @@ def model_proto(
     layout = "channels_first" if is_channels_first(model) else "channels_last"
     outside = layout if data_format is None else known_format(data_format)
     x = Value("input", shape, _order(len(shape), layout, outside))
-    graph = Writer(OPSET)
-    graph._names |= {"input", "output"}
+    graph = Writer(OPSET, reserved=("input", "output"))
     y = graph.layer(model, x)
     order = _order(len(y.shape), layout, outside)
     name = graph.ordered(y, order)

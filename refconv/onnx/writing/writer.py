@@ -76,15 +76,17 @@ class Writer:
     ----------
     opset : int
         Version of the ONNX operators.
+    reserved : sequence of str
+        Names that no node may have.
     """
 
-    def __init__(self, opset: int) -> None:
+    def __init__(self, opset: int, reserved: Sequence[str] = ()) -> None:
         self.opset = opset
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self.bytes = 0  # of all initializers
         self._scope: list[str] = []
-        self._names: set[str] = set()
+        self._names: set[str] = {*reserved}
         self._weights: dict[tuple[int, str], str] = {}
         self._constants: dict[tuple[str, Shape, bytes], str] = {}
         self._transposed: dict[tuple[str, tuple[int, ...]], str] = {}
