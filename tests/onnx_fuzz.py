@@ -185,7 +185,7 @@ CHANGES = (_attribute, _attribute, _tensor, _tensor, _names, _nodes, _input)
 
 
 def fuzz(count, seed, folder):
-    """Run cases and return the number of each outcome; raise the first exception that is not a refusal."""
+    """Run cases and count their outcomes; raise the first exception that is not a refusal."""
     rng = random.Random(seed)
     protos = seeds()
     outcomes = Counter()

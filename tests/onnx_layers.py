@@ -1,4 +1,4 @@
-"""Layers and input shapes for tests that write ONNX files: every option that the graph must express."""
+"""Layers and input shapes with every option that ONNX files must express, for tests."""
 
 from refconv import models, nn
 

@@ -77,7 +77,7 @@ def is_small(data):
 
 
 def outcome(name, model, data, folder):
-    """Return "" if the test passes, or the reason of the refusal; raise :class:`Failed` otherwise."""
+    """Return "" if the test passes, or the reason of its refusal; else raise :class:`Failed`."""
     model, inputs = _with_weights(model, data[0])
     path = Path(folder) / "model.onnx"
     path.write_bytes(model.SerializeToString())
@@ -99,7 +99,7 @@ def outcome(name, model, data, folder):
 
 
 def _with_weights(model, inputs):
-    """Return a copy of the model whose weights are constants, as in a file of a network, and the remaining inputs."""
+    """Return a copy of the model whose weights are constants, and the remaining inputs."""
     import onnx
 
     model = type(model).FromString(model.SerializeToString())

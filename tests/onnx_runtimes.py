@@ -1,4 +1,4 @@
-"""Programs that run ONNX files, and networks whose parameters are all different, for tests of refconv.onnx."""
+"""Programs that run ONNX files, and random parameters, for tests of refconv.onnx."""
 
 import numpy as np
 import pytest

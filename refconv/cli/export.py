@@ -70,7 +70,7 @@ FORMATS: dict[str, Callable[[Namespace, Path], None]] = {".onnx": _write_onnx}
 
 
 def _network(options: Namespace) -> nn.Layer:
-    """Return the built network: from a file, or with random weights if MODEL is the name of an architecture."""
+    """Return the built network of a file, or an architecture with random weights."""
     if os.path.exists(options.model):
         import refconv
 

@@ -1,4 +1,4 @@
-"""Tests of the layers that only graphs from ONNX files need: derivatives, shapes, joins and errors."""
+"""Tests of the layers of refconv.onnx: derivatives, shapes, joins and errors."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Tests that ONNX files become networks of our layers with the same outputs, which can be trained."""
+"""Tests that ONNX files become trainable networks of our layers with the same outputs."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Tests that ONNX's own operator tests pass through refconv.onnx.load on both engines, or are refused by name."""
+"""Tests that ONNX's own operator tests pass on both engines or are refused by name."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Tests that ONNX files of refconv pass ONNX's checker and give the same outputs in other programs."""
+"""Tests that ONNX files pass ONNX's checker and give the same outputs in other programs."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Layers that graphs from ONNX files need besides those of :mod:`refconv.nn`."""
+"""Layers that graphs from ONNX files need in addition to :mod:`refconv.nn`."""
 
 from refconv.onnx.layers.arithmetic import Add, Average, Clip, Concatenate, Join, Multiply, Scale, Shift
 from refconv.onnx.layers.graph import Graph

@@ -142,7 +142,7 @@ class Clip(Layer):
 
 
 class Join(Layer):
-    """Base class of layers whose input is a sequence of arrays; only :class:`Graph` contains them.
+    """Base class of layers whose input is a sequence of arrays, for :class:`Graph`.
 
     Methods with the argument ``shape`` expect a tuple of shapes, and the backward function returns a list of gradients.
     """
@@ -272,7 +272,7 @@ def _broadcast(*shapes: Shape) -> Shape:
 
 
 def _reduced(gradient: Array, shape: Sequence[int]) -> Array:
-    """Return the sum of a gradient over the axes along which an array of this shape was broadcast."""
+    """Return the sum of a gradient over the axes along which an array was broadcast."""
     gradient = gradient.sum(tuple(range(1, 1 + gradient.ndim - len(shape)))) if gradient.ndim > len(shape) else gradient
     axes = tuple(axis for axis, n in enumerate(shape) if n == 1 != gradient.shape[axis])
     return gradient.sum(axes, keepdims=True) if axes else gradient

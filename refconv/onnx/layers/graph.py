@@ -20,7 +20,9 @@ INPUT = "input"  # name of the input of the graph
 
 
 class Graph(Container):
-    r"""Layers connected in any way without cycles, each with the outputs of earlier layers as its input.
+    r"""Layers connected in any way without cycles.
+
+    The input of each layer is the output of an earlier one, or for a join the outputs of several.
 
     The backward function runs through the layers in reverse order and adds the gradients of an output that is used several
     times.
@@ -114,7 +116,10 @@ class Graph(Container):
         return self._infer(x, until=name)
 
     def _infer(self, x: Any, until: str | None = None) -> Any:
-        """Return the output, or the input of the layer named ``until``; outputs are released after their last use."""
+        """Return the output, or the input of the layer named ``until``.
+
+        Outputs are released after their last use.
+        """
         values = dict(zip(self.inputs, self._as_inputs(x), strict=True))
         last_use = {source: name for name, names in self.sources.items() for source in names}
         for name, layer in self.layers.items():

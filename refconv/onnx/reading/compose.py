@@ -1,4 +1,4 @@
-"""Composition of layers to a network: chains and branches where possible, and otherwise general graphs.
+"""Composition of layers to chains, branches and, where these do not suffice, general graphs.
 
 An output is a *cut* of the graph if every path from the input passes through it. A chain consists of the parts between
 consecutive cuts. A part is one layer, or parallel branches that are joined by a sum, a mean or a concatenation, or a

@@ -55,7 +55,7 @@ def read_conv_transpose(reader: Reader, node: Node) -> Value:
 
 
 def _transposed_padding(node: Node, size: Shape, window: Window, padding: Any) -> dict[str, Any]:
-    """Return padding and output_padding as pairs and numbers for the three ways in which ONNX defines them."""
+    """Return padding and output_padding for the three ways in which ONNX defines them."""
     extra = node.integers("output_padding", [0] * len(size))
     require(len(extra) == len(size), f"must have {len(size)} numbers as output_padding")
     wanted = node.integers("output_shape", None)

@@ -12,12 +12,12 @@ class DamagedFile(ArgumentValueError):  # noqa: N818 named after what is wrong
 
 
 class NotExpressible(ArgumentValueError):  # noqa: N818 as above
-    """Error about a valid graph that refconv's layers cannot express; the message names the operator."""
+    """Error about a graph that refconv's layers cannot express; it names the operator."""
 
     __module__ = "refconv.onnx"
 
 
 def require(condition: object, expected: str) -> None:
-    """Raise :class:`NotExpressible` unless the condition holds; ``expected`` completes "the node must have …"."""
+    """Raise :class:`NotExpressible` unless a condition holds; the text follows the node's name."""
     if not condition:
         raise NotExpressible(expected)

@@ -27,7 +27,7 @@ OPSETS = range(6, 29)  # versions of the operators that the readers know
 
 @dataclass(frozen=True)
 class Input:
-    """Input of a graph: its name, the name of its type, and its sizes, None where they are not fixed."""
+    """Input of a graph: name, name of its type, and sizes, None where they are not fixed."""
 
     name: str
     type: str

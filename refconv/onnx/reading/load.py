@@ -41,7 +41,7 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     input_shape : tuple of int, optional
         Shape of one input of the network, without the batch. It is needed if the file does not fix it.
     data_format : {"channels_last"}, optional
-        "channels_last" if the images in the file have their channels first, and those of the network should have them last.
+        "channels_last" if the images have their channels first in the file, and should have them last in the network.
 
     Returns
     -------

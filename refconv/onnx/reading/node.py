@@ -103,7 +103,7 @@ class Node:
         return a
 
     def numbers(self, name: str, k: int) -> list[int] | None:
-        """Return integers that are an attribute in old versions and an input in new ones; None if there are none."""
+        """Return integers that are an attribute or, in newer versions, an input; None if missing."""
         if self.has(name):
             return list(self.integers(name))
         a = self.constant(k)

@@ -128,7 +128,7 @@ def read_add(reader: Reader, node: Node) -> Value:
     if constant is None:
         return _join(reader, node, Add())
     x, c = constant
-    product = _product_without_bias(reader, node, x, c)
+    product = _product_without_bias(reader, x, c)
     if product is not None:
         product.layer, product.weights["b"] = Dense(c.size), c.reshape(-1)
         return x
@@ -183,18 +183,20 @@ def read_concat(reader: Reader, node: Node) -> Value:
     return reader.apply(Concatenate(order.index(axis)), values, shape, order, node)
 
 
-def _product_without_bias(reader: Reader, node: Node, x: Value, c: Array) -> Step | None:
-    """Return the matrix product that a constant is added to, if nothing else uses it: then c is its bias."""
+def _product_without_bias(reader: Reader, x: Value, c: Array) -> Step | None:
+    """Return the matrix product whose bias is the constant c; None if there is none.
+
+    It must not be used without c.
+    """
     step = reader.steps.get(x.key)
     if step is None or not isinstance(step.layer, Dense) or step.layer.bias or x.shape != (c.size,) or c.shape[-1] != c.size:
         return None
-    (name,) = (name for name in node.inputs if name not in reader.constants)
-    names = [other for other, value in reader.values.items() if value.key == x.key]
-    return step if names == [name] and reader.uses[name] == 1 else None
+    names = [name for name, value in reader.values.items() if value.key == x.key]  # also the outputs of Identity and Cast
+    return step if all(reader.uses[name] == 1 for name in names) else None
 
 
 def _constant_operand(node: Node) -> tuple[Value, Array] | None:
-    """Return the computed and the constant input of a node with two inputs; None if none is constant."""
+    """Return the computed and the constant input of a node; None if none is constant."""
     if len(node.inputs) != 2 or not (node.is_constant(0) or node.is_constant(1)):
         return None
     return (node.value(1), node.weights(0)) if node.is_constant(0) else (node.value(0), node.weights(1))

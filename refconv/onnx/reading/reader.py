@@ -158,7 +158,7 @@ class Reader:
         node: Node,
         weights: Mapping[str, Array] | None = None,
     ) -> Value:
-        """Append a layer; shape and order are those of its output."""
+        """Append a layer with this shape and order of its output."""
         sources = [x] if isinstance(x, Value) else list(x)
         inputs: Any = tuple(source.stored for source in sources) if isinstance(layer, Join) else sources[0].stored
         name = self._unique(node, weights)
@@ -196,7 +196,10 @@ class Reader:
         return self.ordered(x, channels_last(len(x.shape)), node)
 
     def reshaped(self, x: Value, shape: Shape, node: Node) -> Value:
-        """Return the array reshaped in ONNX's row-major order; a layer is added only if elements must move."""
+        """Return the array reshaped in ONNX's row-major order.
+
+        A layer is added only if elements must move.
+        """
         require(
             math.prod(shape) == math.prod(x.shape), f"must keep the {math.prod(x.shape)} elements of an example, got {shape}"
         )

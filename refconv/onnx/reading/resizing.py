@@ -54,7 +54,7 @@ def read_resize(reader: Reader, node: Node) -> Value:
 
 
 def _sampling(reader: Reader, node: Node) -> tuple[str, str, str]:
-    """Return mode, coordinate transformation, and the rounding of the nearest pixel ("" for linear)."""
+    """Return mode, coordinate transformation, and rounding of the nearest pixel ("" for linear)."""
     mode = node.word("mode", "nearest")
     old = node.op == "Upsample" or reader.opset < 11
     transformation = node.word("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")

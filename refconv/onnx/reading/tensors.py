@@ -86,7 +86,7 @@ def _external(tensor: Any, folder: Path, dtype: np.dtype[Any], size: int) -> Arr
 
 
 def _inside(folder: Path, location: str, name: str) -> Path:
-    """Return the path of a file with external data, after checking that it is inside the folder of the model."""
+    """Return the path of external data, after checking that it is in the folder of the model."""
     parts = PurePosixPath(location).parts
     is_relative = not PurePosixPath(location).is_absolute() and not PureWindowsPath(location).anchor
     if not parts or not is_relative or ".." in parts or "\\" in location or "\0" in location:

@@ -132,7 +132,7 @@ def _checked_shape(model: Layer, input_shape: Shape | None) -> Shape:
 
 
 def _order(rank: int, layout: str, outside: str) -> tuple[int, ...]:
-    """Return the order of the axes outside, in the input and output, for the layout of the network."""
+    """Return the order of the axes of the input or output for the layout of the network."""
     if layout == outside or rank == 1:
         return identity(rank)
     return channels_first(rank) if outside == "channels_first" else (*range(1, rank), 0)

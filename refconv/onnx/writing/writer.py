@@ -92,7 +92,7 @@ class Writer:
         self._transposed: dict[tuple[str, tuple[int, ...]], str] = {}
 
     def layer(self, layer: Layer, x: Value, name: str = "") -> Value:
-        """Write a layer and return its output; ``name`` is its name in the container that contains it."""
+        """Write a layer and return its output; ``name`` is its name in its container."""
         with self._inside(name):
             y: Value = _function_for(layer, ".".join(self._scope))(self, layer, x)
             expected = tuple(layer.output_shape(x.shape))
@@ -104,7 +104,7 @@ class Writer:
             return y
 
     def add(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Append a node and return the name of its output; an empty input name stands for a missing input."""
+        """Append a node and return the name of its output; an empty name is a missing input."""
         name = self._unique(".".join(self._scope) or op.lower())
         helper = the_onnx_package().helper
         self.nodes.append(helper.make_node(op, list(inputs), [name], name, **attributes))
@@ -151,7 +151,7 @@ class Writer:
         return self._transposed[x.name, order]
 
     def channels_first(self, x: Value, data_format: str = "channels_last") -> str:
-        """Return the name of the array with the channels first; ``data_format`` is the layout in refconv."""
+        """Return the name of the array with the channels first; ``data_format`` is refconv's."""
         return self.ordered(x, channels_first(len(x.shape), data_format))
 
     def reshaped(self, name: str, shape: Sequence[int]) -> str:
@@ -195,7 +195,7 @@ def channels_first(rank: int, data_format: str = "channels_last") -> tuple[int, 
 
 
 def the_onnx_package() -> Any:
-    """Import the package onnx with its submodules, or raise an error that explains how to install it."""
+    """Import the package onnx, or raise an error that explains how to install it."""
     return need("onnx", "onnx", "reading and writing ONNX files")
 
 
@@ -218,6 +218,6 @@ def _function_for(layer: Layer, name: str) -> Callable[..., Any]:
 
 
 def _is_computed_by(layer: Layer, cls: type[Layer]) -> bool:
-    """Return True if a layer inherits its computation from the class and was not changed by an assignment."""
+    """Return True if a layer inherits its computation from the class without changes."""
     kind = type(layer)
     return kind.forward is cls.forward and kind.__call__ is cls.__call__ and "forward" not in vars(layer)
