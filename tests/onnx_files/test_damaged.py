@@ -1,4 +1,4 @@
-"""Tests that damaged and hostile ONNX files are refused and read nothing outside their folder."""
+"""Tests that damaged and hostile ONNX files are refused, and cannot read other files."""
 
 import numpy as np
 import pytest

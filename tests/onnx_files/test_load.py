@@ -97,7 +97,7 @@ def test_a_loaded_network_is_saved_summarised_drawn_and_trained(tmp_path, capsys
     assert loaded._repr_html_() is None or "<svg" in loaded._repr_html_()
     x, labels = batch((6, 7, 2), 9), np.arange(9) % 3
     optimizer = optim.SGD(loaded, lr=0.1)
-    losses = [training.train_step(loaded, optimizer, x, labels).loss for _ in range(9)]
+    losses = [training.train_step(loaded, optimizer, x, labels)[0] for _ in range(9)]
     assert losses[-1] < losses[0] / 2
     loaded.save(tmp_path / "model.safetensors")
     assert (refconv.load(tmp_path / "model.safetensors")(x) == loaded(x)).all()
