@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import refconv
-from onnx_runtimes import RUNTIMES, disturb, relative_error, run
 from refconv import models
+from tests.onnx_runtimes import RUNTIMES, disturb, relative_error, run
 
 BATCH = 2
 
