@@ -19,7 +19,7 @@ from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES lists the same names
-    from refconv import analysis, data, drawing, geometry, models, nn, ops, optim, training, weights
+    from refconv import analysis, data, drawing, geometry, models, nn, onnx, ops, optim, training, weights
     from refconv.analysis.summary import summary
     from refconv.geometry import Window, receptive_field
     from refconv.ops.activation import (
@@ -191,6 +191,7 @@ __all__ = [
     "mean_squared_error",
     "models",
     "nn",
+    "onnx",
     "ops",
     "optim",
     "p4_conv2d",
@@ -261,7 +262,7 @@ _PUBLIC_NAMES = {
     ),
     "weights.model": "load",
 }
-_SUBMODULES = ("analysis", "data", "drawing", "geometry", "models", "nn", "ops", "optim", "training", "weights")
+_SUBMODULES = ("analysis", "data", "drawing", "geometry", "models", "nn", "onnx", "ops", "optim", "training", "weights")
 _MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}
 _MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 

@@ -54,6 +54,11 @@ _ROWS = [
     ("models", "architectures", "_arguments _errors geometry nn ops typing"),
     ("weights", "saving and loading networks, exchange with Keras", "_errors _files _optional geometry models nn typing"),
     (
+        "onnx",
+        "networks as ONNX files",
+        "_arguments _errors _files _optional _version geometry models nn typing",
+    ),
+    (
         "training",
         "training loops, evaluation and checkpoints",
         "_arguments _errors _files _optional _progress data geometry models nn ops optim typing weights",

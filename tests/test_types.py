@@ -10,7 +10,7 @@ import pytest
 
 import refconv
 import typed_program
-from refconv import analysis, data, models, nn, optim, training, verify
+from refconv import analysis, data, models, nn, onnx, optim, training, verify
 
 
 def functions_of(module):
@@ -34,7 +34,7 @@ def unannotated(function):
 
 
 @pytest.mark.parametrize(
-    "module", [refconv, analysis, data, models, nn, optim, training, verify], ids=lambda module: module.__name__
+    "module", [refconv, analysis, data, models, nn, onnx, optim, training, verify], ids=lambda module: module.__name__
 )
 def test_every_public_function_is_annotated(module):
     functions = dict(functions_of(module))

@@ -16,6 +16,7 @@ from refconv.cli import (
     download,
     draw,
     evaluate,
+    export,
     formulas,
     info,
     listing,
@@ -37,7 +38,7 @@ __all__ = ["main"]
 
 # To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
 MODULES = (
-    *(train, evaluate, predict, restore, listing, download, summary, draw, try_out),
+    *(train, evaluate, predict, restore, listing, download, summary, draw, export, try_out),
     *(tables, settings, verify, trace, formulas, info),
 )
 COMMANDS = tuple(module.COMMAND for module in MODULES)
@@ -53,6 +54,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv list                       list the architectures and the data sets
   refconv restore photo.jpg          remove noise from your own photograph
   refconv summary resnet50           print the architecture as a table
+  refconv export MODEL out.onnx      write a network for ONNX Runtime and other programs
   refconv verify                     prove every operator and every derivative
   refconv trace conv2d               print every product that is added to one output element
 

@@ -39,7 +39,7 @@ complete -o default -F _refconv refconv
 CASE = '            {name}) words="{options}" names="{names}" ;;'
 ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 
-NETWORKS = ("train", "summary", "draw", "try")  # commands whose argument is the name of a network
+NETWORKS = ("train", "summary", "draw", "export", "try")  # commands whose argument is the name of a network
 
 
 def command(commands: Sequence[Command]) -> Command:

@@ -1,0 +1,92 @@
+"""Command ``refconv export``: write a network in the file format of other programs."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from refconv._errors import ArgumentValueError
+from refconv._optional import need
+from refconv.cli.architecture import add_variant, chosen, model_name
+from refconv.cli.arguments import one_of, positive, seed
+from refconv.cli.command import Command
+from refconv.cli.console import say
+from refconv.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from refconv import nn
+
+__all__ = ["COMMAND"]
+
+DESCRIPTION = """\
+Write a network in the file format of other programs, which the ending of OUT selects:
+
+  .onnx   ONNX, for ONNX Runtime, OpenVINO and others: the network in inference, for batches of any size; needs refconv[onnx]
+
+MODEL is a model file or the folder of a run of `refconv train`. It may also be the name of an architecture, which gets random
+weights; --small, --input, --width, --style, --classes and --seed apply only to a name.
+"""
+
+ONLY_FOR_NAMES = ("small", "input", "width", "style", "classes", "seed")
+
+
+def add_arguments(parser: Parser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="a model file, the folder of a run, or a name from `refconv list`")
+    add("out", metavar="OUT", help="output file")
+    add_variant(add)
+    add("--classes", type=positive, metavar="N", help="number of classes")
+    add("--seed", type=seed, metavar="N", help="seed of the random weights (default: 0)")
+    layouts = one_of("channels-last", "channels-first")
+    add("--layout", **layouts, help="layout of the images in the graph (default: the layout of the network)")
+    add("--overwrite", action="store_true", help="replace an existing file")
+
+
+def run(options: Namespace) -> None:
+    path = Path(options.out)
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise ArgumentValueError(f"OUT must end in {' or '.join(FORMATS)}, got {path}")
+    if path.exists() and not options.overwrite:
+        raise FileExistsError(f"{path} already exists; choose another file, or replace it with --overwrite")
+    FORMATS[suffix](options, path)
+
+
+def _write_onnx(options: Namespace, path: Path) -> None:
+    need("onnx", "onnx", "refconv export to ONNX")
+    import refconv.onnx
+
+    layout = options.layout and options.layout.replace("-", "_")
+    model = _network(options)
+    refconv.onnx.save(model, path, data_format=layout)
+    say(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MiB")
+
+
+# Function that writes a network, by the ending of the file.
+FORMATS: dict[str, Callable[[Namespace, Path], None]] = {".onnx": _write_onnx}
+
+
+def _network(options: Namespace) -> nn.Layer:
+    """Return the built network of a file, or an architecture with random weights."""
+    if os.path.exists(options.model):
+        import refconv
+
+        for option in ONLY_FOR_NAMES:
+            if getattr(options, option):
+                raise ArgumentValueError(f"--{option} must only be given for the name of an architecture, got {options.model}")
+        return refconv.load(options.model)
+    try:
+        options.model = model_name(options.model)
+    except Exception as error:
+        advice = str(error).removeprefix("must be one of the networks listed by --help, ")
+        message = f"MODEL must be an existing file or folder, or a name that `refconv list` prints, {advice}"
+        raise ArgumentValueError(message) from None
+    network, shape = chosen(options)
+    network.build(shape, rng=options.seed or 0)
+    return network
+
+
+COMMAND = Command("export", "write a network for other programs (ONNX)", DESCRIPTION, add_arguments, run, can_be_quiet=True)

@@ -1,0 +1,127 @@
+"""Loading of ONNX files as networks of refconv's layers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from refconv._arguments import LARGEST, entries, integer, known_format
+from refconv._errors import ArgumentTypeError
+from refconv.nn import Layer
+from refconv.onnx.reading.compose import compose
+from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
+from refconv.onnx.reading.file import Input, Model, parse
+from refconv.onnx.reading.node import Node
+from refconv.onnx.reading.reader import Reader, channels_last, dtype_of, identity
+from refconv.typing import DataFormat, Shape
+
+__all__ = ["load"]
+
+# Exceptions that attributes and inputs of unexpected kinds raise in functions that read a node.
+_UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, UnicodeError, ValueError)
+
+
+def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data_format: DataFormat | None = None) -> Layer:
+    """Load an ONNX file as a network of refconv's layers.
+
+    The network can be summarised, drawn, trained further and saved like any other. Its images have the layout that they have
+    in the file: usually (N, C, H, W) in files from PyTorch. The layers themselves have the channels last, so the network
+    begins with a layer that transposes. With ``data_format="channels_last"`` it does not, and accepts (N, H, W, C).
+
+    The network consists of ``Sequential``, ``Sum``, ``Mean`` and ``Concat`` where the graph has this form, and elsewhere of
+    :class:`refconv.onnx.layers.Graph`. A file contains data and no code: nothing in it is executed, and external data are only
+    read from the folder of the file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    input_shape : tuple of int, optional
+        Shape of one input of the network, without the batch. It is needed if the file does not fix it.
+    data_format : {"channels_last"}, optional
+        "channels_last" if the images have their channels first in the file, and should have them last in the network.
+
+    Returns
+    -------
+    Layer
+        The built network with its weights.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        :class:`refconv.onnx.DamagedFile` if the file is damaged, and :class:`refconv.onnx.NotExpressible` if refconv has no
+        layers for its graph. The message names the file and the node.
+    MissingPackage
+        If the package onnx is not installed.
+
+    Source: lecture row M2 (SOURCES.md).
+    """
+    path = Path(path)
+    shape = None if input_shape is None else _checked_shape(input_shape)
+    is_last = data_format is not None and known_format(data_format) == "channels_last"
+    try:
+        return _network(parse(path), shape, is_last)
+    except (DamagedFile, NotExpressible) as error:
+        raise type(error)(f"{path}: {error}") from error
+    except _UNEXPECTED as error:
+        raise DamagedFile(f"{path}: the file is damaged: {type(error).__name__}: {error}") from error
+
+
+def _network(model: Model, input_shape: Shape | None, is_last: bool) -> Layer:
+    dtype = dtype_of(model.inputs)
+    require(input_shape is None or len(model.inputs) == 1, "input_shape must only be given for a graph with one input")
+    shapes = [_input_shape(given, input_shape, is_last) for given in model.inputs]
+    order_of = channels_last if is_last else identity
+    reader = Reader(model, shapes, [order_of(len(shape)) for shape in shapes])
+    y = reader.read()
+    last = Node(reader, model.nodes[-1]) if model.nodes else None
+    if last is not None:
+        y = reader.ordered(y, order_of(len(y.shape)), last)
+    network = compose(reader.steps, [*reader.inputs], y.key)
+    network.notes = model.notes
+    _build(network, [tuple(shape[axis] for axis in order_of(len(shape))) for shape in shapes], dtype)
+    for step in reader.steps.values():
+        if step.layer.is_built:  # the others do not affect the output
+            for name, array in step.weights.items():
+                step.layer.parameters[name].value[...] = array
+    return network
+
+
+def _build(network: Layer, shapes: Sequence[Shape], dtype: Any) -> None:
+    if len(shapes) == 1:
+        network.build(shapes[0], rng=0, dtype=dtype)
+        return
+    for _, layer, shape in network.children(shapes):  # type: ignore[arg-type]  # a graph with several inputs
+        layer.build(shape, rng=0, dtype=dtype)
+    network.parameters = {}
+
+
+def _checked_shape(input_shape: object) -> Shape:
+    sizes = entries(input_shape)
+    if sizes is None:
+        raise ArgumentTypeError(f"input_shape must be a tuple of integers, one input without the batch, got {input_shape!r}")
+    return tuple(integer("input_shape", n) for n in sizes)
+
+
+def _input_shape(given: Input, input_shape: Shape | None, is_last: bool) -> Shape:
+    """Return the shape of one example of an input in the graph."""
+    sizes = given.sizes
+    require(sizes is None or len(sizes) > 0, f"input {given.name!r} must have an axis for the examples")
+    if input_shape is None:
+        require(
+            sizes is not None and None not in sizes[1:],
+            f"input_shape must be given, because the file does not fix the sizes of {given.name!r}, got {sizes}",
+        )
+        shape = tuple(n for n in (sizes or ())[1:] if n is not None)
+        require(all(n <= LARGEST for n in shape), f"input {given.name!r} must have sizes up to {LARGEST}, got {shape}")
+        return shape
+    shape = (input_shape[-1], *input_shape[:-1]) if is_last and input_shape else input_shape
+    fits = sizes is None or (
+        len(sizes) == len(shape) + 1 and all(n in (None, m) for n, m in zip(sizes[1:], shape, strict=True))
+    )
+    require(fits, f"input_shape must fit the sizes {sizes} of the file, which start with the batch, got {input_shape}")
+    return shape

@@ -1,0 +1,253 @@
+"""Translation of the nodes of an ONNX graph to layers.
+
+refconv's images usually have their channels last and ONNX's first. A :class:`Value` stores the order of its axes, so a layer
+that transposes is added only where the order must change: usually once, after the input.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from refconv._errors import ArgumentError
+from refconv.nn import Flatten, Layer
+from refconv.onnx.layers import Join, Reshape, Transpose
+from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
+from refconv.onnx.reading.file import Input, Model
+from refconv.onnx.reading.folding import fold
+from refconv.onnx.reading.node import Node
+from refconv.typing import Array, Shape
+
+__all__ = ["Reader", "Step", "Value", "channels_last", "identity", "reads"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FLOATS = {"FLOAT": np.float32, "DOUBLE": np.float64}
+# Endings of the names of weights whose beginning is the name of the layer, in PyTorch and in refconv.
+WEIGHT_NAME = re.compile(r"(.+)\.(?:weight|bias|w|b|a|gamma|depthwise|pointwise)$")
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}  # function that reads a node, by operator
+
+
+class Value(NamedTuple):
+    """Array computed by the network.
+
+    Attributes
+    ----------
+    key : str
+        Name of the layer that computes it, or of an input.
+    shape : tuple of int
+        Shape of one example in the ONNX graph, without the batch.
+    order : tuple of int
+        For each axis of an example in the network, the axis of ``shape``. Axes of length 1 may be missing.
+    """
+
+    key: str
+    shape: Shape
+    order: tuple[int, ...]
+
+    @property
+    def stored(self) -> Shape:
+        """Shape of one example in the network."""
+        return tuple(self.shape[axis] for axis in self.order)
+
+
+@dataclass
+class Step:
+    """Layer of the network with its sources, and the values of its parameters.
+
+    ``broadcasts`` is True for a join of arrays of different shapes.
+    """
+
+    name: str
+    layer: Layer
+    sources: list[str]
+    weights: dict[str, Array] = field(default_factory=dict)
+    broadcasts: bool = False
+
+
+def reads(*ops: str) -> Callable[[Function], Function]:
+    """Decorate the function that reads nodes of these operators.
+
+    The function has the arguments ``(reader, node)`` and returns the first output: a :class:`Value`.
+    """
+
+    def decorate(function: Function) -> Function:
+        _FUNCTIONS.update(dict.fromkeys(ops, function))
+        return function
+
+    return decorate
+
+
+class Reader:
+    """Network under construction from an ONNX graph.
+
+    Parameters
+    ----------
+    model : Model
+        The checked content of the file.
+    shapes : sequence of tuple of int
+        The shape of one example of each input in the graph.
+    orders : sequence of tuple of int
+        The order of its axes in the network.
+    """
+
+    def __init__(self, model: Model, shapes: Sequence[Shape], orders: Sequence[tuple[int, ...]]) -> None:
+        self.model = model
+        self.opset = model.opset
+        self.folded = 0  # elements of computed constants
+        self.constants: dict[str, Array] = dict(model.constants)
+        self.steps: dict[str, Step] = {}
+        self.uses: dict[str, int] = {}
+        for name in [name for node in model.nodes for name in node.input] + model.outputs:
+            self.uses[name] = self.uses.get(name, 0) + 1
+        names = ["input"] if len(model.inputs) == 1 else [f"input{k}" for k in range(len(model.inputs))]
+        self.inputs = dict(zip(names, orders, strict=True))
+        self.values: dict[str, Value] = {
+            given.name: Value(key, tuple(shape), tuple(order))
+            for given, key, shape, order in zip(model.inputs, names, shapes, orders, strict=True)
+        }
+        self._names = {*names}
+        self._ordered: dict[tuple[str, tuple[int, ...]], Value] = {}
+
+    @property
+    def batch(self) -> int | None:
+        """Number of examples, if it is fixed in the file."""
+        sizes = {given.sizes[0] for given in self.model.inputs if given.sizes}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def read(self) -> Value:
+        """Read all nodes and return the output."""
+        for proto in self.model.nodes:
+            node = Node(self, proto)
+            try:
+                self._read(node)
+            except NotExpressible as error:
+                raise NotExpressible(f"{node} {error}") from error
+            except DamagedFile:
+                raise
+            except ArgumentError as error:  # of a layer or a window that does not fit
+                raise NotExpressible(f"{node} must fit refconv's layer: {error}") from error
+        require(len(self.model.outputs) == 1, f"the graph must have one output, got {self.model.outputs}")
+        name = self.model.outputs[0]
+        require(name in self.values, f"the output {name!r} must depend on the input")
+        return self.values[name]
+
+    def _read(self, node: Node) -> None:
+        require(node.domain in ("", "ai.onnx"), f"must be an operator of ONNX itself, got the domain {node.domain!r}")
+        folded = fold(self, node)
+        if folded is not None:
+            self.constants[node.outputs[0]] = folded
+            return
+        require(node.op in _FUNCTIONS, "is an operator that refconv has no layer for")
+        extra = [name for name in node.outputs[1:] if self.uses.get(name)]
+        require(not extra, f"must have one output that is used, got {extra}")
+        self.values[node.outputs[0]] = _FUNCTIONS[node.op](self, node)
+
+    def apply(
+        self,
+        layer: Layer,
+        x: Value | Sequence[Value],
+        shape: Shape,
+        order: tuple[int, ...],
+        node: Node,
+        weights: Mapping[str, Array] | None = None,
+    ) -> Value:
+        """Append a layer with this shape and order of its output."""
+        sources = [x] if isinstance(x, Value) else list(x)
+        inputs: Any = tuple(source.stored for source in sources) if isinstance(layer, Join) else sources[0].stored
+        name = self._unique(node, weights)
+        y = Value(name, tuple(map(int, shape)), tuple(order))
+        output = tuple(layer.output_shape(inputs))
+        require(output == y.stored, f"must have an output of shape {y.stored} in the network, got {output}")
+        weights = dict(weights or {})
+        for key, spec in layer.specs(inputs).items():
+            got = weights[key].shape if key in weights else spec.shape if spec.counter else None
+            require(got == spec.shape, f"must have weights {key} of shape {spec.shape}, got {got}")
+        shapes = {source.stored for source in sources}
+        self.steps[name] = Step(name, layer, [source.key for source in sources], weights, broadcasts=len(shapes) > 1)
+        return y
+
+    def elementwise(self, layer: Layer, x: Value, node: Node, weights: Mapping[str, Array] | None = None) -> Value:
+        """Append a layer that keeps the shape."""
+        return self.apply(layer, x, x.shape, x.order, node, weights)
+
+    def ordered(self, x: Value, order: tuple[int, ...], node: Node) -> Value:
+        """Return the same array with all axes in this order, transposed or reshaped if necessary."""
+        if x.order == order:
+            return x
+        if (x.key, order) not in self._ordered:
+            present = tuple(axis for axis in order if axis in x.order)
+            y = x
+            if x.order != present:
+                y = self.apply(Transpose([x.order.index(axis) for axis in present]), y, x.shape, present, node)
+            if present != order:
+                y = self.apply(Reshape([x.shape[axis] for axis in order]), y, x.shape, order, node)
+            self._ordered[x.key, order] = y
+        return self._ordered[x.key, order]
+
+    def channels_last(self, x: Value, node: Node) -> Value:
+        """Return the same images or signals with the channels last."""
+        return self.ordered(x, channels_last(len(x.shape)), node)
+
+    def reshaped(self, x: Value, shape: Shape, node: Node) -> Value:
+        """Return the array reshaped in ONNX's row-major order.
+
+        A layer is added only if elements must move.
+        """
+        require(
+            math.prod(shape) == math.prod(x.shape), f"must keep the {math.prod(x.shape)} elements of an example, got {shape}"
+        )
+        old, new = (_longer(sizes) for sizes in (x.shape, shape))
+        if [x.shape[a] for a in old] == [shape[a] for a in new] and all(x.shape[a] > 1 for a in x.order):
+            return Value(x.key, shape, tuple(new[old.index(axis)] for axis in x.order))  # only axes of length 1 come or go
+        longer = [axis for axis in x.order if x.shape[axis] > 1]
+        x = x if longer == sorted(longer) else self.ordered(x, identity(len(x.shape)), node)
+        layer = Flatten() if len(shape) == 1 else Reshape(shape)
+        return self.apply(layer, x, shape, identity(len(shape)), node)
+
+    def _unique(self, node: Node, weights: Mapping[str, Array] | None) -> str:
+        """Return the name of a layer: the beginning of its weights' names, or the name of the node."""
+        inputs = [WEIGHT_NAME.match(name) for name in node.inputs[1:] if name in self.constants] if weights else []
+        name = next((match[1] for match in inputs if match), node.name or node.op.lower())
+        name = re.sub(r"\W+", "_", name).strip("_")
+        name = name if name and not name.isdecimal() else f"{node.op.lower()}{name}"
+        candidate, count = name, 1
+        while candidate in self._names:
+            count += 1
+            candidate = f"{name}_{count}"
+        self._names.add(candidate)
+        return candidate
+
+
+def dtype_of(inputs: Sequence[Input]) -> Any:
+    """Return the NumPy type of the network for the inputs of the graph."""
+    require(inputs, "the graph must have an input")
+    types = {given.type for given in inputs}
+    require(
+        len(types) == 1 and types <= FLOATS.keys(), f"the input must be of type {' or '.join(FLOATS)}, got {sorted(types)}"
+    )
+    return FLOATS[types.pop()]
+
+
+def identity(rank: int) -> tuple[int, ...]:
+    """Return the order of the axes in the ONNX graph."""
+    return tuple(range(rank))
+
+
+def channels_last(rank: int) -> tuple[int, ...]:
+    """Return the order of the axes with the channels last.
+
+    >>> channels_last(3)
+    (1, 2, 0)
+    """
+    return (*range(1, rank), 0) if rank else ()
+
+
+def _longer(shape: Shape) -> list[int]:
+    return [axis for axis, n in enumerate(shape) if n != 1]

@@ -1,0 +1,62 @@
+"""Tests of ``refconv export``: networks by name and from files, and errors."""
+
+import pytest
+
+from refconv import nn
+from refconv.cli import main
+
+onnx = pytest.importorskip("onnx")
+
+
+def shapes(path):
+    graph = onnx.load(path).graph
+    dims = [values[0].type.tensor_type.shape.dim for values in (graph.input, graph.output)]
+    return [[dim.dim_param or dim.dim_value for dim in axes] for axes in dims]
+
+
+def test_export_writes_an_architecture_with_random_weights(tmp_path, capsys):
+    path = tmp_path / "out" / "lenet.onnx"
+    assert main(["export", "lenet", str(path), "--small", "--classes", "7", "--layout", "channels-first"]) == 0
+    assert shapes(path) == [["batch", 1, 32, 32], ["batch", 7]]
+    assert capsys.readouterr().out == f"wrote {path}, 0.1 MiB\n"
+
+
+def test_the_seed_decides_the_weights(tmp_path):
+    files = [tmp_path / f"{k}.onnx" for k in range(3)]
+    for path, seed in zip(files, (1, 1, 2), strict=True):
+        assert main(["export", "lenet", str(path), "--small", "--seed", str(seed), "-q"]) == 0
+    first, again, other = (path.read_bytes() for path in files)
+    assert first == again != other
+
+
+def test_export_writes_a_saved_model(tmp_path, capsys):
+    model = nn.Sequential(dense=nn.Dense(4))
+    model.build((3,), rng=0)
+    model.save(tmp_path / "model.safetensors")
+    assert main(["export", str(tmp_path / "model.safetensors"), str(tmp_path / "model.onnx")]) == 0
+    assert shapes(tmp_path / "model.onnx") == [["batch", 3], ["batch", 4]]
+    assert main(["export", str(tmp_path / "model.safetensors"), str(tmp_path / "b.onnx"), "--classes", "3"]) == 1
+    assert "--classes must only be given for the name of an architecture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lenet", "lenet.pt"], "OUT must end in .onnx, got lenet.pt"),
+        (
+            ["lenett", "lenet.onnx"],
+            "or a name that `refconv list` prints, got 'lenett'; did you mean lenet?",
+        ),
+        (["taken.onnx", "lenet.onnx"], "taken.onnx is not a safetensors file"),
+        (["lenet", "taken.onnx"], "taken.onnx already exists; choose another file, or replace it with --overwrite"),
+    ],
+)
+def test_export_leaves_files_alone_after_an_error(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken.onnx").write_bytes(b"mine")
+    assert main(["export", *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.onnx"]
+    assert (tmp_path / "taken.onnx").read_bytes() == b"mine"
+    assert main(["export", "lenet", "taken.onnx", "--overwrite", "--quiet"]) == 0
+    assert shapes("taken.onnx") == [["batch", 32, 32, 1], ["batch", 10]]

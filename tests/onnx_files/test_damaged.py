@@ -1,0 +1,190 @@
+"""Tests that damaged and hostile ONNX files are refused, and cannot read other files."""
+
+import numpy as np
+import pytest
+
+import refconv
+from refconv import nn
+
+onnx = pytest.importorskip("onnx")
+from onnx_fuzz import fuzz  # noqa: E402  it needs onnx
+
+TensorProto, helper = onnx.TensorProto, onnx.helper
+
+
+def proto():
+    from refconv.onnx.writing.save import model_proto
+
+    model = nn.Sequential(dense=nn.Dense(3), relu=nn.ReLU())
+    model.build((4,), rng=0)
+    return model_proto(model)
+
+
+def tensor(model, name="dense.w"):
+    return next(t for t in model.graph.initializer if t.name == name)
+
+
+def refused(tmp_path, data, message, error=refconv.ArgumentValueError):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(data if isinstance(data, bytes) else data.SerializeToString())
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(error, match=message) as raised:
+        refconv.onnx.load(path)
+    assert str(raised.value).startswith(str(path))
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "must have at least one byte"),
+        (b"<html>not found</html>", "is not an ONNX model"),
+        (b"\x08\x09", "it has no graph"),
+        (lambda: proto().SerializeToString()[:-40], "is not an ONNX model|damaged"),
+    ],
+)
+def test_files_that_are_not_onnx_are_refused(data, message, tmp_path):
+    refused(tmp_path, data if isinstance(data, bytes) else data(), message, refconv.onnx.DamagedFile)
+
+
+@pytest.mark.parametrize("kind", ["BFLOAT16", "FLOAT16", "FLOAT8E4M3FN", "FLOAT8E5M2", "UINT8", "STRING", "COMPLEX64", "INT4"])
+def test_weights_of_other_types_are_refused_by_name(kind, tmp_path):
+    model = proto()
+    tensor(model).data_type = TensorProto.DataType.Value(kind)
+    refused(tmp_path, model, f"tensor 'dense.w' must be of a type among FLOAT, .*, got {kind}", refconv.onnx.NotExpressible)
+
+
+@pytest.mark.parametrize("kind", ["BFLOAT16", "FLOAT16", "UINT8", "INT64"])
+def test_inputs_of_other_types_are_refused_by_name(kind, tmp_path):
+    model = proto()
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind)
+    refused(tmp_path, model, rf"the input must be of type FLOAT or DOUBLE, got \['{kind}'\]", refconv.onnx.NotExpressible)
+
+
+@pytest.mark.parametrize(
+    ("dims", "message"),
+    [
+        ([4, 2], r"of shape \(4, 2\) must have 32 bytes, got 48"),
+        ([2**62, 2**62], "must have at most 8 axes and"),
+        ([-4, -3], "must have at most 8 axes and"),
+        ([1] * 20, "must have at most 8 axes"),
+        ([3, 4], "must have a bias for 4 outputs"),
+    ],
+)
+def test_sizes_are_checked_before_memory_is_allocated(dims, message, tmp_path):
+    model = proto()
+    tensor(model).dims[:] = dims
+    refused(tmp_path, model, message)
+
+
+def test_typed_fields_are_counted(tmp_path):
+    model = proto()
+    weights = tensor(model)
+    weights.ClearField("raw_data")
+    weights.float_data.extend([0.0] * 11)
+    refused(tmp_path, model, "must have 12 elements, got 11")
+
+
+def test_cycles_and_missing_names_are_refused(tmp_path):
+    model = proto()
+    first, second = model.graph.node
+    first.input[0] = second.output[0]
+    refused(tmp_path, model, "topological order, without cycles: Gemm 'dense' reads 'output'", refconv.onnx.DamagedFile)
+    first.input[0] = "nowhere"
+    refused(tmp_path, model, "reads 'nowhere', which no earlier node computes", refconv.onnx.DamagedFile)
+
+
+def test_names_that_are_defined_twice_are_refused(tmp_path):
+    model = proto()
+    model.graph.node[1].output[0] = model.graph.node[0].output[0]
+    refused(tmp_path, model, "each name must be defined once", refconv.onnx.DamagedFile)
+    model = proto()
+    model.graph.initializer.append(tensor(model))
+    refused(tmp_path, model, "the names of the weights must be distinct", refconv.onnx.DamagedFile)
+
+
+def external(model, location, **others):
+    weights = tensor(model)
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, **others}.items():
+        weights.external_data.add(key=key, value=str(value))
+    return model
+
+
+def test_external_data_in_the_folder_are_read(tmp_path):
+    model = proto()
+    expected = np.frombuffer(tensor(model).raw_data, np.float32).reshape(4, 3)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "data").write_bytes(b"12345" + expected.tobytes() + b"end")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(external(model, "weights/data", offset=5, length=48).SerializeToString())
+    assert (refconv.onnx.load(path)["dense"].parameters["w"].value == expected).all()
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["../secret", "/etc/passwd", "a/../../secret", "C:\\secret", "\\\\server\\secret", "", "link", "folder/secret", "."],
+)
+def test_external_data_outside_the_folder_are_refused(location, tmp_path):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "secret").write_bytes(bytes(48))
+    (inside / "link").symlink_to(tmp_path / "secret")
+    (inside / "folder").symlink_to(tmp_path)
+    refused(inside, external(proto(), location), "external data of tensor 'dense.w' must", refconv.onnx.DamagedFile)
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"offset": 1}, {"offset": -1}, {"length": 44}, {"offset": "0x0"}, {"offset": 10**18}, {"size": 3}]
+)
+def test_bounds_of_external_data_are_checked(bounds, tmp_path):
+    (tmp_path / "data").write_bytes(bytes(48))
+    refused(
+        tmp_path, external(proto(), "data", **bounds), "external data of tensor 'dense.w' must have", refconv.onnx.DamagedFile
+    )
+
+
+def test_constants_that_would_grow_without_bound_are_refused(tmp_path):
+    nodes = [helper.make_node("Concat", ["c", "c"], ["c1"], axis=0)]
+    nodes += [helper.make_node("Concat", [f"c{k}", f"c{k}"], [f"c{k + 1}"], axis=0) for k in range(1, 60)]
+    nodes.append(helper.make_node("Add", ["x", "c60"], ["y"]))
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in "xy")
+    graph = helper.make_graph(nodes, "g", [x], [y], [helper.make_tensor("c", TensorProto.FLOAT, [4], [0.0] * 4)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)])
+    refused(tmp_path, model, r"a node Concat must not compute more than \d+ elements", refconv.onnx.NotExpressible)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: setattr(m.opset_import[0], "version", 3), "the opset must be from 6 to"),
+        (lambda m: m.functions.add(name="f"), "no local functions"),
+        (lambda m: m.graph.output.add(name="dense"), "the graph must have one output"),
+        (lambda m: m.graph.output[0].__setattr__("name", "nowhere"), "a node must compute the output 'nowhere'"),
+        (lambda m: m.graph.input[0].type.ClearField("tensor_type"), "input 'input' must be an array"),
+        (lambda m: setattr(m.graph.node[0].attribute.add(name="transB", type=2, i=1), "i", 1), r"'dense' \(Gemm\) must"),
+    ],
+)
+def test_other_faults_are_named(change, message, tmp_path):
+    model = proto()
+    change(model)
+    refused(tmp_path, model, message)
+
+
+def test_notes_that_are_not_json_are_refused(tmp_path):
+    model = proto()
+    helper.set_model_props(model, {"refconv": "{"})
+    refused(tmp_path, model, "the notes in the metadata must be JSON", refconv.onnx.DamagedFile)
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        refconv.onnx.load(tmp_path / "missing.onnx")
+    with pytest.raises(refconv.onnx.DamagedFile, match="got a folder"):
+        refconv.onnx.load(tmp_path)
+
+
+@pytest.mark.slow
+def test_random_changes_never_crash_the_reader(tmp_path):
+    assert fuzz(300, seed=1, folder=tmp_path).total() >= 300

@@ -1,0 +1,214 @@
+"""Tests that ONNX files become trainable networks of our layers with the same outputs."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import refconv
+from onnx_layers import LAYERS
+from onnx_runtimes import disturb, relative_error, run
+from refconv import models, nn, optim, training
+
+onnx = pytest.importorskip("onnx")
+helper = onnx.helper
+TOLERANCE = 1e-5
+
+# Layers whose files contain operators that refconv has no layers for.
+ONE_WAY = {
+    "response norm, k with a fraction": "Pow",
+    "response norm, even size": "Pow",
+    "response norm row": "Pow",
+    "response norm signal": "Pow",
+    "p4": "BatchNormalization",
+    "S-cells": "Sqrt",
+    "C-cells": "Div",
+}
+
+
+def batch(shape, size=3):
+    return np.random.default_rng(1).normal(size=(size, *shape)).astype(np.float32)
+
+
+def again(model, path, **options):
+    refconv.onnx.save(model, path)
+    return refconv.onnx.load(path, **options)
+
+
+def written(path, nodes, shape, weights=(), opset=19, output="y"):
+    """Write a graph with the input x, of this shape after the batch."""
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", *shape])],
+        [onnx.ValueInfoProto(name=output)],
+        [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in dict(weights).items()],
+    )
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]).SerializeToString())
+    return path
+
+
+def kinds(model):
+    return [type(layer).__name__ for layer in nn.layer.all_layers(model)]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_survives_a_file(name, tmp_path):
+    model, shape = copy.deepcopy(LAYERS[name])
+    model.build(shape, rng=0)
+    disturb(model)
+    if name in ONE_WAY:
+        with pytest.raises(refconv.onnx.NotExpressible, match=rf"model\.onnx: node '\w+' \({ONE_WAY[name]}\) "):
+            again(model, tmp_path / "model.onnx")
+        return
+    loaded = again(model, tmp_path / "model.onnx")
+    assert loaded.input_shape == shape
+    assert relative_error(loaded(x := batch(shape)), model(x)) < TOLERANCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in models.names() if name != "neocognitron"])
+def test_an_architecture_survives_a_file(name, tmp_path):
+    model, shape = models.create(f"{name}-small"), models.input_shape(f"{name}-small")
+    model.build(shape, rng=0)
+    loaded = again(disturb(model), tmp_path / "model.onnx")
+    assert relative_error(loaded(x := batch(shape)), model(x)) < TOLERANCE
+    assert "Transpose" not in kinds(loaded)
+
+
+def test_a_residual_network_becomes_sums_and_chains_with_its_names(tmp_path):
+    model = models.create("resnet20-small")
+    model.build((32, 32, 3), rng=0)
+    loaded = again(model, tmp_path / "model.onnx")
+    assert kinds(loaded).count("Sum") == kinds(model).count("Sum") == 3
+    assert "Graph" not in kinds(loaded)
+    assert "stem_conv" in loaded.layers or next(iter(loaded.layers)).startswith("conv")
+    assert loaded.count_parameters((32, 32, 3)) == model.count_parameters((32, 32, 3))
+
+
+def test_a_loaded_network_is_saved_summarised_drawn_and_trained(tmp_path, capsys):
+    model = nn.Sequential(conv=nn.Conv2D(4, 3), norm=nn.BatchNorm(), relu=nn.ReLU(), flatten=nn.Flatten(), scores=nn.Dense(3))
+    model.build((6, 7, 2), rng=0)
+    model.notes = {"classes": ["a", "b", "c"]}
+    loaded = again(model, tmp_path / "model.onnx")
+    assert loaded.notes == model.notes
+    loaded.summary()
+    assert "Conv2D(4, 3×3)" in capsys.readouterr().out
+    assert loaded._repr_html_() is None or "<svg" in loaded._repr_html_()
+    x, labels = batch((6, 7, 2), 9), np.arange(9) % 3
+    optimizer = optim.SGD(loaded, lr=0.1)
+    losses = [training.train_step(loaded, optimizer, x, labels)[0] for _ in range(9)]
+    assert losses[-1] < losses[0] / 2
+    loaded.save(tmp_path / "model.safetensors")
+    assert (refconv.load(tmp_path / "model.safetensors")(x) == loaded(x)).all()
+
+
+def test_images_of_files_with_channels_first_may_have_their_channels_last(tmp_path):
+    model = nn.Sequential(nn.Conv2D(4, 2), nn.ReLU())
+    model.build((7, 8, 3), rng=0)
+    refconv.onnx.save(model, tmp_path / "model.onnx", data_format="channels_first")
+    x = batch((7, 8, 3))
+    first = refconv.onnx.load(tmp_path / "model.onnx")
+    assert (first.input_shape, kinds(first)) == ((3, 7, 8), ["Sequential", "Transpose", "Conv2D", "ReLU", "Transpose"])
+    assert relative_error(first(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1), model(x)) < TOLERANCE
+    last = refconv.onnx.load(tmp_path / "model.onnx", data_format="channels_last")
+    assert (last.input_shape, kinds(last)) == ((7, 8, 3), ["Sequential", "Conv2D", "ReLU"])
+    assert relative_error(last(x), model(x)) < TOLERANCE
+
+
+def test_float64_files_become_float64_networks(tmp_path):
+    w = np.random.default_rng(0).normal(size=(4, 3))
+    path = written(tmp_path / "model.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"])], [4], {"w": w})
+    proto = onnx.load(path)
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    path.write_bytes(proto.SerializeToString())
+    x = batch((4,)).astype(np.float64)
+    np.testing.assert_allclose(refconv.onnx.load(path)(x), x @ w, rtol=1e-14)
+
+
+def test_a_matrix_product_and_its_bias_become_one_dense_layer(tmp_path):
+    weights = {"w": np.ones((4, 3), np.float32), "b": np.arange(3, dtype=np.float32)}
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Add", ["b", "p"], ["y"])]
+    model = refconv.onnx.load(written(tmp_path / "model.onnx", nodes, [4], weights))
+    assert kinds(model) == ["Sequential", "Dense"]
+    assert model(np.ones((1, 4), np.float32)).tolist() == [[4, 5, 6]]
+    nodes.append(helper.make_node("Mul", ["y", "p"], ["z"]))  # the product without its bias is also used
+    model = refconv.onnx.load(written(tmp_path / "model.onnx", nodes, [4], weights, output="z"))
+    assert model(np.ones((1, 4), np.float32)).tolist() == [[16, 20, 24]]
+
+
+def test_values_that_are_used_in_several_ways_become_a_graph_with_the_right_gradient(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Concat", ["x", "a"], ["c"], axis=1),
+        helper.make_node("Gemm", ["c", "w"], ["d"]),
+        helper.make_node("Concat", ["x", "a", "d"], ["y"], axis=1),
+    ]
+    w = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    path = written(tmp_path / "model.onnx", nodes, [4], {"w": w})
+    model = refconv.onnx.load(path)
+    assert "Graph" in kinds(model)
+    x = batch((4,))
+    assert relative_error(model(x), run("ONNX Runtime", path.read_bytes(), x)) < TOLERANCE
+    y, backward = model.forward(x)
+    dy = batch(y.shape[1:])
+    dx, eps, index = backward(dy), 1e-2, (1, 2)
+    both = [x.copy() for _ in range(2)]
+    both[0][index] += eps
+    both[1][index] -= eps
+    slope = ((model(both[0]) - model(both[1])) * dy).sum() / (2 * eps)
+    assert slope == pytest.approx(dx[index], rel=1e-2)
+
+
+def test_shapes_that_an_exporter_computes_are_folded(tmp_path):
+    integer = {"zero": np.int64(0), "axes": np.array([0], np.int64), "rest": np.array([-1], np.int64)}
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Gather", ["s", "zero"], ["n"]),
+        helper.make_node("Unsqueeze", ["n", "axes"], ["m"]),
+        helper.make_node("Concat", ["m", "rest"], ["t"], axis=0),
+        helper.make_node("Reshape", ["x", "t"], ["y"]),
+    ]
+    model = refconv.onnx.load(written(tmp_path / "model.onnx", nodes, [2, 3], integer))
+    assert kinds(model) == ["Sequential", "Flatten"]
+    assert model(batch((2, 3))).shape == (3, 6)
+
+
+def test_dropout_is_active_in_training_again(tmp_path):
+    nodes = [helper.make_node("Dropout", ["x", "ratio"], ["y"])]
+    model = refconv.onnx.load(written(tmp_path / "model.onnx", nodes, [50], {"ratio": np.float32(0.75)}))
+    x = np.ones((4, 50), np.float32)
+    assert (model(x) == x).all()
+    assert 0.5 < (model.forward(x)[0] == 0).mean() < 0.95
+
+
+def test_the_input_shape_is_given_if_the_file_does_not_fix_it(tmp_path):
+    path = written(tmp_path / "model.onnx", [helper.make_node("Relu", ["x"], ["y"])], [3, "height", "width"])
+    with pytest.raises(refconv.onnx.NotExpressible, match=r"input_shape must be given, because the file does not fix"):
+        refconv.onnx.load(path)
+    assert refconv.onnx.load(path, input_shape=(3, 5, 7)).input_shape == (3, 5, 7)
+    assert refconv.onnx.load(path, input_shape=(5, 7, 3), data_format="channels_last").input_shape == (5, 7, 3)
+    for shape in ((4, 5, 7), (3, 5), (3, 0, 7)):
+        with pytest.raises(ValueError, match="input_shape must"):
+            refconv.onnx.load(path, input_shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (helper.make_node("Erf", ["x"], ["y"]), r"a node Erf is an operator that refconv has no layer for"),
+        (helper.make_node("Relu", ["x"], ["y"], domain="com.example"), "must be an operator of ONNX itself"),
+        (helper.make_node("Softmax", ["x"], ["y"], axis=0), "must not normalise over the batch"),
+        (helper.make_node("Transpose", ["x"], ["y"], perm=[1, 0, 2]), "must keep the batch first"),
+        (helper.make_node("LRN", ["x"], ["y"], size=4), "must have an odd size, got 4"),
+        (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[9]), "must fit refconv's layer: the padded input"),
+        (helper.make_node("MaxPool", ["x"], ["y", "z"], kernel_shape=[2]), "must have one output that is used"),
+        (helper.make_node("Conv", ["x", "x"], ["y"]), "must have a constant input 1"),
+        (helper.make_node("Pad", ["x", "pads"], ["y"], mode="wrap"), "must have a mode among constant, edge, reflect"),
+    ],
+)
+def test_what_our_layers_cannot_express_is_refused_by_name(node, message, tmp_path):
+    nodes = [node, helper.make_node("Add", ["y", "z"], ["w"])] if "z" in node.output else [node]
+    path = written(tmp_path / "model.onnx", nodes, [3, 4], {"pads": np.array([0, 0, 1, 0, 0, 0], np.int64)})
+    with pytest.raises(refconv.onnx.NotExpressible, match=message):
+        refconv.onnx.load(path)

@@ -1,0 +1,34 @@
+"""Tests that ONNX's own operator tests pass on both engines or are refused by name."""
+
+import functools
+
+import pytest
+
+import refconv
+
+pytest.importorskip("onnx")
+from onnx_operators import cases, is_small, outcome
+
+# Operators of which at least one test must pass, so that a reader cannot refuse everything.
+READ = {
+    *("AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Dropout", "Elu", "Flatten"),
+    *("Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LRN", "LeakyRelu"),
+    *("MatMul", "MaxPool", "Mean", "Mul", "Add", "Pad", "ReduceMean", "Relu", "Reshape", "Resize", "Sigmoid", "Slice"),
+    *("Softmax", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Upsample"),
+}
+
+
+@functools.cache
+def all_cases():
+    return [*cases()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["kernels", "reference"])
+def test_operator_tests_pass_or_are_refused(engine, tmp_path):
+    passed = set()
+    with refconv.config(engine=engine):
+        for name, model, data in all_cases():
+            if (engine == "kernels" or is_small(data)) and not outcome(name, model, data, tmp_path):
+                passed |= {node.op_type for node in model.graph.node}
+    assert passed >= READ
