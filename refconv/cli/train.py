@@ -35,6 +35,10 @@ without the interruption, bit for bit.
 With --validation, the network with the lowest validation loss is saved. If you stop the run with Ctrl-C, model.safetensors
 contains the latest network, and best.safetensors the network with the lowest validation loss so far.
 
+--from starts from trained weights of the same network, for example those that come with refconv: --from mnist. If the data
+have other classes, the last layer starts from random weights. The images are prepared as for the trained weights, unless
+--input gives another size. --freeze-to does not train the first layers. `refconv summary MODEL` prints their names.
+
 With --engine reference, the reference loops compute everything. One image then takes about a second, so use
 --images 64 --test-images 20.
 """
@@ -61,9 +65,20 @@ def add_arguments(parser: Parser) -> None:
     names = ", ".join(name for name in models.names() if name not in UNTRAINED)
     add("model", type=trainable, metavar="MODEL", help=f"one of: {names}")
     add_variant(add)
+    _add_weights(add)
     _add_data(add)
     _add_optimisation(add)
     _add_execution(add)
+
+
+def _add_weights(add: Callable[..., Any]) -> None:
+    add(
+        "--from",
+        dest="weights",
+        metavar="WEIGHTS",
+        help="start from trained weights: a model file, the folder of a run, or a name that `refconv list weights` prints",
+    )
+    add("--freeze-to", metavar="LAYER", help="with --from: do not train this layer and the layers before it")
 
 
 def _add_data(add: Callable[..., Any]) -> None:
@@ -164,6 +179,8 @@ def run(options: Namespace) -> None:
             raise ArgumentValueError(f"--validation must be given with {option}, which uses the validation loss, got none")
     if options.momentum is not None and options.optimizer.startswith("adam") and not options.resume:
         raise ArgumentValueError(f"--momentum must be left out with --optimizer {options.optimizer}, got {options.momentum:g}")
+    if options.freeze_to and not options.weights and not options.resume:
+        raise ArgumentValueError(f"--from must be given with --freeze-to, got only --freeze-to {options.freeze_to}")
     if options.tensorboard:
         need("tensorboardX", "tensorboard", "refconv train --tensorboard")
     from refconv.cli.training_run import train
