@@ -26,6 +26,10 @@ __all__ = ["RECIPES", "main", "row"]
 RECIPES = {
     "lenet-mnist": "refconv train lenet --data mnist --augment distort --epochs 20",
     "lenet-digits": "refconv train lenet --images 60000 --epochs 10",
+    "resnet20-cifar10": (
+        "refconv train resnet20 --data cifar10 --images 10000 --test-images 1000 --augment crop --batch-size 128 --lr 0.1 "
+        "--epochs 30"
+    ),
 }
 HEAD = ("weights", "test accuracy", "bytes", "recipe", "SHA-256")
 
@@ -48,7 +52,7 @@ def main(arguments=None) -> int:
 
 
 def train(name) -> int:
-    """Train the weights, store them with their recipe, and return the exit status of the training."""
+    """Train the weights, store them with their recipe, and return the exit status."""
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder, "run"))
         if status := command([*shlex.split(RECIPES[name])[1:], "--out", out]):

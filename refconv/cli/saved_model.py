@@ -42,15 +42,15 @@ class SavedModel:
 
 
 def load_model(path: str) -> SavedModel:
-    """Load a network from a model file, a checkpoint or the folder of a run, or by a name such as "lenet:mnist".
+    """Load a network from a file, from the folder of a run, or by a name such as "lenet:mnist".
 
-    Raises ``ValueError`` as :func:`described` does.
+    The file may be a model file or a checkpoint. Raises ``ValueError`` as :func:`described` does.
     """
     return described(refconv.load(find_weights(path)), path)
 
 
 def find_weights(text: str) -> str:
-    """Return the path of the packaged weights "NETWORK:WEIGHTS"; return any other text unchanged."""
+    """Return the path of packaged weights "NETWORK:WEIGHTS", or any other text unchanged."""
     name, colon, weights = text.partition(":")
     if not colon or Path(text).exists():
         return text

@@ -36,7 +36,7 @@ def builder_arguments(options: Namespace) -> dict[str, Any]:
 
 
 def input_of(start: SavedModel, size: Shape | None) -> Shape:
-    """Return the input shape of the weights, or one with the size of --input and the same channels."""
+    """Return the input shape of the weights, with the size of --input if it is given."""
     *own_size, channels = start.prepare.input_shape
     if size and size[2:] not in ((), (channels,)):
         raise ArgumentValueError(f"--input must have the {channels} channels of --from, got {size[2]}")

@@ -35,7 +35,7 @@ without the interruption, bit for bit.
 With --validation, the network with the lowest validation loss is saved. If you stop the run with Ctrl-C, model.safetensors
 contains the latest network, and best.safetensors the network with the lowest validation loss so far.
 
---from starts from trained weights of the same network, for example those that come with refconv: --from mnist. If the data
+--from starts from trained weights of the same network, for example those that come with refconv: --from cifar10. If the data
 have other classes, the last layer starts from random weights. The images are prepared as for the trained weights, unless
 --input gives another size. --freeze-to does not train the first layers. `refconv summary MODEL` prints their names.
 

@@ -125,12 +125,12 @@ def create(name: str, weights: str | os.PathLike[str] | None = None, **arguments
         One of :func:`names`, or an alias. Append "-small" for the variant that trains on a laptop.
     weights : str or path, optional
         Name of trained weights that come with refconv, one of :func:`weights_names`; or a model file or the folder of a run
-        of ``refconv train``. The number of classes is then that of the file. The returned network is built, no layer is
-        frozen, and ``notes`` contains what the file says about the training, such as the preprocessing and the class names.
+        of ``refconv train``. The number of classes is then the file's. The returned network is built, no layer is
+        frozen, and ``notes`` contains the notes in the file, such as the preprocessing and the class names.
     **arguments
         Arguments for the builder, which override its arguments for this name. All classifiers accept ``classes`` and
-        ``width``. With ``weights``, they must be those of the trained network; :func:`refconv.nn.replace_layer` replaces its
-        last layer for other classes.
+        ``width``. With ``weights``, they must be the arguments of the trained network; :func:`refconv.nn.replace_layer`
+        replaces its last layer for other classes.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def create(name: str, weights: str | os.PathLike[str] | None = None, **arguments
     ------
     TypeError, ValueError
         If there is no architecture of this name, if its builder does not accept an argument, or if an argument is not valid;
-        if there are no such weights, or they are those of another network.
+        if there are no such weights, or they belong to another network.
 
     Examples
     --------

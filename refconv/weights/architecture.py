@@ -110,7 +110,7 @@ def describe(model: Layer) -> tuple[Description, dict[str, Array]]:
 
 
 def difference(expected: Layer, actual: Layer) -> str:
-    """Describe the first difference between the layers of two networks; return "" if there is none.
+    """Describe the first difference between the layers of two networks, or return "".
 
     Names, classes and settings of the layers are compared. Weights are not, and the networks need not be built.
 

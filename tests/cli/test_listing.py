@@ -1,4 +1,4 @@
-"""Tests of ``refconv list``: every architecture, data set and file of trained weights has a line."""
+"""Tests of ``refconv list``: each architecture, data set and file of weights has a line."""
 
 import re
 

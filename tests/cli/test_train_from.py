@@ -1,4 +1,4 @@
-"""Tests of ``refconv train --from``: trained weights, a new last layer, frozen layers and resumed runs."""
+"""Tests of ``refconv train --from``: a new last layer, frozen layers and resumed runs."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def leaves(tmp_path_factory):
 
 @pytest.fixture
 def prepared(leaves, printed, monkeypatch):
-    """Return a function that prepares a run on the leaves: it returns the network, the batches and the printed lines."""
+    """Return a function that prepares a run; it returns the network, the batches and the output."""
 
     def prepare(*arguments):
         seen = []
@@ -50,7 +50,7 @@ def prepared(leaves, printed, monkeypatch):
 
 @pytest.fixture(scope="module")
 def half_lenet(tmp_path_factory):
-    """Save LeNet of half width for these classes, as a run for inputs in colour would; return its folder."""
+    """Save LeNet of half width for inputs in colour as a run; return its folder."""
     folder = tmp_path_factory.mktemp("run")
     model = models.create("lenet", classes=3, width=0.5)
     model.build((32, 32, 3), rng=4)
@@ -99,8 +99,8 @@ def test_freeze_to_trains_only_the_layers_after_it(prepared):
     ("arguments", "message"),
     [
         (("lenet", "--from", "fashion"), "--from must be one of 'mnist', 'digits' for lenet, .*, got 'fashion'$"),
-        (("resnet20", "--from", "lenet:mnist"), r"--from must be those of resnet20 .*\(conv1: Conv2D, expected Sequential\)$"),
-        (("lenet", "--from", "HALF"), r"--from must be those of lenet .*\(conv1: filters 3, expected 6\)$"),
+        (("resnet20", "--from", "lenet:mnist"), r"--from must belong to resnet20 .*\(conv1: Conv2D, expected Sequential\)$"),
+        (("lenet", "--from", "HALF"), r"--from must belong to lenet .*\(conv1: filters 3, expected 6\)$"),
         (("lenet", "--from", "mnist", "--freeze-to", "conv9"), "--freeze-to must be one of conv1, .*scores, got 'conv9'$"),
         (("lenet", "--from", "mnist", "--freeze-to", "scores"), "--freeze-to must name a layer before .* got scores$"),
         (("lenet", "--from", "mnist", "--input", "36x44"), "--input must be 32x32 with these .* dense1.w .* 36x44$"),

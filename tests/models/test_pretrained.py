@@ -74,7 +74,7 @@ def test_drawn_digits_are_read_without_any_training():
 
 @pytest.fixture
 def run(tmp_path):
-    """Save a small network with frozen layers in the folder of a run; return the network and the folder."""
+    """Save a small network with frozen layers as a run; return the network and the folder."""
     model = models.create("resnet20-small", classes=3, width=0.5, bn_eps=1e-5)
     model.build((32, 32, 3), rng=5)
     nn.freeze_to(model, "stage1")
@@ -86,7 +86,7 @@ def test_weights_may_come_from_a_file_or_from_the_folder_of_a_run(run):
     model, folder = run
     x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
     for weights in (folder, str(folder), folder / "model.safetensors"):
-        loaded = models.create("ResNet20_small", weights=weights, width=0.5, bn_eps=1e-5)  # the classes are those of the file
+        loaded = models.create("ResNet20_small", weights=weights, width=0.5, bn_eps=1e-5)  # the file's classes
         np.testing.assert_array_equal(loaded(x), model(x))
         assert loaded.notes["classes"] == ["ash", "elm", "oak"]
         assert all(parameter.trainable for parameter in loaded.named_parameters().values() if parameter.grad is not None)
@@ -95,16 +95,16 @@ def test_weights_may_come_from_a_file_or_from_the_folder_of_a_run(run):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("resnet20-small", {}, r"of resnet20-small .*, got NAME \(conv1.conv: filters 8, expected 16\)"),
+        ("resnet20-small", {}, r"to resnet20-small .*, got NAME \(conv1.conv: filters 8, expected 16\)"),
         ("resnet20-small", {"width": 0.5}, r"got NAME \(conv1.norm: eps 1e-05, expected 0.001\)"),
         (
             "plain20-small",
             {"width": 0.5, "bn_eps": 1e-5},
-            r"of plain20-small .*\(stage1.block1.*, expected ",
+            r"to plain20-small .*\(stage1.block1.*, expected ",
         ),
         ("resnet20", {"width": 0.5, "bn_eps": 1e-5}, r"stage1.block2: no layer, expected Sequential"),
         ("resnet20-small", {"width": 0.5, "bn_eps": 1e-5, "classes": 4}, "classes must be 3, as in NAME, got 4; .*nn.replace"),
-        ("deep-image-prior", {}, "weights must be those of deep-image-prior"),
+        ("deep-image-prior", {}, "weights must belong to deep-image-prior"),
     ],
 )
 def test_a_network_that_is_not_that_of_the_file_is_refused(run, name, arguments, message):

@@ -18,7 +18,7 @@ from refconv.nn.description import built_shape
 
 __all__ = ["PACKAGED", "trained_network", "weights_path"]
 
-PACKAGED = {"lenet": ("mnist", "digits")}  # the file of a pair is NETWORK-WEIGHTS.safetensors
+PACKAGED = {"lenet": ("mnist", "digits"), "resnet20": ("cifar10",)}  # the file of a pair is NETWORK-WEIGHTS.safetensors
 FOLDER = Path(__file__).parent
 
 Weights = str | os.PathLike[str]
@@ -76,7 +76,7 @@ def trained_network(create: Callable[..., Layer], name: str, weights: Weights, a
                 "replace the last layer with nn.replace_layer, or use refconv train --from"
             )
     if different := _difference(create(**arguments), network):
-        raise ArgumentValueError(f"weights must be those of {name} with these arguments, got {path.name} ({different})")
+        raise ArgumentValueError(f"weights must belong to {name} with these arguments, got {path.name} ({different})")
     return network
 
 
@@ -97,7 +97,7 @@ def _classes(network: Layer) -> int:
 
 
 def _difference(expected: Layer, network: Layer) -> str:
-    """Describe the first difference of a network's layers; a difference would mean that an argument is ignored."""
+    """Describe the first difference between the layers; an argument would be ignored there."""
     from refconv.weights.architecture import difference
 
     return difference(expected, network)
