@@ -77,6 +77,7 @@ _ROWS = [
 
 # Imports of packages further down this list, inside methods: they are executed when the method is called.
 DEFERRED = {
+    "models/pretrained/network.py": {"weights"},  # models.create(name, weights=…) reads a file, which contains any layers
     "nn/description.py": {"analysis", "drawing"},  # model.summary() and the diagram of a model in a notebook
     "nn/saving.py": {"weights"},  # model.save(path) is a method, and saving needs the classes of all layers
 }

@@ -127,3 +127,23 @@ def test_the_lowest_versions_have_one_constraint_for_each_package():
     spec.loader.exec_module(module)
     texts = ["numpy>=1.24", 'setuptools>=77; extra == "dev"', 'setuptools>=65.5; extra == "test"', "pytest>=8", "tqdm"]
     assert [*module.constraints(texts)] == ["numpy==1.24.*", "setuptools==65.5.*", "pytest==8.0.*"]
+
+
+@pytest.mark.slow
+def test_an_installed_package_contains_the_trained_weights_and_their_table(tmp_path):
+    pytest.importorskip("setuptools")
+    command = ["setup.py", "-q", "egg_info", "--egg-base", str(tmp_path), "build_py", "--build-lib", str(tmp_path / "lib")]
+    run = subprocess.run(
+        [sys.executable, *command],
+        cwd=SETUP.parent,
+        env={**os.environ, "REFCONV_PURE": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    source = SETUP.parent / "refconv" / "models" / "pretrained"
+    installed = tmp_path / "lib" / "refconv" / "models" / "pretrained"
+    names = {path.name for path in source.iterdir() if path.is_file()}
+    assert {"README.md", "lenet-mnist.safetensors"} <= names
+    assert {path.name for path in installed.iterdir()} == names

@@ -51,7 +51,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv train lenet --data mnist   the same on MNIST, which is downloaded once
   refconv train resnet20 --data DIR  train any architecture on a folder of pictures, DIR/CLASS/*.jpg
   refconv predict MODEL IMAGE        classify your own handwritten digits or photographs
-  refconv list                       list the architectures and the data sets
+  refconv list                       list the architectures, the data sets and the trained weights
   refconv restore photo.jpg          remove noise from your own photograph
   refconv summary resnet50           print the architecture as a table
   refconv export MODEL out.onnx      write a network for ONNX Runtime and other programs

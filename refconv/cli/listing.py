@@ -1,4 +1,4 @@
-"""Command ``refconv list``: list the architectures and the data sets."""
+"""Command ``refconv list``: list the architectures, the data sets and the trained weights."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
-List the architectures with their input, trainable parameters and output, and the data sets with their images, classes,
-download size, and whether they are on this computer. Inputs and outputs are height × width × channels; a single number is a
-number of classes. Append "-small" to the name of an architecture for the variant that trains on a laptop. No network is built
-and no file is opened.
+List the architectures with their input, trainable parameters and output; the data sets with their images, classes, download
+size, and whether they are on this computer; and the trained weights that come with refconv, with their data and their
+accuracy on test images. Inputs and outputs are height × width × channels; a single number is a number of classes. Append
+"-small" to the name of an architecture for the variant that trains on a laptop. No network is built and no file of a data set
+is opened.
 """
 
 MEGABYTE = 1_000_000
 
 
 def add_arguments(parser: Parser) -> None:
-    parts = {**one_of("architectures", "data"), "metavar": "PART"}
-    parser.add_argument("part", nargs="?", **parts, help="architectures or data (default: both)")
+    parts = {**one_of("architectures", "data", "weights"), "metavar": "PART"}
+    parser.add_argument("part", nargs="?", **parts, help="architectures, data or weights (default: all)")
     parser.add_argument("--root", metavar="DIR", help="folder to search for data (default: REFCONV_DATA_DIR and the cache)")
 
 
 def run(options: Namespace) -> None:
     tables = []
-    if options.part != "data":
+    if options.part in (None, "architectures"):
         tables.append(_table(("architecture", "input", "parameters", "output"), _architectures()))
-    if options.part != "architectures":
+    if options.part in (None, "data"):
         head = ("data", "images", "training", "test", "classes", "download", "on this computer")
         tables.append(_table(head, _data(options.root)))
+    if options.part in (None, "weights"):
+        tables.append(_table(("weights", "data", "test accuracy", "size"), _weights()))
     print("\n\n".join(tables))
 
 
@@ -65,6 +68,20 @@ def _data(root: str | None) -> list[tuple[str, ...]]:
     return rows
 
 
+def _weights() -> list[tuple[str, ...]]:
+    from refconv.models.pretrained import PACKAGED, weights_path
+    from refconv.weights.tensors import MODEL, read_tensors
+
+    rows: list[tuple[str, ...]] = []
+    for network, names in PACKAGED.items():
+        for name in names:
+            path = weights_path(network, name)
+            notes = read_tensors(path, MODEL)[1]["notes"]
+            size = f"{path.stat().st_size / MEGABYTE:.1f} MB"
+            rows.append((f"{network}:{name}", notes["data"], f"{100 * notes['test_accuracy']:.2f} %", size))
+    return rows
+
+
 def _sizes(shape: Shape) -> str:
     return "×".join(map(str, shape))
 
@@ -82,4 +99,4 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     )
 
 
-COMMAND = Command("list", "list the architectures and the data sets", DESCRIPTION, add_arguments, run)
+COMMAND = Command("list", "list the architectures, the data sets and the trained weights", DESCRIPTION, add_arguments, run)

@@ -12,6 +12,7 @@ from typing import Any
 from refconv import weights
 from refconv._errors import ArgumentValueError
 from refconv.data.sources import SOURCES
+from refconv.models import weights_names
 
 __all__ = ["output_folder", "own_options", "restore_options"]
 
@@ -69,11 +70,13 @@ def data_name(source: str) -> str:
 def own_options(options: Namespace) -> dict[str, Any]:
     """Return the options that a checkpoint stores, for :func:`restore_options`.
 
-    Folders of pictures have absolute paths, so that a run can be resumed in any working folder.
+    Folders of pictures and files of weights have absolute paths, so that a run can be resumed in any working folder.
     """
     own = {name: value for name, value in vars(options).items() if name not in NOT_RESTORED}
-    folders = {name: own[name] for name in FOLDERS if own.get(name) and own[name] not in SOURCES}
-    return own | {name: str(Path(folder).expanduser().resolve()) for name, folder in folders.items()}
+    paths = {name: own[name] for name in FOLDERS if own.get(name) and own[name] not in SOURCES}
+    if (path := own.get("weights")) and path not in weights_names(own["model"]) and Path(path).expanduser().exists():
+        paths["weights"] = path
+    return own | {name: str(Path(path).expanduser().resolve()) for name, path in paths.items()}
 
 
 def restore_options(options: Namespace) -> None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import refconv
-from refconv import data
+from refconv import data, models
 from refconv._errors import ArgumentValueError
+from refconv.models.pretrained import weights_path
 
 if TYPE_CHECKING:
     from refconv import nn
     from refconv.typing import Array
 
-__all__ = ["SavedModel", "load_model"]
+__all__ = ["SavedModel", "described", "find_weights", "load_model"]
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,31 @@ class SavedModel:
 
 
 def load_model(path: str) -> SavedModel:
-    """Load a network from a model file, a checkpoint or the folder of a run.
+    """Load a network from a file, from the folder of a run, or by a name such as "lenet:mnist".
+
+    The file may be a model file or a checkpoint. Raises ``ValueError`` as :func:`described` does.
+    """
+    return described(refconv.load(find_weights(path)), path)
+
+
+def find_weights(text: str) -> str:
+    """Return the path of packaged weights "NETWORK:WEIGHTS", or any other text unchanged."""
+    name, colon, weights = text.partition(":")
+    if not colon or Path(text).exists():
+        return text
+    try:
+        network = models.canonical_name(name)
+    except ValueError:  # not a network, but perhaps the drive of a Windows path
+        return text
+    return str(weights_path(network, weights))
+
+
+def described(network: nn.Layer, path: str) -> SavedModel:
+    """Return a loaded network with the preprocessing and the classes in its notes.
 
     A network without stored preprocessing is accepted if it has the input of LeNet-5. Raises ``ValueError`` for others, and
-    for networks that are no classifiers.
+    for networks that are no classifiers. ``path`` names the network in error messages.
     """
-    network = refconv.load(path)
     notes: Mapping[str, Any] = network.notes
     shape = network.input_shape
     if "preprocessing" in notes:

@@ -35,6 +35,10 @@ without the interruption, bit for bit. If the pictures have been moved since, --
 With --validation, the network with the lowest validation loss is saved. If you stop the run with Ctrl-C, model.safetensors
 contains the latest network, and best.safetensors the network with the lowest validation loss so far.
 
+--from starts from trained weights of the same network, for example those that come with refconv: --from cifar10. If the data
+have other classes, the last layer starts from random weights. The images are prepared as for the trained weights, unless
+--input gives another size. --freeze-to does not train the first layers. `refconv summary MODEL` prints their names.
+
 With --engine reference, the reference loops compute everything. One image then takes about a second, so use
 --images 64 --test-images 20.
 """
@@ -61,9 +65,20 @@ def add_arguments(parser: Parser) -> None:
     names = ", ".join(name for name in models.names() if name not in UNTRAINED)
     add("model", type=trainable, metavar="MODEL", help=f"one of: {names}")
     add_variant(add)
+    _add_weights(add)
     _add_data(add)
     _add_optimisation(add)
     _add_execution(add)
+
+
+def _add_weights(add: Callable[..., Any]) -> None:
+    add(
+        "--from",
+        dest="weights",
+        metavar="WEIGHTS",
+        help="start from trained weights: a model file, the folder of a run, or a name that `refconv list weights` prints",
+    )
+    add("--freeze-to", metavar="LAYER", help="with --from: do not train this layer and the layers before it")
 
 
 def _add_data(add: Callable[..., Any]) -> None:
@@ -149,14 +164,25 @@ def _add_execution(add: Callable[..., Any]) -> None:
 
 
 def run(options: Namespace) -> None:
-    from refconv.data.sources import SOURCES
-
     for module in ("matplotlib", "tqdm"):  # needed at the end, so check before an hour of training
         need(module, "train", "refconv train")
     options.model = variant(options.model, options.small)
     if options.model.startswith("lenet") and options.style is None:
         options.style = "modern"
     options.class_names = None  # the data set defines them
+    _check_combinations(options)
+    if options.tensorboard:
+        need("tensorboardX", "tensorboard", "refconv train --tensorboard")
+    from refconv.cli.training_run import train
+
+    options.data = options.data or (None if options.resume else "digits")
+    train(options)
+
+
+def _check_combinations(options: Namespace) -> None:
+    """Refuse options that exclude or need each other."""
+    from refconv.data.sources import SOURCES
+
     if options.resume and (options.find_lr or options.dry_run):
         raise ArgumentValueError("--find-lr and --dry-run must be left out with --resume")
     for option, is_set in (("--patience", options.patience), ("--schedule plateau", options.schedule == "plateau")):
@@ -164,16 +190,12 @@ def run(options: Namespace) -> None:
             raise ArgumentValueError(f"--validation must be given with {option}, which uses the validation loss, got none")
     if options.momentum is not None and options.optimizer.startswith("adam") and not options.resume:
         raise ArgumentValueError(f"--momentum must be left out with --optimizer {options.optimizer}, got {options.momentum:g}")
-    if options.test_share is not None and (options.data is None or options.data in SOURCES):
+    if options.test_share is not None and not options.resume and (options.data or "digits") in SOURCES:
         raise ArgumentValueError(
             f"--test-share must be left out with {options.data or 'digits'}, which has test images, got {options.test_share:g}"
         )
-    if options.tensorboard:
-        need("tensorboardX", "tensorboard", "refconv train --tensorboard")
-    from refconv.cli.training_run import train
-
-    options.data = options.data or (None if options.resume else "digits")
-    train(options)
+    if options.freeze_to and not options.weights and not options.resume:
+        raise ArgumentValueError(f"--from must be given with --freeze-to, got only --freeze-to {options.freeze_to}")
 
 
 COMMAND = Command("train", "train a network and save it", DESCRIPTION, add_arguments, run, can_be_quiet=True)

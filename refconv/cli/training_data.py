@@ -34,16 +34,19 @@ class TrainingData:
     prepare: data.Preprocessing
 
 
-def load(options: Namespace, input_shape: Shape) -> TrainingData:
+def load(options: Namespace, input_shape: Shape, trained: data.Preprocessing | None = None) -> TrainingData:
     """Return the data of a run, and the preprocessing that converts them to the network's input.
 
-    ``input_shape`` is (H, W), or (H, W, C) if the channels are given by the user.
+    ``input_shape`` is (H, W), or (H, W, C) if the channels are given. ``trained`` is the preprocessing of trained weights,
+    which need inputs with the same mean and standard deviation as in their training.
     """
     if input_shape[2:] not in ((), (1,), (3,)):
         raise ArgumentValueError(f"--input must have 1 or 3 channels, got {input_shape[2]}")
     dataset = _drawn(options) if options.data == "digits" else _opened(options, input_shape)
     channels = input_shape[2] if len(input_shape) > 2 else dataset.channels
     prepare = _preprocessing(dataset, input_shape[:2], channels, options.model)
+    if trained:
+        prepare = replace(prepare, mean=trained.mean, std=trained.std)
     if not options.validation:
         return TrainingData(dataset, None, prepare)
     images, labels = dataset.train

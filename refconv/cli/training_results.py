@@ -38,6 +38,8 @@ def save(folder: Path, options: Namespace, model: Layer, history: History, loade
         "classes": list(loaded.dataset.classes),
         "preprocessing": loaded.prepare.settings(),
     }
+    if options.weights:
+        notes["from"] = options.weights
     if not loaded.dataset.has_masks:
         held_out = loaded.validation or loaded.dataset.test
         notes["least_familiarity"] = least_familiarity(model, in_order(held_out, loaded.prepare))

@@ -19,6 +19,7 @@ from refconv.cli.command import Failure
 from refconv.cli.console import say
 from refconv.cli.rehearsal import dry_run, find_lr
 from refconv.cli.run_folder import output_folder, own_options, restore_options
+from refconv.cli.starting_weights import builder_arguments, copy_weights, freeze, input_of, starting_model
 from refconv.cli.stop import StopOnSignal, stop_signals
 from refconv.cli.training_data import TrainingData, check_output, load, read_ahead
 from refconv.cli.training_results import in_order, save, save_diverged
@@ -83,14 +84,20 @@ def train(options: Namespace) -> None:
 
 def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | data.Prefetch]:
     """Load the data, build the network, and print what will be trained."""
-    size = input_shape(options.model, options.input)
-    loaded = load(options, size if options.input and len(options.input) > 2 else size[:2])
+    start = starting_model(options)
+    if start:
+        loaded = load(options, input_of(start, options.input), start.prepare)
+    else:
+        size = input_shape(options.model, options.input)
+        loaded = load(options, size if options.input and len(options.input) > 2 else size[:2])
     prepare = loaded.prepare
     options.class_names = list(loaded.dataset.classes)
     model = network(options)
     # Two independent generators, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     model.build(prepare.input_shape, weights_rng)
+    if start:
+        copy_weights(start, model, prepare.input_shape, options)
     loaded = check_output(loaded, options, model.output_shape(prepare.input_shape))
     dataset = loaded.dataset
     batches = _batches(loaded, options, order_rng)
@@ -100,6 +107,7 @@ def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | d
         f"{len(dataset.train[0]):,} training and {len(dataset.test[0]):,} test images, "
         f"{get_config().engine} on {get_config().threads} thread(s)"
     )
+    freeze(model, prepare.input_shape, options)
     return model, loaded, batches
 
 
@@ -130,8 +138,7 @@ def _train(options: Namespace, folder: Path) -> None:
 
 def network(options: Namespace) -> Layer:
     """Create the network that the options select, with one output for each class."""
-    given = {name: value for name in ("style", "width") if (value := getattr(options, name)) is not None}
-    return models.create(options.model, classes=len(options.class_names), **given)
+    return models.create(options.model, classes=len(options.class_names), **builder_arguments(options))
 
 
 def _batches(loaded: TrainingData, options: Namespace, rng: np.random.Generator) -> data.Batches | data.Prefetch:

@@ -15,7 +15,7 @@ from refconv.models.lenet import lenet
 from refconv.models.mobilenet import mobilenet
 from refconv.models.neocognitron import neocognitron
 from refconv.models.nin import nin
-from refconv.models.registry import canonical_name, create, input_shape, names
+from refconv.models.registry import canonical_name, create, input_shape, names, weights_names
 from refconv.models.resnet import resnet
 from refconv.models.resnext import resnext
 from refconv.models.unet import unet
@@ -47,6 +47,7 @@ __all__ = [
     "resnext",
     "unet",
     "vgg",
+    "weights_names",
     "wide_resnet",
     "wide_resnet50",
     "zfnet",

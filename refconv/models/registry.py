@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ from refconv.models.mobilenet import mobilenet
 from refconv.models.neocognitron import INPUT_SHAPE as NEOCOGNITRON_INPUT
 from refconv.models.neocognitron import neocognitron
 from refconv.models.nin import nin
+from refconv.models.pretrained import PACKAGED, trained_network
 from refconv.models.resnet import resnet
 from refconv.models.resnext import resnext
 from refconv.models.unet import unet
@@ -31,7 +34,7 @@ from refconv.models.wide_resnet import wide_resnet, wide_resnet50
 from refconv.models.zfnet import zfnet
 from refconv.nn import Layer
 
-__all__ = ["canonical_name", "create", "input_shape", "names"]
+__all__ = ["canonical_name", "create", "input_shape", "names", "weights_names"]
 
 SMALL = "-small"  # suffix of the names of small variants, which train on a laptop
 
@@ -99,19 +102,35 @@ def names() -> list[str]:
     return [*MODELS]
 
 
-def create(name: str, **arguments: Any) -> Layer:
-    """Create an architecture by its name, without weights; ``build`` creates them.
+def weights_names(name: str) -> list[str]:
+    """Return the names of the trained weights for a network that come with refconv.
 
-    Case, "-" and "_" are ignored. Names from torchvision and Keras are also accepted: "vgg16" is "vgg-d", and
-    "wide_resnet50_2" is "wrn-50-2".
+    :func:`create` accepts them. An alias or another spelling of the network's name is accepted.
+
+    >>> weights_names("lenet"), weights_names("resnet50")
+    (['mnist', 'digits'], [])
+    """
+    return [*PACKAGED.get(canonical_name(name), ())]
+
+
+def create(name: str, weights: str | os.PathLike[str] | None = None, **arguments: Any) -> Layer:
+    """Create an architecture by its name, with trained weights or without weights.
+
+    Without ``weights``, the network is not built; ``build`` creates random weights. Case, "-" and "_" are ignored. Names from
+    torchvision and Keras are also accepted: "vgg16" is "vgg-d", and "wide_resnet50_2" is "wrn-50-2".
 
     Parameters
     ----------
     name : str
         One of :func:`names`, or an alias. Append "-small" for the variant that trains on a laptop.
+    weights : str or path, optional
+        Name of trained weights that come with refconv, one of :func:`weights_names`; or a model file or the folder of a run
+        of ``refconv train``. The number of classes is then the file's. The returned network is built, no layer is
+        frozen, and ``notes`` contains the notes in the file, such as the preprocessing and the class names.
     **arguments
         Arguments for the builder, which override its arguments for this name. All classifiers accept ``classes`` and
-        ``width``.
+        ``width``. With ``weights``, they must be the arguments of the trained network; :func:`refconv.nn.replace_layer`
+        replaces its last layer for other classes.
 
     Returns
     -------
@@ -120,10 +139,14 @@ def create(name: str, **arguments: Any) -> Layer:
     Raises
     ------
     TypeError, ValueError
-        If there is no architecture of this name, if its builder does not accept an argument, or if an argument is not valid.
+        If there is no architecture of this name, if its builder does not accept an argument, or if an argument is not valid;
+        if there are no such weights, or they belong to another network.
 
     Examples
     --------
+    >>> model = create("lenet", weights="mnist")
+    >>> model.input_shape, model.notes["data"]
+    ((32, 32, 1), 'mnist')
     >>> create("resnet50", classes=26).output_shape((224, 224, 3)), create("ResNet50_small").output_shape((32, 32, 3))
     ((26,), (10,))
 
@@ -133,7 +156,10 @@ def create(name: str, **arguments: Any) -> Layer:
     accepted = signature(model.builder).parameters
     if unknown := [argument for argument in arguments if argument not in accepted]:
         raise ArgumentTypeError(f"arguments of {name} must be among {', '.join(accepted)}, got {', '.join(unknown)}")
-    return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
+    builder = partial(model.builder, **{**model.arguments, **(model.small if small else {})})
+    if weights is None:
+        return builder(**arguments)
+    return trained_network(builder, canonical_name(name), weights, arguments)
 
 
 def input_shape(name: str) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from refconv.nn.p4_pool import P4GroupPool, P4MaxPool2D
 from refconv.nn.resize import Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
-from refconv.nn.transfer import replace_layer
+from refconv.nn.transfer import freeze_to, replace_layer
 
 __all__ = [
     "ELU",
@@ -80,6 +80,7 @@ __all__ = [
     "Sum",
     "Tanh",
     "Upsample2D",
+    "freeze_to",
     "fully_convolutional",
     "glorot_uniform",
     "he_normal",

@@ -1,4 +1,4 @@
-"""Transfer learning: replacement of a layer of a trained network."""
+"""Transfer learning: frozen first layers and a replaced layer of a trained network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,59 @@ from refconv.nn.description import built_shape, short_repr
 from refconv.nn.layer import Layer, all_layers
 from refconv.typing import Generator, Shape
 
-__all__ = ["replace_layer"]
+__all__ = ["freeze_to", "replace_layer"]
+
+
+def freeze_to(model: Layer, name: str) -> None:
+    """Freeze a layer and all layers before it; see :meth:`Layer.freeze`.
+
+    The layers before it are those that compute its input. In a branch of a ``Sum``, for example, the other branches are not
+    among them.
+
+    Parameters
+    ----------
+    model : Layer
+        The built network.
+    name : str
+        The layer's name, dotted for deeper layers: ``"stage2"``, ``"stage2.block1"``.
+
+    Raises
+    ------
+    RuntimeError
+        If the network is not built.
+    ValueError
+        If there is no layer of this name, or its container does not define which layers are before it. The message lists the
+        existing names. No layer is frozen then.
+
+    Examples
+    --------
+    >>> from refconv import models, nn
+    >>> model = models.create("resnet20")
+    >>> _ = model.build((32, 32, 3), rng=0)
+    >>> nn.freeze_to(model, "stage3.block2")
+    >>> sorted({".".join(name.split(".")[:2]) for name, p in model.named_parameters().items() if p.trainable})
+    ['scores.b', 'scores.w', 'stage3.block3']
+
+    Source: lecture row B10 (SOURCES.md).
+    """
+    model.named_parameters()  # raises RuntimeError before build
+    for layer in _layers_to(model, name, ""):
+        layer.freeze()
+
+
+def _layers_to(layer: Layer, name: str, outer: str) -> list[Layer]:
+    """Return the inner layers that are before the layer of this name, and this layer itself.
+
+    ``outer`` is the dotted name of the first argument with a dot at its end; it is "" for the network itself.
+    """
+    inner = dict(layer.named_layers())
+    first, _, deeper = name.partition(".")
+    before = layer.layers_before(first) if first in inner else None
+    if before is None:
+        names = ", ".join(outer + other for other in inner if layer.layers_before(other) is not None)
+        raise ArgumentValueError(f"name must be one of {names or outer[:-1]}, got {outer + name!r}")
+    last = _layers_to(inner[first], deeper, f"{outer}{first}.") if deeper else [inner[first]]
+    return [*(other for other in before if isinstance(other, Layer)), *last]
 
 
 def replace_layer(model: Sequential, name: str, layer: Layer, shape: Shape | None = None, rng: Generator = None) -> Sequential:

@@ -17,7 +17,7 @@ from refconv.typing import Array
 from refconv.weights.names import Known
 from refconv.weights.values import Decoder, Encoder, as_data
 
-__all__ = ["Architecture", "describe", "distinct_layers"]
+__all__ = ["Architecture", "describe", "difference", "distinct_layers"]
 
 NOT_SETTINGS = ("_arguments", "_joins_arrays", "_parameters", "input_shape", "notes")  # saved separately, or set by build
 AFTER_BUILD = ("frozen",)  # a frozen layer cannot be built
@@ -107,6 +107,27 @@ def describe(model: Layer) -> tuple[Description, dict[str, Array]]:
         if changed := _changed_settings(name, layer, constructed[name]):
             description["settings"][name] = {key: encoder.value(value) for key, value in changed.items()}
     return description, encoder.arrays
+
+
+def difference(expected: Layer, actual: Layer) -> str:
+    """Describe the first difference between the layers of two networks, or return "".
+
+    Names, classes and settings of the layers are compared. Weights are not, and the networks need not be built.
+
+    >>> from refconv import nn
+    >>> difference(nn.Sequential(a=nn.Dense(3)), nn.Sequential(a=nn.Dense(3), b=nn.ReLU()))
+    'b: ReLU, expected no layer'
+    >>> difference(nn.Sequential(a=nn.Dense(3)), nn.Sequential(a=nn.Dense(4)))
+    'a: units 4, expected 3'
+    """
+    layers, others = distinct_layers(expected), distinct_layers(actual)
+    for name in {**layers, **others}:
+        classes = [type(network[name]).__name__ if name in network else "no layer" for network in (others, layers)]
+        if classes[0] != classes[1]:
+            return f"{name or 'network'}: {classes[0]}, expected {classes[1]}"
+        for key, value in _changed_settings(name, others[name], layers[name]).items():
+            return f"{name or 'network'}: {key} {value!r}, expected {getattr(layers[name], key, 'none')!r}"
+    return ""
 
 
 def _construct(description: Description, encoder: Encoder) -> Layer:

@@ -1,4 +1,4 @@
-"""Tests of ``refconv list``: every architecture and every data set has a line."""
+"""Tests of ``refconv list``: each architecture, data set and file of weights has a line."""
 
 import re
 
@@ -26,10 +26,11 @@ def test_every_architecture_has_a_line_with_its_sizes_in_one_table(printed, monk
 
 
 @pytest.mark.slow
-def test_both_tables_are_printed_by_default(printed):
-    architectures, data = printed("list").split("\n\n")
+def test_all_tables_are_printed_by_default(printed):
+    architectures, data, weights = printed("list").split("\n\n")
     assert [line.split()[0] for line in architectures.splitlines()[2:]] == models.names()
     assert [line.split()[0] for line in data.splitlines()[2:]] == [*SOURCES]
+    assert f"{weights.rstrip()}\n" == printed("list", "weights")
 
 
 def test_every_data_set_has_a_line_that_says_whether_it_is_on_this_computer(printed, tmp_path):
@@ -47,7 +48,15 @@ def test_every_data_set_has_a_line_that_says_whether_it_is_on_this_computer(prin
     assert table["cifar100"] == ["32×32×3", "50,000", "10,000", "100", "168.5 MB", "no"]
 
 
-def test_the_error_about_an_unknown_part_names_both(printed, capsys):
+def test_trained_weights_have_a_line_with_their_data_and_their_accuracy(printed):
+    head, _, *lines = printed("list", "weights").splitlines()
+    assert re.split(" {2,}", head) == ["weights", "data", "test accuracy", "size"]
+    assert re.fullmatch(r"lenet:mnist +mnist +99\.\d\d %  0\.2 MB", lines[0])
+    known = [f"{name}:{weights}" for name in models.names() for weights in models.weights_names(name)]
+    assert [line.split()[0] for line in lines] == known
+
+
+def test_the_error_about_an_unknown_part_names_all(printed, capsys):
     with pytest.raises(SystemExit, match="2"):
         printed("list", "networks")
-    assert "argument PART: must be one of architectures, data, got 'networks'" in capsys.readouterr().err
+    assert "argument PART: must be one of architectures, data, weights, got 'networks'" in capsys.readouterr().err

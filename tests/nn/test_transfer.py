@@ -93,3 +93,48 @@ def test_the_shape_of_build_is_the_default_for_networks_assembled_from_built_lay
 def test_an_assembled_network_recognises_channels_first_data(lenet):
     with pytest.raises(ValueError, match=r"channels last\? use x.transpose\(0, 2, 3, 1\)$"):
         lenet[:3](X.transpose(0, 3, 1, 2))
+
+
+def frozen(model):
+    """Return the names of the parameters that are frozen."""
+    return {name for name, parameter in model.named_parameters().items() if parameter.frozen}
+
+
+def test_freeze_to_freezes_a_layer_and_all_layers_before_it(lenet):
+    """B10: the first layers keep their trained weights."""
+    assert nn.freeze_to(lenet, "pool2") is None
+    assert frozen(lenet) == {"conv1.w", "conv1.b", "conv2.w", "conv2.b"}
+    nn.freeze_to(lenet, "dense1")
+    assert frozen(lenet) == {f"{layer}.{name}" for layer in ("conv1", "conv2", "dense1") for name in "wb"}
+
+
+def test_a_layer_inside_a_branch_is_frozen_with_the_layers_that_compute_its_input():
+    branch = nn.Sequential(first=nn.Conv2D(2, 3, padding="same"), norm=nn.BatchNorm(), last=nn.Conv2D(2, 1))
+    block = nn.Sum(nn.Conv2D(2, 1), branch)
+    model = nn.Sequential(stem=nn.Conv2D(4, 3), block=block, head=nn.Conv2D(3, 1))
+    model.build((5, 6, 1), rng=0)
+    nn.freeze_to(model, "block.1.norm")
+    assert {name.rpartition(".")[0] for name in frozen(model)} == {"stem", "block.1.first", "block.1.norm"}
+    before = {name: p.value.copy() for name, p in model.named_parameters().items()}
+    scores, backward = model.forward(X[:, :5, :6], train=True)
+    backward(np.ones_like(scores), want_dx=False)
+    for name in ("mean", "var", "updates"):  # frozen batch normalisation behaves as in inference
+        np.testing.assert_array_equal(branch["norm"].parameters[name].value, before[f"block.1.norm.{name}"])
+    assert not branch["first"].parameters["w"].grad.any()
+    assert block[0].parameters["w"].grad.any()
+
+
+def test_freeze_to_refuses_a_name_that_the_network_does_not_have_and_freezes_nothing(lenet):
+    model = nn.Sequential(a=nn.Sequential(b=nn.Dense(3), c=nn.ReLU()), columns=nn.Fractal(nn.Dense(3), 2))
+    model.build((3,), rng=0)
+    for name, message in {
+        "a.d": "name must be one of a.b, a.c, got 'a.d'",
+        "a.b.w": "name must be one of a.b, got 'a.b.w'",
+        "columns.0": "name must be one of columns, got 'columns.0'",
+        "": "name must be one of a, columns, got ''",
+    }.items():
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            nn.freeze_to(model, name)
+    assert not frozen(model)
+    with pytest.raises(RuntimeError, match="has no parameters yet"):
+        nn.freeze_to(nn.Sequential(a=nn.Dense(3)), "a")
