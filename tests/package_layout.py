@@ -52,7 +52,11 @@ _ROWS = [
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops typing"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops typing"),
     ("models", "architectures", "_arguments _errors geometry nn ops typing"),
-    ("weights", "saving and loading networks", "_errors _files geometry models nn typing"),
+    (
+        "weights",
+        "saving and loading networks, also of PyTorch",
+        "_arguments _errors _files _optional data geometry models nn typing",
+    ),
     (
         "training",
         "training loops, evaluation and checkpoints",
@@ -73,6 +77,7 @@ _ROWS = [
 # Imports of packages further down this list, inside methods: they are executed when the method is called.
 DEFERRED = {
     "nn/description.py": {"analysis", "drawing"},  # model.summary() and the diagram of a model in a notebook
+    "models/registry.py": {"weights"},  # models.create(name, weights=path) reads a file
     "nn/saving.py": {"weights"},  # model.save(path) is a method, and saving needs the classes of all layers
 }
 

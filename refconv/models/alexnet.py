@@ -14,9 +14,19 @@ pixels of padding, which the paper does not mention. The paper counts 253,440 ne
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from refconv._arguments import choice
+from refconv._arguments import choice, flag
 from refconv.models.blocks import scaled, score_layer
-from refconv.nn import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D, ReLU, Sequential
+from refconv.nn import (
+    AdaptiveAvgPool2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    LocalResponseNorm,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+)
 from refconv.nn.layer import Layer
 
 __all__ = ["Convolution", "alexnet", "convolutions", "dense_head", "for_small_images"]
@@ -57,7 +67,14 @@ FOLLOWING_LAYERS: dict[str, Callable[[], Layer]] = {
 }
 
 
-def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
+def alexnet(
+    style: str = "two-tower",
+    classes: int = 1000,
+    width: float = 1,
+    *,
+    small_images: bool = False,
+    adaptive_pool: bool = False,
+) -> Sequential:
     """Create AlexNet for images of 224 × 224 pixels.
 
     Parameters
@@ -71,6 +88,9 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
         Factor for the numbers of filters and units of all layers but the last.
     small_images : bool
         True for a first layer that suits images of 32 × 32 pixels; the other layers do not change.
+    adaptive_pool : bool
+        True for an adaptive average pooling to 6 × 6 pixels before the dense layers, as in torchvision. Images may then have
+        any size of at least 63 pixels; at 224 pixels, it changes nothing.
 
     Returns
     -------
@@ -91,7 +111,8 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
     """
     table: Sequence[Convolution] = STYLES[choice("style", style, STYLES)]
     table = for_small_images(table) if small_images else table
-    return Sequential(**convolutions(table, width), **dense_head(len(table), classes, width))
+    pooling = {"adaptive_pool": AdaptiveAvgPool2D(6)} if flag("adaptive_pool", adaptive_pool) else {}
+    return Sequential(**convolutions(table, width), **pooling, **dense_head(len(table), classes, width))
 
 
 def for_small_images(table: Sequence[Convolution]) -> tuple[Convolution, ...]:

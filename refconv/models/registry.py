@@ -58,6 +58,12 @@ MODELS = {
         f"vgg-{column.lower()}": Model(vgg, {"configuration": column}, IMAGENET, {"classes": 10, "width": 0.25})
         for column in ("A", "A-LRN", "B", "C", "D", "E")
     },
+    **{
+        f"vgg-{column.lower()}-bn": Model(
+            vgg, {"configuration": column, "batch_norm": True}, IMAGENET, {"classes": 10, "width": 0.25}
+        )
+        for column in ("A", "B", "D", "E")
+    },
     "nin": Model(nin, {}, IMAGENET, {"size": "cifar", "classes": 10, "width": 0.25}),
     "nin-cifar": Model(nin, {"size": "cifar", "classes": 10}, CIFAR, {"width": 0.25}),
     "googlenet": Model(googlenet, {}, IMAGENET, SHRUNK),
@@ -71,9 +77,12 @@ MODELS = {
         for depth in (20, 32, 44, 56, 110)
     },
     **{f"resnext{depth}": Model(resnext, {"depth": depth}, IMAGENET, SHRUNK) for depth in (50, 101)},
+    "resnext101-32x8d": Model(resnext, {"depth": 101, "group_width": 8}, IMAGENET, SHRUNK),
+    "resnext101-64x4d": Model(resnext, {"depth": 101, "cardinality": 64, "group_width": 4}, IMAGENET, SHRUNK),
     "wrn-16-8": Model(wide_resnet, {"depth": 16, "factor": 8}, CIFAR, {"depth": 10, "factor": 2}),
     "wrn-28-10": Model(wide_resnet, {"depth": 28, "factor": 10}, CIFAR, {"depth": 10, "factor": 2}),
     "wrn-50-2": Model(wide_resnet50, {}, IMAGENET, SHRUNK),
+    "wrn-101-2": Model(resnet, {"depth": 101, "inner": 2, "stride_in": "3x3"}, IMAGENET, SHRUNK),
     "stochastic-depth110": Model(cifar_resnet, {"depth": 110, "survival": 0.5}, CIFAR, {"depth": 14}),
     # The small variants have no drop-path, because it needs long training. After short training, the columns compute
     # different functions, and their mean differs from all of them.
