@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any, NamedTuple
 
-from refconv._errors import ArgumentTypeError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.models.alexnet import alexnet
 from refconv.models.aliases import find_name
 from refconv.models.blocks import CIFAR, IMAGENET
@@ -32,6 +33,8 @@ from refconv.models.zfnet import zfnet
 from refconv.nn import Layer
 
 __all__ = ["canonical_name", "create", "input_shape", "names"]
+
+Path = str | os.PathLike[str]
 
 SMALL = "-small"  # suffix of the names of small variants, which train on a laptop
 
@@ -108,8 +111,8 @@ def names() -> list[str]:
     return [*MODELS]
 
 
-def create(name: str, **arguments: Any) -> Layer:
-    """Create an architecture by its name, without weights; ``build`` creates them.
+def create(name: str, *, weights: Path | None = None, labels: Path | Sequence[str] | None = None, **arguments: Any) -> Layer:
+    """Create an architecture by its name, with the weights of a file or without weights; ``build`` creates them.
 
     Case, "-" and "_" are ignored. Names from torchvision and Keras are also accepted: "vgg16" is "vgg-d", and
     "wide_resnet50_2" is "wrn-50-2".
@@ -118,6 +121,13 @@ def create(name: str, **arguments: Any) -> Layer:
     ----------
     name : str
         One of :func:`names`, or an alias. Append "-small" for the variant that trains on a laptop.
+    weights : path, optional
+        A model file of refconv with this architecture, or weights of torchvision's network of this name: a safetensors file,
+        or a file of ``torch.save``, which needs PyTorch. The network is then built. With torchvision's weights, it has
+        torchvision's layers and number of classes, and its ``notes`` contain the preprocessing of torchvision's published
+        weights. GoogLeNet and Inception-v3 then have ``transform_input=True``, like the networks of the published weights.
+    labels : path or sequence of str, optional
+        Names of the classes for the notes, for example from a text file with a name on each line. Only with ``weights``.
     **arguments
         Arguments for the builder, which override its arguments for this name. All classifiers accept ``classes`` and
         ``width``.
@@ -128,8 +138,11 @@ def create(name: str, **arguments: Any) -> Layer:
 
     Raises
     ------
+    FileNotFoundError, refconv.MissingPackage
+        If a file does not exist, or needs PyTorch, which is not installed.
     TypeError, ValueError
-        If there is no architecture of this name, if its builder does not accept an argument, or if an argument is not valid.
+        If there is no architecture of this name, if its builder does not accept an argument, if an argument is not valid, or
+        if a file is damaged or does not contain the weights of the network.
 
     Examples
     --------
@@ -139,6 +152,12 @@ def create(name: str, **arguments: Any) -> Layer:
     Source: lecture rows M1–M17 (SOURCES.md).
     """
     model, small = _find(name)
+    if weights is not None:
+        from refconv.weights.pretrained import pretrained
+
+        return pretrained(name, weights, arguments, labels)
+    if labels is not None:
+        raise ArgumentValueError(f"labels must be None without weights, got {labels!r}")
     accepted = signature(model.builder).parameters
     if unknown := [argument for argument in arguments if argument not in accepted]:
         raise ArgumentTypeError(f"arguments of {name} must be among {', '.join(accepted)}, got {', '.join(unknown)}")

@@ -18,7 +18,7 @@ from refconv.weights.pytorch.families import current_key, module_names
 from refconv.weights.pytorch.files import arrays_of, read_state_dict, write_state_dict
 from refconv.weights.pytorch.layouts import Entry, entries_of
 
-__all__ = ["Unmatched", "from_torch", "keyed_entries", "to_torch"]
+__all__ = ["Unmatched", "copy_arrays", "from_torch", "keyed_entries", "to_torch"]
 
 Path = str | os.PathLike[str]
 StateDict = Mapping[str, Any]
@@ -94,15 +94,26 @@ def from_torch(
 
     Source: lecture row B10 (SOURCES.md).
     """
-    source = "weights" if isinstance(weights, Mapping) else str(weights)
-    arrays = arrays_of(weights) if isinstance(weights, Mapping) else read_state_dict(weights)
+    if isinstance(weights, Mapping):
+        return copy_arrays(model, arrays_of(weights), "weights", input_shape, names, strict)
+    return copy_arrays(model, read_state_dict(weights), str(weights), input_shape, names, strict)
+
+
+def copy_arrays(
+    model: Layer,
+    arrays: Mapping[str, Array],
+    source: str,
+    input_shape: Shape | None = None,
+    names: Mapping[str, str] | None = None,
+    strict: bool = True,
+) -> Unmatched:
+    """Copy the arrays of a state dict as :func:`from_torch` does; ``source`` names them in errors."""
     arrays = {current_key(key): array for key, array in arrays.items()}
     shape = built_shape(model) if model.is_built else input_shape
     if shape is None:
         raise ArgumentValueError(f"input_shape must be given for a network that is not built, got {input_shape}")
     entries = keyed_entries(model, tuple(shape), names)
-    dtype = next((p.value.dtype for p in model.named_parameters().values()), None) if model.is_built else np.dtype(np.float32)
-    _check(source, entries, arrays, dtype or np.dtype(np.float32), strict)
+    _check(source, entries, arrays, _dtype_of(model), strict)
     if not model.is_built:
         model.build(tuple(shape), rng=0)
     parameters = model.named_parameters()
@@ -199,6 +210,12 @@ def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array
         )
     if difference := differences(expected, actual if strict else {**expected, **common}):
         raise ArgumentValueError(f"{source} must contain the parameters of the network, got {difference}")
+
+
+def _dtype_of(model: Layer) -> np.dtype[Any]:
+    """Return the dtype of a network's parameters; float32 if it is not built or has none."""
+    parameters = model.named_parameters().values() if model.is_built else ()
+    return next((parameter.value.dtype for parameter in parameters), np.dtype(np.float32))
 
 
 def _kind(found: np.dtype[Any], dtype: np.dtype[Any]) -> str:

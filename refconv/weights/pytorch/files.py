@@ -16,7 +16,7 @@ from refconv._optional import need
 from refconv.typing import Array
 from refconv.weights.safetensors import read_safetensors, write_safetensors
 
-__all__ = ["arrays_of", "read_state_dict", "write_state_dict"]
+__all__ = ["arrays_of", "is_saved_by_torch", "read_state_dict", "write_state_dict"]
 
 # First bytes of a file of torch.save: a ZIP archive, or before PyTorch 1.6 a pickle of protocol 2 with a long integer. A
 # safetensors file cannot begin like this: its header would be longer than the format allows.
@@ -41,12 +41,21 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Array]:
         If the file is damaged, has another format, or contains anything but named tensors. The message names the file.
     """
     path = Path(path)
-    if path.is_file() and _first_bytes(path).startswith(SAVED_BY_TORCH):
+    if is_saved_by_torch(path):
         content = _read_with_torch(path)
         if not isinstance(content, Mapping) or not all(_is_tensor(value) for value in content.values()):
             raise ArgumentValueError(f"{path} must contain a dict of tensors, got {_description(content)}")
         return arrays_of(content)
     return read_safetensors(path)[0]
+
+
+def is_saved_by_torch(path: str | os.PathLike[str]) -> bool:
+    """Return True if a file exists and begins like a file of ``torch.save``."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8).startswith(SAVED_BY_TORCH)
 
 
 def arrays_of(state_dict: Mapping[str, Any]) -> dict[str, Array]:
@@ -98,11 +107,6 @@ def _read_with_torch(path: Path) -> Any:
     except Exception as error:  # a damaged file raises errors of many classes
         reason = str(error).partition("\n")[0]
         raise ArgumentValueError(f"{path} is not a state dict of torch.save, or is damaged: {reason}") from error
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(8)
 
 
 def _is_tensor(value: object) -> bool:
