@@ -17,6 +17,7 @@ from refconv.cli import (
     draw,
     evaluate,
     formulas,
+    import_weights,
     info,
     listing,
     predict,
@@ -37,7 +38,7 @@ __all__ = ["main"]
 
 # To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
 MODULES = (
-    *(train, evaluate, predict, restore, listing, download, summary, draw, try_out),
+    *(train, evaluate, predict, restore, import_weights, listing, download, summary, draw, try_out),
     *(tables, settings, verify, trace, formulas, info),
 )
 COMMANDS = tuple(module.COMMAND for module in MODULES)

@@ -8,8 +8,6 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import refconv.models as models
 from refconv._errors import ArgumentValueError
 from refconv.data import Preprocessing
@@ -64,8 +62,7 @@ def _from_torchvision(path: str | os.PathLike[str], variant: Variant, given: Map
     if "classes" not in arguments and (classes := _class_count(models.create(variant.name, **arguments), shape, arrays)):
         arguments["classes"] = classes
     model: Layer = models.create(variant.name, **arguments)
-    model.build(shape, rng=0, dtype=np.float64 if any(a.dtype == np.float64 for a in arrays.values()) else np.float32)
-    copy_arrays(model, arrays, str(path))
+    copy_arrays(model, arrays, str(path), shape)
     prepare = Preprocessing(shape[:2], IMAGENET_MEAN, IMAGENET_STD, shorter_side=variant.resize)
     model.notes = {"preprocessing": prepare.settings(), "weights": Path(path).name}
     return model

@@ -55,7 +55,8 @@ def from_torch(
         A safetensors file, which is read without PyTorch; a file of ``torch.save``, which needs PyTorch 2.6 or later and is
         read with ``weights_only=True``; or the result of ``state_dict()``.
     input_shape : tuple of int, optional
-        Shape of one input, without the batch. It is needed if the network is not built, and then builds it.
+        Shape of one input, without the batch. It is needed if the network is not built; it is then built with the type of the
+        weights.
     names : dict of str, optional
         The name of the module in PyTorch for names of layers, such as ``{"conv1": "features.0"}``.
     strict : bool
@@ -113,9 +114,10 @@ def copy_arrays(
     if shape is None:
         raise ArgumentValueError(f"input_shape must be given for a network that is not built, got {input_shape}")
     entries = keyed_entries(model, tuple(shape), names)
-    _check(source, entries, arrays, _dtype_of(model), strict)
+    dtype = _dtype_of(model, arrays)
+    _check(source, entries, arrays, dtype, strict)
     if not model.is_built:
-        model.build(tuple(shape), rng=0)
+        model.build(tuple(shape), rng=0, dtype=dtype)
     parameters = model.named_parameters()
     for key, entry in entries.items():
         if key in arrays or entry.spec.counter:
@@ -212,10 +214,11 @@ def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array
         raise ArgumentValueError(f"{source} must contain the parameters of the network, got {difference}")
 
 
-def _dtype_of(model: Layer) -> np.dtype[Any]:
-    """Return the dtype of a network's parameters; float32 if it is not built or has none."""
-    parameters = model.named_parameters().values() if model.is_built else ()
-    return next((parameter.value.dtype for parameter in parameters), np.dtype(np.float32))
+def _dtype_of(model: Layer, arrays: Mapping[str, Array]) -> np.dtype[Any]:
+    """Return the dtype of a network's parameters, or the dtype with which it is built for a state dict."""
+    values = (parameter.value for parameter in model.named_parameters().values()) if model.is_built else arrays.values()
+    is_double = any(value.dtype == np.float64 for value in values)
+    return np.dtype(np.float64 if is_double else np.float32)
 
 
 def _kind(found: np.dtype[Any], dtype: np.dtype[Any]) -> str:
