@@ -38,7 +38,7 @@ from refconv.weights.pytorch import keyed_entries
 
 __all__ = ["gradient_errors", "logit_error", "networks", "training_pass", "vector_error"]
 
-# Height and width of the images. The heads of Inception-v3 need 17 × 17 pixels at their layer, those of GoogLeNet any size.
+# Height and width of the images. The head of Inception-v3 needs 17 × 17 pixels at its layer.
 SIZES = {"inception_v3": (299, 315), "alexnet": (67, 90), "densenet": (64, 96), "vgg": (34, 64)}
 OTHER_SIZE = (64, 96)
 # Ranges of the parameters of batch normalisation. In float32, the shifts keep the inputs of ReLU away from 0.
@@ -52,7 +52,7 @@ BATCH = 2
 
 
 def networks(name, dtype, seed=0):
-    """Return torchvision's network with random weights, and refconv's with the same weights, without dropout."""
+    """Return torchvision's network and refconv's with the same random weights, without dropout."""
     import torch
     import torchvision
 
@@ -79,7 +79,7 @@ def networks(name, dtype, seed=0):
 
 
 def randomise_norms(network, rng, ranges):
-    """Draw the scales, shifts and running averages of all batch normalisations from these ranges."""
+    """Draw the parameters of all batch normalisations from these ranges."""
     import torch
 
     for module in network.modules():
@@ -135,7 +135,7 @@ def gradient_errors(expected, actual):
 
 
 def training_pass(name, theirs, ours, dtype):
-    """Run both networks forward and backward in training; return the gradients of both by PyTorch's keys."""
+    """Run both networks in training and return the gradients of both by PyTorch's keys."""
     import torch
 
     images, rng = images_of(name, dtype), np.random.default_rng(2)

@@ -20,7 +20,7 @@ torch.save needs PyTorch 2.6 or later. FILE is data: no code in it is run.
 
 The model has the layers of torchvision's network and the number of classes of the weights. Its file contains the preprocessing
 of torchvision's published weights: the shorter side of an image is scaled to --resize pixels, and its centre is cropped.
-torchvision has two sets of weights for some networks; the default of --resize is that of the newer set.
+torchvision has two sets of weights for some networks; the default of --resize is for the newer set.
 """
 
 

@@ -61,7 +61,7 @@ def read_scaled(path: str | os.PathLike[str] | BinaryIO, shorter: int, *, grey: 
     """Read a picture file as an 8-bit image whose shorter side has the given length, in pixels.
 
     The picture is scaled with all its pixels taken into account, as in torchvision. The other arguments, the result and the
-    errors are those of :func:`read_image`.
+    errors are as in :func:`read_image`.
 
     Source: lecture rows A21 and B10 (SOURCES.md).
     """

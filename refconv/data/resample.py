@@ -54,7 +54,7 @@ def centre(pixels: Array, size: tuple[int, ...]) -> Array:
 
 
 def side_lengths(size: tuple[int, ...], shorter: int) -> tuple[int, ...]:
-    """Return the height and width of an image after its shorter side is scaled to a length, as in torchvision.
+    """Return the size of an image whose shorter side is scaled to a length, as in torchvision.
 
     >>> side_lengths((375, 500), 256), side_lengths((500, 334), 232)
     ((256, 341), (347, 232))
@@ -63,7 +63,9 @@ def side_lengths(size: tuple[int, ...], shorter: int) -> tuple[int, ...]:
 
 
 def rounded_centre(pixels: Array, size: tuple[int, ...]) -> Array:
-    """Return the centre of images (N, H, W, …), as :func:`centre`, but with torchvision's rounding of half pixels to even.
+    """Return the centre of images as :func:`centre`, but round half pixels to even numbers.
+
+    torchvision crops like this.
 
     >>> rounded_centre(np.arange(10).reshape(1, 2, 5), (2, 2)), centre(np.arange(10).reshape(1, 2, 5), (2, 2))
     (array([[[2, 3],

@@ -67,7 +67,7 @@ def conv_bn_relu(filters: int, kernel_size: Size, **arguments: Any) -> Sequentia
 
 
 def imagenet_to_unit_range() -> ChannelAffine:
-    """Create a layer that converts images normalised with ImageNet's statistics to colours from −1 to 1.
+    """Create a layer that converts normalised images of ImageNet to colours from −1 to 1.
 
     A colour p from 0 to 1 is normalised to x = (p − μ) / σ. The layer computes (p − ½) / ½ = x σ / ½ + (μ − ½) / ½. It is
     torchvision's ``transform_input``: the published weights of GoogLeNet and Inception-v3 were trained with these colours.

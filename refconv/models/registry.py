@@ -112,8 +112,9 @@ def names() -> list[str]:
 
 
 def create(name: str, *, weights: Path | None = None, labels: Path | Sequence[str] | None = None, **arguments: Any) -> Layer:
-    """Create an architecture by its name, with the weights of a file or without weights; ``build`` creates them.
+    """Create an architecture by its name, without weights or with the weights of a file.
 
+    Without weights, ``build`` creates them.
     Case, "-" and "_" are ignored. Names from torchvision and Keras are also accepted: "vgg16" is "vgg-d", and
     "wide_resnet50_2" is "wrn-50-2".
 

@@ -1,4 +1,4 @@
-"""torchvision's networks: the builders' arguments and the preprocessing of the published weights."""
+"""torchvision's networks: arguments of builders, and preprocessing of published weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["TORCHVISION", "Variant", "torchvision_variant"]
 
 
 class Variant(NamedTuple):
-    """Arguments that make a network of refconv equal to torchvision's, and the preprocessing of its images.
+    """Arguments that make a network equal to torchvision's, and the size of its images.
 
     ``name`` is a name in ``refconv.models.names()``. The shorter side of an image is scaled to ``resize`` pixels; then the
     centre of the input size is cropped.

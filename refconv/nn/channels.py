@@ -127,11 +127,11 @@ class Select(Layer):
 
 
 class ChannelAffine(Layer):
-    r"""Layer with a fixed scale and shift for each channel, for example to change the normalisation of images.
+    r"""Layer with a fixed scale and shift for each channel.
 
     .. math:: y_{\dots,c} = a_c \, x_{\dots,c} + b_c
 
-    It has no parameters; :class:`BatchNorm` learns a scale and a shift.
+    It changes the normalisation of images, for example. It has no parameters; :class:`BatchNorm` learns a scale and a shift.
 
     Parameters
     ----------

@@ -258,7 +258,7 @@ def adaptive_avg_pool2d(x: ArrayLike, output_size: Size, *, data_format: DataFor
 
 
 def adaptive_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
-    r"""Compute ∂e/∂x of :func:`adaptive_avg_pool2d`: the pixels of an output get equal shares of its ∂e/∂y.
+    r"""Compute ∂e/∂x of :func:`adaptive_avg_pool2d`: each output shares out its ∂e/∂y equally.
 
     .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{i,j:\; (i,j) \text{ covers } (u,v)}
               \frac{1}{\mathrm{count}_{i,j}} \; \frac{\partial e}{\partial y_{i,j,c}}

@@ -194,7 +194,7 @@ def adaptive_avg_pool2d(x: Array, output_size: Shape) -> Array:
 
 
 def adaptive_avg_pool2d_dx(dy: Array, input_size: Shape) -> Array:
-    r"""Compute ∂e/∂x of :func:`adaptive_avg_pool2d`: the pixels of an output get equal shares of its ∂e/∂y.
+    r"""Compute ∂e/∂x of :func:`adaptive_avg_pool2d`: each output shares out its ∂e/∂y equally.
 
     .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{i,j:\; (i,j) \text{ covers } (u,v)}
               \frac{1}{\mathrm{count}_{i,j}} \; \frac{\partial e}{\partial y_{b,i,j,c}}

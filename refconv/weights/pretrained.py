@@ -1,4 +1,4 @@
-"""Networks created with the weights of a file: the implementation of ``models.create(name, weights=path)``."""
+"""Networks with the weights of a file, for ``models.create(name, weights=path)``."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _same(name: str, key: str, variant: Variant) -> bool:
 
 
 def _read_labels(labels: Labels, model: Layer) -> list[str]:
-    """Return the names of the classes, from a sequence or from a text file with a name on each line."""
+    """Return the names of the classes, from a sequence or from the lines of a text file."""
     if isinstance(labels, str | os.PathLike):
         try:
             lines = Path(labels).read_text("utf-8").splitlines()

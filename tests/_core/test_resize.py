@@ -67,7 +67,7 @@ def test_adaptive_pooling_to_any_size_agrees_with_the_loops(size, output_size, s
     def backward(dy):
         return adaptive_avg_pool2d_dx(dy, (H, W))
 
-    # The weights are rounded too: two factors and their product.
+    # Two factors and their product, the weight, are also rounded.
     assert_parity(forward, x, tolerance=rounding(forward, x, terms=H * W + 4))
     assert_parity(backward, dy, tolerance=rounding(backward, dy, terms=K * L + 4))
 

@@ -1,4 +1,4 @@
-"""Tests of the padding, upsampling and adaptive pooling loops: by hand, NumPy, and exact derivatives."""
+"""Tests of the loops of padding, upsampling and adaptive pooling."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Tests of weights of PyTorch, without PyTorch: order of axes, names of keys, files, and refused files."""
+"""Tests, without PyTorch, of reading and writing its weights."""
 
 import json
 import pickle
@@ -67,7 +67,7 @@ def test_a_depthwise_kernel_has_its_multiples_next_to_each_other():
 
 def test_the_rows_of_a_dense_layer_after_flatten_change_from_channels_first_to_last():
     layers = {"flatten": nn.Flatten(), "norm": nn.BatchNorm(), "relu": nn.ReLU(), "drop": nn.Dropout(0.5)}
-    model = nn.Sequential(**layers, fc=nn.Dense(30), out=nn.Dense(4))  # as many units as inputs: the bias is not permuted
+    model = nn.Sequential(**layers, fc=nn.Dense(30), out=nn.Dense(4))  # 30 inputs and 30 units: the bias is not permuted
     state = state_of(model, (2, 3, 5))
     values = loaded(model, state, (2, 3, 5))
     for i, j, c in np.ndindex(2, 3, 5):
@@ -319,7 +319,7 @@ def test_keys_of_old_files_of_densenet_are_read():
 
 @pytest.fixture
 def resnet_file(tmp_path):
-    """Return the path of a safetensors file with weights of a narrow ResNet-18 with three classes."""
+    """Return a safetensors file with weights of a narrow ResNet-18 with three classes."""
     variant = TORCHVISION["resnet18"]
     state = state_of(models.create(variant.name, **variant.arguments, width=0.05, classes=3), (224, 224, 3))
     write_safetensors(tmp_path / "resnet18.safetensors", state, {"format": "pt"})

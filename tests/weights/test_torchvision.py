@@ -1,4 +1,4 @@
-"""Tests that refconv's networks with torchvision's weights compute the same scores and gradients as torchvision's."""
+"""Tests that networks with torchvision's weights compute what torchvision's networks compute."""
 
 import pickle
 import sys

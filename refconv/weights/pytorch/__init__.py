@@ -25,7 +25,7 @@ StateDict = Mapping[str, Any]
 
 
 class Unmatched(NamedTuple):
-    """Parameters of the network that a state dict does not have, and its keys that the network does not have."""
+    """Parameters that are missing in a state dict, and its keys that were not used."""
 
     missing: list[str]
     unused: list[str]
@@ -39,11 +39,11 @@ def from_torch(
     names: Mapping[str, str] | None = None,
     strict: bool = True,
 ) -> Unmatched:
-    """Copy the weights of a PyTorch network into a network of refconv; if one does not fit, change nothing.
+    """Copy the weights of a PyTorch network; if one does not fit, change nothing.
 
     The keys of torchvision's AlexNet, VGG, GoogLeNet, Inception-v3, ResNet, ResNeXt, Wide ResNet and DenseNet are known. In
-    any other network, layers must have the names of the modules in PyTorch, or ``names`` contains those that differ. Arrays
-    are converted to refconv's order of axes, and the rows of a dense layer after ``Flatten`` from channels first to channels
+    any other network, layers must have the names of the modules in PyTorch, or ``names`` contains the other names. Arrays are
+    converted to refconv's order of axes, and the rows of a dense layer after ``Flatten`` from channels first to channels
     last.
 
     Parameters
@@ -60,8 +60,8 @@ def from_torch(
     names : dict of str, optional
         The name of the module in PyTorch for names of layers, such as ``{"conv1": "features.0"}``.
     strict : bool
-        If False, copy only parameters that occur in both: for example, all except those of a new head, or of auxiliary heads
-        that one of the networks lacks.
+        If False, copy only parameters that occur in both: for example, without a new head, or without auxiliary heads
+        that only one of the networks has.
 
     Returns
     -------
@@ -108,7 +108,10 @@ def copy_arrays(
     names: Mapping[str, str] | None = None,
     strict: bool = True,
 ) -> Unmatched:
-    """Copy the arrays of a state dict as :func:`from_torch` does; ``source`` names them in errors."""
+    """Copy the arrays of a state dict as :func:`from_torch` does.
+
+    ``source`` is their name in errors.
+    """
     arrays = {current_key(key): array for key, array in arrays.items()}
     shape = built_shape(model) if model.is_built else input_shape
     if shape is None:
@@ -128,7 +131,7 @@ def copy_arrays(
 
 
 def to_torch(model: Layer, path: Path | None = None, *, names: Mapping[str, str] | None = None) -> dict[str, Array]:
-    """Return the weights of a network as a state dict for PyTorch, and save it if a path is given.
+    """Return the weights of a network as a state dict for PyTorch, and write it to a file.
 
     Load it with ``network.load_state_dict(safetensors.torch.load_file(path))``. The PyTorch network must have the same layers
     with the same arguments; see :func:`from_torch` about the names of keys.
@@ -155,7 +158,7 @@ def to_torch(model: Layer, path: Path | None = None, *, names: Mapping[str, str]
     RuntimeError
         If the network is not built.
     TypeError, ValueError
-        If names are not those of layers.
+        If ``names`` has names that no layer has.
 
     Examples
     --------
@@ -194,7 +197,10 @@ def keyed_entries(model: Layer, shape: Shape, names: Mapping[str, str] | None = 
 
 
 def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array], dtype: np.dtype[Any], strict: bool) -> None:
-    """Raise ``ValueError`` if keys, shapes or types of a state dict do not fit; ``source`` is its name in the message."""
+    """Raise ``ValueError`` if keys, shapes or types of a state dict do not fit.
+
+    ``source`` is its name in the message.
+    """
     expected = {key: f"{entry.shape} {_kind(dtype, dtype)}" for key, entry in entries.items()}
     actual = {key: f"{array.shape} {_kind(array.dtype, dtype)}" for key, array in arrays.items()}
     counters = {key for key, entry in entries.items() if entry.spec.counter}
@@ -215,13 +221,13 @@ def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array
 
 
 def _dtype_of(model: Layer, arrays: Mapping[str, Array]) -> np.dtype[Any]:
-    """Return the dtype of a network's parameters, or the dtype with which it is built for a state dict."""
+    """Return the dtype of a network's parameters, or its dtype once built."""
     values = (parameter.value for parameter in model.named_parameters().values()) if model.is_built else arrays.values()
     is_double = any(value.dtype == np.float64 for value in values)
     return np.dtype(np.float64 if is_double else np.float32)
 
 
 def _kind(found: np.dtype[Any], dtype: np.dtype[Any]) -> str:
-    """Return the name of a dtype; of float32 or float64, that of the network if it holds all their values."""
+    """Return the name of a dtype, or of the network's dtype if it holds all values of the other."""
     fits = found.kind == "f" and np.can_cast(found, dtype)
     return str(dtype if fits else found)

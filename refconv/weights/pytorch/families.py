@@ -130,7 +130,7 @@ OLD_DENSENET = re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.(\d)\.")  # torchv
 
 
 def module_names(model: nn.Layer, layers: Iterable[str]) -> dict[str, str] | None:
-    """Return the names of torchvision's modules for the layers of a network, or None if no family has all of them.
+    """Return the names of torchvision's modules for layers; None if no family has all of them.
 
     >>> model = nn.Sequential(conv1_1=nn.Conv2D(2, 3), relu1_1=nn.ReLU(), conv1_2=nn.Conv2D(2, 3))
     >>> module_names(model, ["conv1_1", "conv1_2"])
@@ -146,7 +146,9 @@ def module_names(model: nn.Layer, layers: Iterable[str]) -> dict[str, str] | Non
 
 
 def current_key(key: str) -> str:
-    """Return the present form of a key of a state dict; files of earlier versions of torchvision have another form.
+    """Return the present form of a key of a state dict.
+
+    torchvision's published files for DenseNet have an older form.
 
     >>> current_key("features.denseblock1.denselayer2.norm.1.weight")
     'features.denseblock1.denselayer2.norm1.weight'

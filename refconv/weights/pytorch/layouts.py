@@ -118,7 +118,7 @@ UNKNOWN: Shape = ()  # flattened images after a layer that may change the order,
 
 
 def entries_of(model: nn.Layer, shape: Shape) -> list[Entry]:
-    """Return all parameters of a network for inputs of this shape, each once, with their counterparts in PyTorch.
+    """Return all parameters of a network, each once, with their counterparts in PyTorch.
 
     The network need not be built. Raises ``ValueError`` if a layer between ``Flatten`` and a dense layer may change the order
     of the inputs, such as a ``Concat``.
@@ -136,7 +136,10 @@ def entries_of(model: nn.Layer, shape: Shape) -> list[Entry]:
 
 
 def _own_entries(layer_name: str, layer: nn.Layer, shape: Shape, image: Shape | None) -> Iterator[Entry]:
-    """Yield the parameters of one layer, whose input is a flattened image of shape ``image`` or None."""
+    """Yield the parameters of one layer.
+
+    Its input is a flattened image of shape ``image``, or not flattened (None).
+    """
     known = next((LAYOUTS[cls] for cls in type(layer).__mro__ if cls in LAYOUTS), {})
     for name, spec in layer.specs(shape).items():
         suffix, layout = known.get(name, (name, unchanged))
@@ -152,7 +155,7 @@ def _own_entries(layer_name: str, layer: nn.Layer, shape: Shape, image: Shape | 
 
 
 def _find_images(layer: nn.Layer, shape: Shape, name: str, image: Shape | None, images: dict[str, Shape]) -> Shape | None:
-    """Record the layers whose input is a flattened image, with the shape of the image before Flatten.
+    """Record the layers whose input is a flattened image, and the shape of this image.
 
     ``image`` is this shape for the input of ``layer``, None if it is not flattened, or UNKNOWN. Returns it for the output.
     """

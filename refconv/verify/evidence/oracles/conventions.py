@@ -272,7 +272,9 @@ def adaptive_avg_pool(o, a, dy, matrices):
 
 
 def covering_matrix(n, K):
-    """Return the matrix (K, n) of the means of the inputs that overlap with each of K equal parts of an axis.
+    """Return the matrix (K, n) of the means over K equal parts of an axis.
+
+    A part contains the inputs that overlap with it.
 
     >>> covering_matrix(3, 2)
     array([[0.5, 0.5, 0. ],

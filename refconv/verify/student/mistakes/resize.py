@@ -59,7 +59,10 @@ def parts(n, K, bounds):
 
 
 def pooled(bounds, join=np.mean):
-    """Return a mistake in the windows of adaptive pooling; ``bounds(i, n, K)`` returns the start and the end of window i."""
+    """Return a mistake in the windows of adaptive pooling.
+
+    ``bounds(i, n, K)`` returns the start and the end of window i.
+    """
 
     def way(a):
         K, L = a.output_size
@@ -84,7 +87,10 @@ def equal_size(i, n, K):
 
 
 def shared_out(share):
-    """Return a mistake in ∂e/∂x of adaptive pooling; ``share(rows, columns, K, L)`` is the divisor."""
+    """Return a mistake in the divisor of ∂e/∂x of adaptive pooling.
+
+    ``share`` computes the divisor from the size of a window and the mean size.
+    """
 
     def way(a):
         (H, W), (K, L) = a.size, a.dy.shape[1:3]
