@@ -96,7 +96,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES li
         p4_lift_conv2d_dw,
         p4_lift_conv2d_dx,
     )
-    from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
+    from refconv.ops.resize import adaptive_avg_pool2d, adaptive_avg_pool2d_dx, pad, pad_dx, upsample2d, upsample2d_dx
     from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
     from refconv.ops.separable import (
         depthwise_conv2d,
@@ -115,6 +115,8 @@ __all__ = [
     "ArgumentValueError",
     "Window",
     "__version__",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_dx",
     "analysis",
     "avg_pool1d",
     "avg_pool1d_dx",
@@ -254,7 +256,7 @@ _PUBLIC_NAMES = {
     "ops.max_pool": "max_pool1d max_pool1d_dx max_pool1d_with_argmax max_pool2d max_pool2d_dx max_pool2d_with_argmax",
     "ops.norm": "batch_norm batch_norm_grads batch_norm_inference batch_norm_inference_grads",
     "ops.p4_conv": ("p4_conv2d p4_conv2d_db p4_conv2d_dw p4_conv2d_dx p4_lift_conv2d p4_lift_conv2d_dw p4_lift_conv2d_dx"),
-    "ops.resize": "pad pad_dx upsample2d upsample2d_dx",
+    "ops.resize": "adaptive_avg_pool2d adaptive_avg_pool2d_dx pad pad_dx upsample2d upsample2d_dx",
     "ops.response_norm": "local_response_norm local_response_norm_dx",
     "ops.separable": (
         "depthwise_conv2d depthwise_conv2d_db depthwise_conv2d_dw depthwise_conv2d_dx separable_conv2d "

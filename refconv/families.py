@@ -17,7 +17,7 @@ FAMILIES = (
     "p4_conv",  # convolution on translations and rotations by 90°
     "max_pool",
     "avg_pool",
-    "resize",  # padding and upsampling
+    "resize",  # padding, upsampling and adaptive pooling
     "norm",  # batch normalisation
     "group_norm",  # group, layer and instance normalisation
     "response_norm",  # local response normalisation

@@ -52,7 +52,11 @@ _ROWS = [
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops typing"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops typing"),
     ("models", "architectures", "_arguments _errors geometry nn ops typing"),
-    ("weights", "saving and loading networks, exchange with Keras", "_errors _files _optional geometry models nn typing"),
+    (
+        "weights",
+        "saving and loading networks, exchange with PyTorch and Keras",
+        "_arguments _errors _files _optional data geometry models nn typing",
+    ),
     (
         "onnx",
         "networks as ONNX files",
@@ -77,8 +81,8 @@ _ROWS = [
 
 # Imports of packages further down this list, inside methods: they are executed when the method is called.
 DEFERRED = {
-    "models/pretrained/network.py": {"weights"},  # models.create(name, weights=…) reads a file, which contains any layers
     "nn/description.py": {"analysis", "drawing"},  # model.summary() and the diagram of a model in a notebook
+    "models/registry.py": {"weights"},  # models.create(name, weights=…) reads a file, which contains any layers
     "nn/saving.py": {"weights"},  # model.save(path) is a method, and saving needs the classes of all layers
 }
 

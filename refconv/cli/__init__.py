@@ -18,6 +18,7 @@ from refconv.cli import (
     evaluate,
     export,
     formulas,
+    import_weights,
     info,
     listing,
     predict,
@@ -38,7 +39,7 @@ __all__ = ["main"]
 
 # To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
 MODULES = (
-    *(train, evaluate, predict, restore, listing, download, summary, draw, export, try_out),
+    *(train, evaluate, predict, restore, listing, download, import_weights, export, summary, draw, try_out),
     *(tables, settings, verify, trace, formulas, info),
 )
 COMMANDS = tuple(module.COMMAND for module in MODULES)

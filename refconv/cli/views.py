@@ -36,7 +36,7 @@ def with_views(model: SavedModel, options: Namespace) -> tuple[Any, SavedModel]:
 
     views, box = _views(model, options)
     return Ensemble(model.network, views=views), replace(
-        model, prepare=replace(model.prepare, size=(box, box), resize=(box, box))
+        model, prepare=replace(model.prepare, size=(box, box), resize=(box, box), shorter_side=None)
     )
 
 

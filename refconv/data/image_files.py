@@ -15,9 +15,10 @@ from refconv._errors import ArgumentTypeError
 from refconv._optional import need
 from refconv.data.files import BadDataFile
 from refconv.data.pictures import open_picture
+from refconv.data.resample import side_lengths
 from refconv.typing import Array, Size
 
-__all__ = ["ImageFiles", "read_image"]
+__all__ = ["ImageFiles", "read_image", "read_scaled"]
 
 CHECKED_AT_ONCE = 256  # files
 
@@ -53,6 +54,21 @@ def read_image(path: str | os.PathLike[str] | BinaryIO, size: Size, *, grey: boo
     height, width = per_axis("size", size, 2)
     picture = image_ops.fit(open_picture(path, "L" if grey else "RGB"), (width, height), image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
+    return pixels[..., None] if grey else pixels
+
+
+def read_scaled(path: str | os.PathLike[str] | BinaryIO, shorter: int, *, grey: bool = False) -> Array:
+    """Read a picture file as an 8-bit image whose shorter side has the given length, in pixels.
+
+    The picture is scaled with all its pixels taken into account, as in torchvision. The other arguments, the result and the
+    errors are as in :func:`read_image`.
+
+    Source: lecture rows A21 and B10 (SOURCES.md).
+    """
+    image = need("PIL.Image", "train", "reading pictures")
+    picture = open_picture(path, "L" if grey else "RGB")
+    height, width = side_lengths((picture.height, picture.width), integer("shorter", shorter))
+    pixels = np.asarray(picture.resize((width, height), image.Resampling.BILINEAR))
     return pixels[..., None] if grey else pixels
 
 

@@ -10,12 +10,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from refconv._arguments import flag, per_axis, real
+from refconv._arguments import flag, integer, per_axis, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data.batches import BACKGROUND, INK
-from refconv.data.image_files import read_image
+from refconv.data.image_files import read_image, read_scaled
 from refconv.data.photo import digit_from_photo
-from refconv.data.resample import centre
+from refconv.data.resample import centre, rounded_centre, side_lengths
 from refconv.data.resample import resize as resize_images
 from refconv.data.statistics import channel_statistics
 from refconv.typing import Array, ArrayLike, Size
@@ -45,6 +45,9 @@ class Preprocessing:
         Height and width to which an image is resized, without distortion: it is scaled until it covers them, and the rest is
         cut off. The centre is then cropped to ``size``. An image that already has ``size`` is not changed. If None, images
         are not resized; they are placed in the middle of a frame of zeros.
+    shorter_side : int, optional
+        Length to which the shorter side of an image is scaled in place of ``resize``; the centre is then cropped to ``size``.
+        This is the rule of torchvision's weights. An image that already has ``size`` is not changed.
     ink : bool
         True if an image shows ink, 255, on an empty background, 0, as in MNIST. A picture file is then converted to this form.
 
@@ -68,9 +71,16 @@ class Preprocessing:
     std: tuple[float, ...]
     resize: tuple[int, ...] | None
     ink: bool
+    shorter_side: int | None
 
     def __init__(
-        self, size: Size, mean: Sequence[float], std: Sequence[float], resize: Size | None = None, ink: bool = False
+        self,
+        size: Size,
+        mean: Sequence[float],
+        std: Sequence[float],
+        resize: Size | None = None,
+        ink: bool = False,
+        shorter_side: int | None = None,
     ) -> None:
         own = functools.partial(object.__setattr__, self)  # the dataclass is frozen
         own("size", per_axis("size", size, 2))
@@ -78,6 +88,9 @@ class Preprocessing:
         own("std", tuple(real("std", value, above=0) for value in std))
         own("resize", None if resize is None else per_axis("resize", resize, 2))
         own("ink", flag("ink", ink))
+        own("shorter_side", None if shorter_side is None else integer("shorter_side", shorter_side, least=max(self.size)))
+        if self.shorter_side is not None and (self.resize is not None or self.ink):
+            raise ArgumentValueError(f"shorter_side must be None with resize or ink, got {shorter_side}")
         if len(self.mean) not in (1, 3) or len(self.mean) != len(self.std):
             raise ArgumentValueError(f"mean and std must be of equal length, 1 or 3, got {len(self.mean)} and {len(self.std)}")
         if self.resize is not None and any(n < least for n, least in zip(self.resize, self.size, strict=True)):
@@ -97,9 +110,14 @@ class Preprocessing:
     def fit(self, images: ArrayLike) -> Array:
         """Return 8-bit images with the channels and the size of the network's input, (N, H, W, C)."""
         pixels = _with_channels(_checked(images), len(self.mean))
+        if pixels.shape[1:3] == self.size:
+            return pixels
+        if self.shorter_side is not None:
+            size = side_lengths(pixels.shape[1:3], self.shorter_side)
+            return rounded_centre(pixels if size == pixels.shape[1:3] else resize_images(pixels, size), self.size)
         if self.resize is None:
             return _framed(pixels, self.size)
-        return pixels if pixels.shape[1:3] == self.size else centre(_covering(pixels, self.resize), self.size)
+        return centre(_covering(pixels, self.resize), self.size)
 
     def read(self, path: str | os.PathLike[str] | BinaryIO) -> Array:
         """Read a picture file as an 8-bit image (H, W, C) with the shape of the network's input.
@@ -110,12 +128,18 @@ class Preprocessing:
         if self.ink:
             image: Array = self.fit(digit_from_photo(path)[None])[0]
             return image
+        if self.shorter_side is not None:
+            image = read_scaled(path, self.shorter_side, grey=len(self.mean) == 1)
+            return rounded_centre(image[None], self.size)[0]
         image = read_image(path, self.resize or self.size, grey=len(self.mean) == 1)
         return centre(image[None], self.size)[0]
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments as JSON-serialisable data, for :meth:`from_settings`."""
-        return asdict(self)
+        settings = asdict(self)
+        if self.shorter_side is None:  # earlier versions do not know it
+            del settings["shorter_side"]
+        return settings
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Preprocessing:

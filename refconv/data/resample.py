@@ -7,7 +7,7 @@ import numpy as np
 from refconv._arguments import per_axis
 from refconv.typing import Array, Size
 
-__all__ = ["centre", "gaussians", "resample", "resize"]
+__all__ = ["centre", "gaussians", "resample", "resize", "rounded_centre", "side_lengths"]
 
 
 def resample(image: Array, rows: Array, columns: Array) -> Array:
@@ -50,6 +50,29 @@ def centre(pixels: Array, size: tuple[int, ...]) -> Array:
             [6, 7, 8]]])
     """
     top, left = ((side - n) // 2 for side, n in zip(pixels.shape[1:3], size, strict=True))
+    return pixels[:, top : top + size[0], left : left + size[1]]
+
+
+def side_lengths(size: tuple[int, ...], shorter: int) -> tuple[int, ...]:
+    """Return the size of an image whose shorter side is scaled to a length, as in torchvision.
+
+    >>> side_lengths((375, 500), 256), side_lengths((500, 334), 232)
+    ((256, 341), (347, 232))
+    """
+    return tuple(shorter if n == min(size) else int(shorter * n / min(size)) for n in size)
+
+
+def rounded_centre(pixels: Array, size: tuple[int, ...]) -> Array:
+    """Return the centre of images as :func:`centre`, but round half pixels to even numbers.
+
+    torchvision crops like this.
+
+    >>> rounded_centre(np.arange(10).reshape(1, 2, 5), (2, 2)), centre(np.arange(10).reshape(1, 2, 5), (2, 2))
+    (array([[[2, 3],
+            [7, 8]]]), array([[[1, 2],
+            [6, 7]]]))
+    """
+    top, left = (round((side - n) / 2) for side, n in zip(pixels.shape[1:3], size, strict=True))
     return pixels[:, top : top + size[0], left : left + size[1]]
 
 

@@ -14,9 +14,19 @@ pixels of padding, which the paper does not mention. The paper counts 253,440 ne
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from refconv._arguments import choice
+from refconv._arguments import choice, flag
 from refconv.models.blocks import scaled, score_layer
-from refconv.nn import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D, ReLU, Sequential
+from refconv.nn import (
+    AdaptiveAvgPool2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    LocalResponseNorm,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+)
 from refconv.nn.layer import Layer
 
 __all__ = ["Convolution", "alexnet", "convolutions", "dense_head", "for_small_images"]
@@ -51,13 +61,20 @@ STYLES = {
     ),
 }
 
-FOLLOWING_LAYERS: dict[str, Callable[[], Layer]] = {
-    "norm": LocalResponseNorm,
-    "pool": lambda: MaxPool2D(3, stride=2, ceil_mode=True),  # overlapping windows; at 224 pixels all are inside the image
+FOLLOWING_LAYERS: dict[str, Callable[[bool], Layer]] = {
+    "norm": lambda ceil_mode: LocalResponseNorm(),
+    "pool": lambda ceil_mode: MaxPool2D(3, stride=2, ceil_mode=ceil_mode),  # at 224 pixels all windows are inside the image
 }
 
 
-def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, small_images: bool = False) -> Sequential:
+def alexnet(
+    style: str = "two-tower",
+    classes: int = 1000,
+    width: float = 1,
+    *,
+    small_images: bool = False,
+    adaptive_pool: bool = False,
+) -> Sequential:
     """Create AlexNet for images of 224 × 224 pixels.
 
     Parameters
@@ -71,6 +88,9 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
         Factor for the numbers of filters and units of all layers but the last.
     small_images : bool
         True for a first layer that suits images of 32 × 32 pixels; the other layers do not change.
+    adaptive_pool : bool
+        True for torchvision's poolings: an adaptive average pooling to 6 × 6 pixels before the dense layers, and max poolings
+        without ``ceil_mode``. Images may then have any size of at least 63 pixels; at 224 pixels, it changes nothing.
 
     Returns
     -------
@@ -91,7 +111,8 @@ def alexnet(style: str = "two-tower", classes: int = 1000, width: float = 1, *, 
     """
     table: Sequence[Convolution] = STYLES[choice("style", style, STYLES)]
     table = for_small_images(table) if small_images else table
-    return Sequential(**convolutions(table, width), **dense_head(len(table), classes, width))
+    pooling = {"adaptive_pool": AdaptiveAvgPool2D(6)} if flag("adaptive_pool", adaptive_pool) else {}
+    return Sequential(**convolutions(table, width, not adaptive_pool), **pooling, **dense_head(len(table), classes, width))
 
 
 def for_small_images(table: Sequence[Convolution]) -> tuple[Convolution, ...]:
@@ -102,7 +123,7 @@ def for_small_images(table: Sequence[Convolution]) -> tuple[Convolution, ...]:
     return tuple(row._replace(kernel=5, stride=1, padding=2) if row.stride > 1 else row for row in table)
 
 
-def convolutions(table: Sequence[Convolution], width: float) -> dict[str, Layer]:
+def convolutions(table: Sequence[Convolution], width: float, ceil_mode: bool = True) -> dict[str, Layer]:
     """Return the layers of a table by name: conv1, relu1, the layers after it, conv2 and so on."""
     layers: dict[str, Layer] = {}
     towers = max(row.groups for row in table)
@@ -110,7 +131,7 @@ def convolutions(table: Sequence[Convolution], width: float) -> dict[str, Layer]
         filters = scaled(row.filters, width, towers)
         conv = Conv2D(filters, row.kernel, stride=row.stride, padding=row.padding, groups=row.groups)
         layers |= {f"conv{k}": conv, f"relu{k}": ReLU()}
-        layers |= {f"{name}{k}": FOLLOWING_LAYERS[name]() for name in row.then}
+        layers |= {f"{name}{k}": FOLLOWING_LAYERS[name](ceil_mode) for name in row.then}
     return layers
 
 

@@ -17,6 +17,10 @@ ALIASES = {
     "vgg13": "vgg-b",
     "vgg16": "vgg-d",
     "vgg19": "vgg-e",
+    "vgg11-bn": "vgg-a-bn",
+    "vgg13-bn": "vgg-b-bn",
+    "vgg16-bn": "vgg-d-bn",
+    "vgg19-bn": "vgg-e-bn",
     "network-in-network": "nin",
     "inception-v1": "googlenet",
     "inception-v2": "bn-inception",
@@ -26,19 +30,13 @@ ALIASES = {
     "wide-resnet16-8": "wrn-16-8",
     "wide-resnet28-10": "wrn-28-10",
     "wide-resnet50-2": "wrn-50-2",
+    "wide-resnet101-2": "wrn-101-2",
     "densenet100-bc": "densenet-bc100",
     "mobilenet-v1": "mobilenet",
 }
 
 # Networks of other libraries that the lectures do not cover, and the closest alternative.
 ELSEWHERE = {
-    **dict.fromkeys(
-        ("vgg11-bn", "vgg13-bn", "vgg16-bn", "vgg19-bn"),
-        "the paper's VGG has no batch normalisation; use vgg11, vgg13, vgg16 or vgg19",
-    ),
-    "resnext101-32x8d": "the paper's ResNeXt-101 is 32×4d; write models.create('resnext101', group_width=8) for 32×8d",
-    "resnext101-64x4d": "the paper's ResNeXt-101 is 32×4d; write models.create('resnext101', cardinality=64, group_width=4)",
-    "wide-resnet101-2": "the paper has no wide ResNet-101; write models.create('resnet101', inner=2, stride_in='3x3')",
     **dict.fromkeys(
         ("resnet50-v2", "resnet101-v2", "resnet152-v2", "mobilenet-v2", "mobilenet-v3", "efficientnet", "vit", "squeezenet"),
         "the lectures do not cover this architecture",

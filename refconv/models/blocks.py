@@ -5,16 +5,31 @@ from typing import Any, TypeAlias
 
 from refconv._arguments import divisor, integer, real
 from refconv.models.batch_norm import batch_norm
-from refconv.nn import Conv2D, Dense, ReLU, Sequential
+from refconv.nn import ChannelAffine, Conv2D, Dense, ReLU, Sequential
 from refconv.nn.layer import Layer
 from refconv.typing import Size
 
-__all__ = ["CIFAR", "IMAGENET", "Block", "conv_bn_relu", "conv_relu", "scaled", "score_layer", "stack"]
+__all__ = [
+    "CIFAR",
+    "IMAGENET",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Block",
+    "conv_bn_relu",
+    "conv_relu",
+    "imagenet_to_unit_range",
+    "scaled",
+    "score_layer",
+    "stack",
+]
 
 Block: TypeAlias = Callable[..., Sequential]  # block(filters, kernel_size, …) creates a convolution and the layers after it
 
 IMAGENET = (224, 224, 3)
 CIFAR = (32, 32, 3)
+
+# Mean and standard deviation of red, green and blue in ImageNet's training images, as fractions of 255, in torchvision.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def scaled(channels: float, width: float, groups: int = 1) -> int:
@@ -49,6 +64,20 @@ def conv_bn_relu(filters: int, kernel_size: Size, **arguments: Any) -> Sequentia
     The convolution has no bias, because batch normalisation would cancel it (A17).
     """
     return Sequential(conv=Conv2D(filters, kernel_size, bias=False, **arguments), norm=batch_norm(), relu=ReLU())
+
+
+def imagenet_to_unit_range() -> ChannelAffine:
+    """Create a layer that converts normalised images of ImageNet to colours from −1 to 1.
+
+    A colour p from 0 to 1 is normalised to x = (p − μ) / σ. The layer computes (p − ½) / ½ = x σ / ½ + (μ − ½) / ½. It is
+    torchvision's ``transform_input``: the published weights of GoogLeNet and Inception-v3 were trained with these colours.
+
+    >>> import numpy as np
+    >>> [round(y, 12) for y in imagenet_to_unit_range()(np.array([[(1 - 0.485) / 0.229, 0.0, -0.406 / 0.225]]))[0].tolist()]
+    [1.0, -0.088, -1.0]
+    """
+    pairs = list(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
+    return ChannelAffine([std / 0.5 for _, std in pairs], [(mean - 0.5) / 0.5 for mean, _ in pairs])
 
 
 def stack(name: str, layers: Iterable[Layer]) -> dict[str, Layer]:

@@ -3,16 +3,24 @@
 The module contains Table 1 of the paper as printed. Two auxiliary heads, after blocks 4a and 4d, help to train the network;
 inference does not use them.
 
-torchvision's version differs. It has batch normalisation instead of response normalisation and biases. It also has 3 × 3
-convolutions instead of the table's 5 × 5, a mistake that cannot be corrected because its trained weights depend on it.
-style="torchvision" has the same number of parameters in each layer, but keeps the paper's poolings: in torchvision, the last
-pooling between blocks is 2 × 2, and the poolings of the heads adapt to the image size.
+torchvision's version, style="torchvision", differs:
+
+- It has batch normalisation instead of response normalisation and biases.
+- It has 3 × 3 convolutions instead of the table's 5 × 5, a mistake that cannot be corrected because its trained weights depend
+  on it.
+- The last pooling between blocks has windows of 2 × 2 pixels.
+- The poolings of the heads adapt to the image size: their output always has 4 × 4 pixels.
+- The last dropout has the rate 0.2.
 """
 
-from refconv._arguments import choice
+from collections.abc import Callable
+from typing import NamedTuple
+
+from refconv._arguments import choice, flag
 from refconv.models.batch_norm import takes_batch_norm_options
-from refconv.models.blocks import Block, conv_bn_relu, conv_relu, scaled, score_layer
+from refconv.models.blocks import Block, conv_bn_relu, conv_relu, imagenet_to_unit_range, scaled, score_layer
 from refconv.nn import (
+    AdaptiveAvgPool2D,
     AvgPool2D,
     Concat,
     Dense,
@@ -47,19 +55,41 @@ INCEPTION: dict[str, Row | None] = {
 }
 
 HEADS = ("inception4a", "inception4d")
-STYLES = {"paper": (conv_relu, 5), "torchvision": (conv_bn_relu, 3)}  # block of a convolution, and the largest kernel size
+
+
+class Style(NamedTuple):
+    """Layers that differ between the paper's network and torchvision's."""
+
+    convolution: Block
+    response_norm: bool
+    large: int  # kernel size of the branch "five"
+    pool4: int  # window of the last pooling between blocks
+    head_pool: Callable[[], Layer]
+    dropout: float  # rate before the scores
+
+
+STYLES = {
+    "paper": Style(conv_relu, True, 5, 3, lambda: AvgPool2D(5, stride=3), 0.4),
+    "torchvision": Style(conv_bn_relu, False, 3, 2, lambda: AdaptiveAvgPool2D(4), 0.2),
+}
 
 
 @takes_batch_norm_options
 def googlenet(
-    style: str = "paper", classes: int = 1000, width: float = 1, *, heads: bool = True, small_images: bool = False
+    style: str = "paper",
+    classes: int = 1000,
+    width: float = 1,
+    *,
+    heads: bool = True,
+    small_images: bool = False,
+    transform_input: bool = False,
 ) -> Sequential | Heads:
     """Create GoogLeNet for images of 224 × 224 pixels.
 
     Parameters
     ----------
     style : str
-        "paper", or "torchvision" for a network with the parameters of torchvision's variant.
+        "paper", or "torchvision" for torchvision's network.
     classes : int
         Number of classes.
     width : float
@@ -69,6 +99,9 @@ def googlenet(
         which :class:`refconv.training.CrossEntropy` accepts.
     small_images : bool
         True for a stem for 32 × 32 pixels: one convolution and one pooling.
+    transform_input : bool
+        True if images are normalised with ImageNet's mean and standard deviation, but the weights need colours from −1 to 1,
+        like torchvision's published weights.
     bn_momentum, bn_eps, bn_averages : optional
         Arguments ``momentum``, ``eps`` and ``averages`` of all batch normalisations; see :class:`refconv.nn.BatchNorm`.
 
@@ -88,17 +121,22 @@ def googlenet(
 
     Source: lecture rows M7 and A22 (SOURCES.md); Szegedy et al., "Going deeper with convolutions", 2014.
     """
-    convolution, large = STYLES[choice("style", style, STYLES)]
-    blocks = {name: inception(*_scaled(row, width), convolution, large) if row else pool() for name, row in INCEPTION.items()}
+    chosen = STYLES[choice("style", style, STYLES)]
+    convolution = chosen.convolution
+    blocks = {
+        name: inception(*_scaled(row, width), convolution, chosen.large) if row else pool() for name, row in INCEPTION.items()
+    }
+    blocks["pool4"] = pool(chosen.pool4)
     stem = small_stem if small_images else imagenet_stem
     trunk = Sequential(
-        **stem(width, convolution, norm=style == "paper"),
+        **({"transform": imagenet_to_unit_range()} if flag("transform_input", transform_input) else {}),
+        **stem(width, convolution, norm=chosen.response_norm),
         **blocks,
         mean=GlobalAvgPool2D(),
-        dropout=Dropout(0.4),
+        dropout=Dropout(chosen.dropout),
         scores=score_layer(classes),
     )
-    return Heads(trunk, **{name: head(classes, width, convolution) for name in HEADS}) if heads else trunk
+    return Heads(trunk, **{name: head(classes, width, chosen) for name in HEADS}) if heads else trunk
 
 
 def inception(
@@ -141,11 +179,11 @@ def small_stem(width: float, convolution: Block, norm: bool) -> dict[str, Layer]
     return {"conv2": convolution(scaled(192, width), 3, padding="same"), "pool2": pool()}
 
 
-def head(classes: int, width: float, convolution: Block) -> Sequential:
+def head(classes: int, width: float, style: Style) -> Sequential:
     """Create an auxiliary classifier (section 5 of the paper)."""
     return Sequential(
-        pool=AvgPool2D(5, stride=3),
-        conv=convolution(scaled(128, width), 1),
+        pool=style.head_pool(),
+        conv=style.convolution(scaled(128, width), 1),
         flatten=Flatten(),
         dense=Dense(scaled(1024, width)),
         relu=ReLU(),
@@ -154,12 +192,12 @@ def head(classes: int, width: float, convolution: Block) -> Sequential:
     )
 
 
-def pool() -> MaxPool2D:
+def pool(window: int = 3) -> MaxPool2D:
     """Create a max pooling that halves the size, 112 → 56 as in the table.
 
     With ``ceil_mode``, the last window extends beyond the image.
     """
-    return MaxPool2D(3, stride=2, ceil_mode=True)
+    return MaxPool2D(window, stride=2, ceil_mode=True)
 
 
 def _scaled(row: Row, width: float) -> Row:

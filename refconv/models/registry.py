@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any, NamedTuple
 
-from refconv._errors import ArgumentTypeError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.models.alexnet import alexnet
 from refconv.models.aliases import find_name
 from refconv.models.blocks import CIFAR, IMAGENET
@@ -25,7 +24,7 @@ from refconv.models.mobilenet import mobilenet
 from refconv.models.neocognitron import INPUT_SHAPE as NEOCOGNITRON_INPUT
 from refconv.models.neocognitron import neocognitron
 from refconv.models.nin import nin
-from refconv.models.pretrained import PACKAGED, trained_network
+from refconv.models.pretrained import PACKAGED
 from refconv.models.resnet import resnet
 from refconv.models.resnext import resnext
 from refconv.models.unet import unet
@@ -34,7 +33,9 @@ from refconv.models.wide_resnet import wide_resnet, wide_resnet50
 from refconv.models.zfnet import zfnet
 from refconv.nn import Layer
 
-__all__ = ["canonical_name", "create", "input_shape", "names", "weights_names"]
+__all__ = ["accepted_arguments", "canonical_name", "create", "input_shape", "names", "weights_names"]
+
+Path = str | os.PathLike[str]
 
 SMALL = "-small"  # suffix of the names of small variants, which train on a laptop
 
@@ -61,6 +62,12 @@ MODELS = {
         f"vgg-{column.lower()}": Model(vgg, {"configuration": column}, IMAGENET, {"classes": 10, "width": 0.25})
         for column in ("A", "A-LRN", "B", "C", "D", "E")
     },
+    **{
+        f"vgg-{column.lower()}-bn": Model(
+            vgg, {"configuration": column, "batch_norm": True}, IMAGENET, {"classes": 10, "width": 0.25}
+        )
+        for column in ("A", "B", "D", "E")
+    },
     "nin": Model(nin, {}, IMAGENET, {"size": "cifar", "classes": 10, "width": 0.25}),
     "nin-cifar": Model(nin, {"size": "cifar", "classes": 10}, CIFAR, {"width": 0.25}),
     "googlenet": Model(googlenet, {}, IMAGENET, SHRUNK),
@@ -74,9 +81,12 @@ MODELS = {
         for depth in (20, 32, 44, 56, 110)
     },
     **{f"resnext{depth}": Model(resnext, {"depth": depth}, IMAGENET, SHRUNK) for depth in (50, 101)},
+    "resnext101-32x8d": Model(resnext, {"depth": 101, "group_width": 8}, IMAGENET, SHRUNK),
+    "resnext101-64x4d": Model(resnext, {"depth": 101, "cardinality": 64, "group_width": 4}, IMAGENET, SHRUNK),
     "wrn-16-8": Model(wide_resnet, {"depth": 16, "factor": 8}, CIFAR, {"depth": 10, "factor": 2}),
     "wrn-28-10": Model(wide_resnet, {"depth": 28, "factor": 10}, CIFAR, {"depth": 10, "factor": 2}),
     "wrn-50-2": Model(wide_resnet50, {}, IMAGENET, SHRUNK),
+    "wrn-101-2": Model(resnet, {"depth": 101, "inner": 2, "stride_in": "3x3"}, IMAGENET, SHRUNK),
     "stochastic-depth110": Model(cifar_resnet, {"depth": 110, "survival": 0.5}, CIFAR, {"depth": 14}),
     # The small variants have no drop-path, because it needs long training. After short training, the columns compute
     # different functions, and their mean differs from all of them.
@@ -113,7 +123,7 @@ def weights_names(name: str) -> list[str]:
     return [*PACKAGED.get(canonical_name(name), ())]
 
 
-def create(name: str, weights: str | os.PathLike[str] | None = None, **arguments: Any) -> Layer:
+def create(name: str, weights: Path | None = None, *, labels: Path | Sequence[str] | None = None, **arguments: Any) -> Layer:
     """Create an architecture by its name, with trained weights or without weights.
 
     Without ``weights``, the network is not built; ``build`` creates random weights. Case, "-" and "_" are ignored. Names from
@@ -124,9 +134,16 @@ def create(name: str, weights: str | os.PathLike[str] | None = None, **arguments
     name : str
         One of :func:`names`, or an alias. Append "-small" for the variant that trains on a laptop.
     weights : str or path, optional
-        Name of trained weights that come with refconv, one of :func:`weights_names`; or a model file or the folder of a run
-        of ``refconv train``. The number of classes is then the file's. The returned network is built, no layer is
-        frozen, and ``notes`` contains the notes in the file, such as the preprocessing and the class names.
+        Name of trained weights that come with refconv, one of :func:`weights_names`; a model file or the folder of a run of
+        ``refconv train``; or weights of torchvision's network of this name: a safetensors file, or a file of ``torch.save``,
+        which needs PyTorch. The number of classes is then the file's. The returned network is built, no layer is frozen, and
+        ``notes`` contains the notes in the file, such as the preprocessing and the class names.
+
+        With torchvision's weights, the network has torchvision's layers, and its ``notes`` contain the preprocessing of
+        torchvision's published weights. GoogLeNet and Inception-v3 then have ``transform_input=True``, like the networks of
+        the published weights.
+    labels : path or sequence of str, optional
+        Names of the classes for the notes, for example from a text file with a name on each line. Only with ``weights``.
     **arguments
         Arguments for the builder, which override its arguments for this name. All classifiers accept ``classes`` and
         ``width``. With ``weights``, they must be the arguments of the trained network; :func:`refconv.nn.replace_layer`
@@ -138,9 +155,11 @@ def create(name: str, weights: str | os.PathLike[str] | None = None, **arguments
 
     Raises
     ------
+    refconv.MissingPackage
+        If a file needs PyTorch, which is not installed.
     TypeError, ValueError
         If there is no architecture of this name, if its builder does not accept an argument, or if an argument is not valid;
-        if there are no such weights, or they belong to another network.
+        if there are no such weights, or if a file is damaged or contains the weights of another network.
 
     Examples
     --------
@@ -153,13 +172,16 @@ def create(name: str, weights: str | os.PathLike[str] | None = None, **arguments
     Source: lecture rows M1–M17 (SOURCES.md).
     """
     model, small = _find(name)
-    accepted = signature(model.builder).parameters
+    if weights is not None:
+        from refconv.weights.pretrained import pretrained
+
+        return pretrained(name, weights, arguments, labels)
+    if labels is not None:
+        raise ArgumentValueError(f"labels must be None without weights, got {labels!r}")
+    accepted = accepted_arguments(name)
     if unknown := [argument for argument in arguments if argument not in accepted]:
         raise ArgumentTypeError(f"arguments of {name} must be among {', '.join(accepted)}, got {', '.join(unknown)}")
-    builder = partial(model.builder, **{**model.arguments, **(model.small if small else {})})
-    if weights is None:
-        return builder(**arguments)
-    return trained_network(builder, canonical_name(name), weights, arguments)
+    return model.builder(**{**model.arguments, **(model.small if small else {}), **arguments})
 
 
 def input_shape(name: str) -> tuple[int, ...]:
@@ -170,6 +192,16 @@ def input_shape(name: str) -> tuple[int, ...]:
     """
     model, small = _find(name)
     return model.small_shape if small else model.input_shape
+
+
+def accepted_arguments(name: str) -> list[str]:
+    """Return the names of the arguments of the builder of this network.
+
+    >>> accepted_arguments("nin")
+    ['size', 'classes', 'width']
+    """
+    model, _ = _find(name)
+    return [*signature(model.builder).parameters]
 
 
 def canonical_name(name: str) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from refconv.nn.activation import ELU, LeakyReLU, ReLU, ReLU6, Sigmoid, Softmax, Tanh
 from refconv.nn.avg_pool import AvgPool1D, AvgPool2D, GlobalAvgPool1D, GlobalAvgPool2D
-from refconv.nn.channels import PadChannels, Select
+from refconv.nn.channels import ChannelAffine, PadChannels, Select
 from refconv.nn.combinators import Concat, Identity, Mean, Sequential, StochasticDepth, Sum
 from refconv.nn.conv import Conv1D, Conv2D
 from refconv.nn.conv_transpose import ConvTranspose1D, ConvTranspose2D
@@ -23,16 +23,18 @@ from refconv.nn.norm import BatchNorm
 from refconv.nn.p4_conv import P4Conv2D, P4ConvLift2D
 from refconv.nn.p4_norm import P4BatchNorm
 from refconv.nn.p4_pool import P4GroupPool, P4MaxPool2D
-from refconv.nn.resize import Pad2D, Upsample2D
+from refconv.nn.resize import AdaptiveAvgPool2D, Pad2D, Upsample2D
 from refconv.nn.response_norm import LocalResponseNorm
 from refconv.nn.separable import DepthwiseConv2D, SeparableConv2D
 from refconv.nn.transfer import freeze_to, replace_layer
 
 __all__ = [
     "ELU",
+    "AdaptiveAvgPool2D",
     "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
+    "ChannelAffine",
     "Concat",
     "Conv1D",
     "Conv2D",

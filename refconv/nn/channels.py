@@ -1,17 +1,17 @@
-"""Layers that add channels of zeros or select channels."""
+"""Layers that add channels of zeros, select channels, or scale and shift each channel."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from refconv._arguments import integer
+from refconv._arguments import integer, real
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.description import Span
 from refconv.nn.layer import Layer
 from refconv.typing import Array, Backward, Shape
 
-__all__ = ["PadChannels", "Select"]
+__all__ = ["ChannelAffine", "PadChannels", "Select"]
 
 CHANNELS = "channels must be distinct non-negative integers"
 
@@ -124,3 +124,58 @@ class Select(Layer):
 
     def __repr__(self) -> str:
         return f"Select({self.channels})"
+
+
+class ChannelAffine(Layer):
+    r"""Layer with a fixed scale and shift for each channel.
+
+    .. math:: y_{\dots,c} = a_c \, x_{\dots,c} + b_c
+
+    It changes the normalisation of images, for example. It has no parameters; :class:`BatchNorm` learns a scale and a shift.
+
+    Parameters
+    ----------
+    scale, shift : sequences of float
+        a and b, one number for each channel of the input, which is its last axis.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If scale and shift are not numbers or differ in length, or the input does not have that number of channels.
+
+    Examples
+    --------
+    >>> ChannelAffine((2, 10), (0.5, 0))(np.array([[1.0, 3.0]]))
+    array([[ 2.5, 30. ]])
+
+    Source: lecture row A21 (SOURCES.md).
+    """
+
+    def __init__(self, scale: Sequence[float], shift: Sequence[float]) -> None:
+        self.scale = tuple(real("scale", a) for a in scale)
+        self.shift = tuple(real("shift", b) for b in shift)
+        if not self.scale or len(self.scale) != len(self.shift):
+            raise ArgumentValueError(
+                f"scale and shift must be of equal length, at least 1, got {len(self.scale)} and {len(self.shift)}"
+            )
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if not shape or shape[-1] != len(self.scale):
+            raise ArgumentValueError(
+                f"the input of {self!r} must have {len(self.scale)} channels, the last axis, got shape {tuple(shape)}"
+            )
+        return tuple(shape)
+
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        self.output_shape(x.shape[1:])
+        scale, shift = np.array(self.scale, x.dtype), np.array(self.shift, x.dtype)
+        return x * scale + shift, lambda dy, want_dx=True: dy * scale if want_dx else None
+
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        return span
+
+    def caption(self) -> str:
+        return "scale and shift channels"
+
+    def __repr__(self) -> str:
+        return f"ChannelAffine({self.scale}, {self.shift})"

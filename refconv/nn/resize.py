@@ -1,4 +1,4 @@
-"""Padding and upsampling layers."""
+"""Padding, upsampling and adaptive pooling layers."""
 
 from typing import Any
 
@@ -6,10 +6,22 @@ from refconv._arguments import known_format, per_axis
 from refconv.nn.description import Span, once
 from refconv.nn.layer import Layer
 from refconv.nn.layout import join_shape, split_shape
-from refconv.ops.resize import frame, framed_size, pad, pad_dx, upsample2d, upsample2d_dx, upsample_mode, upsampled_size
+from refconv.ops.resize import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_dx,
+    adaptive_size,
+    frame,
+    framed_size,
+    pad,
+    pad_dx,
+    upsample2d,
+    upsample2d_dx,
+    upsample_mode,
+    upsampled_size,
+)
 from refconv.typing import Array, Backward, DataFormat, Padding, Shape, Size
 
-__all__ = ["Pad2D", "Upsample2D"]
+__all__ = ["AdaptiveAvgPool2D", "Pad2D", "Upsample2D"]
 
 
 class Pad2D(Layer):
@@ -128,3 +140,64 @@ class Upsample2D(Layer):
 
     def __repr__(self) -> str:
         return f"Upsample2D({self.scale[0]}×{self.scale[1]}, {self.mode})"
+
+
+class AdaptiveAvgPool2D(Layer):
+    r"""Adaptive average pooling layer: images of any size become K × L means.
+
+    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{u=\lfloor i H / K \rfloor}^{\lceil (i+1) H / K \rceil - 1} \;
+              \sum_{v=\lfloor j W / L \rfloor}^{\lceil (j+1) W / L \rceil - 1} x_{u,v,c}
+
+    With it, the dense layers of a network accept images of other sizes. Unlike :class:`GlobalAvgPool2D`, the output is an
+    image.
+
+    Parameters
+    ----------
+    output_size : int or (int, int)
+        K and L, height and width of the output.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not valid.
+
+    Examples
+    --------
+    >>> AdaptiveAvgPool2D(4).output_shape((14, 15, 512))
+    (4, 4, 512)
+
+    Source: lecture row A11 (SOURCES.md).
+    """
+
+    category = "pool"
+    ndim = 2
+
+    def __init__(self, output_size: Size, *, data_format: DataFormat = "channels_last") -> None:
+        self.output_size = adaptive_size(output_size)
+        self.data_format = known_format(data_format)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        _, channels = split_shape(self, shape)
+        return join_shape(self.output_size, channels, self.data_format)
+
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        size, _ = split_shape(self, x.shape[1:])
+        y = adaptive_avg_pool2d(x, self.output_size, data_format=self.data_format)
+
+        def backward(dy: Array, want_dx: bool = True) -> Array | None:
+            return adaptive_avg_pool2d_dx(dy, size, data_format=self.data_format) if want_dx else None
+
+        return y, backward
+
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        size, _ = split_shape(self, shape)
+        sides = zip(span, size, self.output_size, strict=True)
+        return tuple((low * n // k, -(-(high + 1) * n // k) - 1) for (low, high), n, k in sides)
+
+    def caption(self) -> str:
+        return f"means of {' × '.join(map(str, self.output_size))} parts"
+
+    def __repr__(self) -> str:
+        return f"AdaptiveAvgPool2D({'×'.join(map(str, self.output_size))})"

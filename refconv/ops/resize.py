@@ -1,4 +1,4 @@
-"""Padding of images and signals, and upsampling of images."""
+"""Padding of images and signals, and upsampling and adaptive pooling of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from refconv.ops.check import as_float, channels_last, restore
 from refconv.ops.dispatch import implementation
 from refconv.typing import Array, ArrayLike, DataFormat, Padding, Shape, Size
 
-__all__ = ["frame", "framed_size", "pad", "pad_dx", "upsample2d", "upsample2d_dx", "upsample_mode", "upsampled_size"]
+__all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_dx",
+    "adaptive_size",
+    "frame",
+    "framed_size",
+    "pad",
+    "pad_dx",
+    "upsample2d",
+    "upsample2d_dx",
+    "upsample_mode",
+    "upsampled_size",
+]
 
 
 def pad(x: ArrayLike, padding: Padding, *, mode: str = "zeros", data_format: DataFormat = "channels_last") -> Array:
@@ -199,6 +211,95 @@ def upsample2d_dx(dy: ArrayLike, scale: Size, *, mode: str = "nearest", data_for
     if any(n % S for n, S in zip(dy.shape[1:-1], scale, strict=True)):
         raise ArgumentValueError(f"dy must have a multiple of {scale} pixels, got shape {dy.shape} (channels_last)")
     return restore(implementation("resize").upsample2d_dx(dy, scale, upsample_mode(mode)), data_format)
+
+
+def adaptive_avg_pool2d(x: ArrayLike, output_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
+    r"""Compute adaptive average pooling: the image as K × L means, whatever its size.
+
+    .. math:: y_{i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{u=\lfloor i H / K \rfloor}^{\lceil (i+1) H / K \rceil - 1} \;
+              \sum_{v=\lfloor j W / L \rfloor}^{\lceil (j+1) W / L \rceil - 1} x_{u,v,c}
+
+    Along each axis, output i covers the inputs that overlap with the i-th of K equal parts of the image. If K does not divide
+    H, the windows have different sizes and overlap. If H = K, the result is the image itself; for K = L = 1, it is global
+    average pooling. The output may also be larger than the image.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C), float32 or float64
+        A batch of images; (N, C, H, W) with ``data_format="channels_first"``.
+    output_size : int or (int, int)
+        K and L, height and width of the output.
+    data_format : str
+        "channels_last" or "channels_first".
+
+    Returns
+    -------
+    array (N, K, L, C), of x's type
+        Or (N, C, K, L) with ``channels_first``.
+
+    Raises
+    ------
+    TypeError
+        If x is not an array of float32, float64 or integers, or output_size is not an integer.
+    ValueError
+        If x is not a batch of images, or output_size does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([1.0, 3, 5, 7, 9]).reshape(1, 1, 5, 1)
+    >>> adaptive_avg_pool2d(x, (1, 2))[0, 0, :, 0]
+    array([3., 7.])
+
+    Source: lecture row A11 (SOURCES.md).
+    """
+    x = channels_last("x", as_float("x", x), 2, data_format)
+    return restore(implementation("resize").adaptive_avg_pool2d(x, adaptive_size(output_size)), data_format)
+
+
+def adaptive_avg_pool2d_dx(dy: ArrayLike, input_size: Size, *, data_format: DataFormat = "channels_last") -> Array:
+    r"""Compute ∂e/∂x of :func:`adaptive_avg_pool2d`: each output shares out its ∂e/∂y equally.
+
+    .. math:: \frac{\partial e}{\partial x_{u,v,c}} = \sum_{i,j:\; (i,j) \text{ covers } (u,v)}
+              \frac{1}{\mathrm{count}_{i,j}} \; \frac{\partial e}{\partial y_{i,j,c}}
+
+    Parameters
+    ----------
+    dy : array (N, K, L, C), float32 or float64
+        ∂e/∂y; (N, C, K, L) with ``channels_first``.
+    input_size : (int, int)
+        Height and width of x in pixels.
+    data_format : str
+        As in the forward pass.
+
+    Returns
+    -------
+    array (N, H, W, C), of dy's type
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`adaptive_avg_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> adaptive_avg_pool2d_dx(np.array([3.0, 30]).reshape(1, 1, 2, 1), input_size=(1, 5))[0, 0, :, 0]
+    array([ 1.,  1., 11., 10., 10.])
+
+    Source: lecture row A11 (SOURCES.md).
+    """
+    dy = channels_last("dy", as_float("dy", dy), 2, data_format)
+    input_size = per_axis("input_size", input_size, 2)
+    return restore(implementation("resize").adaptive_avg_pool2d_dx(dy, input_size), data_format)
+
+
+def adaptive_size(output_size: Size) -> Shape:
+    """Check the output size of adaptive pooling and return it as (K, L)."""
+    size = per_axis("output_size", output_size, 2)
+    if size[0] * size[1] > LARGEST:
+        raise ArgumentValueError(f"output_size must have at most {LARGEST} pixels, got {size}")
+    return size
 
 
 def frame(padding: Padding, ndim: int, mode: str) -> Window:

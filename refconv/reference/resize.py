@@ -1,13 +1,15 @@
-r"""Padding and upsampling of images, and their derivatives, as loops.
+r"""Padding, upsampling and adaptive pooling of images, and their derivatives, as loops.
 
-Padding adds pixels around an image; upsampling represents the same image by more pixels. Each output pixel (i, j) reads one
-input pixel (u, v), or the weighted sum of several. The derivatives run over the same indices, with ∂e/∂x in place of x and
-∂e/∂y in place of y::
+Padding adds pixels around an image; upsampling represents the same image by more pixels; adaptive pooling represents it by a
+given number of pixels. Each output pixel (i, j) reads one input pixel (u, v), or the weighted sum of several. The derivatives
+run over the same indices, with ∂e/∂x in place of x and ∂e/∂y in place of y::
 
     pad         y [b, i, j, c]   =  x [b, u, v, c]
                 dx[b, u, v, c]  +=  dy[b, i, j, c]
     upsample    y [b, i, j, c]  +=  x [b, u, v, c] · weight
                 dx[b, u, v, c]  +=  dy[b, i, j, c] · weight
+    adaptive    y [b, i, j, c]  +=  x [b, u, v, c] / count[i, j]
+                dx[b, u, v, c]  +=  dy[b, i, j, c] / count[i, j]
 """
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from refconv.geometry import Window
 from refconv.typing import Array, Shape
 
-__all__ = ["pad", "pad_dx", "upsample2d", "upsample2d_dx"]
+__all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_dx", "pad", "pad_dx", "upsample2d", "upsample2d_dx"]
 
 
 def pad(x: Array, window: Window, mode: str) -> Array:
@@ -165,3 +167,62 @@ def axis_weights(i: int, n: int, S: int, mode: str) -> list[tuple[int, int, int]
     if rest == 0:  # the centres of output and input coincide
         return [(before, 1, 1)]
     return [(max(before, 0), 2 * S - rest, 2 * S), (min(before + 1, n - 1), rest, 2 * S)]
+
+
+def adaptive_avg_pool2d(x: Array, output_size: Shape) -> Array:
+    r"""Compute the mean of the pixels of each output; together the outputs cover the whole image.
+
+    .. math:: y_{b,i,j,c} = \frac{1}{\mathrm{count}_{i,j}} \sum_{u=\lfloor i H / K \rfloor}^{\lceil (i+1) H / K \rceil - 1} \;
+              \sum_{v=\lfloor j W / L \rfloor}^{\lceil (j+1) W / L \rceil - 1} x_{b,u,v,c}
+
+    ``x`` (N, H, W, C), ``output_size`` (K, L); returns (N, K, L, C).
+
+    >>> adaptive_avg_pool2d(np.array([1.0, 3, 5, 7, 9]).reshape(1, 1, 5, 1), (1, 2))[0, 0, :, 0]
+    array([3., 7.])
+
+    Source: lecture row A11 (SOURCES.md).
+    """
+    (N, H, W, C), (K, L) = x.shape, output_size
+    y = np.zeros((N, K, L, C), x.dtype)
+    for b, i, j, c in np.ndindex(y.shape):
+        rows, columns = covered(i, H, K), covered(j, W, L)
+        for u in rows:
+            for v in columns:
+                y[b, i, j, c] += x[b, u, v, c]
+        y[b, i, j, c] /= len(rows) * len(columns)
+    return y
+
+
+def adaptive_avg_pool2d_dx(dy: Array, input_size: Shape) -> Array:
+    r"""Compute ∂e/∂x of :func:`adaptive_avg_pool2d`: each output shares out its ∂e/∂y equally.
+
+    .. math:: \frac{\partial e}{\partial x_{b,u,v,c}} = \sum_{i,j:\; (i,j) \text{ covers } (u,v)}
+              \frac{1}{\mathrm{count}_{i,j}} \; \frac{\partial e}{\partial y_{b,i,j,c}}
+
+    ``dy`` (N, K, L, C), ``input_size`` (H, W); returns (N, H, W, C).
+
+    >>> adaptive_avg_pool2d_dx(np.array([3.0, 30]).reshape(1, 1, 2, 1), (1, 5))[0, 0, :, 0]
+    array([ 1.,  1., 11., 10., 10.])
+
+    Source: lecture row A11 (SOURCES.md).
+    """
+    (N, K, L, C), (H, W) = dy.shape, input_size
+    dx = np.zeros((N, H, W, C), dy.dtype)
+    for b, i, j, c in np.ndindex(dy.shape):
+        rows, columns = covered(i, H, K), covered(j, W, L)
+        for u in rows:
+            for v in columns:
+                # forward: y[b, i, j, c] += x[b, u, v, c] / (len(rows) * len(columns))
+                dx[b, u, v, c] += dy[b, i, j, c] / (len(rows) * len(columns))
+    return dx
+
+
+def covered(i: int, n: int, K: int) -> range:
+    """Return the inputs that output i of K covers along an axis of n inputs.
+
+    If K does not divide n, neighbouring outputs share an input.
+
+    >>> [list(covered(i, 5, 2)) for i in range(2)], [list(covered(i, 2, 3)) for i in range(3)]
+    ([[0, 1, 2], [2, 3, 4]], [[0], [0, 1], [1]])
+    """
+    return range(i * n // K, -(-(i + 1) * n // K))

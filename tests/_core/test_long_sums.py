@@ -247,6 +247,12 @@ CASES = [
     ),
     Case("upsample2d_dx", 1007 * 1001, ((1, 1007, 1001, 3),), lambda dy: resize.upsample2d_dx(dy, (1007, 1001))),
     Case("upsample2d_dx, one row", 1_000_003, ((1, 1, 1_000_003, 3),), lambda dy: resize.upsample2d_dx(dy, (1, 1_000_003))),
+    Case(
+        "adaptive_avg_pool2d",
+        1007 * 1001,
+        ((1, 1007, 1001, 3),),
+        lambda x: 1007 * 1001 * resize.adaptive_avg_pool2d(x, (1, 1)),
+    ),
     Case("upsample2d_dx, one column", 1_000_003, ((1, 1_000_003, 1, 3),), lambda dy: resize.upsample2d_dx(dy, (1_000_003, 1))),
 ]
 

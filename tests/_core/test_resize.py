@@ -1,4 +1,4 @@
-"""Tests of the kernels of padding and upsampling against the loops."""
+"""Tests of the kernels of padding, upsampling and adaptive pooling against the loops."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from evidence import (
     needs_kernels,
     rounding,
 )
-from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
+from refconv.ops.resize import adaptive_avg_pool2d, adaptive_avg_pool2d_dx, pad, pad_dx, upsample2d, upsample2d_dx
 from strategies import dtypes, seeds, small_floats, small_integers, unlike
 
 pytestmark = needs_kernels
@@ -56,6 +56,22 @@ def test_upsampling_by_powers_of_two_is_exact(size, scale, mode, seed, dtype):
     assert_parity(lambda dy: upsample2d_dx(dy, scale, mode=mode), dy)
 
 
+@given(sizes(), st.tuples(st.integers(1, 7), st.integers(1, 7)), seeds, dtypes)
+def test_adaptive_pooling_to_any_size_agrees_with_the_loops(size, output_size, seed, dtype):
+    (N, H, W, C), (K, L) = size, output_size
+    x, dy = small_floats(size, seed, dtype), small_floats((N, K, L, C), seed + 1, dtype)
+
+    def forward(x):
+        return adaptive_avg_pool2d(x, output_size)
+
+    def backward(dy):
+        return adaptive_avg_pool2d_dx(dy, (H, W))
+
+    # Two factors and their product, the weight, are also rounded.
+    assert_parity(forward, x, tolerance=rounding(forward, x, terms=H * W + 4))
+    assert_parity(backward, dy, tolerance=rounding(backward, dy, terms=K * L + 4))
+
+
 @given(st.data(), sizes(), st.sampled_from(["zeros", "reflect", "edge"]), dtypes, st.booleans())
 def test_padding_of_any_width_agrees_with_the_loops(data, size, mode, dtype, signal):
     N, *size, C = size[1:] if signal else size
@@ -77,7 +93,12 @@ def test_padding_of_any_width_agrees_with_the_loops(data, size, mode, dtype, sig
 @pytest.mark.parametrize("mode", MODES)
 def test_same_bits_at_any_thread_count(mode, dtype):
     x, dy = small_floats((3, 17, 13, 5), 1, dtype), small_floats((3, 34, 39, 5), 2, dtype)
-    for call in (lambda: upsample2d(x, (2, 3), mode=mode), lambda: upsample2d_dx(dy, (2, 3), mode=mode)):
+    for call in (
+        lambda: upsample2d(x, (2, 3), mode=mode),
+        lambda: upsample2d_dx(dy, (2, 3), mode=mode),
+        lambda: adaptive_avg_pool2d(dy, (7, 4)),
+        lambda: adaptive_avg_pool2d_dx(x, (41, 5)),
+    ):
         assert_same_bits_at_any_thread_count(call)
         assert_writes_every_cell(call)
 
@@ -89,12 +110,16 @@ def test_nothing_outside_the_arrays_is_read(mode, side, dtype):
     x, dy = small_floats((2, 5, 3, 7), 1, dtype), small_floats((2, 10, 9, 7), 2, dtype)
     assert_same_bits(upsample2d(fenced(x, side), (2, 3), mode=mode), upsample2d(x, (2, 3), mode=mode))
     assert_same_bits(upsample2d_dx(fenced(dy, side), (2, 3), mode=mode), upsample2d_dx(dy, (2, 3), mode=mode))
+    assert_same_bits(adaptive_avg_pool2d(fenced(dy, side), (3, 4)), adaptive_avg_pool2d(dy, (3, 4)))
+    assert_same_bits(adaptive_avg_pool2d_dx(fenced(x, side), (8, 2)), adaptive_avg_pool2d_dx(x, (8, 2)))
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_empty_batch_agrees_with_the_loops(mode):
     assert_parity(lambda x: upsample2d(x, (2, 3), mode=mode), np.ones((0, 3, 4, 2)))
     assert_parity(lambda x: upsample2d_dx(x, (3, 2), mode=mode), np.ones((0, 3, 4, 2)))
+    assert_parity(lambda x: adaptive_avg_pool2d(x, (2, 5)), np.ones((0, 3, 4, 2)))
+    assert_parity(lambda x: adaptive_avg_pool2d_dx(x, (2, 5)), np.ones((0, 3, 4, 2)))
     assert_parity(lambda x: pad(x, 1, mode="edge"), np.ones((0, 3, 4, 2)))
     assert_parity(lambda x: pad_dx(x, 1, mode="edge"), np.ones((0, 3, 4, 2)))
 

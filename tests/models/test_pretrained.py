@@ -113,10 +113,12 @@ def test_a_network_that_is_not_that_of_the_file_is_refused(run, name, arguments,
 
 
 def test_unknown_weights_are_refused_with_the_names_that_exist():
-    message = r"^weights must be one of 'mnist', 'digits' for lenet, or a model file or .*, got 'mnits'; did you mean mnist\?$"
+    message = (
+        r"^weights must be one of 'mnist', 'digits' for lenet, or a file of weights or .*, got 'mnits'; did you mean mnist\?$"
+    )
     with pytest.raises(ValueError, match=message):
         models.create("lenet", weights="mnits")
-    with pytest.raises(ValueError, match=r"^weights must be a model file or the folder of a run, got 'DEFAULT'$"):
+    with pytest.raises(ValueError, match=r"^weights must be a file of weights or the folder of a run, got 'DEFAULT'$"):
         models.create("vgg16", weights="DEFAULT")
     with pytest.raises(TypeError, match=r"^weights must be a name or a path, got True$"):
         models.create("lenet", weights=True)

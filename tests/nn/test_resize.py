@@ -1,10 +1,10 @@
-"""Tests of the padding and upsampling layers."""
+"""Tests of the padding, upsampling and adaptive pooling layers."""
 
 import pytest
 
 from layer_evidence import assert_layer, random_input
 from refconv import nn
-from refconv.ops.resize import pad, upsample2d
+from refconv.ops.resize import adaptive_avg_pool2d, pad, upsample2d
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,8 @@ from refconv.ops.resize import pad, upsample2d
         (lambda: nn.Upsample2D(2), (3, 4, 2)),
         (lambda: nn.Upsample2D((2, 3), mode="bilinear"), (3, 2, 4)),
         (lambda: nn.Upsample2D((3, 1), mode="bilinear", data_format="channels_first"), (2, 3, 4)),
+        (lambda: nn.AdaptiveAvgPool2D((2, 3)), (3, 5, 2)),
+        (lambda: nn.AdaptiveAvgPool2D((5, 2), data_format="channels_first"), (2, 3, 4)),
     ],
 )
 def test_resizing_layers_satisfy_the_requirements_of_layers(layer, shape):
@@ -28,6 +30,7 @@ def test_the_layers_compute_the_operators():
     pads = ((1, 0), (2, 3))
     assert (nn.Pad2D(pads, mode="reflect")(x) == pad(x, pads, mode="reflect")).all()
     assert (nn.Upsample2D((2, 3), mode="bilinear")(x) == upsample2d(x, (2, 3), mode="bilinear")).all()
+    assert (nn.AdaptiveAvgPool2D((2, 3))(x) == adaptive_avg_pool2d(x, (2, 3))).all()
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,9 @@ def test_the_layers_compute_the_operators():
         (lambda: nn.Upsample2D(0), "scale must be at least 1"),
         (lambda: nn.Upsample2D(2, mode="cubic"), "mode must be 'nearest' or 'bilinear'"),
         (lambda: nn.Upsample2D(2, data_format="NHWC"), "data_format must be"),
+        (lambda: nn.AdaptiveAvgPool2D(0), "output_size must be at least 1"),
+        (lambda: nn.AdaptiveAvgPool2D(2).output_shape((3, 4)), "must be an image"),
+        (lambda: nn.AdaptiveAvgPool2D(2, data_format="NHWC"), "data_format must be"),
         (lambda: nn.Upsample2D(2**16).output_shape((3, 4, 1)), "scale must give an output of at most"),
     ],
 )
@@ -51,7 +57,7 @@ def test_invalid_arguments_are_refused_by_name(make, message):
 
 def test_backward_without_want_dx_returns_none():
     x = random_input((3, 5, 2))
-    for layer in (nn.Pad2D(1), nn.Upsample2D(2)):
+    for layer in (nn.Pad2D(1), nn.Upsample2D(2), nn.AdaptiveAvgPool2D(2)):
         y, backward = layer.forward(x)
         assert backward(y, want_dx=False) is None
 
@@ -59,3 +65,4 @@ def test_backward_without_want_dx_returns_none():
 def test_repr_shows_padding_scale_and_mode():
     assert repr(nn.Pad2D(((1, 0), (2, 3)), mode="edge")) == "Pad2D(1 + 0 × 2 + 3, edge)"
     assert repr(nn.Upsample2D((2, 3))) == "Upsample2D(2×3, nearest)"
+    assert repr(nn.AdaptiveAvgPool2D((2, 3))) == "AdaptiveAvgPool2D(2×3)"

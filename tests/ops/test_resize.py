@@ -8,7 +8,7 @@ import pytest
 from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, engines
 from refconv._config import config
 from refconv.ops.conv import conv2d
-from refconv.ops.resize import pad, pad_dx, upsample2d, upsample2d_dx
+from refconv.ops.resize import adaptive_avg_pool2d, adaptive_avg_pool2d_dx, pad, pad_dx, upsample2d, upsample2d_dx
 from strategies import small_floats
 
 X = np.ones((2, 3, 4, 5))
@@ -25,6 +25,8 @@ def passes(dtype=np.float64, **options):
     for mode in ("nearest", "bilinear"):
         yield lambda x, mode=mode: upsample2d(x, (2, 3), mode=mode, **options), x
         yield lambda dy, mode=mode: upsample2d_dx(dy, (2, 3), mode=mode, **options), big
+    yield lambda x: adaptive_avg_pool2d(x, (2, 3), **options), x
+    yield lambda dy: adaptive_avg_pool2d_dx(dy, (4, 5), **options), dy
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,12 @@ def passes(dtype=np.float64, **options):
         (lambda: upsample2d(X, 2**16), ValueError, "scale must give an output of at most"),
         (lambda: upsample2d(X, 2, mode="bicubic"), ValueError, "mode must be 'nearest' or 'bilinear', got 'bicubic'"),
         (lambda: upsample2d(X, 2, data_format="first"), ValueError, "data_format must be"),
+        (lambda: adaptive_avg_pool2d(X[0], 2), ValueError, "x must have 4 axes"),
+        (lambda: adaptive_avg_pool2d(X, 0), ValueError, "output_size must be at least 1"),
+        (lambda: adaptive_avg_pool2d(X, None), TypeError, "output_size must be an integer"),
+        (lambda: adaptive_avg_pool2d(X, 2**16), ValueError, "output_size must have at most"),
+        (lambda: adaptive_avg_pool2d(X[:, :0], 2), ValueError, "x must not be empty"),
+        (lambda: adaptive_avg_pool2d_dx(X, (0, 4)), ValueError, "input_size must be at least 1"),
         (lambda: upsample2d_dx(X, (3, 3)), ValueError, r"dy must have a multiple of \(3, 3\) pixels.*\(2, 3, 4, 5\)"),
         (lambda: upsample2d_dx(X, (3, 2), mode="area"), ValueError, "mode must be"),
         (lambda: upsample2d_dx(X.astype(complex), (3, 2)), TypeError, "dy must be an array of float32"),
@@ -126,6 +134,21 @@ def test_upsampling_agrees_with_pytorch(mode, scale, dtype):
     within = {"rtol": 0, "atol": 300 * np.finfo(dtype).eps}  # sums of up to 60 values, each at most 2
     np.testing.assert_allclose(upsample2d(x, scale, mode=mode), np.moveaxis(y_t.detach().numpy(), 1, -1), **within)
     np.testing.assert_allclose(upsample2d_dx(dy, scale, mode=mode), np.moveaxis(x_t.grad.numpy(), 1, -1), **within)
+
+
+@engines
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(4, 4), (3, 7), (14, 5), (16, 1)])
+def test_adaptive_pooling_agrees_with_pytorch(size, dtype):
+    torch = pytest.importorskip("torch")
+    x, dy = small_floats((2, 14, 5, 3), 1, dtype), small_floats((2, *size, 3), 2, dtype)
+    x_t = torch.tensor(np.moveaxis(x, -1, 1).copy(), requires_grad=True)
+    y_t = torch.nn.functional.adaptive_avg_pool2d(x_t, size)
+    y_t.backward(torch.tensor(np.moveaxis(dy, -1, 1).copy()))
+    within = {"rtol": 0, "atol": 100 * np.finfo(dtype).eps}  # means of up to 25 values, each at most 2
+    np.testing.assert_allclose(adaptive_avg_pool2d(x, size), np.moveaxis(y_t.detach().numpy(), 1, -1), **within)
+    actual = adaptive_avg_pool2d_dx(dy, (14, 5))
+    np.testing.assert_allclose(actual, np.moveaxis(x_t.grad.numpy(), 1, -1), **within)
 
 
 @engines

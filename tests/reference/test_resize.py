@@ -1,4 +1,4 @@
-"""Tests of the padding and upsampling loops: by hand, NumPy, and exact derivatives."""
+"""Tests of the loops of padding, upsampling and adaptive pooling."""
 
 from fractions import Fraction
 
@@ -7,7 +7,17 @@ import pytest
 
 from evidence import assert_adjoint, assert_is_derivative, fractions
 from refconv.geometry import Window
-from refconv.reference.resize import axis_weights, pad, pad_dx, source_index, upsample2d, upsample2d_dx
+from refconv.reference.resize import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_dx,
+    axis_weights,
+    covered,
+    pad,
+    pad_dx,
+    source_index,
+    upsample2d,
+    upsample2d_dx,
+)
 from strategies import small_floats
 
 PAD_MODES = ("zeros", "reflect", "edge")
@@ -114,3 +124,21 @@ def test_symbolic_derivatives_agree_with_sympy():
         dy = np.array(sympy.symbols(f"d0:{y.size}"), object).reshape(y.shape)
         e = np.sum(dy * y)
         assert all(sympy.expand(sympy.diff(e, s) - d) == 0 for s, d in zip(x.flat, backward(dy).flat, strict=True))
+
+
+def test_adaptive_pooling_computed_by_hand():
+    x = np.array([[1.0, 3, 5, 7, 9], [11, 13, 15, 17, 19], [0, 0, 0, 0, 30]]).reshape(1, 3, 5, 1)
+    # Rows 0–1 and 1–2, columns 0–2 and 2–4.
+    assert adaptive_avg_pool2d(x, (2, 2))[0, ..., 0].tolist() == [[8, 12], [6.5, 13.5]]
+    assert adaptive_avg_pool2d(x, (1, 5))[0, ..., 0].tolist() == [[4, 16 / 3, 20 / 3, 8, 58 / 3]]
+    assert [[*covered(i, 14, 4)] for i in range(4)] == [[*range(4)], [*range(3, 7)], [*range(7, 11)], [*range(10, 14)]]
+    assert [[*covered(i, 2, 5)] for i in range(5)] == [[0], [0], [0, 1], [1], [1]]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 4), (2, 3), (5, 7)])
+def test_adaptive_pool_dx_is_the_exact_adjoint(size):
+    x, dy = fractions((2, 3, 4, 2), 0), fractions((2, *size, 2), 1)
+    forward, backward = (lambda x: adaptive_avg_pool2d(x, size)), (lambda dy: adaptive_avg_pool2d_dx(dy, (3, 4)))
+    assert_adjoint(forward, backward, x, dy)
+    if size == (3, 4):
+        assert (forward(x) == x).all()

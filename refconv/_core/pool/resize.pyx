@@ -1,6 +1,6 @@
-"""Padding and upsampling, and their derivatives.
+"""Padding, upsampling and adaptive pooling, and their derivatives.
 
-Upsampling multiplies by a sparse matrix along each axis: each output is a weighted sum of a few inputs. Its derivative
+Upsampling and adaptive pooling multiply by a sparse matrix along each axis: each output is a weighted sum of a few inputs. Its derivative
 multiplies by the transposed matrix: each input gathers from the outputs that read it. So one kernel computes both, with the
 entries of one matrix or the other, and a task is one row of the result. A sum of many entries is computed block by block
 (sums.h).
@@ -37,6 +37,37 @@ def upsample2d_dx(dy, scale, mode):
     """
     down, across = (transposed(entries(n // s, s, mode, dy.dtype), n // s) for n, s in zip(dy.shape[1:3], scale))
     return weigh(dy, *down, *across)
+
+
+def adaptive_avg_pool2d(x, output_size):
+    """Return the means of the pixels that the outputs cover.
+
+    IN x (N, H, W, C); OUT y (N, *output_size, C).
+    """
+    down, across = (shares(n, k, x.dtype) for n, k in zip(x.shape[1:3], output_size))
+    return weigh(x, *down, *across)
+
+
+def adaptive_avg_pool2d_dx(dy, input_size):
+    """Return ∂e/∂x.
+
+    IN dy (N, rows, columns, C); OUT dx (N, *input_size, C).
+    """
+    down, across = (transposed(shares(n, k, dy.dtype), n) for n, k in zip(input_size, dy.shape[1:3]))
+    return weigh(dy, *down, *across)
+
+
+cdef shares(Py_ssize_t n, Py_ssize_t k, dtype):
+    """Return the sparse matrix of one axis of adaptive pooling, like `entries`.
+
+    Output i is the mean of inputs ⌊i·n / k⌋ to ⌈(i + 1)·n / k⌉ − 1.
+    """
+    i = np.arange(k)
+    first, end = i * n // k, -(-(i + 1) * n // k)
+    count = end - first
+    start = np.append(0, np.cumsum(count))
+    index = np.arange(start[k]) - np.repeat(start[:k] - first, count)
+    return start.astype(np.intp), index.astype(np.intp), np.repeat(1 / count, count).astype(dtype)
 
 
 cdef entries(Py_ssize_t n, Py_ssize_t s, mode, dtype):

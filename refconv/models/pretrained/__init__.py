@@ -1,5 +1,5 @@
-"""Trained weights that come with refconv, and networks with the weights of a file."""
+"""Trained weights that come with refconv."""
 
-from refconv.models.pretrained.network import PACKAGED, trained_network, weights_path
+from refconv.models.pretrained.packaged import PACKAGED, weights_path
 
-__all__ = ["PACKAGED", "trained_network", "weights_path"]
+__all__ = ["PACKAGED", "weights_path"]

@@ -129,6 +129,7 @@ LAYERS = (
     *on_axes("GlobalAvgPool{}D", "global_avg_pool{}d", options),
     layer("Pad2D", "pad", lambda cls, a: cls(a.padding, **a.options), lambda case: len(case.shapes["x"]) == 4),
     layer("Upsample2D", "upsample2d", lambda cls, a: cls(a.scale, **a.options)),
+    layer("AdaptiveAvgPool2D", "adaptive_avg_pool2d", lambda cls, a: cls(a.output_size, **a.options)),
     layer(
         "BatchNorm",
         "batch_norm",

@@ -1,7 +1,7 @@
-"""Rows of padding and upsampling."""
+"""Rows of padding, upsampling and adaptive pooling."""
 
 from refconv.verify.case import Case
-from refconv.verify.catalogue.strategies import pad_cases, upsample_cases
+from refconv.verify.catalogue.strategies import adaptive_pool_cases, pad_cases, upsample_cases
 from refconv.verify.operator import Derivative, Operator
 
 __all__ = ["OPERATORS"]
@@ -37,6 +37,21 @@ OPERATORS = (
             Case({"x": (1, 3, 1, 4)}, dict(mode="bilinear", **FIRST), {"scale": (4, 2)}),
         ),
         cases=upsample_cases,
+        nature="rational",
+    ),
+    Operator(
+        name="adaptive_avg_pool2d",
+        family="resize",
+        ids="A11",
+        formula="y[i,j,c] = mean of x[u,v,c] for ⌊i·H/K⌋ ≤ u < ⌈(i+1)·H/K⌉ and ⌊j·W/L⌋ ≤ v < ⌈(j+1)·W/L⌉",
+        forward=lambda pool, a: pool(a.x, a.output_size, **a.options),
+        derivatives=(Derivative("adaptive_avg_pool2d_dx", ("x",), lambda dx, a: dx(a.dy, a.size, **a.options)),),
+        fixed=(
+            Case({"x": (1, 5, 4, 2)}, {}, {"output_size": (2, 3)}),
+            Case({"x": (2, 3, 4, 1)}, {}, {"output_size": (5, 2)}),
+            Case({"x": (1, 2, 7, 3)}, FIRST, {"output_size": (4, 1)}),
+        ),
+        cases=adaptive_pool_cases,
         nature="rational",
     ),
 )

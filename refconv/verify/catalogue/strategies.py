@@ -21,6 +21,7 @@ from refconv.verify.catalogue.axis import axes_of, transposed_axes
 __all__ = [
     "FORMATS",
     "activation_cases",
+    "adaptive_pool_cases",
     "answer_cases",
     "col2im_cases",
     "conv_cases",
@@ -215,6 +216,15 @@ def upsample_cases(draw):
     options = {"mode": draw(st.sampled_from(["nearest", "bilinear"])), "data_format": data_format}
     scale = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
     return Case({"x": layout(N, (H, W), draw(channels(3)), data_format)}, options, {"scale": scale})
+
+
+@st.composite
+def adaptive_pool_cases(draw):
+    """Draw images of any size and a smaller or larger output size."""
+    N, H, W = draw(st.lists(st.integers(1, 7), min_size=3, max_size=3, unique=True))
+    data_format = draw(st.sampled_from(FORMATS))
+    shapes = {"x": layout(N, (H, W), draw(channels(3)), data_format)}
+    return Case(shapes, {"data_format": data_format}, {"output_size": (draw(st.integers(1, 5)), draw(st.integers(1, 5)))})
 
 
 @st.composite

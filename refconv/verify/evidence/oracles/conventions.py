@@ -266,6 +266,25 @@ def upsampling_matrix(n, S, mode):
     return np.stack([np.interp(positions, np.arange(n), unit) for unit in np.eye(n)], axis=1)
 
 
+def adaptive_avg_pool(o, a, dy, matrices):
+    """Multiply along each axis by the matrix of the means."""
+    return by_axes(o, a, dy, matrices or [covering_matrix(n, K) for n, K in zip(a.size, o.output_size, strict=True)])
+
+
+def covering_matrix(n, K):
+    """Return the matrix (K, n) of the means over K equal parts of an axis.
+
+    A part contains the inputs that overlap with it.
+
+    >>> covering_matrix(3, 2)
+    array([[0.5, 0.5, 0. ],
+           [0. , 0.5, 0.5]])
+    """
+    edges, u = np.arange(K + 1)[:, None] * n, np.arange(n) * K  # in units of 1 / K inputs
+    overlaps = np.minimum(edges[1:], u + K) > np.maximum(edges[:-1], u)
+    return overlaps / overlaps.sum(1, keepdims=True)
+
+
 def by_axes(o, a, dy, matrices):
     """Multiply images or signals by one matrix along each axis."""
     i, u = OUTPUTS[: len(matrices)], INPUTS[: len(matrices)]
@@ -352,6 +371,7 @@ FUNCTIONS = {
     "global_avg_pool2d": global_avg_pool,
     "pad": pad,
     "upsample2d": upsample,
+    "adaptive_avg_pool2d": adaptive_avg_pool,
     "softmax_cross_entropy": softmax_cross_entropy,
     "local_response_norm": local_response_norm,
     "batch_norm": batch_norm,

@@ -232,6 +232,11 @@ def pad(F, o, x):
 
 
 @in_both_layouts
+def adaptive_avg_pool(F, o, x):
+    return F.adaptive_avg_pool2d(x, o.output_size)
+
+
+@in_both_layouts
 def upsample(F, o, x):
     size = [n * s for n, s in zip(x.shape[2:], per_axis("scale", o.scale, 2), strict=True)]
     return F.interpolate(x, size, mode=o.mode, align_corners=False if o.mode == "bilinear" else None)
@@ -292,6 +297,7 @@ FUNCTIONS = {
     "local_response_norm": local_response_norm,
     "pad": pad,
     "upsample2d": upsample,
+    "adaptive_avg_pool2d": adaptive_avg_pool,
     "dense": lambda F, o, x, w, b=None: F.linear(x, w.T, b),
     "relu": lambda F, o, x: F.relu(x),
     "relu6": lambda F, o, x: F.relu6(x),

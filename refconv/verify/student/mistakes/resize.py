@@ -1,4 +1,4 @@
-"""Mistakes in padding and upsampling and their derivatives."""
+"""Mistakes in padding, upsampling and adaptive pooling and their derivatives."""
 
 from __future__ import annotations
 
@@ -53,6 +53,56 @@ def one_of_each(a):
     return a.dy[:, ::S, ::T] if a.mode == "nearest" else a()
 
 
+def parts(n, K, bounds):
+    """Return the start and the end of each of K windows along an axis of n inputs."""
+    return [bounds(i, n, K) for i in range(K)]
+
+
+def pooled(bounds, join=np.mean):
+    """Return a mistake in the windows of adaptive pooling.
+
+    ``bounds(i, n, K)`` returns the start and the end of window i.
+    """
+
+    def way(a):
+        K, L = a.output_size
+        rows, columns = parts(a.x.shape[1], K, bounds), parts(a.x.shape[2], L, bounds)
+        means = [[join(a.x[:, t:b, l:r], (1, 2)) for l, r in columns] for t, b in rows]
+        return np.moveaxis(np.array(means), 2, 0)
+
+    return way
+
+
+def covering(i, n, K):
+    return i * n // K, -(-(i + 1) * n // K)
+
+
+def disjoint(i, n, K):
+    return min(i * n // K, n - 1), max((i + 1) * n // K, min(i * n // K, n - 1) + 1)
+
+
+def equal_size(i, n, K):
+    size = -(-n // K)
+    return min(i * (n // K), n - 1), min(i * (n // K), n - 1) + size
+
+
+def shared_out(share):
+    """Return a mistake in the divisor of ∂e/∂x of adaptive pooling.
+
+    ``share`` computes the divisor from the size of a window and the mean size.
+    """
+
+    def way(a):
+        (H, W), (K, L) = a.size, a.dy.shape[1:3]
+        dx = np.zeros((len(a.dy), H, W, a.dy.shape[-1]))
+        for i, (t, b) in enumerate(parts(H, K, covering)):
+            for j, (l, r) in enumerate(parts(W, L, covering)):
+                dx[:, t:b, l:r] += a.dy[:, i : i + 1, j : j + 1] / share(b - t, r - l, H / K, W / L)
+        return dx
+
+    return way
+
+
 MISTAKES = {
     "pad": (
         Mistake("the widths before and after the image are swapped", framed(lambda pads: pads[:, ::-1])),
@@ -86,5 +136,19 @@ MISTAKES = {
         Mistake("∂e/∂y is averaged over the copies of a pixel; it should be summed", lambda a: a() / np.prod(scales(a))),
         Mistake("the scales of height and width are swapped", lambda a: a(scale=scales(a)[::-1])),
         Mistake("the mode is ignored: it is always 'nearest'", lambda a: a(mode="nearest")),
+    ),
+    "adaptive_avg_pool2d": (
+        Mistake("the windows end at ⌊(i + 1)·H/K⌋; they should end at ⌈(i + 1)·H/K⌉ and overlap", pooled(disjoint)),
+        Mistake("all windows have the same size and stride; both should vary if K does not divide H", pooled(equal_size)),
+        Mistake("the sums are not divided by the number of pixels", pooled(covering, np.sum)),
+        Mistake("the result is the maximum, not the average", pooled(covering, np.max)),
+        Mistake("height and width of the output are swapped", lambda a: a(output_size=a.output_size[::-1])),
+    ),
+    "adaptive_avg_pool2d_dx": (
+        Mistake("∂e/∂y is not divided by the number of pixels", shared_out(lambda h, w, p, q: 1)),
+        Mistake(
+            "∂e/∂y is divided by H·W / (K·L); the divisor should be the size of the window",
+            shared_out(lambda h, w, p, q: p * q),
+        ),
     ),
 }

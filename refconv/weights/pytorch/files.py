@@ -1,0 +1,123 @@
+"""Files with state dicts of PyTorch: named arrays, and no code."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv._files import write_atomically
+from refconv._optional import need
+from refconv.typing import Array
+from refconv.weights.safetensors import read_safetensors, write_safetensors
+
+__all__ = ["arrays_of", "is_saved_by_torch", "read_state_dict", "write_state_dict"]
+
+# First bytes of a file of torch.save: a ZIP archive, or before PyTorch 1.6 a pickle of protocol 2 with a long integer. A
+# safetensors file cannot begin like this: its header would be longer than the format allows.
+SAVED_BY_TORCH = (b"PK\x03\x04", b"\x80\x02\x8a\x0a")
+TORCH_SUFFIXES = (".pt", ".pth")
+SAFE_VERSION = (2, 6)  # of PyTorch; before, a file could run code in spite of weights_only (CVE-2025-32434)
+
+
+def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Read a state dict from a safetensors file, or from a file of ``torch.save``.
+
+    Files of ``torch.save`` need PyTorch 2.6 or later and are read with ``weights_only=True``, which runs no code of the file.
+    float16 and bfloat16 are converted to float32, which is exact.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    refconv.MissingPackage
+        If PyTorch is needed and not installed.
+    ValueError
+        If the file is damaged, has another format, or contains anything but named tensors. The message names the file.
+    """
+    path = Path(path)
+    if is_saved_by_torch(path):
+        content = _read_with_torch(path)
+        if not isinstance(content, Mapping) or not all(_is_tensor(value) for value in content.values()):
+            raise ArgumentValueError(f"{path} must contain a dict of tensors, got {_description(content)}")
+        return arrays_of(content)
+    return read_safetensors(path)[0]
+
+
+def is_saved_by_torch(path: str | os.PathLike[str]) -> bool:
+    """Return True if a file exists and begins like a file of ``torch.save``."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8).startswith(SAVED_BY_TORCH)
+
+
+def arrays_of(state_dict: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the arrays of a state dict, whose values are NumPy arrays or tensors of PyTorch.
+
+    >>> arrays_of({"w": np.float16([1.5])})
+    {'w': array([1.5], dtype=float32)}
+    """
+    arrays = {}
+    for key, value in state_dict.items():
+        if not isinstance(key, str) or not (isinstance(value, np.ndarray) or _is_tensor(value)):
+            raise ArgumentTypeError(
+                f"state_dict must contain arrays or tensors by name, got {type(value).__name__} for {key!r}"
+            )
+        if isinstance(value, np.ndarray):
+            array = value
+        else:
+            tensor = value.detach().cpu()
+            array = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+        arrays[key] = array.astype(np.float32) if array.dtype == np.float16 else array
+    return arrays
+
+
+def write_state_dict(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
+    """Write a state dict, completely or not at all.
+
+    A path that ends in ``.pt`` or ``.pth`` is written with ``torch.save``, which needs PyTorch; any other path is a
+    safetensors file.
+    """
+    if Path(path).suffix not in TORCH_SUFFIXES:
+        write_safetensors(path, arrays, {"format": "pt"})  # programs such as transformers read this entry
+        return
+    torch = need("torch", "oracles", "writing a file of torch.save")
+    file = io.BytesIO()
+    torch.save({key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}, file)
+    write_atomically(path, file.getvalue())
+
+
+def _read_with_torch(path: Path) -> Any:
+    torch = need("torch", "oracles", f"reading {path}, a file of torch.save,")
+    version = tuple(int(number) for number in torch.__version__.split(".")[:2])
+    if version < SAFE_VERSION:
+        raise ArgumentValueError(
+            f"{path} must be a safetensors file, got a file of torch.save; PyTorch {torch.__version__} may run code of such a "
+            "file, so PyTorch 2.6 or later is required"
+        )
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises errors of many classes
+        reason = str(error).partition("\n")[0]
+        raise ArgumentValueError(f"{path} is not a state dict of torch.save, or is damaged: {reason}") from error
+
+
+def _is_tensor(value: object) -> bool:
+    return hasattr(value, "detach") and hasattr(value, "numpy")
+
+
+def _description(content: object) -> str:
+    """Describe the content of a file that is not a state dict, for an error message."""
+    if not isinstance(content, Mapping):
+        return type(content).__name__
+    dicts = [key for key, value in content.items() if isinstance(value, Mapping)]
+    others = ", ".join(f"{key!r}: {type(value).__name__}" for key, value in content.items() if not _is_tensor(value))
+    hint = f"; load it with PyTorch and pass its entry {dicts[0]!r}" if dicts else ""
+    return f"a dict with {others}{hint}"

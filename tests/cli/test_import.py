@@ -1,0 +1,64 @@
+"""Tests of ``refconv import``: the model file, its notes, and errors."""
+
+import numpy as np
+import pytest
+
+import refconv
+from refconv import models
+from refconv.cli import main
+from refconv.models.torchvision import TORCHVISION
+from refconv.weights.pytorch import keyed_entries
+from refconv.weights.safetensors import write_safetensors
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a folder with weights of a narrow network that stands for torchvision's ResNet-18."""
+    variant = TORCHVISION["resnet18"]
+    narrow = variant._replace(arguments={**variant.arguments, "width": 0.02})
+    monkeypatch.setitem(TORCHVISION, "resnet18", narrow)
+    entries = keyed_entries(models.create("resnet18", **narrow.arguments, classes=2), (224, 224, 3))
+    rng = np.random.default_rng(0)
+    state = {key: rng.uniform(0.1, 1, entry.shape).astype(np.float32) for key, entry in entries.items()}
+    write_safetensors(tmp_path / "weights.safetensors", state, {})
+    (tmp_path / "labels.txt").write_text("cat\nbird of prey\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_weights_become_a_model_that_predict_accepts(folder, capsys):
+    image = pytest.importorskip("PIL.Image")
+    arguments = ["import", "resnet18", "weights.safetensors", "--labels", "labels.txt", "--resize", "240"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == "wrote resnet18.safetensors: resnet18, 4,693 trainable parameters, 2 classes\n"
+    notes = refconv.load("resnet18.safetensors").notes
+    assert notes["classes"] == ["cat", "bird of prey"]
+    assert notes["preprocessing"]["shorter_side"] == 240
+    image.new("RGB", (260, 250), (10, 200, 90)).save("photo.png")
+    assert main(["predict", "resnet18.safetensors", "photo.png", "--format", "csv"]) == 0
+    assert "bird of prey" in capsys.readouterr().out
+
+
+def test_an_existing_file_is_replaced_only_with_overwrite(folder, capsys):
+    (folder / "m.safetensors").write_bytes(b"mine")
+    arguments = ["import", "resnet18", "weights.safetensors", "--out", "m.safetensors"]
+    assert main(arguments) == 1
+    assert "m.safetensors already exists; choose another file with --out" in capsys.readouterr().err
+    assert (folder / "m.safetensors").read_bytes() == b"mine"
+    assert main([*arguments, "--overwrite"]) == 0
+    assert "classes" not in refconv.load("m.safetensors").notes
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "message"),
+    [
+        ("lenet", "weights.safetensors", "name must be a network of torchvision for weights of PyTorch: alexnet"),
+        ("resnet34", "weights.safetensors", "weights.safetensors must contain the parameters of the network"),
+        ("resnet18", "labels.txt", "labels.txt is not a safetensors file, or is damaged"),
+        ("resnet18", "none.pth", "weights must be the path of a file, got 'none.pth', which does not exist"),
+    ],
+)
+def test_errors_leave_no_file(folder, capsys, name, file, message):
+    assert main(["import", name, file, "--out", "new.safetensors"]) == 1
+    assert message in capsys.readouterr().err
+    assert not (folder / "new.safetensors").exists()
