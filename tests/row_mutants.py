@@ -427,6 +427,7 @@ LAYERS = [
     module(
         "gradient of the last channels", "nn/channels.py", "nn.PadChannels", "dy[..., :inputs]", "dy[..., -inputs:]", GRADIENT
     ),
+    module("derivative without the scale", "nn/channels.py", "nn.ChannelAffine", "dy * scale if", "dy if", GRADIENT),
     module(
         "margins swapped",
         "nn/crop.py",

@@ -24,10 +24,14 @@ __all__ = ["COMMAND"]
 DESCRIPTION = """\
 Write a network in the file format of other programs, which the ending of OUT selects:
 
-  .onnx   ONNX, for ONNX Runtime, OpenVINO and others: the network in inference, for batches of any size; needs refconv[onnx]
+  .onnx         ONNX, for ONNX Runtime, OpenVINO and others: the network in inference, for batches of any size; needs
+                refconv[onnx]
+  .keras        a network of Keras 3; needs refconv[keras]
+  .safetensors  weights with the keys and the order of axes of PyTorch; for the networks of torchvision, with its keys
+  .pth, .pt     the same weights in a file of torch.save; needs PyTorch
 
-MODEL is a model file or the folder of a run of `refconv train`. It may also be the name of an architecture, which gets random
-weights; --small, --input, --width, --style, --classes and --seed apply only to a name.
+MODEL is a model file, the folder of a run of `refconv train`, or packaged weights such as lenet:mnist. It may also be the name
+of an architecture, which gets random weights; --small, --input, --width, --style, --classes and --seed apply only to a name.
 """
 
 ONLY_FOR_NAMES = ("small", "input", "width", "style", "classes", "seed")
@@ -52,7 +56,10 @@ def run(options: Namespace) -> None:
         raise ArgumentValueError(f"OUT must end in {' or '.join(FORMATS)}, got {path}")
     if path.exists() and not options.overwrite:
         raise FileExistsError(f"{path} already exists; choose another file, or replace it with --overwrite")
+    if options.layout and suffix != ".onnx":
+        raise ArgumentValueError(f"--layout must only be given for an .onnx file, got {path}")
     FORMATS[suffix](options, path)
+    say(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MiB")
 
 
 def _write_onnx(options: Namespace, path: Path) -> None:
@@ -60,24 +67,42 @@ def _write_onnx(options: Namespace, path: Path) -> None:
     import refconv.onnx
 
     layout = options.layout and options.layout.replace("-", "_")
-    model = _network(options)
-    refconv.onnx.save(model, path, data_format=layout)
-    say(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MiB")
+    refconv.onnx.save(_network(options), path, data_format=layout)
+
+
+def _write_keras(options: Namespace, path: Path) -> None:
+    need("h5py", "keras", "refconv export to Keras")
+    from refconv import weights
+
+    weights.to_keras(_network(options), path)
+
+
+def _write_torch(options: Namespace, path: Path) -> None:
+    from refconv import weights
+
+    weights.to_torch(_network(options), path)
 
 
 # Function that writes a network, by the ending of the file.
-FORMATS: dict[str, Callable[[Namespace, Path], None]] = {".onnx": _write_onnx}
+FORMATS: dict[str, Callable[[Namespace, Path], None]] = {
+    ".onnx": _write_onnx,
+    ".keras": _write_keras,
+    **dict.fromkeys((".safetensors", ".pth", ".pt"), _write_torch),
+}
 
 
 def _network(options: Namespace) -> nn.Layer:
     """Return the built network of a file, or an architecture with random weights."""
-    if os.path.exists(options.model):
+    from refconv.cli.saved_model import find_weights
+
+    path = find_weights(options.model)
+    if os.path.exists(path):
         import refconv
 
         for option in ONLY_FOR_NAMES:
             if getattr(options, option):
                 raise ArgumentValueError(f"--{option} must only be given for the name of an architecture, got {options.model}")
-        return refconv.load(options.model)
+        return refconv.load(path)
     try:
         options.model = model_name(options.model)
     except Exception as error:
@@ -89,4 +114,4 @@ def _network(options: Namespace) -> nn.Layer:
     return network
 
 
-COMMAND = Command("export", "write a network for other programs (ONNX)", DESCRIPTION, add_arguments, run, can_be_quiet=True)
+COMMAND = Command("export", "write a network for other programs", DESCRIPTION, add_arguments, run, can_be_quiet=True)

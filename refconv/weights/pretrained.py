@@ -78,9 +78,9 @@ def _class_count(model: Layer, shape: tuple[int, ...], arrays: Mapping[str, Arra
 
 
 def _check_architecture(path: Path, name: str, model: Layer, given: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` if a loaded network is not the named one with the given arguments, or torchvision's variant of it.
+    """Raise ``ValueError`` if a loaded network is not the named one with these arguments.
 
-    Otherwise an argument would be ignored.
+    It may also be torchvision's variant of it. Without the check, an argument would be ignored.
     """
     shape = built_shape(model)
     own = {"classes": model.output_shape(shape)[-1] if shape else 0, "heads": isinstance(model, Heads)}

@@ -22,7 +22,7 @@ def test_bash_completes_commands_options_and_networks(printed):
     assert complete(script, ["refconv", "tr"]) == ["train", "try", "trace"]
     assert set(complete(script, ["refconv", "train", "--test"])) == {"--test-data", "--test-share", "--test-images"}
     assert set(complete(script, ["refconv", "train", "--fr"])) == {"--from", "--freeze-to"}
-    assert complete(script, ["refconv", "summary", "vgg-a"]) == ["vgg-a", "vgg-a-lrn"]
+    assert complete(script, ["refconv", "summary", "vgg-a-"]) == ["vgg-a-lrn", "vgg-a-bn"]
     assert complete(script, ["refconv", "info", "x"]) == []
 
 

@@ -1,11 +1,14 @@
 """Tests of ``refconv export``: networks by name and from files, and errors."""
 
+import numpy as np
 import pytest
 
-from refconv import nn
+import refconv
+from refconv import nn, weights
 from refconv.cli import main
 
 onnx = pytest.importorskip("onnx")
+pytest.importorskip("h5py")
 
 
 def shapes(path):
@@ -39,13 +42,28 @@ def test_export_writes_a_saved_model(tmp_path, capsys):
     assert "--classes must only be given for the name of an architecture" in capsys.readouterr().err
 
 
+def test_the_ending_selects_the_format(tmp_path):
+    model = refconv.models.create("lenet", weights="digits")
+    for name in ("lenet.keras", "lenet.safetensors"):
+        assert main(["export", "lenet:digits", str(tmp_path / name), "--quiet"]) == 0
+    x = refconv.data.lenet_input(refconv.data.draw_digits(3, seed=2)[0])
+    np.testing.assert_allclose(weights.from_keras(tmp_path / "lenet.keras")(x), model(x), rtol=0, atol=1e-5)
+    again = refconv.models.create("lenet")
+    weights.from_torch(again, tmp_path / "lenet.safetensors", input_shape=(32, 32, 1))
+    np.testing.assert_array_equal(again(x), model(x))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lenet", "lenet.pt"], "OUT must end in .onnx, got lenet.pt"),
+        (["lenet", "lenet.h5"], "OUT must end in .onnx or .keras or .safetensors or .pth or .pt, got lenet.h5"),
         (
             ["lenett", "lenet.onnx"],
             "or a name that `refconv list` prints, got 'lenett'; did you mean lenet?",
+        ),
+        (
+            ["lenet", "lenet.keras", "--layout", "channels-first"],
+            "--layout must only be given for an .onnx file, got lenet.keras",
         ),
         (["taken.onnx", "lenet.onnx"], "taken.onnx is not a safetensors file"),
         (["lenet", "taken.onnx"], "taken.onnx already exists; choose another file, or replace it with --overwrite"),

@@ -55,7 +55,7 @@ def test_an_existing_file_is_replaced_only_with_overwrite(folder, capsys):
         ("lenet", "weights.safetensors", "name must be a network of torchvision for weights of PyTorch: alexnet"),
         ("resnet34", "weights.safetensors", "weights.safetensors must contain the parameters of the network"),
         ("resnet18", "labels.txt", "labels.txt is not a safetensors file, or is damaged"),
-        ("resnet18", "none.pth", "weights must be the path of a file, got 'none.pth', which does not exist"),
+        ("resnet18", "none.pth", "weights must be a file of weights or the folder of a run, got 'none.pth'"),
     ],
 )
 def test_errors_leave_no_file(folder, capsys, name, file, message):

@@ -21,6 +21,8 @@ ONE_WAY = {
     "response norm row": "Pow",
     "response norm signal": "Pow",
     "p4": "BatchNormalization",
+    "adaptive pooling": "MatMul",
+    "adaptive pooling channels_first": "MatMul",
     "S-cells": "Sqrt",
     "C-cells": "Div",
 }

@@ -1,4 +1,4 @@
-"""Tests that networks with torchvision's weights compute what torchvision's networks compute."""
+"""Tests that networks with torchvision's weights compute what torchvision computes."""
 
 import pickle
 import sys

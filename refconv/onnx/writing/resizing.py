@@ -1,12 +1,14 @@
-"""Padding, cropping and upsampling, and layers that add or select channels."""
+"""Padding, cropping, upsampling and adaptive pooling, and layers that act on channels."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from refconv.nn import Crop2D, Pad2D, PadChannels, Select, Upsample2D
+from refconv.nn import AdaptiveAvgPool2D, ChannelAffine, Crop2D, Pad2D, PadChannels, Select, Upsample2D
+from refconv.nn.layout import split_shape
 from refconv.onnx.writing.convolutions import output
 from refconv.onnx.writing.writer import Value, Writer, register
+from refconv.typing import Array
 
 __all__: list[str] = []
 
@@ -39,6 +41,41 @@ def write_upsample(graph: Writer, layer: Upsample2D, x: Value) -> Value:
         attributes = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     name = graph.channels_first(x, layer.data_format)
     return output(layer, x, graph.add("Resize", name, "", scales, **attributes))
+
+
+@register(AdaptiveAvgPool2D)
+def write_adaptive_avg_pool(graph: Writer, layer: AdaptiveAvgPool2D, x: Value) -> Value:
+    """Write average pooling if all parts have the same size.
+
+    ONNX has no other adaptive pooling. If the sizes differ, the image is multiplied by a matrix from the left and by one from
+    the right.
+    """
+    size, _ = split_shape(layer, x.shape)
+    axes = list(zip(size, layer.output_size, strict=True))
+    name = graph.channels_first(x, layer.data_format)
+    if not any(n % parts for n, parts in axes):
+        window = [n // parts for n, parts in axes]
+        return output(layer, x, graph.add("AveragePool", name, kernel_shape=window, strides=window))
+    rows, columns = (_means(n, parts) for n, parts in axes)
+    name = graph.add("MatMul", graph.constant(rows, "rows"), name)
+    return output(layer, x, graph.add("MatMul", name, graph.constant(columns.T, "columns")))
+
+
+def _means(n: int, parts: int) -> Array:
+    """Return the matrix (parts, n) whose product with n numbers is the mean of each part."""
+    matrix = np.zeros((parts, n), np.float32)
+    for i in range(parts):
+        begin, end = i * n // parts, -(-(i + 1) * n // parts)
+        matrix[i, begin:end] = 1 / (end - begin)
+    return matrix
+
+
+@register(ChannelAffine)
+def write_channel_affine(graph: Writer, layer: ChannelAffine, x: Value) -> Value:
+    axis = x.order.index(len(x.shape) - 1)
+    shape = [1] * (len(x.shape) - 1 - axis)
+    scale, shift = (graph.constant(np.array(a, np.float32).reshape(-1, *shape)) for a in (layer.scale, layer.shift))
+    return Value(graph.add("Add", graph.add("Mul", x.name, scale), shift), x.shape, x.order)
 
 
 @register(PadChannels)

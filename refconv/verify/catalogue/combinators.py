@@ -138,6 +138,11 @@ def conv_norm_relu():
     return nn.Sequential(nn.Conv2D(3, (2, 3), bias=False), nn.BatchNorm(), nn.ReLU())
 
 
+def scaled_and_shifted(a):
+    """Return the output of ChannelAffine((2, −0.5), (0.25, 3))."""
+    return np.stack([2 * a.x[..., 0] + 0.25, 3 - 0.5 * a.x[..., 1]], -1)
+
+
 MOVING = (
     row("nn.Identity", "A23", "y = x", case(lambda: nn.Identity(), (4, 2), lambda a: a.x), nature="linear"),
     row(
@@ -161,6 +166,13 @@ MOVING = (
         case(lambda: nn.PadChannels(6), (2, 3, 4), lambda a: np.concatenate([a.x, 0 * a.x[..., :2]], -1)),
         case(lambda: nn.PadChannels(4), (4,), lambda a: a.x),
         nature="linear",
+    ),
+    row(
+        "nn.ChannelAffine",
+        "A21",
+        "y[c] = scale[c]·x[c] + shift[c]",
+        case(lambda: nn.ChannelAffine((2, -0.5), (0.25, 3)), (3, 2), scaled_and_shifted),
+        nature="smooth",  # its numbers are floating-point numbers
     ),
     row(
         "nn.Crop2D",
