@@ -14,6 +14,7 @@ from experiments import (
     layer_removal,
     lenet,
     neocognitron,
+    new_task,
     p4,
     recipe,
     relu_tanh,
@@ -31,7 +32,7 @@ __all__ = ["EXPERIMENTS", "Experiment", "Row", "Settings", "run", "table"]
 EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
-        *(lenet, augmentation, transfer, relu_tanh, batch_norm, running_averages, dropout, residual, settings),
+        *(lenet, augmentation, transfer, new_task, relu_tanh, batch_norm, running_averages, dropout, residual, settings),
         *(recipe, classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4, captioning),
     )
 }
