@@ -86,7 +86,7 @@ def test_quiet_commands_print_only_results_and_refutations(monkeypatch, instant)
 
 def test_the_commands_that_take_long_can_be_quiet():
     quiet = {command.name for command in COMMANDS if "--quiet" in command.parser().options}
-    assert quiet == {"train", "evaluate", "predict", "restore", "download", "try", "verify"}
+    assert quiet == {"train", "evaluate", "predict", "restore", "download", "import", "export", "try", "verify"}
 
 
 def test_a_resumed_run_is_quiet_only_if_asked():

@@ -32,6 +32,8 @@ MEASURED = (
     "deep-image-prior",
     "p4",
     "captioning",
+    "settings",
+    "new-task",
 )  # experiments in the table of the README
 
 

@@ -54,7 +54,7 @@ def test_all_eight_rows_of_the_cost_table_are_counted():
 
 
 def test_an_unknown_style_is_refused():
-    with pytest.raises(ValueError, match=r"style must be 'released', 'paper' or 'paper-v2', got 'v4'"):
+    with pytest.raises(ValueError, match=r"style must be 'released', 'torchvision', 'paper' or 'paper-v2', got 'v4'"):
         models.inception_v3(style="v4")
 
 

@@ -1,9 +1,9 @@
 """Padding, upsampling and adaptive pooling, and their derivatives.
 
-Upsampling and adaptive pooling multiply by a sparse matrix along each axis: each output is a weighted sum of a few inputs. Its derivative
-multiplies by the transposed matrix: each input gathers from the outputs that read it. So one kernel computes both, with the
-entries of one matrix or the other, and a task is one row of the result. A sum of many entries is computed block by block
-(sums.h).
+Upsampling and adaptive pooling multiply by a sparse matrix along each axis: each output is a weighted sum of a few inputs. The
+derivative multiplies by the transposed matrix: each input gathers from the outputs that read it. So one kernel computes both,
+with the entries of one matrix or the other, and a task is one row of the result. A sum of many entries is computed block by
+block (sums.h).
 
 Padding copies slices, and its derivative adds the padding to the edges. Both are a few NumPy operations on slices.
 """
