@@ -153,7 +153,7 @@ def training_pass(name, theirs, ours, dtype):
 
 
 def gradients_of_scores(outputs, dtype):
-    """Return a random gradient for each output: the scores, and those of the auxiliary heads."""
+    """Return a random gradient for each output, also of the auxiliary heads."""
     rng = np.random.default_rng(2)
     return [rng.normal(size=tuple(output.shape)).astype(dtype) for output in outputs]
 

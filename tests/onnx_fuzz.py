@@ -1,6 +1,6 @@
 """Fuzzing of refconv.onnx.load: valid files, changed at random.
 
-    /opt/oracles/bin/python -m tests.onnx_fuzz --cases 3000
+    python -m tests.onnx_fuzz --cases 3000
 
 Each case either loads or is refused with a ``ValueError`` that names the file. Any other exception, a case that takes longer
 than a minute, or more than 4 GiB of memory is a failure.

@@ -1,7 +1,7 @@
 """Errors of all architectures as ONNX files: in other programs, and loaded again.
 
-    /opt/oracles/bin/python -m tests.onnx_networks
-    /opt/oracles/bin/python -m tests.onnx_networks --full resnet50 googlenet
+    python -m tests.onnx_networks
+    python -m tests.onnx_networks --full resnet50 googlenet
 
 prints a table: the largest error of ONNX Runtime, of OpenVINO and of the network that refconv.onnx.load returns, relative to
 the largest output. Without --full, it runs the small variants. Biases, normalisation and running averages are random.

@@ -1,6 +1,6 @@
 """ONNX's own operator tests, run through refconv.onnx.load on both engines.
 
-    /opt/oracles/bin/python -m tests.onnx_operators
+    python -m tests.onnx_operators
 
 prints how many pass, and how many are refused for which reason. Any Python with the package onnx will do. A wrong output is a
 failure. The tests are part of the package onnx; :mod:`refconv.verify.evidence.oracles.onnx` uses them for single operators.

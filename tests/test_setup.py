@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import types
@@ -131,7 +132,7 @@ def test_the_lowest_versions_have_one_constraint_for_each_package():
 
 @pytest.mark.slow
 def test_an_installed_package_contains_the_trained_weights_and_their_table(tmp_path):
-    pytest.importorskip("setuptools")
+    pytest.importorskip("setuptools", minversion="77")  # earlier versions do not know the licence's form in pyproject.toml
     command = ["setup.py", "-q", "egg_info", "--egg-base", str(tmp_path), "build_py", "--build-lib", str(tmp_path / "lib")]
     run = subprocess.run(
         [sys.executable, *command],
@@ -147,3 +148,11 @@ def test_an_installed_package_contains_the_trained_weights_and_their_table(tmp_p
     names = {path.name for path in source.iterdir() if path.is_file()}
     assert {"README.md", "lenet-mnist.safetensors"} <= names
     assert {path.name for path in installed.iterdir()} == names
+
+
+def test_the_patterns_of_package_data_match_the_trained_weights_and_their_table():
+    text = (SETUP.parent / "pyproject.toml").read_text(encoding="utf-8")
+    patterns = re.findall(r'"([^"]+)"', re.search(r'^"refconv.models.pretrained" = \[(.*)\]$', text, re.MULTILINE)[1])
+    files = [path for path in (SETUP.parent / "refconv" / "models" / "pretrained").iterdir() if path.is_file()]
+    assert len(files) > 4
+    assert not [path for path in files if path.suffix != ".py" and not any(map(path.match, patterns))]
