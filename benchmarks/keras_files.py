@@ -104,7 +104,7 @@ def branched(keras):
 
 def applications(keras):
     """Return functions that construct networks of Keras, without downloads."""
-    A, options = keras.applications, {"weights": None, "classes": 7}
+    A, options = keras.applications, {"weights": None, "classes": 7, "classifier_activation": None}
     return {
         "MobileNet": lambda: A.MobileNet(input_shape=(65, 64, 3), alpha=0.25, **options),
         "ResNet50": lambda: A.ResNet50(input_shape=(65, 64, 3), **options),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from refconv.models.sizes import SizedSequential
 from refconv.nn import Concat, Layer, Mean, Sequential, Sum
 from refconv.nn.branches import Branches
 from refconv.nn.parameter import Parameter
@@ -94,7 +95,7 @@ class Lowering:
         if layer.inference_layer is not layer:
             return self._add(layer.inference_layer, path, source)
         forward = type(layer).forward
-        if forward is Sequential.forward:
+        if forward in (Sequential.forward, SizedSequential.forward):
             for name, inner in layer.named_layers():
                 source = self._add(inner, f"{path}.{name}".lstrip("."), source)
             return source
