@@ -23,7 +23,8 @@ from refconv.cli.starting_weights import builder_arguments, copy_weights, freeze
 from refconv.cli.stop import StopOnSignal, stop_signals
 from refconv.cli.training_data import TrainingData, check_output, load, read_ahead
 from refconv.cli.training_results import in_order, save, save_diverged
-from refconv.nn import Layer
+from refconv.nn import BatchNorm, Layer
+from refconv.nn.layer import all_layers
 from refconv.training import (
     Callback,
     Checkpoint,
@@ -50,10 +51,10 @@ AUGMENT: dict[str, Callable[[int], Any]] = {  # functions of the input size
     "crop": lambda size: data.augment.chain(data.augment.crop(size, pad=size // 8), data.augment.flip()),
 }
 OPTIMIZERS: dict[str, Any] = {"sgd": optim.SGD, "rmsprop": optim.RMSProp, "adam": optim.Adam, "adamw": optim.AdamW}
-# RMSProp, Adam and AdamW make steps of about the size of the learning rate, whatever the size of the gradient.
-# Of networks without batch normalisation. At 0.05, vgg-a and alexnet learn nothing, and at 0.01 they do
+# Learning rate of sgd for networks without batch normalisation. At 0.05, vgg-a and alexnet learn nothing, and at 0.01 they do
 # (refconv train vgg-a --small --data mnist --images 6000 --epochs 2 --lr 0.05).
 SMALL_LR = 0.01
+# RMSProp, Adam and AdamW make steps of about the size of the learning rate, whatever the size of the gradient.
 DEFAULTS: dict[str, dict[str, float]] = {
     "sgd": {"lr": 0.05, "momentum": 0.9},
     "rmsprop": {"lr": 0.001},
@@ -204,8 +205,8 @@ def _evaluate(model: Layer, loaded: TrainingData) -> Evaluation:
 
 
 def _allows_large_rates(model: Layer, name: str) -> bool:
-    """Return True for LeNet and for networks with batch normalisation (running averages)."""
-    return name.startswith("lenet") or not all(parameter.trainable for parameter in model.named_parameters().values())
+    """Return True for LeNet and for networks with batch normalisation."""
+    return name.startswith("lenet") or any(isinstance(layer, BatchNorm) for layer in all_layers(model))
 
 
 def make_optimizer(model: Layer, options: Namespace) -> optim.Optimizer:

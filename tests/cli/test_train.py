@@ -233,7 +233,10 @@ def test_networks_without_batch_normalisation_have_a_smaller_learning_rate(name,
     train.add_arguments(parser)
     model = models.create(name)
     model.build(models.input_shape(name), rng=0)
-    assert training_run.make_optimizer(model, parser.parse_args([name, *given])).lr == lr
+    options = parser.parse_args([name, *given])
+    assert training_run.make_optimizer(model, options).lr == lr
+    nn.freeze_to(model, next(iter(model.layers)))
+    assert training_run.make_optimizer(model, options).lr == lr
 
 
 @pytest.mark.slow
