@@ -127,6 +127,12 @@ def test_an_operator_loads_its_family_only():
     assert "refconv.nn" not in loaded
 
 
+def test_loading_a_network_loads_no_exchange_with_other_libraries():
+    exchange = {"refconv.weights.keras", "refconv.weights.pytorch"}
+    assert not loaded_by("import refconv; refconv.load") & exchange
+    assert exchange <= loaded_by("from refconv.weights import *")
+
+
 @pytest.mark.parametrize("statement", ["from refconv import *", "import refconv; help(refconv)"])
 def test_every_public_name_is_loaded_without_optional_packages(statement):
     optional = {"PIL", "hypothesis", "matplotlib", "pooch", "requests", "safetensors", "scipy", "sympy", "tqdm"}
