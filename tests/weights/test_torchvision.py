@@ -49,6 +49,14 @@ def test_weights_written_for_torchvision_are_loaded_by_it(tmp_path, name):
     assert all((tensor.numpy() == expected[key]).all() for key, tensor in theirs.state_dict().items())
 
 
+def test_the_ending_of_a_file_of_torch_save_may_be_in_capitals(tmp_path):
+    model = nn.Dense(3)
+    model.build((2,), rng=0)
+    state_dict = weights.to_torch(model, tmp_path / "weights.PTH")
+    written = torch.load(tmp_path / "weights.PTH", weights_only=True)
+    assert (written["weight"].numpy() == state_dict["weight"]).all()
+
+
 def test_running_averages_after_a_step_are_those_of_pytorch():
     theirs, ours = comparison.networks("resnet18", "float64")
     comparison.training_pass("resnet18", theirs, ours, "float64")

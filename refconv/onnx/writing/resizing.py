@@ -8,7 +8,6 @@ from refconv.nn import AdaptiveAvgPool2D, ChannelAffine, Crop2D, Pad2D, PadChann
 from refconv.nn.layout import split_shape
 from refconv.onnx.writing.convolutions import output
 from refconv.onnx.writing.writer import Value, Writer, register
-from refconv.typing import Array
 
 __all__: list[str] = []
 
@@ -56,18 +55,12 @@ def write_adaptive_avg_pool(graph: Writer, layer: AdaptiveAvgPool2D, x: Value) -
     if not any(n % parts for n, parts in axes):
         window = [n // parts for n, parts in axes]
         return output(layer, x, graph.add("AveragePool", name, kernel_shape=window, strides=window))
-    rows, columns = (_means(n, parts) for n, parts in axes)
+    # Pooling the rows of an identity matrix gives the matrix with the share of each input in each mean.
+    rows, columns = (
+        AdaptiveAvgPool2D((parts, n))(np.eye(n, dtype=np.float32)[None, :, :, None])[0, :, :, 0] for n, parts in axes
+    )
     name = graph.add("MatMul", graph.constant(rows, "rows"), name)
     return output(layer, x, graph.add("MatMul", name, graph.constant(columns.T, "columns")))
-
-
-def _means(n: int, parts: int) -> Array:
-    """Return the matrix (parts, n) whose product with n numbers is the mean of each part."""
-    matrix = np.zeros((parts, n), np.float32)
-    for i in range(parts):
-        begin, end = i * n // parts, -(-(i + 1) * n // parts)
-        matrix[i, begin:end] = 1 / (end - begin)
-    return matrix
 
 
 @register(ChannelAffine)

@@ -85,7 +85,7 @@ def write_state_dict(path: str | os.PathLike[str], arrays: Mapping[str, Array]) 
     A path that ends in ``.pt`` or ``.pth`` is written with ``torch.save``, which needs PyTorch; any other path is a
     safetensors file.
     """
-    if Path(path).suffix not in TORCH_SUFFIXES:
+    if Path(path).suffix.lower() not in TORCH_SUFFIXES:
         write_safetensors(path, arrays, {"format": "pt"})  # programs such as transformers read this entry
         return
     torch = need("torch", "oracles", "writing a file of torch.save")
