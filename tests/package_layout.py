@@ -60,7 +60,7 @@ _ROWS = [
     (
         "onnx",
         "networks as ONNX files",
-        "_arguments _errors _files _optional _version geometry models nn typing",
+        "_arguments _errors _files _optional _version geometry models nn typing weights",
     ),
     (
         "training",

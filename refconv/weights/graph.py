@@ -7,17 +7,29 @@ chains and branches in such a list: paths that start at one node and are joined 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from refconv.nn import Concat, Identity, Layer, Mean, Sequential, Sum
 from refconv.typing import Shape
 
-__all__ = ["Join", "Node", "network_of", "topological_order"]
+__all__ = ["Join", "Node", "distinct", "network_of", "topological_order"]
 
 MAX_NESTING = 64  # branches inside branches; each level is a Python call in every forward pass
 
 JOINS = {"sum": Sum, "mean": Mean}
+
+
+def distinct(name: str, used: Container[str]) -> str:
+    """Return a name that is not used yet: the name itself, or with a number.
+
+    >>> distinct("conv", {"conv", "conv_2"})
+    'conv_3'
+    """
+    number, unique = 2, name
+    while unique in used:
+        unique, number = f"{name}_{number}", number + 1
+    return unique
 
 
 class Join(NamedTuple):

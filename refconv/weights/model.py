@@ -10,7 +10,6 @@ import numpy as np
 
 from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
-from refconv.nn.description import built_shape
 from refconv.typing import Array, Shape
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.counters import with_counters
@@ -18,7 +17,7 @@ from refconv.weights.names import Known
 from refconv.weights.parameters import differences, kinds, put, weights_among
 from refconv.weights.registered import registered_input_shape, registered_model
 from refconv.weights.safetensors import read_safetensors
-from refconv.weights.specs import named_specs
+from refconv.weights.specs import named_specs, saved_shape
 from refconv.weights.tensors import MODEL, description_of, write_tensors
 
 __all__ = ["describe_network", "load", "save"]
@@ -49,11 +48,7 @@ def describe_network(model: Layer, input_shape: Shape | None = None) -> tuple[di
     """
     parameters = model.named_parameters()
     weights = {name: parameter.value for name, parameter in parameters.items()}
-    shape = built_shape(model) if input_shape is None else tuple(input_shape)
-    if shape is None:
-        raise ArgumentValueError(
-            f"input_shape must be given if build was not called on the {type(model).__name__} itself, got None"
-        )
+    shape = saved_shape(model, input_shape)
     architecture, arrays = describe(model)
     _check_weights(model, shape, weights)
     description = {

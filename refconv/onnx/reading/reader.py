@@ -22,6 +22,7 @@ from refconv.onnx.reading.file import Input, Model
 from refconv.onnx.reading.folding import fold
 from refconv.onnx.reading.node import Node
 from refconv.typing import Array, Shape
+from refconv.weights.graph import distinct
 
 __all__ = ["Reader", "Step", "Value", "channels_last", "identity", "reads"]
 
@@ -217,12 +218,9 @@ class Reader:
         name = next((match[1] for match in inputs if match), node.name or node.op.lower())
         name = re.sub(r"\W+", "_", name).strip("_")
         name = name if name and not name.isdecimal() else f"{node.op.lower()}{name}"
-        candidate, count = name, 1
-        while candidate in self._names:
-            count += 1
-            candidate = f"{name}_{count}"
-        self._names.add(candidate)
-        return candidate
+        name = distinct(name, self._names)
+        self._names.add(name)
+        return name
 
 
 def dtype_of(inputs: Sequence[Input]) -> Any:

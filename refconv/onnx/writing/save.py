@@ -12,10 +12,10 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv._version import __version__
 from refconv.nn import Layer
-from refconv.nn.description import built_shape, short_repr
 from refconv.nn.layer import is_channels_first
 from refconv.onnx.writing.writer import Value, Writer, channels_first, identity, the_onnx_package
 from refconv.typing import DataFormat, Shape
+from refconv.weights.specs import saved_shape
 
 __all__ = ["NOTES", "OPSET", "save"]
 
@@ -120,13 +120,7 @@ def model_proto(
 def _checked_shape(model: Layer, input_shape: Shape | None) -> Shape:
     if not isinstance(model, Layer):
         raise ArgumentTypeError(f"model must be a layer, got {model!r}")
-    if not model.is_built:
-        raise RuntimeError(f"{short_repr(model)} is not built: call build(input_shape) first")
-    shape = built_shape(model) if input_shape is None else tuple(input_shape)
-    if shape is None:
-        raise ArgumentValueError(
-            f"input_shape must be given if build was not called on the {type(model).__name__} itself, got None"
-        )
+    shape = saved_shape(model, input_shape)
     model.output_shape(shape)  # raises an error if the network does not accept the shape
     return tuple(map(int, shape))
 

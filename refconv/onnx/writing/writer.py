@@ -18,6 +18,7 @@ from refconv._optional import need
 from refconv.nn import Layer
 from refconv.nn.description import short_repr
 from refconv.typing import Array, Shape
+from refconv.weights.graph import distinct
 
 __all__ = ["Value", "Writer", "channels_first", "identity", "register", "the_onnx_package"]
 
@@ -164,12 +165,9 @@ class Writer:
         return name
 
     def _unique(self, name: str) -> str:
-        candidate, count = name, 1
-        while candidate in self._names:
-            count += 1
-            candidate = f"{name}_{count}"
-        self._names.add(candidate)
-        return candidate
+        name = distinct(name, self._names)
+        self._names.add(name)
+        return name
 
     @contextlib.contextmanager
     def _inside(self, name: str) -> Iterator[None]:

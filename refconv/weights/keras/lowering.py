@@ -13,7 +13,8 @@ from refconv.nn import Concat, Layer, Mean, Sequential, Sum
 from refconv.nn.branches import Branches
 from refconv.nn.parameter import Parameter
 from refconv.typing import Shape
-from refconv.weights.keras.names import distinct, group_names, keras_order, snake_case
+from refconv.weights.graph import distinct
+from refconv.weights.keras.names import group_names, keras_order, snake_case
 from refconv.weights.keras.to_keras_layers import Value, steps_of
 
 __all__ = ["INPUT", "Item", "Lowering"]

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["distinct", "group_names", "keras_order", "snake_case"]
+__all__ = ["group_names", "keras_order", "snake_case"]
 
 
 def snake_case(class_name: str) -> str:
@@ -34,20 +34,6 @@ def group_names(class_names: Iterable[str]) -> list[str]:
         names.append(f"{name}_{used[name]}" if used[name] else name)
         used[name] += 1
     return names
-
-
-def distinct(name: str, used: Iterable[str]) -> str:
-    """Return a name that is not used yet: the name itself, or with a number.
-
-    >>> distinct("conv", {"conv", "conv_2"})
-    'conv_3'
-    """
-    taken = set(used)
-    number = 2
-    unique = name
-    while unique in taken:
-        unique, number = f"{name}_{number}", number + 1
-    return unique
 
 
 def keras_order(inputs: Mapping[str, Sequence[str]], output: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from refconv.nn import Layer, Sequential
 from refconv.nn.layer import all_layers
 from refconv.typing import Shape
-from refconv.weights.graph import Join, Node, network_of, topological_order
+from refconv.weights.graph import Join, Node, distinct, network_of, topological_order
 from refconv.weights.keras.entries import (
     Call,
     Entry,
@@ -22,7 +22,7 @@ from refconv.weights.keras.entries import (
     policy_of,
     with_sizes,
 )
-from refconv.weights.keras.names import distinct, group_names
+from refconv.weights.keras.names import group_names
 from refconv.weights.keras.options import shown
 from refconv.weights.keras.part import Part
 from refconv.weights.keras.to_refconv import join_of, part_of

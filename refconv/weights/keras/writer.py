@@ -8,13 +8,13 @@ from typing import Any
 from refconv._errors import ArgumentValueError
 from refconv._files import write_atomically
 from refconv.nn import BatchNorm, Dense, Layer
-from refconv.nn.description import built_shape, short_repr
 from refconv.nn.parameter import MANY
 from refconv.typing import Shape
 from refconv.weights.keras.archive import read_weights_image, write_archive
 from refconv.weights.keras.hdf5 import Group, Wanted, groups_with_weights, read_groups, refuse_others, write_groups
 from refconv.weights.keras.lowering import INPUT, Item, Lowering
 from refconv.weights.keras.reader import FILE_ERRORS
+from refconv.weights.specs import saved_shape
 
 __all__ = ["load_keras_weights", "save_keras_weights", "to_keras"]
 
@@ -110,13 +110,7 @@ def load_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = 
 
 
 def _lowered(model: Layer, input_shape: Shape | None) -> Lowering:
-    if not model.is_built:
-        raise RuntimeError(f"{short_repr(model)} is not built: call build(input_shape) first")
-    shape = built_shape(model) if input_shape is None else tuple(input_shape)
-    if shape is None:
-        raise ArgumentValueError(
-            f"input_shape must be given if build was not called on the {type(model).__name__} itself, got None"
-        )
+    shape = saved_shape(model, input_shape)
     try:
         return Lowering(model, shape)
     except ValueError as error:
