@@ -19,9 +19,10 @@ from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time _PUBLIC_NAMES lists the same names
-    from refconv import analysis, data, drawing, geometry, models, nn, onnx, ops, optim, training, weights
+    from refconv import analysis, data, drawing, geometry, inference, models, nn, onnx, ops, optim, training, weights
     from refconv.analysis.summary import summary
     from refconv.geometry import Window, receptive_field
+    from refconv.inference.plan import compile_model
     from refconv.ops.activation import (
         elu,
         elu_dx,
@@ -128,6 +129,7 @@ __all__ = [
     "batch_norm_inference_grads",
     "binary_cross_entropy",
     "col2im",
+    "compile_model",
     "config",
     "conv1d",
     "conv1d_db",
@@ -174,6 +176,7 @@ __all__ = [
     "group_norm",
     "group_norm_grads",
     "im2col",
+    "inference",
     "instance_norm",
     "keep_freed_memory",
     "layer_norm",
@@ -237,6 +240,7 @@ __all__ = [
 _PUBLIC_NAMES = {
     "analysis.summary": "summary",
     "geometry": "Window receptive_field",
+    "inference.plan": "compile_model",
     "ops.activation": "elu elu_dx leaky_relu leaky_relu_dx relu relu6 relu6_dx relu_dx sigmoid sigmoid_dx tanh tanh_dx",
     "ops.avg_pool": (
         "avg_pool1d avg_pool1d_dx avg_pool2d avg_pool2d_dx global_avg_pool1d global_avg_pool1d_dx global_avg_pool2d "
@@ -264,7 +268,20 @@ _PUBLIC_NAMES = {
     ),
     "weights.model": "load",
 }
-_SUBMODULES = ("analysis", "data", "drawing", "geometry", "models", "nn", "onnx", "ops", "optim", "training", "weights")
+_SUBMODULES = (
+    "analysis",
+    "data",
+    "drawing",
+    "geometry",
+    "inference",
+    "models",
+    "nn",
+    "onnx",
+    "ops",
+    "optim",
+    "training",
+    "weights",
+)
 _MODULE_OF = {name: f"refconv.{name}" for name in _SUBMODULES}
 _MODULE_OF |= {name: f"refconv.{module}" for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 

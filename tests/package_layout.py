@@ -63,6 +63,11 @@ _ROWS = [
         "_arguments _errors _files _optional _version geometry models nn typing weights",
     ),
     (
+        "inference",
+        "compiled inference: networks as lists of steps with packed weights",
+        "_arguments _config _core _errors geometry models nn ops typing",
+    ),
+    (
         "training",
         "training loops, evaluation and checkpoints",
         "_arguments _errors _files _optional _progress data geometry models nn ops optim typing weights",

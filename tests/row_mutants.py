@@ -213,6 +213,8 @@ FORMS = [
         '("var", var))[: 1 if self.data_format == "channels_first" else 2]:',
         UPDATE,
     ),
+    loop("mean not folded", "norm", "folded_batch_norm", "a * (b[o] - mean[o])", "a * b[o]", UPDATE),
+    loop("scale without ε", "norm", "folded_batch_norm", "sqrt(var[o] + eps)", "sqrt(var[o])", UPDATE),
     loop("correction one update late", "norm", "corrected_average", "range(update)", "range(update + 1)", UPDATE),
     loop(
         "newest batch counts τ",

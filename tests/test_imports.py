@@ -26,7 +26,7 @@ LOOPS_ONLY = {
     "conv": {"centred_correlation", "centred_correlation_dw", "centred_correlation_dx"},
     "conv_transpose": {"zero_stuffed_conv_transpose2d"},
     "max_pool": {"wins"},
-    "norm": {"corrected_average", "running_average"},
+    "norm": {"corrected_average", "folded_batch_norm", "running_average"},
     "response_norm": {"denominators"},
 }
 

@@ -25,6 +25,7 @@ PURE_MARKER = CORE / "pure_build.txt"
 # Kernel modules that are not families: the algorithms that families and layers use, and the sketch of a convolution.
 ALGORITHMS = (
     "bias_gradient",
+    "checksum",
     "columns",
     "combine",
     "conv_relu_pool",

@@ -27,6 +27,7 @@ __all__ = [
     "batch_norm_inference",
     "batch_norm_inference_grads",
     "corrected_average",
+    "folded_batch_norm",
     "running_average",
 ]
 
@@ -154,6 +155,41 @@ def batch_norm_inference_grads(
             dbeta[c] += dy[m, c]
             dx[m, c] = dy[m, c] * gamma[c] / std
     return dx, dgamma, dbeta
+
+
+def folded_batch_norm(
+    w: Array, b: Array, *, gamma: Array, beta: Array, mean: Array, var: Array, eps: float
+) -> tuple[Array, Array]:
+    r"""Compute weights and biases of a layer that equals a layer followed by :func:`batch_norm_inference`.
+
+    .. math:: a_o = \frac{\gamma_o}{\sqrt{\hat\sigma^2_o + \varepsilon}}, \quad w'_{k,o} = a_o w_{k,o}, \quad
+              b'_o = \beta_o + a_o (b_o - \hat\mu_o)
+
+    .. math:: \gamma_o \frac{\bigl(b_o + \sum_k x_k w_{k,o}\bigr) - \hat\mu_o}{\sqrt{\hat\sigma^2_o + \varepsilon}} + \beta_o
+              = b'_o + \sum_k x_k w'_{k,o}
+
+    k runs over the inputs of a dense layer, or over the taps and input channels of a convolution. Compiled networks use the
+    folded weights, so that inference does not read and write each output once more. :func:`refconv.compile_model` computes
+    them in NumPy, so there is no kernel.
+
+    ``w`` (K, O), ``b``, ``gamma``, ``beta``, ``mean`` and ``var`` (O,), ``eps`` a number; returns w' (K, O) and b' (O,).
+
+    >>> w, b = np.array([[1.0, 3], [2, 5]]), np.array([7.0, 0])
+    >>> gamma, beta, mean, var = np.array([6.0, 1]), np.array([1.0, 4]), np.array([5.0, 2]), np.array([8.0, 3])
+    >>> folded_batch_norm(w, b, gamma=gamma, beta=beta, mean=mean, var=var, eps=1)
+    (array([[2. , 1.5],
+           [4. , 2.5]]), array([5., 3.]))
+
+    Source: lecture rows A15 and A16 (SOURCES.md).
+    """
+    K, O = w.shape
+    folded_w, folded_b = np.zeros((K, O), w.dtype), np.zeros(O, w.dtype)
+    for o in range(O):
+        a = gamma[o] / sqrt(var[o] + eps)
+        folded_b[o] = beta[o] + a * (b[o] - mean[o])
+        for k in range(K):
+            folded_w[k, o] = a * w[k, o]
+    return folded_w, folded_b
 
 
 def running_average(average: Array, batch: Array, momentum: float) -> Array:

@@ -122,6 +122,38 @@ CORRECTED_SLIDE = replace(
 
 EPS = {"eps": Fraction(1, 7)}
 
+
+def layer(a, w, b):
+    """Return the output of a dense layer or, for images, of a convolution layer."""
+    return refconv.dense(a.x, w, b) if a.x.ndim == 2 else refconv.conv2d(a.x, w.reshape(a.w.shape), b)
+
+
+def folded(fold, a):
+    """Return the output of the layer with folded weights."""
+    vectors = {name: a.arrays[name] for name in ("gamma", "beta", "mean", "var")}
+    return layer(a, *fold(a.w.reshape(-1, len(a.b)), a.b, **vectors, eps=scalar("eps", a.given["eps"], a.x)))
+
+
+def separate(a):
+    """Return the output of the layer and of the batch normalisation after it."""
+    y = layer(a, a.w, a.b)
+    return {"y": refconv.batch_norm_inference(y, a.gamma, a.beta, a.mean, a.var, eps=scalar("eps", a.given["eps"], a.x))}
+
+
+def folded_case(x, w, eps=Fraction(1, 7)):
+    """Return the case of a layer with inputs x and weights of these shapes."""
+    vectors = dict.fromkeys(("b", "gamma", "beta", "mean", "var"), w[-1:])
+    return Case({"x": x, "w": w, **vectors}, {}, {"eps": eps}, positive=("var",))
+
+
+FOLDED = Pin(
+    "two inputs, γ = 6 and σ̂² + ε = 9",
+    {"x": [[1, 10]], "w": [[1], [2]], "b": [7], "gamma": [6], "beta": [1], "mean": [5], "var": [8]},
+    {"y": [[2 * (21 + 7 - 5) + 1]]},
+    {},
+    {"eps": 1},
+)
+
 OPERATORS = (
     Operator(
         name="batch_norm",
@@ -211,5 +243,23 @@ FORMS = (
         draws=20,
         worked=(CORRECTED_SLIDE,),
         definition=averages_of_the_layer("corrected"),
+    ),
+    Operator(
+        name="folded_batch_norm",
+        family="norm",
+        ids="A15, A16",
+        formula="w′[k,o] = a[o] · w[k,o], b′[o] = β[o] + a[o] · (b[o] − μ̂[o]), with a = γ / √(σ̂² + ε)",
+        forward=folded,
+        derivatives=(),
+        fixed=(folded_case((2, 3), (3, 2)), folded_case((1, 2, 3, 2), (2, 1, 2, 3))),
+        cases=lambda: st.one_of(
+            st.builds(lambda n, k, o: folded_case((n, k), (k, o), 0.25), *[st.integers(1, 5)] * 3),
+            st.builds(lambda c, o: folded_case((2, 4, 5, c), (3, 2, c, o), 0.001), *[st.integers(1, 4)] * 2),
+        ),
+        nature="smooth",
+        slack=500,
+        draws=20,
+        worked=(FOLDED,),
+        definition=separate,
     ),
 )

@@ -105,6 +105,17 @@ def updated_averages(torch, o, batch, mean, var):
     return mean, o.momentum * old + (var - o.momentum * old) * (M - 1) / M
 
 
+def folded_batch_norm(torch, o, x, w, b, gamma, beta, mean, var, dy=None):
+    """Compute a dense or convolution layer, then batch normalisation."""
+    functions = torch.nn.functional
+    if x.ndim == 2:
+        y = functions.linear(x, w.T, b)
+    else:
+        y = functions.conv2d(x.movedim(-1, 1), w.permute(3, 2, 0, 1), b)
+    y = functions.batch_norm(y, mean, var, gamma, beta, eps=o.eps)
+    return y if x.ndim == 2 else y.movedim(1, -1)
+
+
 FUNCTIONS = {
     "optim.SGD": steps(sgd, {"momentum_buffer"}),
     "optim.RMSProp": steps(rmsprop, {"momentum_buffer"}),
@@ -113,4 +124,5 @@ FUNCTIONS = {
     "optim.clip_by_global_norm": clip_by_global_norm,
     "running_average": running_average,
     "corrected_average": corrected_average,
+    "folded_batch_norm": folded_batch_norm,
 }

@@ -1,0 +1,206 @@
+"""Graph of the operations that a network computes in inference.
+
+Each node computes one array, its output, from the outputs of other nodes or from the input of the network. A node replaces
+one or several layers: :mod:`refconv.inference.rewriting` joins nodes whose results need not be stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from refconv.typing import Array, Shape
+
+__all__ = [
+    "INPUT",
+    "Affine",
+    "Concatenation",
+    "Convolution",
+    "Graph",
+    "Limited",
+    "Limits",
+    "Node",
+    "PooledConvolution",
+    "Product",
+    "Reshape",
+    "Run",
+    "Total",
+]
+
+INPUT = "input"  # name of the network's input
+
+AnyNode = TypeVar("AnyNode", bound="Node")
+
+
+@dataclass
+class Node:
+    """Operation of a graph.
+
+    Parameters
+    ----------
+    name : str
+        Name of the output: the dotted name of the last layer that the node replaces.
+    inputs : list of str
+        Names of the inputs.
+    shape : tuple of int
+        Shape of the output, without the batch.
+    layers : list of str
+        Names of the layers that the node replaces.
+    """
+
+    name: str
+    inputs: list[str]
+    shape: Shape
+    layers: list[str]
+
+    @property
+    def multiply_adds(self) -> int:
+        """Number of multiply-adds for one example."""
+        return 0
+
+
+@dataclass
+class Limits:
+    """Limits of a node's output: ReLU has the lower limit 0, and ReLU6 also the upper limit 6."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def are_set(self) -> bool:
+        """Return True if there is a limit."""
+        return self.low is not None or self.high is not None
+
+
+@dataclass
+class Limited(Node):
+    """Node that can limit its output."""
+
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass
+class Convolution(Limited):
+    """y = min(max(conv2d(x', w) + b + other, low), high).
+
+    x' is the first input or, with a prologue, max(scale · x + shift, 0). The second input, if there is one, is added to the
+    sums.
+    """
+
+    w: Any = None  # array (kh, kw, C / groups, O)
+    b: Array | None = None
+    window: Any = None  # Window
+    groups: int = 1
+    input_shape: Shape = ()
+    prologue: tuple[Array, Array] | None = None  # scale and shift of each input channel
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.shape[0] * self.shape[1] * self.w.size
+
+
+@dataclass
+class PooledConvolution(Node):
+    """2×2 max pooling of max(conv2d(x, w) + b, 0), for convolutions of few channels."""
+
+    conv: Any = None  # Convolution
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.conv.multiply_adds
+
+
+@dataclass
+class Product(Limited):
+    """y = min(max(x · w + b, low), high): a dense layer."""
+
+    w: Any = None  # array (C, O)
+    b: Array | None = None
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.w.size
+
+
+@dataclass
+class Affine(Limited):
+    """y = min(max(scale · x + shift, low), high) for each channel; None is a scale of 1 and a shift of 0."""
+
+    scale: Any = None  # array (C,)
+    shift: Any = None
+
+
+@dataclass
+class Total(Limited):
+    """Sum of the inputs, with limits."""
+
+
+@dataclass
+class Concatenation(Node):
+    """Concatenation of the inputs along their last axis, the channels."""
+
+
+@dataclass
+class Reshape(Node):
+    """Reshape of the input."""
+
+
+@dataclass
+class Run(Node):
+    """Call of a layer, for layers that the plan has no operation for."""
+
+    layer: Any = None  # Layer
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.layer.multiply_adds(self.layer.input_shape) if self.layer.input_shape else 0
+
+
+class Graph:
+    """Nodes by name, each after its inputs.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the input, without the batch.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.input_shape = shape
+        self.output = INPUT
+
+    def add(self, node: Node) -> str:
+        """Append a node and return its name."""
+        self.nodes[node.name] = node
+        return node.name
+
+    def shape(self, name: str) -> Shape:
+        """Return the shape of an output or of the input, without the batch."""
+        return self.input_shape if name == INPUT else self.nodes[name].shape
+
+    def users(self, name: str) -> list[Node]:
+        """Return the nodes that read an output."""
+        return [node for node in self.nodes.values() if name in node.inputs]
+
+    def is_read_once(self, name: str) -> bool:
+        """Return True if an output is read by one node, once, and is not the output of the network."""
+        return name != self.output and sum(node.inputs.count(name) for node in self.nodes.values()) == 1
+
+    def read(self, name: str, kind: type[AnyNode]) -> AnyNode | None:
+        """Return the node of a name if it is of this kind, else None."""
+        node = self.nodes.get(name)
+        return node if isinstance(node, kind) else None
+
+    def bypass(self, node: Node, name: str) -> None:
+        """Remove a node; its users read another output instead."""
+        del self.nodes[node.name]
+        for user in self.nodes.values():
+            user.inputs = [name if read == node.name else read for read in user.inputs]
+        if self.output == node.name:
+            self.output = name
+
+    def absorb(self, node: Node, into: Node) -> None:
+        """Remove a node that its input `into` now computes as well; `into` takes the name and the place of the node."""
+        del self.nodes[into.name]
+        into.name, into.layers = node.name, [*into.layers, *node.layers]
+        self.nodes[node.name] = into  # a dict keeps the place of an existing key

@@ -1,0 +1,218 @@
+"""Translation of a network to a graph of operations.
+
+A function for each class of layers adds its nodes to the graph. Layers without a function, such as pooling, become nodes that
+call the layer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from refconv.geometry import Window
+from refconv.inference.folding import batch_norm_as_affine
+from refconv.inference.graph import INPUT, Affine, Concatenation, Convolution, Graph, Limits, Product, Reshape, Run, Total
+from refconv.models.sizes import SizedSequential
+from refconv.nn import (
+    BatchNorm,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    Identity,
+    Layer,
+    Mean,
+    ReLU,
+    ReLU6,
+    SeparableConv2D,
+    Sequential,
+    StochasticDepth,
+    Sum,
+)
+from refconv.nn.channels import ChannelAffine
+from refconv.nn.rules import Rules
+from refconv.typing import Array, Shape
+
+__all__ = ["Lowering", "lower"]
+
+RULES = Rules()
+
+
+def lower(model: Layer, shape: Shape) -> Graph:
+    """Return the graph of a built network for inputs of this shape.
+
+    >>> from refconv import nn
+    >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), norm=nn.BatchNorm(), relu=nn.ReLU())
+    >>> model.build((28, 28, 1))
+    (24, 24, 6)
+    >>> [(name, type(node).__name__) for name, node in lower(model, (28, 28, 1)).nodes.items()]
+    [('conv', 'Convolution'), ('norm', 'Affine'), ('relu', 'Affine')]
+    """
+    lowering = Lowering(shape)
+    lowering.graph.output = lowering.layer(model, INPUT)
+    return lowering.graph
+
+
+class Lowering:
+    """Graph under construction, and the dotted name of the layer that is being translated.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the input, without the batch.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.graph = Graph(shape)
+        self._scope: list[str] = []
+
+    def layer(self, layer: Layer, x: str, name: str = "") -> str:
+        """Add the nodes of a layer with this name in its container; return the name of its output."""
+        with self._inside(name):
+            function = RULES.function_for(layer)
+            if layer.inference_layer is not layer:
+                return self.layer(layer.inference_layer, x)
+            return (function or _run)(self, layer, x)
+
+    def add(self, kind: type[Any], inputs: list[str], shape: Shape, suffix: str = "", **attributes: Any) -> str:
+        """Append a node for the current layer and return its name."""
+        layer = ".".join(self._scope) or "model"
+        name, number = layer + suffix, 2
+        while name in self.graph.nodes or name == INPUT:
+            name, number = f"{layer}{suffix}_{number}", number + 1
+        return self.graph.add(kind(name, inputs, tuple(shape), [layer], **attributes))
+
+    def shape(self, name: str) -> Shape:
+        """Return the shape of an output, without the batch."""
+        return self.graph.shape(name)
+
+    @contextlib.contextmanager
+    def _inside(self, name: str) -> Iterator[None]:
+        self._scope += [name] if name else []
+        try:
+            yield
+        finally:
+            del self._scope[len(self._scope) - bool(name) :]
+
+
+def _run(graph: Lowering, layer: Layer, x: str) -> str:
+    return graph.add(Run, [x], layer.output_shape(graph.shape(x)), layer=layer)
+
+
+def _value(layer: Layer, name: str) -> Array | None:
+    return layer.parameters[name].value if name in layer.parameters else None
+
+
+@RULES.register(Sequential, SizedSequential)
+def _sequential(graph: Lowering, layer: Sequential, x: str) -> str:
+    for name, inner in layer.named_layers():
+        x = graph.layer(inner, x, name)
+    return x
+
+
+@RULES.register(Identity, Dropout)
+def _identity(graph: Lowering, layer: Layer, x: str) -> str:
+    return x
+
+
+@RULES.register(Sum)
+def _sum(graph: Lowering, layer: Sum, x: str) -> str:
+    return _total(graph, _branches(graph, layer, x))
+
+
+@RULES.register(Mean)
+def _mean(graph: Lowering, layer: Mean, x: str) -> str:
+    branches = _branches(graph, layer, x)
+    return _scaled(graph, _total(graph, branches), 1 / len(branches))
+
+
+@RULES.register(Concat)
+def _concat(graph: Lowering, layer: Concat, x: str) -> str:
+    shape = layer.output_shape(graph.shape(x))
+    if layer.axis not in (-1, len(shape) - 1):
+        return _run(graph, layer, x)
+    branches = _branches(graph, layer, x)
+    return branches[0] if len(branches) == 1 else graph.add(Concatenation, branches, shape)
+
+
+@RULES.register(StochasticDepth)
+def _stochastic_depth(graph: Lowering, layer: StochasticDepth, x: str) -> str:
+    return _scaled(graph, graph.layer(layer.layer, x, next(iter(layer.layers))), layer.survival)
+
+
+@RULES.register(Conv2D, DepthwiseConv2D)
+def _conv(graph: Lowering, layer: Conv2D, x: str) -> str:
+    if layer.data_format != "channels_last":
+        return _run(graph, layer, x)
+    groups = graph.shape(x)[-1] if isinstance(layer, DepthwiseConv2D) else layer.groups
+    return _convolution(graph, x, layer.parameters["w"].value, _value(layer, "b"), layer.window, groups)
+
+
+@RULES.register(SeparableConv2D)
+def _separable(graph: Lowering, layer: SeparableConv2D, x: str) -> str:
+    if layer.data_format != "channels_last":
+        return _run(graph, layer, x)
+    depthwise, pointwise = (layer.parameters[name].value for name in ("depthwise", "pointwise"))
+    x = _convolution(graph, x, depthwise, None, layer.window, graph.shape(x)[-1], ".depthwise")
+    return _convolution(graph, x, pointwise, _value(layer, "b"), Window((1, 1)), 1)
+
+
+def _convolution(graph: Lowering, x: str, w: Array, b: Array | None, window: Window, groups: int, suffix: str = "") -> str:
+    input_shape = graph.shape(x)
+    w = w.reshape(*w.shape[:2], input_shape[-1] // groups, -1)  # a depthwise kernel is (kh, kw, C, multiplier)
+    shape = (*window.output_size(input_shape[:2]), w.shape[3])
+    return graph.add(Convolution, [x], shape, suffix, w=w, b=b, window=window, groups=groups, input_shape=input_shape)
+
+
+@RULES.register(Dense)
+def _dense(graph: Lowering, layer: Dense, x: str) -> str:
+    return graph.add(Product, [x], (layer.units,), w=layer.parameters["w"].value, b=_value(layer, "b"))
+
+
+@RULES.register(BatchNorm)
+def _batch_norm(graph: Lowering, layer: BatchNorm, x: str) -> str:
+    if layer.data_format != "channels_last":
+        return _run(graph, layer, x)
+    gamma, beta, mean, var = (layer.parameters[name].value for name in ("gamma", "beta", "mean", "var"))
+    scale, shift = batch_norm_as_affine(gamma, beta, mean, var, layer.eps)
+    return graph.add(Affine, [x], graph.shape(x), scale=scale, shift=shift)
+
+
+@RULES.register(ChannelAffine)
+def _channel_affine(graph: Lowering, layer: ChannelAffine, x: str) -> str:
+    return graph.add(Affine, [x], graph.shape(x), scale=np.array(layer.scale), shift=np.array(layer.shift))
+
+
+@RULES.register(ReLU)
+def _relu(graph: Lowering, layer: ReLU, x: str) -> str:
+    return graph.add(Affine, [x], graph.shape(x), limits=Limits(low=0))
+
+
+@RULES.register(ReLU6)
+def _relu6(graph: Lowering, layer: ReLU6, x: str) -> str:
+    return graph.add(Affine, [x], graph.shape(x), limits=Limits(low=0, high=6))
+
+
+@RULES.register(Flatten)
+def _flatten(graph: Lowering, layer: Flatten, x: str) -> str:
+    shape = graph.shape(x)
+    return x if len(shape) == 1 else graph.add(Reshape, [x], (math.prod(shape),))
+
+
+def _branches(graph: Lowering, layer: Any, x: str) -> list[str]:
+    return [graph.layer(inner, x, name) for name, inner in layer.named_layers()]
+
+
+def _total(graph: Lowering, branches: list[str]) -> str:
+    return branches[0] if len(branches) == 1 else graph.add(Total, branches, graph.shape(branches[0]))
+
+
+def _scaled(graph: Lowering, x: str, factor: float) -> str:
+    shape = graph.shape(x)
+    return graph.add(Affine, [x], shape, ".scale", scale=np.full(shape[-1:], factor), shift=np.zeros(shape[-1:]))

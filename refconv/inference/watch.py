@@ -1,0 +1,64 @@
+"""Detection of changes in a network."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from refconv.nn import Layer
+from refconv.nn.layer import all_layers
+from refconv.ops.dispatch import kernels
+from refconv.typing import Array
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """State of a network: its layers, and checksums of its parameters and running averages.
+
+    Training, loading weights, replacing a layer and editing an array in place all change it.
+
+    >>> from refconv import nn
+    >>> model = nn.Sequential(nn.Dense(3), nn.ReLU())
+    >>> _ = model.build((5,), rng=0)
+    >>> watch = Watch(model)
+    >>> watch.is_unchanged()
+    True
+    >>> model[0].parameters["b"].value[2] = 7
+    >>> watch.is_unchanged()
+    False
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self._recorded = [(layer, *_state(layer)) for layer in all_layers(model)]
+        self._checksums = self._read_checksums()
+
+    def is_unchanged(self) -> bool:
+        """Return True if nothing has changed."""
+        for layer, inner, *objects in self._recorded:
+            now, *others = _state(layer)
+            if now != inner or any(map(operator.is_not, others, objects)):
+                return False
+        return self._read_checksums() == self._checksums
+
+    def _read_checksums(self) -> list[bytes]:
+        """Return the checksum of each array that contains parameters."""
+        arrays: dict[int, Array] = {}
+        for _, _, parameters, _ in self._recorded:
+            for parameter in (parameters or {}).values():
+                array = parameter.value if parameter.flat is None else parameter.flat.values
+                arrays[id(array)] = array
+        return [kernels().checksum.checksum(_bytes(array)) for array in arrays.values()]
+
+
+def _state(layer: Layer) -> tuple[list[Layer], Any, Any]:
+    """Return the inner layers of a layer, its parameters, and the function that replaces its forward function."""
+    attributes = vars(layer)
+    return [*attributes.get("layers", {}).values()], layer._parameters, attributes.get("forward")
+
+
+def _bytes(array: Array) -> Array:
+    """Return the elements of an array as bytes, copied if they are not contiguous."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
