@@ -51,6 +51,8 @@ class Threshold:
             offset, size = zeros_before(layer), layer.output_size
             return {f"tiles {m}×{m}": partial(_core.kernels.winograd.conv2d, *arrays, offset, size, m) for m in (4, 2)}
         algorithms = getattr(_core.kernels.conv, self.table)
+        if self.table == "FORWARD":
+            return {name: partial(forward, algorithms[name], layer, *arrays) for name in self.algorithms}
         return {name: partial(algorithms[name], layer, *arrays) for name in self.algorithms}
 
 
@@ -114,6 +116,13 @@ def drawn(layer):
     w = rng.standard_normal((*layer.window.kernel, layer.C // layer.groups, layer.O), np.float32)
     dy = rng.standard_normal((layer.images, *layer.output_size, layer.O), np.float32)
     return {"FORWARD": (x, w, None), "BACKWARD_DX": (dy, w), "BACKWARD_DW": (x, dy), "tiles": (x, w, None)}
+
+
+def forward(prepare, layer, x, w, bias):
+    """Prepare an algorithm of the forward pass and run it once."""
+    y = np.empty((layer.images, *layer.output_size, layer.O), x.dtype)
+    prepare(layer, w, bias)(x, y)
+    return y
 
 
 def zeros_before(layer):

@@ -244,11 +244,11 @@ KERNELS = [
         "y[:, -size[0]:, -size[1]:] =",
     ),
     kernel(
-        "same padding from N and C",
+        "padding at the top as at the left",
         "conv/direct.pyx",
         "conv2d",
-        "window.pads(input_size)\n    c.rows",
-        "window.pads((N, C))\n    c.rows",
+        "window, groups)\n        self.is_float32",
+        "window, groups)\n        self.conv.top = self.conv.left\n        self.is_float32",
     ),
     kernel(
         "winners counted from the edge of the padding",
@@ -271,17 +271,17 @@ KERNELS = [
         "one stride for both axes",
         "conv/direct.pyx",
         "conv2d",
-        "c.S_h, c.S_w = window.stride",
-        "c.S_h = c.S_w = min(window.stride)",
+        "x_column=c.S_w * p.view.pixel",
+        "x_column=min(c.S_h, c.S_w) * p.view.pixel",
     ),
     kernel(
         "dilation ignored in dw",
-        "conv/direct.pyx",
+        "conv/direct_grads.pyx",
         "conv1d",
         "entry[e] = tap // c.kw * c.D_h * pitch + tap % c.kw * c.D_w * c.C + e % c.C_g",
         "entry[e] = tap // c.kw * pitch + tap % c.kw * c.C + e % c.C_g",
     ),
-    kernel("every group reads the first", "conv/direct.pyx", "conv2d", "x + g * c.C_g, packed", "x, packed"),
+    kernel("every group reads the first", "conv/direct.pyx", "conv2d", "block % count, x + g * c.C_g,", "block % count, x,"),
     kernel("bias added twice", "conv/conv_transpose.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
     kernel(
         "last of equal maxima wins", "pool/pool.h", "max_pool2d", "(value[c] > best[c])", "value[c] >= best[c]", "max_pool"

@@ -32,7 +32,9 @@ ALGORITHMS = (
     "conv_relu_pool_grads",
     "depthwise",
     "direct",
+    "direct_grads",
     "one_channel",
+    "passes",
     "sketch",
     "winograd",
 )

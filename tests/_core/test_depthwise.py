@@ -4,6 +4,7 @@ They cover many windows, and channels that fill vectors or leave a remainder.
 """
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -75,8 +76,13 @@ def computed(p):
     return {name: call(*arrays) for name, (call, arrays) in passes(p).items()}
 
 
+def direct():
+    """Return the functions of direct.pyx and direct_grads.pyx."""
+    return SimpleNamespace(**(vars(kernels.direct_grads) | vars(kernels.direct)))
+
+
 def passes_of(p, module):
-    """Return the same three calls of another module: the loops or direct.pyx."""
+    """Return the same three calls of another module: the loops or the plain sums."""
     return {
         "y": lambda x, w, b: module.conv2d(x, w, b, p.window, p.groups),
         "dx": lambda dy, w: module.conv2d_dx(dy, w, p.size, p.window, p.groups),
@@ -144,13 +150,13 @@ def test_any_number_of_channels_equals_direct(G, dtype):
     counts = [groups for groups in range(2, 71 // G + 1) if kernels.depthwise.takes(G, G * groups, groups, np.dtype(dtype))]
     assert len(counts) > 12 or G > 1
     for groups in counts:
-        assert_all_passes_equal(grouped((4, 7), MIXED, G, groups, N=1, dtype=dtype, values=small_integers), kernels.direct)
+        assert_all_passes_equal(grouped((4, 7), MIXED, G, groups, N=1, dtype=dtype, values=small_integers), direct())
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 7, 8, 9, 14])
 def test_rows_shorter_and_longer_than_a_tile_equal_direct(columns):
     for window in (Window((1, 3), padding=1), Window((2, 1))):
-        assert_all_passes_equal(grouped((2, columns), window, 1, 20, values=small_integers, dtype=np.float32), kernels.direct)
+        assert_all_passes_equal(grouped((2, columns), window, 1, 20, values=small_integers, dtype=np.float32), direct())
 
 
 def large(G, dtype, values=small_floats):
@@ -165,7 +171,7 @@ def test_results_of_many_tasks_are_complete_and_exact(G, dtype):
     p = large(G, dtype, small_integers)
     for call, arrays in passes(p).values():
         assert_writes_every_cell(lambda call=call, arrays=arrays: call(*arrays))
-    for name, reference_result in expected(p, kernels.direct).items():
+    for name, reference_result in expected(p, direct()).items():
         np.testing.assert_array_equal(computed(p)[name], reference_result, err_msg=name)
 
 

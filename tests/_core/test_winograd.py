@@ -103,8 +103,8 @@ def test_small_tiles_equal_the_loops_without_rounding(p):
 def test_full_and_partial_panels_of_channels_equal_direct(C, O, dtype):
     p = problem((5, 4), LARGE, N=2, C_g=C, O_g=O, dtype=dtype, values=small_integers)
     assert_same_bits(forward(p, 2), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1))
-    assert_same_bits(backward_dx(p, 2), kernels.direct.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
-    assert_same_bits(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct.conv2d_dw(p.x, p.dy, p.window, 1))
+    assert_same_bits(backward_dx(p, 2), kernels.direct_grads.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
+    assert_same_bits(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct_grads.conv2d_dw(p.x, p.dy, p.window, 1))
 
 
 def many_blocks(dtype=np.float32):
@@ -125,7 +125,7 @@ def test_many_blocks_agree_with_direct(dtype):
     p = many_blocks(dtype)
     assert_near(forward(p, 2), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), 60)
     assert_near(forward(p, 4), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1), 400)
-    assert_near(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct.conv2d_dw(p.x, p.dy, p.window, 1), 300)
+    assert_near(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct_grads.conv2d_dw(p.x, p.dy, p.window, 1), 300)
 
 
 def test_small_tiles_are_as_accurate_as_direct():
@@ -200,7 +200,7 @@ def test_few_pixels_use_small_tiles():
 def test_few_channels_use_direct_for_dw():
     p = problem((31, 27), LARGE, N=1, C_g=34, O_g=37)
     assert_same_bits(ops.conv2d(p.x, p.w, p.b, padding=LARGE.padding), forward(p, 2))
-    direct = kernels.direct.conv2d_dw(p.x, p.dy, LARGE, 1)
+    direct = kernels.direct_grads.conv2d_dw(p.x, p.dy, LARGE, 1)
     assert_same_bits(ops.conv2d_dw(p.x, p.dy, (3, 3), padding=LARGE.padding), direct)
 
 

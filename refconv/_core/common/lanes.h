@@ -13,16 +13,22 @@
  * pragma.
  *
  * EACH_LANE_FOR: a loop over the lanes of one vector. It must still be a loop when the vectoriser runs; if it is unrolled
- * before that, the code stays scalar. */
+ * before that, the code stays scalar.
+ *
+ * INDEPENDENT_FOR: a loop whose steps may run in any order. The compiler need not check whether its arrays overlap, so the
+ * loop is also vectorised if it updates an array in place. */
 #if defined(__clang__)
 #define UNROLLED_FOR(...) for (__VA_ARGS__)
 #define EACH_LANE_FOR(...) _Pragma("clang loop unroll(disable)") for (__VA_ARGS__)
+#define INDEPENDENT_FOR(...) _Pragma("clang loop vectorize(assume_safety)") for (__VA_ARGS__)
 #elif defined(__GNUC__)
 #define UNROLLED_FOR(...) _Pragma("GCC unroll 16") for (__VA_ARGS__)
 #define EACH_LANE_FOR(...) _Pragma("GCC unroll 1") for (__VA_ARGS__)
+#define INDEPENDENT_FOR(...) _Pragma("GCC ivdep") for (__VA_ARGS__)
 #else
 #define UNROLLED_FOR(...) for (__VA_ARGS__)
 #define EACH_LANE_FOR(...) for (__VA_ARGS__)
+#define INDEPENDENT_FOR(...) for (__VA_ARGS__)
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)

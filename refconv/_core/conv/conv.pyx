@@ -2,11 +2,18 @@
 
 An algorithm returns None if its result would differ from the formula, or if it has no kernel for these channels. Then the next
 algorithm in the table is tried. The last one, direct.pyx, always returns a result.
+
+`prepare` selects the algorithm of the forward pass and packs the weights; conv2d does this in every call. Compiled inference
+prepares each layer once, and lets it apply the layers around the convolution in the same pass:
+
+    y  = min(max(conv(x') + bias + add, low), high)      the epilogue: a residual sum, ReLU or ReLU6
+    x' = max(scale · x + shift, 0)                       the prologue: batch normalisation and ReLU
 """
 import importlib
 
 import numpy as np
 
+from refconv._core.common.arrays cimport aligned_empty
 from refconv._core.conv import choose
 from refconv._core.common.threads cimport team
 from refconv._core.conv.choose import Layer
@@ -14,9 +21,11 @@ from refconv._core.conv.choose import Layer
 include "common/threads.pxi"
 
 # The algorithms, compiled for the same instruction set as this module.
-bias_gradient, columns, depthwise, direct, one_channel, winograd = (
+bias_gradient, columns, depthwise, direct, direct_grads, one_channel, passes, winograd = (
     importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
-    for name in ("bias_gradient", "columns", "depthwise", "direct", "one_channel", "winograd")
+    for name in (
+        "bias_gradient", "columns", "depthwise", "direct", "direct_grads", "one_channel", "passes", "winograd"
+    )
 )
 
 
@@ -25,8 +34,49 @@ def conv2d(x, w, bias, window, groups):
 
     IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O).
     """
-    layer = Layer(window, len(x), x.shape[1:3], x.shape[3], w.shape[3], groups, w.itemsize)
-    return first_result(choose.FORWARD, FORWARD, layer, (x, w, bias))
+    prepared = prepare(w, bias, window, groups, len(x), x.shape[1:3])
+    y = aligned_empty((len(x), *prepared.layer.output_size, w.shape[3]), w.dtype)
+    prepared(x, y)
+    return y
+
+
+def prepare(w, bias, window, groups, images, input_size):
+    """Return a convolution layer that is prepared for a number of images of one size.
+
+    IN w (kh, kw, C / groups, O), bias (O,) or None. They must not change as long as the result is used.
+    """
+    return Prepared(Layer(window, images, tuple(input_size), w.shape[2] * groups, w.shape[3], groups, w.itemsize), w, bias)
+
+
+class Prepared:
+    """Convolution layer with packed weights.
+
+    Attributes
+    ----------
+    algorithm : str
+        "winograd 2×2", "winograd 4×4", "depthwise", "one channel" or "direct".
+    nbytes : int
+        Bytes of the packed weights; 0 if the algorithm uses w itself.
+    """
+
+    def __init__(self, layer, w, bias):
+        self.layer, self.w, self.bias = layer, w, bias
+        for name, suits in choose.FORWARD:
+            self.compute = FORWARD[name](layer, w, bias) if suits(layer) else None
+            if self.compute is not None:
+                break
+        self.algorithm = f"winograd {self.compute.side}×{self.compute.side}" if name == "winograd" else name.replace("_", " ")
+        self.nbytes = self.compute.nbytes
+
+    def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
+        """Write y = min(max(conv(x') + bias + add, low), high), x' = max(scale · x + shift, 0).
+
+        IN x (N, H, W, C), add like y or None, numbers low and high or None, scale and shift (C,) or None; OUT y (N, rows,
+        columns, O). x, y and add may be slices of the channels of contiguous arrays; y must not overlap the others. A NaN
+        stays a NaN. The padding is zero also if there are scale and shift.
+        """
+        if y.size and not self.compute(x, y, add, low, high, scale, shift):
+            direct_forward(self.layer, self.w, self.bias)(x, y, add, low, high, scale, shift)
 
 
 def conv2d_dx(dy, w, tuple input_size, window, groups):
@@ -67,10 +117,10 @@ def first_result(table, algorithms, layer, arrays):
                 return result
 
 
-def winograd_forward(layer, x, w, bias):
-    size = layer.output_size
+def winograd_forward(layer, w, bias):
+    size, (height, width) = layer.output_size, layer.input_size
     side = choose.tile_side(layer.images * size[0] * size[1], team.settings().tile_side)
-    return winograd.conv2d(x, w, bias, zeros_before(layer), size, side)
+    return winograd.Winograd(w, bias, zeros_before(layer), (layer.images, height, width, layer.C), size, side)
 
 
 def winograd_dx(layer, dy, w):
@@ -85,13 +135,35 @@ def winograd_dx(layer, dy, w):
     return winograd.conv2d(dy, turned, None, (2 - top, 2 - left), layer.input_size, side)
 
 
-def one_channel_forward(layer, x, w, bias):
+def one_channel_forward(layer, w, bias):
     size = layer.output_size
-    return one_channel.conv2d(x, w, bias, layer.window, size) if one_channel.takes(layer.window, size) else None
+    if one_channel.takes(layer.window, size):
+        return SeparatePasses(lambda x: one_channel.conv2d(x, w, bias, layer.window, size))
 
 
-def depthwise_forward(layer, x, w, bias):
-    return depthwise.conv2d(x, w, bias, layer.window) if has_depthwise(layer, w.dtype) and is_finite(w) else None
+def depthwise_forward(layer, w, bias):
+    if has_depthwise(layer, w.dtype) and is_finite(w):
+        return depthwise.Depthwise(w, bias, layer.window, layer.images, layer.input_size)
+
+
+def direct_forward(layer, w, bias):
+    return direct.Direct(w, bias, layer.window, layer.groups, layer.images, layer.input_size)
+
+
+class SeparatePasses:
+    """Algorithm without prologue and epilogue, which are computed in separate passes."""
+
+    nbytes = 0
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
+        """Write the outputs to y and return True."""
+        if scale is not None or not x.flags.c_contiguous:
+            x = passes.prologue(x, scale, shift)
+        passes.epilogue(self.function(x), y, add, low, high)
+        return True
 
 
 def depthwise_dx(layer, dy, w):
@@ -102,23 +174,24 @@ def depthwise_dw(layer, x, dy):
     return depthwise.conv2d_dw(x, dy, layer.window, layer.C // layer.groups) if has_depthwise(layer, x.dtype) else None
 
 
-# The function that runs each algorithm of choose.py; its arguments are the layer and the arrays.
+# The function that prepares each algorithm of choose.py for a layer, its weights and its bias.
 FORWARD = {
     "winograd": winograd_forward,
     "one_channel": one_channel_forward,
     "depthwise": depthwise_forward,
-    "direct": lambda layer, x, w, bias: direct.conv2d(x, w, bias, layer.window, layer.groups),
+    "direct": direct_forward,
 }
+# The function that runs each algorithm of choose.py; its arguments are the layer and the arrays.
 BACKWARD_DX = {
     "winograd": winograd_dx,
     "depthwise": depthwise_dx,
     "columns": lambda layer, dy, w: columns.conv2d_dx(dy, w, layer.input_size, layer.window),
-    "direct": lambda layer, dy, w: direct.conv2d_dx(dy, w, layer.input_size, layer.window, layer.groups),
+    "direct": lambda layer, dy, w: direct_grads.conv2d_dx(dy, w, layer.input_size, layer.window, layer.groups),
 }
 BACKWARD_DW = {
     "winograd": lambda layer, x, dy: winograd.conv2d_dw(x, dy, zeros_before(layer)),
     "depthwise": depthwise_dw,
-    "direct": lambda layer, x, dy: direct.conv2d_dw(x, dy, layer.window, layer.groups),
+    "direct": lambda layer, x, dy: direct_grads.conv2d_dw(x, dy, layer.window, layer.groups),
 }
 
 

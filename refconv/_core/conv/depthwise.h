@@ -24,6 +24,7 @@
 #ifndef REFCONV_DEPTHWISE_H
 #define REFCONV_DEPTHWISE_H
 
+#include "tile/finish.h"
 #include "tile/tile.h"
 
 #define SWEEP_PIXELS 4 /* pixels that share one load of a weight */
@@ -58,11 +59,26 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
     return x_pixel == taps->x_column ? 1 : x_pixel == 2 * taps->x_column ? 2 : 0;
 }
 
+/* Apply the epilogue to a tile of outputs, which are in the first-level cache: one vector of channels of the pixels first …
+ * first + PIXELS − 1 of a line. If tiles or vectors overlap, the later one is stored again before it is finished. */
+#define DEFINE_FINISH_TILE(name, real, vector, PIXELS)                                                                 \
+    static INLINE void name##_finish(const Finish *finish, ptrdiff_t first, ptrdiff_t y_pixel, real *y)                \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        const real *add = (const real *)finish->add, low = (real)finish->low, high = (real)finish->high;               \
+        y += first * y_pixel;                                                                                          \
+        for (int p = 0; p < PIXELS; p++, y += y_pixel)                                                                 \
+            if (add)                                                                                                   \
+                finish_lanes_##real(y, add + (first + p) * finish->add_pixel, low, high, LANES, y);                    \
+            else                                                                                                       \
+                finish_lanes_##real(y, NULL, low, high, LANES, y);                                                     \
+    }
+
 /* Compute a row of outputs for one vector of channels, tile by tile, with 3×3 taps. All weights stay in registers. `step` is
  * x_pixel / x_column, a constant once the function is inlined, so each value is loaded only once for all taps in a row. */
 #define DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                           \
     static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, const real *x, const real *w, \
-                                     const real *bias, real *y)                                                        \
+                                     const real *bias, const Finish *finish, real *y)                                  \
     {                                                                                                                  \
         const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
@@ -93,14 +109,17 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 *(vector *)to = sum[p] + start;                                                                        \
                 to += line.y_pixel;                                                                                    \
             }                                                                                                          \
+            if (finish)                                                                                                \
+                name##_finish(finish, first, line.y_pixel, y);                                                         \
         }                                                                                                              \
     }
 
 /* The same for any number of taps. */
 #define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
+    DEFINE_FINISH_TILE(name, real, vector, PIXELS)                                                                     \
     DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                               \
     static INLINE void name##_any(const Patch *taps, Line line, const real *x, const real *w, const real *bias,        \
-                                  real *y)                                                                             \
+                                  const Finish *finish, real *y)                                                       \
     {                                                                                                                  \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
         for (ptrdiff_t next = 0; next < line.pixels; next += PIXELS) {                                                 \
@@ -126,11 +145,13 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 *(vector *)to = sum[p] + start;                                                                        \
                 to += line.y_pixel;                                                                                    \
             }                                                                                                          \
+            if (finish)                                                                                                \
+                name##_finish(finish, first, line.y_pixel, y);                                                         \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
     AS_WRITTEN static void name##_long(const Patch *taps, const Line *line, const real *x, const real *w,              \
-                                       const real *bias, real *y)                                                      \
+                                       const real *bias, const Finish *finish, real *y)                                \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real), SIZE = PIXELS * LANES, MOST = SUM_BLOCK / G };                   \
         const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
@@ -146,30 +167,38 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                     part.rows = LEAST(down, taps->rows - m);                                                           \
                     part.columns = LEAST(across, taps->columns - n);                                                   \
                     name##_any(&part, tile, x + first * line->x_pixel + m * taps->x_row + n * taps->x_column,          \
-                               w + m * taps->w_row + n * taps->w_column, NULL, block);                                 \
+                               w + m * taps->w_row + n * taps->w_column, NULL, NULL, block);                           \
                     carry_block_##real(number, SIZE, block, group, total);                                             \
                 }                                                                                                      \
             carry_##real(SIZE, group, total);                                                                          \
             for (int p = 0; p < PIXELS; p++)                                                                           \
                 *(vector *)(y + (first + p) * line->y_pixel) = *(const vector *)(total + p * LANES) + start;           \
+            if (finish)                                                                                                \
+                name##_finish(finish, first, line->y_pixel, y);                                                        \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static void name(const Patch *taps, const Line *line, const real *x, const real *w, const real *bias, real *y)     \
+    static void name(const Patch *taps, const Line *line, const real *x, const real *w, const real *bias,              \
+                     const Finish *finish, real *y)                                                                    \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
         const ptrdiff_t step = square_step(taps, line->x_pixel);                                                       \
         for (ptrdiff_t beyond = 0; beyond < line->channels; beyond += LANES) {                                         \
             const ptrdiff_t v = LEAST(beyond, line->channels - LANES);                                                 \
             const real *offset = bias ? bias + v : NULL;                                                               \
+            Finish part, *end = NULL;                                                                                  \
+            if (finish) {                                                                                              \
+                part = finish_at_##real(finish, 0, v);                                                                 \
+                end = &part;                                                                                           \
+            }                                                                                                          \
             if (step == 1)                                                                                             \
-                name##_square(1, taps, *line, x + v, w + v, offset, y + v);                                            \
+                name##_square(1, taps, *line, x + v, w + v, offset, end, y + v);                                       \
             else if (step == 2)                                                                                        \
-                name##_square(2, taps, *line, x + v, w + v, offset, y + v);                                            \
+                name##_square(2, taps, *line, x + v, w + v, offset, end, y + v);                                       \
             else if (taps->rows * taps->columns * G > SUM_BLOCK)                                                       \
-                name##_long(taps, line, x + v, w + v, offset, y + v);                                                  \
+                name##_long(taps, line, x + v, w + v, offset, end, y + v);                                             \
             else                                                                                                       \
-                name##_any(taps, *line, x + v, w + v, offset, y + v);                                                  \
+                name##_any(taps, *line, x + v, w + v, offset, end, y + v);                                             \
         }                                                                                                              \
     }
 
@@ -347,8 +376,9 @@ DEFINE_FOURS(double, 8)
 #define DEFINE_TABLE(real)                                                                                             \
     static const struct {                                                                                              \
         int lanes, G;                                                                                                  \
-        void (*sweep)(const Patch *, const Line *, const real *, const real *, const real *, real *);                  \
-        void (*sweep_single)(const Patch *, const Line *, const real *, const real *, const real *, real *);           \
+        void (*sweep)(const Patch *, const Line *, const real *, const real *, const real *, const Finish *, real *);  \
+        void (*sweep_single)(const Patch *, const Line *, const real *, const real *, const real *, const Finish *,    \
+                             real *);                                                                                  \
         void (*gather)(const Patch *, const Line *, const real *, const real *, real *);                               \
     } kernels_##real[] = {WIDE_##real MIDDLE_##real NARROW_##real ENTRY(real, real, 1)};                               \
                                                                                                                        \
@@ -361,10 +391,10 @@ DEFINE_FOURS(double, 8)
     }                                                                                                                  \
     static inline int lanes_##real(int kernel) { return kernels_##real[kernel].lanes; }                                \
     static inline void sweep_##real(int kernel, const Patch *taps, const Line *line, const real *x, const real *w,     \
-                                    const real *bias, real *y)                                                         \
+                                    const real *bias, const Finish *finish, real *y)                                   \
     {                                                                                                                  \
         (line->pixels < SWEEP_PIXELS ? kernels_##real[kernel].sweep_single                                             \
-                                     : kernels_##real[kernel].sweep)(taps, line, x, w, bias, y);                       \
+                                     : kernels_##real[kernel].sweep)(taps, line, x, w, bias, finish, y);               \
     }                                                                                                                  \
     static inline void gather_##real(int kernel, const Patch *taps, const Line *line, const real *x, const real *dy,   \
                                      real *sums)                                                                       \
@@ -379,7 +409,8 @@ DEFINE_TABLE(double)
  * lanes of that kernel. The pointer selects the element type. */
 #define kernel_for(pointer, channels, G) FOR_TYPE_OF(pointer, kernel_for)(channels, G)
 #define lanes_of(pointer, kernel) FOR_TYPE_OF(pointer, lanes)(kernel)
-#define sweep(kernel, taps, line, x, w, bias, y) FOR_TYPE_OF(y, sweep)(kernel, taps, line, x, w, bias, y)
+#define sweep(kernel, taps, line, x, w, bias, finish, y)                                                               \
+    FOR_TYPE_OF(y, sweep)(kernel, taps, line, x, w, bias, finish, y)
 #define gather(kernel, taps, line, x, dy, sums) FOR_TYPE_OF(sums, gather)(kernel, taps, line, x, dy, sums)
 
 #endif

@@ -1,4 +1,5 @@
 """Cython declarations of depthwise.h."""
+from refconv._core.tile.finish cimport Finish
 
 cdef extern from "conv/depthwise.h" nogil:
     enum: SWEEP_PIXELS
@@ -8,5 +9,6 @@ cdef extern from "conv/depthwise.h" nogil:
         Py_ssize_t pixels, channels, x_pixel, y_pixel
     int kernel_for(const void *pointer, Py_ssize_t channels, Py_ssize_t G)
     int lanes_of(const void *pointer, int kernel)
-    void sweep(int kernel, const Patch *taps, const Line *line, const void *x, const void *w, const void *bias, void *y)
+    void sweep(int kernel, const Patch *taps, const Line *line, const void *x, const void *w, const void *bias,
+               const Finish *finish, void *y)
     void gather(int kernel, const Patch *taps, const Line *line, const void *x, const void *dy, void *sums)

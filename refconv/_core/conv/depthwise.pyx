@@ -23,6 +23,8 @@ sums, which are added in order at the end.
 The skipped products, 0 · w in y and 0 · ∂e/∂y in ∂e/∂w, are zero for finite numbers only. conv.pyx checks the weights first.
 If ∂e/∂y is non-finite, so is ∂e/∂w; then the function returns None, and conv.pyx uses another algorithm.
 """
+import importlib
+
 import numpy as np
 
 from cython.parallel cimport prange, threadid
@@ -31,10 +33,16 @@ from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.conv.depthwise cimport SWEEP_PIXELS, Line, Patch, gather, kernel_for, lanes_of, sweep
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
+from refconv._core.tile.finish cimport Finish, changes_sums, finish_at, finish_of
+from refconv._core.tile.image cimport Image, image_of, whole_image
 from refconv._core.tile.sweep cimport (BAND_PIXELS, LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS, Taps, first_inside, period,
                                        taps_of_phase)
 
 include "common/threads.pxi"
+
+# The prologue, compiled for the same instruction set as this module.
+passes = importlib.import_module(__name__.rpartition(".")[0] + ".passes")
+
 
 cdef struct Span:
     # Outputs along one axis that use the same taps: the first output y, its first tap w, and the input x that this tap reads;
@@ -63,13 +71,14 @@ cdef struct Progress:
 cdef struct Layer:
     # Data that the tasks of one pass share.
     Py_ssize_t C, G, kw             # channels, channels of a group, columns of the kernel
-    Py_ssize_t x_image, x_row       # elements between images and between rows
-    Py_ssize_t y_image, y_row
+    Image x, y                      # inputs and outputs
+    Py_ssize_t x_row, y_row         # elements between rows
     int kernel                      # number of the compiled kernel in depthwise.h
     const Span *rows                # the spans of both axes
     const Span *columns
     Py_ssize_t row_spans, column_spans
-    Py_ssize_t height               # output rows of an image
+    Finish finish                   # the epilogue, if `finishes`
+    bint finishes
     Py_ssize_t bands                # number of equal parts of each span of rows; a task computes one part of each span
     Py_ssize_t width                # for ∂e/∂w: number of channels, rounded up to whole vectors
     Py_ssize_t sums                 # for ∂e/∂w: elements of a block
@@ -84,16 +93,49 @@ cdef int kernels(Py_ssize_t G, Py_ssize_t C, dtype):
     return kernel_for(<const float *>NULL, C, G) if dtype == np.float32 else kernel_for(<const double *>NULL, C, G)
 
 
-def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window):
+cdef class Depthwise:
+    """A convolution with small groups, which reads w itself."""
+
+    cdef object w, bias, rows, columns
+    cdef tuple x_shape, y_shape
+    cdef bint is_float32
+    cdef readonly Py_ssize_t nbytes     # of packed weights: 0
+
+    def __init__(self, w, bias, window, images, input_size):
+        """IN w (kh, kw, G, C), finite, bias (C,) or None; calls get `images` images of this size."""
+        cdef tuple size = tuple(input_size), output_size = window.output_size(size)
+        self.w, self.bias, self.is_float32 = w, bias, w.dtype == np.float32
+        self.rows, self.columns = both_axes(window, size, output_size, False)
+        self.x_shape, self.y_shape = (images, *size, w.shape[3]), (images, *output_size, w.shape[3])
+
+    def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
+        """Write the outputs to y and return True, because they are always complete.
+
+        conv.pyx describes the arguments.
+        """
+        if scale is not None:
+            x = passes.prologue(x, scale, shift)
+        if self.is_float32:
+            compute[float](self, x, y, finish_of[float](add, low, high, y.shape))
+        else:
+            compute[double](self, x, y, finish_of[double](add, low, high, y.shape))
+        return True
+
+
+cdef compute(Depthwise self, const real[:, :, :, :] x, real[:, :, :, :] y, Finish finish):
+    cdef Layer g = layer_of(image_of(x, self.x_shape), image_of(y, self.y_shape), self.w.shape[2], self.w.shape[1])
+    g.finish, g.finishes = finish, changes_sums(&finish)
+    if y.shape[0] and g.C:
+        sweep_images[real](&g, x.shape[0], &x[0, 0, 0, 0], self.w, self.bias, &y[0, 0, 0, 0], self.rows, self.columns)
+
+
+def conv2d(x, w, bias, window):
     """Return the output y of a convolution with small groups.
 
     IN x (N, H, W, C), w (kh, kw, G, C), finite, bias (C,) or None; OUT y (N, rows, columns, C).
     """
-    size = (x.shape[1], x.shape[2])
-    cdef tuple output_size = window.output_size(size)
-    y = aligned_empty((x.shape[0], *output_size, x.shape[3]), dtype_of[real](NULL))
-    rows, columns = both_axes(window, size, output_size, False)
-    sweep_images[real](x, w, bias, y, rows, columns)
+    y = aligned_empty((len(x), *window.output_size(x.shape[1:3]), w.shape[3]), w.dtype)
+    Depthwise(w, bias, window, len(x), x.shape[1:3])(x, y)
     return y
 
 
@@ -102,12 +144,15 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
 
     IN dy (N, rows, columns, C), w (kh, kw, G, C); OUT dx (N, *input_size, C).
     """
-    cdef const real[:, :, :, ::1] turned_w = turned(np.asarray(w))
+    cdef Py_ssize_t C = dy.shape[3], H = input_size[0], W = input_size[1]
     rows, columns = both_axes(window, input_size, (dy.shape[1], dy.shape[2]), True)
     all_reached = (rows[:, 0].sum(), columns[:, 0].sum()) == input_size
-    dx = (aligned_empty if all_reached else np.zeros)((dy.shape[0], *input_size, dy.shape[3]), dtype_of[real](NULL))
-    sweep_images[real](dy, turned_w, None, dx, rows, columns)
-    return dx
+    result = (aligned_empty if all_reached else np.zeros)((dy.shape[0], H, W, C), dtype_of[real](NULL))
+    cdef real[:, :, :, ::1] dx = result
+    cdef Layer g = layer_of(whole_image(dy.shape[1], dy.shape[2], C), whole_image(H, W, C), w.shape[2], w.shape[1])
+    if dy.shape[0] and C and H and W:
+        sweep_images[real](&g, dy.shape[0], &dy[0, 0, 0, 0], turned(np.asarray(w)), None, &dx[0, 0, 0, 0], rows, columns)
+    return result
 
 
 cdef turned(w):
@@ -165,28 +210,27 @@ cdef Py_ssize_t add_spans(Taps taps, Py_ssize_t inputs, Outputs axis, Span *span
     return count
 
 
-cdef sweep_images(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, real[:, :, :, ::1] y,
+cdef sweep_images(Layer *g, Py_ssize_t images, const real *x, const real[:, :, :, ::1] w, const real[::1] bias, real *y,
                   const Py_ssize_t[:, ::1] rows, const Py_ssize_t[:, ::1] columns):
     """Compute all outputs of all images."""
-    cdef Py_ssize_t images = x.shape[0], height = y.shape[1], task, C = x.shape[3]
-    if not (rows.shape[0] and columns.shape[0] and images and C):
+    cdef Py_ssize_t task, pixels = g.y.height * g.y.width
+    if not (rows.shape[0] and columns.shape[0]):
         return
-    cdef Layer g = layer_of((x.shape[1], x.shape[2]), (height, y.shape[2]), C, w.shape[2], w.shape[1])
-    set_spans(&g, rows, columns)
-    g.kernel = kernel_for(&x[0, 0, 0, 0], C, g.G)
-    g.bands = max((TASKS + images - 1) // images, (height * y.shape[2] + BAND_PIXELS - 1) // BAND_PIXELS)
-    g.bands = min(g.bands, height)
+    set_spans(g, rows, columns)
+    g.kernel = kernel_for(x, g.C, g.G)
+    g.bands = max((TASKS + images - 1) // images, (pixels + BAND_PIXELS - 1) // BAND_PIXELS)
+    g.bands = min(g.bands, g.y.height)
     cdef const real *offset = NULL if bias is None else &bias[0]
-    cdef int threads = threads_for(images * height * y.shape[2] * C * w.shape[0] * w.shape[1] * g.G // MULTIPLY_ADDS_PER_STEP)
+    cdef int threads = threads_for(images * pixels * g.C * w.shape[0] * w.shape[1] * g.G // MULTIPLY_ADDS_PER_STEP)
     for task in prange(images * g.bands, nogil=True, schedule="dynamic", num_threads=threads):
-        sweep_band(&g, task % g.bands, &x[task // g.bands, 0, 0, 0], &w[0, 0, 0, 0], offset, &y[task // g.bands, 0, 0, 0])
+        sweep_band(g, task // g.bands, task % g.bands, x, &w[0, 0, 0, 0], offset, y)
 
 
-cdef Layer layer_of(tuple x_size, tuple y_size, Py_ssize_t C, Py_ssize_t G, Py_ssize_t kw):
+cdef Layer layer_of(Image x, Image y, Py_ssize_t G, Py_ssize_t kw):
     cdef Layer g
-    g.C, g.G, g.kw = C, G, kw
-    g.x_row, g.y_row = x_size[1] * C, y_size[1] * C
-    g.x_image, g.y_image, g.height = x_size[0] * g.x_row, y_size[0] * g.y_row, y_size[0]
+    g.C, g.G, g.kw, g.x, g.y = x.channels, G, kw, x, y
+    g.finish, g.finishes = Finish(add=NULL, add_pixel=0, low=0, high=0), False
+    g.x_row, g.y_row = x.width * x.pixel, y.width * y.pixel
     return g
 
 
@@ -207,36 +251,44 @@ cdef Patch taps_in(const Layer *g, const Span *row, const Span *column, Py_ssize
 
     The array of weights or sums has `number` elements for each tap of the kernel.
     """
-    return Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row, x_column=column.x_tap * g.C,
-                 w_row=row.w_tap * g.kw * number, w_column=column.w_tap * number)
+    return Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row,
+                 x_column=column.x_tap * g.x.pixel, w_row=row.w_tap * g.kw * number, w_column=column.w_tap * number)
 
 
-cdef void sweep_band(const Layer *g, Py_ssize_t band, const real *x, const real *w, const real *bias, real *y) noexcept nogil:
+cdef void sweep_band(const Layer *g, Py_ssize_t image, Py_ssize_t band, const real *x, const real *w, const real *bias,
+                     real *y) noexcept nogil:
     """Compute part number `band` of each span of rows of one image."""
     cdef Py_ssize_t r, s, count
     cdef Span row
+    cdef Finish finish = finish_at(y, &g.finish, image * g.y.height * g.y.width, 0)
+    x += image * g.x.height * g.x_row
+    y += image * g.y.height * g.y_row
     for r in range(g.row_spans):
         count = g.rows[r].outputs
         row = part_of(g.rows + r, band * count // g.bands, (band + 1) * count // g.bands)
         for s in range(g.column_spans):
-            sweep_rectangle(g, &row, g.columns + s, x, w, bias, y)
+            sweep_rectangle(g, &row, g.columns + s, x, w, bias, &finish if g.finishes else NULL, y)
 
 
 cdef void sweep_rectangle(const Layer *g, const Span *row, const Span *column, const real *x, const real *w, const real *bias,
-                          real *y) noexcept nogil:
-    cdef Py_ssize_t k, number = g.G * g.C
+                          const Finish *finish, real *y) noexcept nogil:
+    """Compute a rectangle of outputs, line by line: rows, or columns if the rectangle is narrow."""
+    cdef Py_ssize_t k, number = g.G * g.C, pixel = row.y * g.y.width + column.y
     cdef Patch taps = taps_in(g, row, column, number)
-    cdef Line across = Line(column.outputs, g.C, column.x_step * g.C, column.y_step * g.C)
+    cdef Line across = Line(column.outputs, g.C, column.x_step * g.x.pixel, column.y_step * g.y.pixel)
     cdef Line down = Line(row.outputs, g.C, row.x_step * g.x_row, row.y_step * g.y_row)
-    x += row.x * g.x_row + column.x * g.C
+    cdef bint by_rows = across.pixels >= SWEEP_PIXELS
+    cdef Line line = across if by_rows else down, others = down if by_rows else across
+    cdef Finish part
+    x += row.x * g.x_row + column.x * g.x.pixel
     w += (row.w * g.kw + column.w) * number
-    y += row.y * g.y_row + column.y * g.C
-    if across.pixels >= SWEEP_PIXELS:
-        for k in range(down.pixels):
-            sweep(g.kernel, &taps, &across, x + k * down.x_pixel, w, bias, y + k * down.y_pixel)
-    elif down.pixels:
-        for k in range(across.pixels):
-            sweep(g.kernel, &taps, &down, x + k * across.x_pixel, w, bias, y + k * across.y_pixel)
+    y += pixel * g.y.pixel
+    for k in range(others.pixels if line.pixels else 0):
+        if finish != NULL:
+            part = finish_at(y, finish, pixel + k * (others.y_pixel // g.y.pixel), 0)
+            part.add_pixel *= line.y_pixel // g.y.pixel
+        sweep(g.kernel, &taps, &line, x + k * others.x_pixel, w, bias, &part if finish != NULL else NULL,
+              y + k * others.y_pixel)
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t G):
@@ -252,7 +304,7 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     rows, columns = both_axes(window, (x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), False)
     if not (np.asarray(rows)[:, 1].all() and np.asarray(columns)[:, 1].all()):
         return None  # some outputs read only padding, so non-finite elements of their ∂e/∂y would not be noticed
-    cdef Layer g = layer_of((x.shape[1], x.shape[2]), (dy.shape[1], dy.shape[2]), C, G, kw)
+    cdef Layer g = layer_of(whole_image(x.shape[1], x.shape[2], C), whole_image(dy.shape[1], dy.shape[2], C), G, kw)
     set_spans(&g, rows, columns)
     g.kernel = kernel_for(&x[0, 0, 0, 0], C, G)
     cdef Py_ssize_t lanes = lanes_of(&x[0, 0, 0, 0], g.kernel), taps = kh * kw, task
@@ -281,18 +333,18 @@ cdef void gather_chunk(const Layer *g, Py_ssize_t first, Py_ssize_t end, const r
     Rows are numbered through all images. `scratch` is a buffer for a block and a group, which is zero before and after the
     call.
     """
-    cdef Py_ssize_t image = first // g.height, r, s, before, begin, stop
+    cdef Py_ssize_t image = first // g.y.height, r, s, before, begin, stop
     cdef Progress done = Progress(size=g.sums, pixels=0, number=0, first=0)
     cdef Span row
-    while image * g.height < end:
+    while image * g.y.height < end:
         for r in range(g.row_spans):
-            before = image * g.height + g.rows[r].y
+            before = image * g.y.height + g.rows[r].y
             begin, stop = max(first - before, 0), min(end - before, g.rows[r].outputs)
             if begin < stop:
                 row = part_of(g.rows + r, begin, stop)
                 for s in range(g.column_spans):
-                    gather_rectangle(g, &row, g.columns + s, x + image * g.x_image, dy + image * g.y_image, &done, scratch,
-                                     total)
+                    gather_rectangle(g, &row, g.columns + s, x + image * g.x.height * g.x_row,
+                                     dy + image * g.y.height * g.y_row, &done, scratch, total)
         image += 1
     carry_block(done.number, g.sums, scratch, scratch + g.sums, total)
     carry(g.sums, scratch + g.sums, total)

@@ -1,4 +1,4 @@
-"""Convolutions and their derivatives as plain sums, for any window and number of channels.
+"""Convolution as a plain sum, for any window and number of channels.
 
 An output y[b, i, j, o] is a sum of kh·kw·C_g products. One tile (tile.h) computes a few pixels times a few vectors of output
 channels at once, and keeps the sums in registers until they are complete:
@@ -10,145 +10,122 @@ packed      weights: [group][panel of output channels][tap, input channel][lanes
 threads     tasks of (image, band of rows); each output element belongs to one task
 
 A band that reads padding is copied, with its zeros, into the buffer of its thread; other bands are read in place. Stride,
-dilation and groups only change offsets.
-
-∂e/∂x gathers, so that no two threads write the same element. An input row u (counted from the padding's edge) is reached
-by tap m of output row i when i·S + m·D = u; taps with the same remainder m·D mod S reach the same rows. Remainders repeat
-every P = S / gcd(S, D) taps. So the taps split into min(k, P) phases, t = 0, 1, …, and each phase is a cross-correlation of
-∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. The zeros around ∂e/∂y are
-also multiplied by weights, so conv.pyx does not use this algorithm for non-finite weights.
-
-∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of some output rows of one image (sums.h). Rows of the tile are
-the kernel's entries (m, n, c), k runs over pixels, and ∂e/∂y is packed instead of the weights. If there are many pixels, the
-output rows of all images are divided into chunks with separate sums, which are added in order at the end. If there are few
-pixels, the entries are divided into parts. Both numbers depend only on shapes, so the result has the same bits at any thread
-count.
+dilation and groups only change offsets. direct_grads.pyx computes the derivatives.
 """
+import importlib
+
 import numpy as np
 
 from cython.parallel cimport prange, threadid
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
-from refconv._core.common.sums cimport SUM_BLOCK, carry
-from refconv._core.tile.sweep cimport (BAND_PIXELS, LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS, Sweep, Taps, View,
-                                       first_inside, list_runs, period, rows_of, run_sweep, taps_of_phase, view_of)
-from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, panels, rows_of_sums, tile, tile_shape
+from refconv._core.conv.bands cimport Conv, band_rows, conv_of, tasks_per_image
+from refconv._core.tile.finish cimport Finish, changes_sums, finish_at, finish_of
+from refconv._core.tile.image cimport Image, View, image_of, input_of, rows_of, view_of
+from refconv._core.tile.sweep cimport Sweep, Taps, list_runs, run_panel
+from refconv._core.tile.tile cimport Shape, pack, panels, tile_shape
 
 include "common/threads.pxi"
 
+# The prologue as a separate pass, compiled for the same instruction set as this module.
+passes = importlib.import_module(__name__.rpartition(".")[0] + ".passes")
+
+
 cdef enum:
-    DW_BLOCK_PIXELS = SUM_BLOCK  # output pixels of one packed block of ∂e/∂y
-
-
-cdef struct Conv:
-    Py_ssize_t N, H, W, C               # input
-    Py_ssize_t rows, columns, O         # output
-    Py_ssize_t kh, kw, S_h, S_w, D_h, D_w, top, left
-    Py_ssize_t groups, C_g, O_g         # channels of one group
+    LEAST_BAND_PIXELS = 128     # output pixels of a band if tasks can share its output channels instead
 
 
 cdef struct Plan:
-    # Data that the tasks of one pass share.
+    # Data that the tasks share. `prepare` sets the first six, each call the others in its own copy.
     Conv conv
     Shape shape                         # shape of the tiles
+    Py_ssize_t band, bands              # rows of one task, and bands of one image
+    Py_ssize_t blocks, parts            # panels of one task, all groups counted; and parts of all panels
+    Image x, y                          # inputs and outputs
     View view                           # the columns that are read
     Sweep sweep                         # sweep over a band; each task sets its number of rows
-    Py_ssize_t first, end               # the rows first … end − 1 are computed
-    Py_ssize_t band, bands              # rows of one task, and tasks of one image
-    Py_ssize_t phases_h, phases_w       # for ∂e/∂x: phases down and across
-    const Py_ssize_t *entry             # for ∂e/∂w: offset in x of each entry (m, n, c) of the kernel
-    const Py_ssize_t *row               # for ∂e/∂w: offset in x of each output row of a band
-
-
-cdef struct Band:
-    # The part of one task: rows first … end − 1 of one image.
-    Py_ssize_t image, first, end
+    Finish finish                       # the epilogue, if `finishes`
+    bint finishes
 
 
 cdef struct Part:
-    # The part of one task in ∂e/∂w: entries of the kernel, and output rows, numbered through all images.
-    Py_ssize_t first_entry, end_entry
-    Py_ssize_t row, end_row
+    # The part of one task: rows first … end − 1 of one image, and panels first_block … end_block − 1.
+    Py_ssize_t image, first, end
+    Py_ssize_t first_block, end_block
 
 
-cdef Conv conv_of(Py_ssize_t N, tuple input_size, Py_ssize_t C, Py_ssize_t O, window, Py_ssize_t groups):
-    cdef Conv c
-    c.N, c.C, c.O, c.groups = N, C, O, groups
-    c.H, c.W = input_size
-    c.kh, c.kw = window.kernel
-    c.S_h, c.S_w = window.stride
-    c.D_h, c.D_w = window.dilation
-    (c.top, bottom), (c.left, right) = window.pads(input_size)
-    c.rows = (c.H + c.top + bottom - (c.kh - 1) * c.D_h - 1) // c.S_h + 1
-    c.columns = (c.W + c.left + right - (c.kw - 1) * c.D_w - 1) // c.S_w + 1
-    c.C_g, c.O_g = C // groups, O // groups
-    return c
+cdef struct Weights:
+    # Packed weights and the start values of the sums; the start is NULL if there is no bias.
+    const void *packed
+    const void *start
 
 
-cdef Py_ssize_t band_rows(Shape shape, Py_ssize_t images, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    """Return the rows of a band: few enough to occupy all threads, enough to fill the last tile."""
-    cdef Py_ssize_t bands = max((TASKS + images - 1) // images, (rows * columns + BAND_PIXELS - 1) // BAND_PIXELS)
-    cdef Py_ssize_t band = (rows + bands - 1) // bands
-    cdef Py_ssize_t tiles = (band * columns + shape.rows - 1) // shape.rows
-    return min(max(band, tiles * shape.rows // columns), rows)
+cdef class Direct:
+    """A convolution as a plain sum, with packed weights."""
+
+    cdef Plan plan
+    cdef object packed, start
+    cdef Weights weights
+    cdef bint is_float32
+
+    def __init__(self, w, bias, window, groups, images, input_size):
+        """IN w (kh, kw, C / groups, O), bias (O,) or None; calls get `images` images of this size."""
+        self.plan.conv = conv_of(images, tuple(input_size), w.shape[2] * groups, w.shape[3], window, groups)
+        self.is_float32 = w.dtype == np.float32
+        if self.is_float32:
+            pack_all[float](self, w, bias)
+        else:
+            pack_all[double](self, w, bias)
+
+    @property
+    def nbytes(self):
+        """Number of bytes of the packed weights."""
+        return self.packed.nbytes
+
+    def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
+        """Write the outputs to y, and return True because they are always complete.
+
+        conv.pyx describes the arguments.
+        """
+        if scale is not None and self.plan.parts > 1:  # each part would compute the prologue again
+            x, scale, shift = passes.prologue(x, scale, shift), None, None
+        if self.is_float32:
+            compute[float](self, x, y, finish_of[float](add, low, high, y.shape), scale, shift)
+        else:
+            compute[double](self, x, y, finish_of[double](add, low, high, y.shape), scale, shift)
+        return True
 
 
-cdef void cut_into_bands(Plan *p, Py_ssize_t first, Py_ssize_t end, Py_ssize_t columns) noexcept nogil:
-    """Divide the rows first … end − 1 of each image into bands."""
-    p.first, p.end = first, end
-    p.band = band_rows(p.shape, p.conv.N, end - first, columns)
-    p.bands = (end - first + p.band - 1) // p.band
-
-
-cdef inline Band band_of(const Plan *p, Py_ssize_t task) noexcept nogil:
-    cdef Py_ssize_t first = p.first + task % p.bands * p.band
-    return Band(image=task // p.bands, first=first, end=min(first + p.band, p.end))
-
-
-cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:
-    return Taps(count=kernel, index=0, index_step=1, offset=0, offset_step=D)
-
-
-cdef Py_ssize_t taps_before(Py_ssize_t kernel, Py_ssize_t P, Py_ssize_t t) noexcept nogil:
-    """Return the number of taps in all phases before phase t."""
-    return kernel // P * t + min(kernel % P, t)
-
-
-def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, Py_ssize_t groups):
+def conv2d(x, w, bias, window, groups):
     """Return the output y of a convolution layer.
 
     IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O).
     """
-    cdef Plan p
-    p.conv = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], w.shape[3], window, groups)
-    cdef Conv c = p.conv
+    y = aligned_empty((len(x), *window.output_size(x.shape[1:3]), w.shape[3]), w.dtype)
+    Direct(w, bias, window, groups, len(x), x.shape[1:3])(x, y)
+    return y
+
+
+cdef pack_all(Direct self, const real[:, :, :, ::1] w, const real[::1] bias):
+    """Pack the weights and the bias, with zeros for idle lanes."""
+    cdef Conv c = self.plan.conv
+    cdef Shape shape = tile_shape[real](NULL, c.O_g)
+    cdef Py_ssize_t width = panels(shape, c.O_g) * shape.width
     dtype = dtype_of[real](NULL)
-    result = aligned_empty((c.N, c.rows, c.columns, c.O), dtype)
-    if not result.size:
-        return result
-    cdef real[:, :, :, ::1] y = result
-    p.shape = tile_shape[real](NULL, c.O_g)
-    cdef Py_ssize_t taps = c.kh * c.kw, depth = taps * c.C_g, group_width = panels(p.shape, c.O_g) * p.shape.width
-    cdef real[::1] packed = aligned_empty((c.groups * group_width * depth,), dtype)
-    pack_weights(&c, p.shape, &w[0, 0, 0, 0], &packed[0])
-
-    cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
-    p.view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
-    cdef Py_ssize_t[::1] run = np.empty(taps, np.intp)
-    p.sweep = Sweep(rows=0, columns=c.columns, x_row=c.S_h * p.view.pitch, x_column=c.S_w * c.C,
-                    y_row=c.columns * c.O, y_column=c.O, channels=c.O_g,
-                    runs=list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), p.view.pitch, c.C, c.C_g, &run[0]))
-    cut_into_bands(&p, 0, c.rows, c.columns)
-
-    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * depth // MULTIPLY_ADDS_PER_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
-    cdef real[::1] start = None if bias is None else padded(bias, c.groups, group_width)
-    cdef const real *starts = NULL if bias is None else &start[0]
-    cdef Py_ssize_t task
-    for task in prange(c.N * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_band(&p, band_of(&p, task), &x[0, 0, 0, 0], &packed[0], starts, &scratch[threadid(), 0], &y[0, 0, 0, 0])
-    return result
+    self.packed = aligned_empty((c.groups * width * c.kh * c.kw * c.C_g,), dtype)
+    cdef real[::1] packed = self.packed, start
+    self.plan.shape = shape
+    if c.O and c.rows > 0 and c.columns > 0:
+        divide(&self.plan)
+        pack_weights(&c, shape, &w[0, 0, 0, 0], &packed[0])
+    self.weights = Weights(packed=&packed[0], start=NULL)
+    if bias is not None and c.O:
+        starts = np.zeros((c.groups, width), dtype)
+        starts[:, :c.O_g] = np.asarray(bias).reshape(c.groups, c.O_g)
+        self.start = starts.reshape(-1)
+        start = self.start
+        self.weights.start = &start[0]
 
 
 cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) noexcept nogil:
@@ -165,243 +142,65 @@ cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) 
                  packed + block * size + t * c.C_g * shape.width)
 
 
-cdef void conv2d_band(const Plan *p, Band part, const real *x, const real *packed, const real *starts, real *scratch,
-                      real *y) noexcept nogil:
-    """Compute a band of one image's output."""
+cdef compute(Direct self, const real[:, :, :, :] x, real[:, :, :, :] y, Finish finish, const real[::1] scale,
+             const real[::1] shift):
+    """Compute the outputs of all images, task by task."""
+    cdef Plan p = self.plan
+    cdef Conv c = p.conv
+    p.finish, p.finishes = finish, changes_sums(&finish)
+    p.x, p.y = input_of(x, (c.N, c.H, c.W, c.C), scale, shift), image_of(y, (c.N, c.rows, c.columns, c.O))
+    if not (c.N and c.O and c.rows > 0 and c.columns > 0):
+        return
+    cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
+    p.view = view_of(&p.x, -c.left, (c.columns - 1) * c.S_w + span_w - c.left,
+                     c.top == 0 and (c.rows - 1) * c.S_h + span_h <= c.H)
+    cdef Py_ssize_t[::1] run = np.empty(c.kh * c.kw, np.intp)
+    p.sweep = Sweep(rows=0, columns=c.columns, x_row=c.S_h * p.view.pitch, x_column=c.S_w * p.view.pixel,
+                    y_row=c.columns * p.y.pixel, y_column=p.y.pixel, channels=c.O_g,
+                    runs=list_runs(all_taps(c.kh, c.D_h), all_taps(c.kw, c.D_w), p.view.pitch, p.view.pixel, c.C_g, &run[0]))
+    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g // MULTIPLY_ADDS_PER_STEP)
+    cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype_of[real](NULL))
+    cdef Py_ssize_t task
+    for task in prange(c.N * p.parts * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
+        compute_part(&p, part_of(&p, task), self.weights, &x[0, 0, 0, 0], &scratch[threadid(), 0], &y[0, 0, 0, 0])
+
+
+cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:
+    return Taps(count=kernel, index=0, index_step=1, offset=0, offset_step=D)
+
+
+cdef void divide(Plan *p) noexcept nogil:
+    """Divide each image into bands of rows, and the output channels if bands would be too short."""
+    cdef const Conv *c = &p.conv
+    cdef Py_ssize_t tasks = tasks_per_image(c.N), blocks = c.groups * panels(p.shape, c.O_g)
+    cdef Py_ssize_t bands = min(tasks, max(c.rows * c.columns // LEAST_BAND_PIXELS, (tasks + blocks - 1) // blocks))
+    p.band = band_rows(p.shape, bands, c.rows, c.columns)
+    p.bands = (c.rows + p.band - 1) // p.band
+    p.blocks = max(blocks * bands // tasks, 1)
+    p.parts = (blocks + p.blocks - 1) // p.blocks
+
+
+cdef inline Part part_of(const Plan *p, Py_ssize_t task) noexcept nogil:
+    cdef Py_ssize_t first = task % p.bands * p.band, part = task // p.bands % p.parts
+    return Part(image=task // (p.bands * p.parts), first=first, end=min(first + p.band, p.conv.rows),
+                first_block=part * p.blocks,
+                end_block=min((part + 1) * p.blocks, p.conv.groups * panels(p.shape, p.conv.O_g)))
+
+
+cdef void compute_part(const Plan *p, Part part, Weights weights, const real *x, real *scratch, real *y) noexcept nogil:
+    """Compute some output channels of a band of one image's output."""
     cdef const Conv *c = &p.conv
     cdef Sweep sweep = p.sweep
-    cdef Py_ssize_t g, group_width = panels(p.shape, c.O_g) * p.shape.width, depth = sweep.runs.count * sweep.runs.length
-    x = rows_of(x + part.image * c.H * c.W * c.C, c.H, c.W, c.C, p.view, part.first * c.S_h - c.top,
+    cdef Py_ssize_t block, g, count = panels(p.shape, c.O_g), depth = sweep.runs.count * sweep.runs.length
+    cdef Py_ssize_t first = (part.image * c.rows + part.first) * c.columns  # the part's first pixel
+    cdef const real *start = <const real *>weights.start
+    cdef Finish finish
+    x = rows_of(x + part.image * c.H * c.W * p.x.pixel, &p.x, p.view, part.first * c.S_h - c.top,
                 (part.end - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
-    y += (part.image * c.rows + part.first) * sweep.y_row
+    y += first * p.y.pixel
     sweep.rows = part.end - part.first
-    for g in range(c.groups):
-        run_sweep(&sweep, p.shape, x + g * c.C_g, packed + g * group_width * depth,
-                  NULL if starts == NULL else starts + g * group_width, y + g * c.O_g)
-
-
-cdef object padded(const real[::1] bias, Py_ssize_t groups, Py_ssize_t width):
-    """Return the bias of each group, padded with zeros to whole vectors."""
-    starts = np.zeros((groups, width), dtype_of[real](NULL))
-    starts[:, :bias.shape[0] // groups] = np.asarray(bias).reshape(groups, -1)
-    return starts.reshape(-1)
-
-
-def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
-    """Return ∂e/∂x.
-
-    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite; OUT dx (N, *input_size, C).
-    """
-    cdef Plan p
-    p.conv = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
-    cdef Conv c = p.conv
-    p.phases_h, p.phases_w = min(c.kh, period(c.D_h, c.S_h)), min(c.kw, period(c.D_w, c.S_w))
-    dtype = dtype_of[real](NULL)
-    all_reached = p.phases_h == c.S_h and p.phases_w == c.S_w
-    result = (aligned_empty if all_reached else np.zeros)((c.N, c.H, c.W, c.C), dtype)
-    if not result.size:
-        return result
-    cdef real[:, :, :, ::1] dx = result
-    p.shape = tile_shape[real](NULL, c.C_g)
-    cdef real[::1] packed = aligned_empty((c.kh * c.kw * c.O * panels(p.shape, c.C_g) * p.shape.width,), dtype)
-    pack_turned(&p, &w[0, 0, 0, 0], &packed[0])
-
-    # In units of S, a row of dx has the same number as the last row of dy that it reads; tap m reads (m·D) ÷ S rows before it.
-    cdef Py_ssize_t first_column = c.left // c.S_w, end_column = (c.left + c.W - 1) // c.S_w + 1
-    cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h, back_w = (c.kw - 1) * c.D_w // c.S_w
-    p.view = view_of(first_column - back_w, end_column, c.columns, c.O)
-    cut_into_bands(&p, c.top // c.S_h, (c.top + c.H - 1) // c.S_h + 1, end_column - first_column)
-    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g // MULTIPLY_ADDS_PER_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, (p.band + back_h) * p.view.pitch), dtype)
-    cdef Py_ssize_t[:, ::1] run = np.empty((threads, c.kh * c.kw), np.intp)
-    cdef Py_ssize_t task
-    for task in prange(c.N * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_dx_band(&p, band_of(&p, task), &dy[0, 0, 0, 0], &packed[0], &scratch[threadid(), 0], &run[threadid(), 0],
-                       &dx[0, 0, 0, 0])
-    return result
-
-
-cdef void pack_turned(const Plan *p, const real *w, real *packed) noexcept nogil:
-    """Pack the weights of each phase, group and panel of input channels.
-
-    The last tap comes first, and the output channels are along k.
-    """
-    cdef const Conv *c = &p.conv
-    cdef Py_ssize_t panel, count = panels(p.shape, c.C_g)
-    cdef int threads = threads_for(c.kh * c.kw * c.O * count * p.shape.width)
-    for panel in prange(p.phases_h * p.phases_w * c.groups * count, schedule="static", num_threads=threads):
-        pack_turned_panel(p, panel // (c.groups * count), panel // count % c.groups, panel % count, w, packed)
-
-
-cdef void pack_turned_panel(const Plan *p, Py_ssize_t phase, Py_ssize_t group, Py_ssize_t panel, const real *w,
-                            real *packed) noexcept nogil:
-    """Pack one phase's weights of input channels panel·width … (panel + 1)·width − 1 of a group."""
-    cdef const Conv *c = &p.conv
-    cdef Py_ssize_t phase_h = phase // p.phases_w, phase_w = phase % p.phases_w
-    cdef Taps down = taps_of_phase(c.kh, c.D_h, c.S_h, phase_h), across = taps_of_phase(c.kw, c.D_w, c.S_w, phase_w)
-    cdef Py_ssize_t before = (taps_before(c.kh, period(c.D_h, c.S_h), phase_h) * c.kw
-                              + down.count * taps_before(c.kw, period(c.D_w, c.S_w), phase_w))
-    cdef Py_ssize_t width = p.shape.width, count = panels(p.shape, c.C_g), first = panel * width, m, n, tap
-    packed += (before * c.groups * count + (group * count + panel) * down.count * across.count) * c.O_g * width
-    for m in range(down.count):
-        for n in range(across.count):
-            tap = (down.index + m * down.index_step) * c.kw + across.index + n * across.index_step
-            pack(w + (tap * c.C_g + first) * c.O + group * c.O_g, c.O_g, 1, c.C_g - first, c.O, width, packed)
-            packed += c.O_g * width
-
-
-cdef void conv2d_dx_band(const Plan *p, Band part, const real *dy, const real *packed, real *scratch, Py_ssize_t *run,
-                         real *dx) noexcept nogil:
-    """Compute a band of one image's ∂e/∂x, from row first·S − top on, phase by phase."""
-    cdef const Conv *c = &p.conv
-    cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h
-    cdef Py_ssize_t m, n, rest_h, rest_w, row, column, g
-    cdef Taps down, across
-    cdef const real *source
-    cdef real *to
-    cdef Sweep sweep
-    sweep.x_row, sweep.x_column, sweep.y_row, sweep.y_column = p.view.pitch, c.O, c.S_h * c.W * c.C, c.S_w * c.C
-    sweep.channels = c.C_g
-    dy = rows_of(dy + part.image * c.rows * c.columns * c.O, c.rows, c.columns, c.O, p.view, part.first - back_h, part.end,
-                 scratch)
-    dx += part.image * c.H * c.W * c.C
-    for m in range(p.phases_h):
-        down = taps_of_phase(c.kh, c.D_h, c.S_h, m)
-        rest_h = m * c.D_h % c.S_h
-        row = max(part.first, first_inside(c.top, rest_h, c.S_h))
-        sweep.rows = min(part.end, first_inside(c.top + c.H, rest_h, c.S_h)) - row
-        for n in range(p.phases_w):
-            across = taps_of_phase(c.kw, c.D_w, c.S_w, n)
-            rest_w = n * c.D_w % c.S_w
-            column = first_inside(c.left, rest_w, c.S_w)
-            sweep.columns = first_inside(c.left + c.W, rest_w, c.S_w) - column
-            sweep.runs = list_runs(down, across, p.view.pitch, c.O, c.O_g, run)
-            source = dy + (row - part.first + back_h) * p.view.pitch + (column - p.view.left) * c.O
-            to = dx + (rest_h + row * c.S_h - c.top) * c.W * c.C + (rest_w + column * c.S_w - c.left) * c.C
-            for g in range(c.groups):
-                if sweep.rows > 0 and sweep.columns > 0:
-                    run_sweep(&sweep, p.shape, source + g * c.O_g, packed, <const real *>NULL, to + g * c.C_g)
-                packed += panels(p.shape, c.C_g) * p.shape.width * sweep.runs.count * sweep.runs.length
-
-
-def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):
-    """Return ∂e/∂w.
-
-    IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O).
-    """
-    cdef Plan p
-    p.conv = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], dy.shape[3], window, groups)
-    cdef Conv c = p.conv
-    dtype = dtype_of[real](NULL)
-    result = np.zeros((c.kh, c.kw, c.C_g, c.O), dtype)
-    if not x.shape[0] or not result.size:
-        return result
-    p.shape = tile_shape[real](NULL, c.O_g)
-    cdef Py_ssize_t entries = c.kh * c.kw * c.C_g, weights = entries * c.O, rows = c.N * c.rows
-    cdef Py_ssize_t chunks = max(min(min(rows * c.columns // LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS // weights), TASKS), 1)
-    cdef Py_ssize_t parts = max(min(TASKS // chunks, (entries + p.shape.rows - 1) // p.shape.rows), 1)
-    cdef real[:, ::1] partial = result.reshape(1, weights) if chunks == 1 else np.zeros((chunks, weights), dtype)
-
-    cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
-    p.band = min(max(DW_BLOCK_PIXELS // c.columns, 1), c.rows)
-    p.view = view_of(-c.left, (c.columns - 1) * c.S_w + span_w - c.left, c.W, c.C)
-    cdef Py_ssize_t[::1] entry = entry_offsets(&c, p.view.pitch)
-    cdef Py_ssize_t[::1] row = np.arange(p.band, dtype=np.intp) * (c.S_h * p.view.pitch)
-    p.entry, p.row = &entry[0], &row[0]
-
-    cdef int threads = threads_for(rows * c.columns * weights // MULTIPLY_ADDS_PER_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
-    cdef real[:, ::1] packed = aligned_empty((threads, panels(p.shape, c.O_g) * p.shape.width * p.band * c.columns), dtype)
-    # The most blocks that a chunk can have: it has up to rows // chunks + 1 output rows, and a block ends with each image.
-    cdef Py_ssize_t blocks = (rows // chunks + 1) // p.band + (rows // chunks) // c.rows + 2, task
-    cdef real[:, ::1] group = np.zeros((threads, weights if blocks > SUM_BLOCK else 0), dtype)
-    for task in prange(chunks * parts, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_dw_part(&p, part_of(task // parts, chunks, rows, task % parts, parts, entries), &x[0, 0, 0, 0],
-                       &dy[0, 0, 0, 0], &scratch[threadid(), 0], &packed[threadid(), 0],
-                       &group[threadid(), 0] if group.shape[1] else NULL, &partial[task // parts, 0])
-    if chunks > 1:
-        add_chunks[real](partial, result.reshape(-1))
-    return result
-
-
-cdef object entry_offsets(const Conv *c, Py_ssize_t pitch):
-    """Return the offset in x, with rows of `pitch` elements, of each kernel entry (m, n, c)."""
-    offsets = np.empty(c.kh * c.kw * c.C_g, np.intp)
-    cdef Py_ssize_t[::1] entry = offsets
-    cdef Py_ssize_t e, tap
-    for e in range(entry.shape[0]):
-        tap = e // c.C_g
-        entry[e] = tap // c.kw * c.D_h * pitch + tap % c.kw * c.D_w * c.C + e % c.C_g
-    return offsets
-
-
-cdef inline Part part_of(Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t rows, Py_ssize_t part, Py_ssize_t parts,
-                         Py_ssize_t entries) noexcept nogil:
-    """Return chunk number `chunk` of the output rows with part number `part` of the entries."""
-    cdef Py_ssize_t per_part = (entries + parts - 1) // parts
-    return Part(first_entry=part * per_part, end_entry=min((part + 1) * per_part, entries),
-                row=chunk * rows // chunks, end_row=(chunk + 1) * rows // chunks)
-
-
-cdef void add_chunks(const real[:, ::1] partial, real[::1] dw):
-    """Add the sums of all chunks to dw, in order."""
-    cdef Py_ssize_t k, chunk
-    for k in prange(dw.shape[0], nogil=True, num_threads=threads_for(partial.shape[0] * dw.shape[0])):
-        for chunk in range(partial.shape[0]):
-            dw[k] += partial[chunk, k]
-
-
-cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy, real *scratch, real *packed, real *group,
-                         real *dw) noexcept nogil:
-    """Add the products of some output rows to some entries of ∂e/∂w.
-
-    Output rows are numbered through all images. `group` is a buffer of dw's size for groups of blocks, which is zero before
-    and after the call. It is NULL if there are at most SUM_BLOCK blocks.
-    """
-    cdef const Conv *c = &p.conv
-    cdef Py_ssize_t row = part.row, b, i, g, panel, count, number = 0
-    cdef Py_ssize_t start = part.first_entry * c.O, size = (part.end_entry - part.first_entry) * c.O
-    cdef const real *image
-    while row < part.end_row:
-        b, i = row // c.rows, row % c.rows
-        count = min(min(p.band, c.rows - i), part.end_row - row)
-        image = rows_of(x + b * c.H * c.W * c.C, c.H, c.W, c.C, p.view, i * c.S_h - c.top,
-                        (i + count - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
-        for g in range(c.groups):
-            for panel in range(panels(p.shape, c.O_g)):
-                pack(dy + row * c.columns * c.O + g * c.O_g + panel * p.shape.width, count * c.columns, c.O,
-                     c.O_g - panel * p.shape.width, 1, p.shape.width, packed + panel * p.shape.width * count * c.columns)
-            add_products(p, part, count, image + g * c.C_g, packed, (dw if group == NULL else group) + g * c.O_g)
-        row += count
-        number += 1
-        if group != NULL and (number % SUM_BLOCK == 0 or row == part.end_row):
-            carry(size, group + start, dw + start)
-
-
-cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *image, const real *packed,
-                       real *dw) noexcept nogil:
-    """Add the products x · ∂e/∂y of all pixels of `rows` rows to dw[e, o], tile by tile.
-
-    The rows of a tile are entries e of the part.
-    """
-    cdef const Conv *c = &p.conv
-    cdef Shape shape = p.shape
-    cdef const real *a[MOST_ROWS]
-    cdef real *out[MOST_ROWS]
-    cdef real sums[MOST_SUMS]
-    cdef Runs pixels = Runs(count=rows, length=c.columns, step=c.S_w * c.C, start=p.row)
-    cdef Py_ssize_t e = part.first_entry, i, v, filled, panel, width
-    if c.columns == 1:  # with one column, the pixels of all rows form a single run
-        pixels = Runs(count=1, length=rows, step=p.row[1] - p.row[0] if rows > 1 else 1, start=p.row)
-    rows_of_sums(shape, sums, out)
-    while e < part.end_entry:
-        filled = min(shape.rows, part.end_entry - e)
-        for i in range(shape.rows):
-            a[i] = image + p.entry[e + i if i < filled else e]
-        for panel in range(panels(shape, c.O_g)):
-            width = min(shape.width, c.O_g - panel * shape.width)
-            tile(shape, filled, &pixels, a, packed + panel * shape.width * rows * c.columns, NULL, out)
-            for i in range(filled):
-                for v in range(width):
-                    dw[(e + i) * c.O + panel * shape.width + v] += sums[i * shape.width + v]
-        e += filled
+    for block in range(part.first_block, part.end_block):
+        g = block // count
+        finish = finish_at(<const real *>NULL, &p.finish, first, g * c.O_g)
+        run_panel(&sweep, p.shape, block % count, x + g * c.C_g, <const real *>weights.packed + block * depth * p.shape.width,
+                  start + block * p.shape.width if start != NULL else NULL, &finish if p.finishes else NULL, y + g * c.O_g)

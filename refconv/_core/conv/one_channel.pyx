@@ -18,7 +18,7 @@ from libc.string cimport memset
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
-from refconv._core.tile.sweep cimport View, rows_of, view_of
+from refconv._core.tile.image cimport Image, View, rows_of, view_of, whole_image
 
 include "common/threads.pxi"
 
@@ -72,7 +72,8 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     packed = side_by_side.reshape(taps + 1, blocks, PIXEL_OUTPUTS).swapaxes(0, 1)
     cdef real[:, :, ::1] weights = np.ascontiguousarray(packed)
 
-    cdef View view = view_of(-left, columns + (w.shape[1] - 1) * D_w - left, W, 1)
+    cdef Image size = whole_image(H, W, 1)
+    cdef View view = view_of(&size, -left, columns + (w.shape[1] - 1) * D_w - left, False)
     cdef Band band = Band(taps=TapGrid(w.shape[0], w.shape[1], D_h * view.pitch, D_w), row=S * view.pitch, columns=columns,
                           O=O)
     cdef Py_ssize_t bands = (rows + BAND_ROWS - 1) // BAND_ROWS, reach = (w.shape[0] - 1) * D_h, task, first, end
@@ -83,7 +84,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
         first = task % bands * BAND_ROWS
         end = min(first + BAND_ROWS, rows)
-        image = rows_of(&x[task // bands, 0, 0, 0], H, W, 1, view, first * S - top, (end - 1) * S + reach + 1 - top,
+        image = rows_of(&x[task // bands, 0, 0, 0], &size, view, first * S - top, (end - 1) * S + reach + 1 - top,
                         &scratch[threadid(), 0])
         make_band(&band, image, &weights[0, 0, 0], end - first, &y[task // bands, first, 0, 0])
     return result

@@ -29,16 +29,18 @@ products are added to the 3×3 entries of the kernel. This is again a correlatio
 4. Transform the 16 numbers of each pair of channels to its 3×3 entries: ∂e/∂w = Gᵀ S G.
 
 A non-finite number spreads to all outputs of its tile, not only to the outputs whose window contains it. So the functions
-return None if an output is non-finite, and conv.pyx uses another algorithm.
+return None or False if an output is non-finite, and conv.pyx uses another algorithm.
 """
 import numpy as np
 
 from cython.parallel cimport prange, threadid
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry
+from refconv._core.tile.finish cimport Finish, changes_sums, finish_of, finish_rows
+from refconv._core.tile.image cimport Image, copy_pixels, image_of, input_of, whole_image
 from refconv._core.tile.tile cimport (LANES_double, LANES_float, MOST_ROWS, MOST_SUMS, Runs, Shape, panels, rows_of_sums, tile,
                                       tile_shape)
 from refconv._core.conv.winograd cimport (input_transform, kernel_back_transform, kernel_transform, output_back_transform,
@@ -53,10 +55,6 @@ cdef enum:
     PLANE_PADDING = 16          # elements between planes; planes a power of two apart would share cache sets
     MOST_SIDE = 4               # outputs along one side of the largest tiles
     MOST_WIDTH = 32             # lanes of a panel
-
-
-cdef struct Image:
-    Py_ssize_t height, width, channels
 
 
 cdef struct Tiling:
@@ -85,11 +83,22 @@ cdef struct Block:
     Py_ssize_t first, end
 
 
-cdef Tiling tiling_of(tuple input_shape, tuple output_size, Py_ssize_t O, tuple offset, Py_ssize_t m):
+cdef struct Store:
+    # What is computed from the sums before they are stored: the bias, or NULL, and the epilogue if `finishes`.
+    const void *bias
+    Finish finish
+    bint finishes
+
+
+cdef struct Steps:
+    # Elements from one row of pixels to the next, and from one pixel to the next.
+    Py_ssize_t row, column
+
+
+cdef Tiling tiling_of(tuple input_shape, tuple output_size, Py_ssize_t O, tuple offset, Py_ssize_t m) except *:
     cdef Tiling g
-    g.N, g.x.height, g.x.width, g.x.channels = input_shape
-    g.y.height, g.y.width = output_size
-    g.y.channels = O
+    N, H, W, C = input_shape
+    g.N, g.x, g.y = N, whole_image(H, W, C), whole_image(output_size[0], output_size[1], O)
     g.top, g.left = offset
     g.m, g.t, g.positions = m, m + 2, (m + 2) * (m + 2)
     g.down, g.across = (g.y.height + m - 1) // m, (g.y.width + m - 1) // m
@@ -102,59 +111,115 @@ cdef inline Place place_of(const Tiling *g, Py_ssize_t number) noexcept nogil:
     return Place(b=number // of_image, i=inside // g.across * g.m, j=inside % g.across * g.m)
 
 
-cdef inline Py_ssize_t elements(Image size) noexcept nogil:
-    return size.height * size.width * size.channels
+cdef inline Py_ssize_t elements(const Image *image) noexcept nogil:
+    return image.height * image.width * image.pixel
 
 
-cdef inline const real *block_at(const real *image, Image size, Py_ssize_t row, Py_ssize_t column, Py_ssize_t side,
-                                 Py_ssize_t *pitch, real *patch) noexcept nogil:
-    """Return a pointer to side × side pixels from (row, column) on.
+cdef inline const real *block_at(const real *x, const Image *image, Py_ssize_t row, Py_ssize_t column, Py_ssize_t side,
+                                 Steps *steps, real *patch) noexcept nogil:
+    """Return a pointer to side × side pixels from (row, column) on, and their steps.
 
-    It points into the image or, if some of the pixels are outside of it, to a copy in `patch` with zeros for those pixels.
+    It points into the image x or to a copy in `patch`: with zeros for pixels outside of the image, and after the image's
+    prologue.
     """
-    cdef Py_ssize_t i, left = min(max(-column, 0), side), right = max(min(size.width - column, side), left)
-    if row >= 0 and column >= 0 and row + side <= size.height and column + side <= size.width:
-        pitch[0] = size.width * size.channels
-        return image + (row * size.width + column) * size.channels
-    pitch[0] = side * size.channels
-    memset(patch, 0, side * side * size.channels * sizeof(real))
-    for i in range(max(-row, 0), min(size.height - row, side)):
-        memcpy(patch + (i * side + left) * size.channels, image + ((row + i) * size.width + column + left) * size.channels,
-               (right - left) * size.channels * sizeof(real))
+    cdef Py_ssize_t i, left = min(max(-column, 0), side), right = max(min(image.width - column, side), left)
+    cdef bint inside = row >= 0 and column >= 0 and row + side <= image.height and column + side <= image.width
+    if inside and image.scale == NULL:
+        steps.row, steps.column = image.width * image.pixel, image.pixel
+        return x + (row * image.width + column) * image.pixel
+    steps.row, steps.column = side * image.channels, image.channels
+    if not inside:
+        memset(patch, 0, side * side * image.channels * sizeof(real))
+    for i in range(max(-row, 0), min(image.height - row, side)):
+        copy_pixels(image, right - left, x + ((row + i) * image.width + column + left) * image.pixel,
+                    patch + (i * side + left) * image.channels)
     return patch
 
 
-def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, tuple offset,
-           tuple output_size, Py_ssize_t m):
+cdef class Winograd:
+    """A convolution by Winograd's algorithm, with transformed kernels."""
+
+    cdef Tiling tiling
+    cdef object packed, bias
+    cdef bint is_float32
+
+    def __init__(self, w, bias, offset, input_shape, output_size, m):
+        """IN w (3, 3, C, O), bias (O,) or None.
+
+        Calls get images of input_shape (N, H, W, C). The first output's window begins at (−top, −left) with (top, left) =
+        offset. m is the side of the tiles.
+        """
+        self.tiling = tiling_of(tuple(input_shape), tuple(output_size), w.shape[3], offset, m)
+        self.bias = bias
+        self.is_float32 = w.dtype == np.float32
+        if self.is_float32:
+            pack_all[float](self, w)
+        else:
+            pack_all[double](self, w)
+
+    @property
+    def side(self):
+        """Outputs along one side of a tile."""
+        return self.tiling.m
+
+    @property
+    def nbytes(self):
+        """Number of bytes of the transformed kernels."""
+        return self.packed.nbytes
+
+    def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
+        """Write the outputs to y; return False if an output is non-finite, which makes others wrong.
+
+        conv.pyx describes the arguments.
+        """
+        if self.is_float32:
+            return compute[float](self, x, y, finish_of[float](add, low, high, y.shape), scale, shift)
+        return compute[double](self, x, y, finish_of[double](add, low, high, y.shape), scale, shift)
+
+
+def conv2d(x, w, bias, offset, output_size, m):
     """Return the output y of a convolution, or None if an output is non-finite.
 
-    IN x (N, H, W, C), w (3, 3, C, O), bias (O,) or None; OUT y (N, *output_size, O). The first output's window begins at
-    (−top, −left) with (top, left) = offset.
+    IN x (N, H, W, C), w (3, 3, C, O), bias (O,) or None; OUT y (N, *output_size, O). Winograd describes the other arguments.
     """
-    cdef Py_ssize_t C = x.shape[3], O = w.shape[3]
-    cdef Tiling g = tiling_of((x.shape[0], x.shape[1], x.shape[2], C), output_size, O, offset, m)
-    dtype = dtype_of[real](NULL)
-    result = aligned_empty((g.N, g.y.height, g.y.width, O), dtype)
-    cdef real[:, :, :, ::1] y = result
-    g.shape = tile_shape[real](NULL, O)
-    cdef real[::1] packed = aligned_empty((g.positions * C * panels(g.shape, O) * g.shape.width,), dtype)
-    pack_kernels(&g, &w[0, 0, 0, 0], &packed[0])
+    y = aligned_empty((len(x), *output_size, w.shape[3]), w.dtype)
+    return y if Winograd(w, bias, offset, x.shape, output_size, m)(x, y) else None
 
-    g.block = min(BLOCK_BYTES // (g.positions * C * sizeof(real)), MOST_BLOCK_TILES)
+
+cdef pack_all(Winograd self, const real[:, :, :, ::1] w):
+    cdef Tiling *g = &self.tiling
+    g.shape = tile_shape[real](NULL, g.y.channels)
+    self.packed = aligned_empty((g.positions * g.x.channels * panels(g.shape, g.y.channels) * g.shape.width,),
+                                dtype_of[real](NULL))
+    cdef real[::1] packed = self.packed
+    pack_kernels(g, &w[0, 0, 0, 0], &packed[0])
+    g.block = min(BLOCK_BYTES // (g.positions * g.x.channels * sizeof(real)), MOST_BLOCK_TILES)
     g.block = max(g.block // g.shape.rows, 1) * g.shape.rows
-    g.v_plane, g.z_plane = g.block * C + PLANE_PADDING, g.block * g.shape.width + PLANE_PADDING
-    cdef Py_ssize_t task, tasks = (g.count + g.block - 1) // g.block
+    g.v_plane, g.z_plane = g.block * g.x.channels + PLANE_PADDING, g.block * g.shape.width + PLANE_PADDING
+
+
+cdef bint compute(Winograd self, const real[:, :, :, :] x, real[:, :, :, :] y, Finish finish, const real[::1] scale,
+                  const real[::1] shift) except -1:
+    """Compute the outputs of all images, block by block; return True if they are finite."""
+    cdef Tiling g = self.tiling
+    cdef Py_ssize_t C = g.x.channels, O = g.y.channels, task, tasks = (g.count + g.block - 1) // g.block
+    g.x = input_of(x, (g.N, g.x.height, g.x.width, C), scale, shift)
+    g.y = image_of(y, (g.N, g.y.height, g.y.width, O))
+    dtype = dtype_of[real](NULL)
     cdef int threads = threads_for(g.count * g.positions * C * O // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] v = aligned_empty((threads, g.positions * g.v_plane), dtype)
     cdef real[:, ::1] sums = aligned_empty((threads, g.positions * g.z_plane), dtype)
     cdef real[:, ::1] patch = aligned_empty((threads, g.positions * C), dtype)
-    cdef real[:, ::1] poison = np.zeros((tasks, MOST_WIDTH), dtype)
+    poisons = np.zeros((tasks, MOST_WIDTH), dtype)
+    cdef real[:, ::1] poison = poisons
+    cdef const real[::1] packed = self.packed, bias = self.bias
     cdef const real *offsets = NULL if bias is None else &bias[0]
+    cdef Store store = Store(bias=offsets, finish=finish, finishes=changes_sums(&finish))
     for task in prange(tasks, nogil=True, schedule="dynamic", num_threads=threads):
         transform_inputs(&g, block_of(&g, task), &x[0, 0, 0, 0], &patch[threadid(), 0], &v[threadid(), 0])
-        multiply(&g, block_of(&g, task), &packed[0], offsets, &v[threadid(), 0], &sums[threadid(), 0], &poison[task, 0],
+        multiply(&g, block_of(&g, task), &packed[0], &store, &v[threadid(), 0], &sums[threadid(), 0], &poison[task, 0],
                  &y[0, 0, 0, 0])
-    return result if not np.asarray(poison).any() else None
+    return not poisons.any()
 
 
 cdef inline Block block_of(const Tiling *g, Py_ssize_t task) noexcept nogil:
@@ -176,17 +241,18 @@ cdef void pack_kernels(const Tiling *g, const real *w, real *packed) noexcept no
 
 cdef void transform_inputs(const Tiling *g, Block tiles, const real *x, real *patch, real *v) noexcept nogil:
     """Compute V of the tiles as [position][tile][input channel]."""
-    cdef Py_ssize_t C = g.x.channels, number, pitch
+    cdef Py_ssize_t C = g.x.channels, number
     cdef const real *inputs
+    cdef Steps steps
     cdef Place at
     for number in range(tiles.first, tiles.end):
         at = place_of(g, number)
-        inputs = block_at(x + at.b * elements(g.x), g.x, at.i - g.top, at.j - g.left, g.t, &pitch, patch)
-        input_transform(g.m, C, inputs, pitch, C, v + (number - tiles.first) * C, g.t * g.v_plane, g.v_plane)
+        inputs = block_at(x + at.b * elements(&g.x), &g.x, at.i - g.top, at.j - g.left, g.t, &steps, patch)
+        input_transform(g.m, C, inputs, steps.row, steps.column, v + (number - tiles.first) * C, g.t * g.v_plane, g.v_plane)
 
 
-cdef void multiply(const Tiling *g, Block tiles, const real *packed, const real *bias, const real *v, real *sums, real *poison,
-                   real *y) noexcept nogil:
+cdef void multiply(const Tiling *g, Block tiles, const real *packed, const Store *store, const real *v, real *sums,
+                   real *poison, real *y) noexcept nogil:
     """Compute the products of one block and its outputs, panel by panel of output channels."""
     cdef const real *a[MOST_ROWS]
     cdef real *out[MOST_ROWS]
@@ -202,25 +268,32 @@ cdef void multiply(const Tiling *g, Block tiles, const real *packed, const real 
                 tile(g.shape, count - done, &channels, a, packed + (panel * g.positions + q) * C * width, NULL, out)
                 done += g.shape.rows
         for p in range(count):
-            store(g, place_of(g, tiles.first + p), panel * width, bias, sums + p * width, poison, y)
+            store_tile(g, place_of(g, tiles.first + p), panel * width, store, sums + p * width, poison, y)
 
 
-cdef inline void store(const Tiling *g, Place at, Py_ssize_t channel, const real *bias, const real *sums, real *poison,
-                       real *y) noexcept nogil:
-    """Store one tile's outputs, and add 0 · y to poison: it becomes NaN if any y is non-finite."""
+cdef inline void store_tile(const Tiling *g, Place at, Py_ssize_t channel, const Store *store, const real *sums, real *poison,
+                            real *y) noexcept nogil:
+    """Store one tile's outputs, and add 0 · (sum + bias) to poison.
+
+    Poison becomes NaN if any of these is non-finite.
+    """
     cdef real outputs[MOST_SIDE * MOST_SIDE * MOST_WIDTH]
     cdef real zero = 0  # has y's type; with a literal 0, the expression would be computed in double precision
-    cdef Py_ssize_t width = g.shape.width, O = g.y.channels, channels = min(width, O - channel), i, j, o
+    cdef Py_ssize_t width = g.shape.width, channels = min(width, g.y.channels - channel), i, j, o, pixel
+    cdef const real *bias = <const real *>store.bias
     cdef const real *source
     cdef real *to
     output_transform(g.m, width, sums, g.t * g.z_plane, g.z_plane, &outputs[0], g.m * width, width)
     for i in range(min(g.m, g.y.height - at.i)):
         for j in range(min(g.m, g.y.width - at.j)):
             source = outputs + (i * g.m + j) * width
-            to = y + ((at.b * g.y.height + at.i + i) * g.y.width + at.j + j) * O + channel
+            pixel = (at.b * g.y.height + at.i + i) * g.y.width + at.j + j
+            to = y + pixel * g.y.pixel + channel
             for o in range(channels):
                 to[o] = source[o] + (bias[channel + o] if bias != NULL else 0)
                 poison[o] += zero * to[o]
+            if store.finishes:
+                finish_rows(&store.finish, pixel, channel, 1, channels, &to, &to)
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, tuple offset):
@@ -276,15 +349,18 @@ cdef void transform_pair(const Tiling *g, Py_ssize_t first, Py_ssize_t k, const 
     OUT V [position][lanes of channels][tile][lane] and Z [position][panel][tile][lane].
     """
     cdef Place at = place_of(g, first + k)
-    cdef Py_ssize_t C = g.x.channels, O = g.y.channels, lanes = g.lanes, width = g.shape.width, n, c, pitch
-    cdef const real *pixels = block_at(x + at.b * elements(g.x), g.x, at.i - g.top, at.j - g.left, g.t, &pitch, patch)
+    cdef Py_ssize_t C = g.x.channels, O = g.y.channels, lanes = g.lanes, width = g.shape.width, n, c
+    cdef Steps steps
+    cdef const real *pixels = block_at(x + at.b * elements(&g.x), &g.x, at.i - g.top, at.j - g.left, g.t, &steps, patch)
     for n in range((C + lanes - 1) // lanes):
         c = n * lanes
-        input_transform(2, min(lanes, C - c), pixels + c, pitch, C, v + c * g.block + k * lanes, g.t * g.v_plane, g.v_plane)
-    pixels = block_at(dy + at.b * elements(g.y), g.y, at.i, at.j, g.m, &pitch, patch)
+        input_transform(2, min(lanes, C - c), pixels + c, steps.row, C, v + c * g.block + k * lanes, g.t * g.v_plane,
+                        g.v_plane)
+    pixels = block_at(dy + at.b * elements(&g.y), &g.y, at.i, at.j, g.m, &steps, patch)
     for n in range(panels(g.shape, O)):
         c = n * width
-        output_back_transform(min(width, O - c), pixels + c, pitch, O, z + c * g.block + k * width, g.t * g.z_plane, g.z_plane)
+        output_back_transform(min(width, O - c), pixels + c, steps.row, O, z + c * g.block + k * width, g.t * g.z_plane,
+                              g.z_plane)
 
 
 cdef void add_products(const Tiling *g, Py_ssize_t channel, Py_ssize_t count, const real *v, const real *z,

@@ -20,7 +20,8 @@ from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK
 from refconv._core.fused.conv_relu_pool cimport (LANE_OUTPUTS, MOST_LANES, SLACK, WINDOW_LANES_double, WINDOW_LANES_float,
                                                  Layer, largest, layer_of, windows)
-from refconv._core.tile.sweep cimport TASKS, Sweep, Taps, View, list_runs, rows_of, run_sweep, view_of
+from refconv._core.tile.image cimport Image, View, rows_of, view_of, whole_image
+from refconv._core.tile.sweep cimport TASKS, Sweep, Taps, list_runs, run_sweep
 from refconv._core.tile.tile cimport Shape, panels, tile_shape
 
 include "common/threads.pxi"
@@ -35,6 +36,7 @@ cdef struct Plan:
     # Data that the tasks of the forward pass share.
     Layer conv
     Shape shape                         # shape of the tiles, if there are several input channels
+    Image image                         # the sizes of x
     View view                           # the columns that are read
     Sweep sweep                         # sweep over a band
     Py_ssize_t band, bands              # rows of windows in one task, and tasks of one image
@@ -80,7 +82,7 @@ def forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[:
     if bias is not None:
         start[:c.O] = bias
 
-    p.view = view_of(-c.left, c.pitch // c.C - c.left, c.W, c.C)
+    set_view(&p)
     cdef Py_ssize_t[::1] run = np.empty(c.kh * c.kw, np.intp)
     p.sweep = Sweep(rows=0, columns=2 * c.Q, x_row=p.view.pitch, x_column=c.C, y_row=2 * c.Q * c.O, y_column=c.O,
                     channels=c.O, runs=list_runs(all_taps(c.kh), all_taps(c.kw), p.view.pitch, c.C, c.C, &run[0]))
@@ -96,6 +98,12 @@ def forward(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[:
         forward_band(&p, band_of(&p, task), &x[0, 0, 0, 0], &packed[0], &start[0], &scratch[threadid(), 0], &y[0, 0, 0, 0],
                      &winners[0, 0, 0, 0])
     return result, numbers
+
+
+cdef void set_view(Plan *p) noexcept nogil:
+    cdef const Layer *c = &p.conv
+    p.image = whole_image(c.H, c.W, c.C)
+    p.view = view_of(&p.image, -c.left, c.pitch // c.C - c.left, False)
 
 
 cdef inline Band band_of(const Plan *p, Py_ssize_t task) noexcept nogil:
@@ -128,7 +136,7 @@ cdef void forward_band(const Plan *plan, Band part, const real *x, const real *p
     cdef Py_ssize_t rows = 2 * (part.end - part.first) + c.kh - 1, line = c.Q * c.O, p
     cdef real *even = scratch + plan.rows_in
     cdef real *sums = even + plan.rows_in
-    x = rows_of(x + part.image * c.H * c.W * c.C, c.H, c.W, c.C, plan.view, 2 * part.first - c.top,
+    x = rows_of(x + part.image * c.H * c.W * c.C, &plan.image, plan.view, 2 * part.first - c.top,
                 2 * part.first - c.top + rows, scratch)
     y += (part.image * c.P + part.first) * line
     winners += (part.image * c.P + part.first) * line

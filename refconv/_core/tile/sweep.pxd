@@ -1,7 +1,6 @@
 """Sweeps of the tile over an image, for all passes of a convolution."""
-from libc.string cimport memcpy, memset
-
 from refconv._core.common.real cimport real
+from refconv._core.tile.finish cimport Finish, finish_rows
 from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, panels, rows_of_sums, tile
 
 
@@ -18,11 +17,6 @@ cdef struct Taps:
     Py_ssize_t count
     Py_ssize_t index, index_step      # tap t has the number  index + t·index_step
     Py_ssize_t offset, offset_step    # tap t reads the pixel  offset + t·offset_step
-
-
-cdef struct View:
-    # The columns left … right − 1 of an image as rows of `pitch` elements. Columns outside the image are zeros.
-    Py_ssize_t left, right, pitch
 
 
 cdef struct Sweep:
@@ -56,39 +50,6 @@ cdef inline Py_ssize_t first_inside(Py_ssize_t edge, Py_ssize_t rest, Py_ssize_t
     return (edge - rest + S - 1) // S if edge > rest else 0
 
 
-cdef inline View view_of(Py_ssize_t first, Py_ssize_t end, Py_ssize_t width, Py_ssize_t channels) noexcept nogil:
-    """Return a view of columns first … end − 1, or of all columns if these are inside the image."""
-    cdef View view
-    view.left, view.right = first, end
-    if first >= 0 and end <= width:
-        view.left, view.right = 0, width
-    view.pitch = (view.right - view.left) * channels
-    return view
-
-
-cdef inline const real *rows_of(const real *image, Py_ssize_t height, Py_ssize_t width, Py_ssize_t channels, View view,
-                                Py_ssize_t first, Py_ssize_t end, real *scratch) noexcept nogil:
-    """Return a pointer to rows first … end − 1 of a view.
-
-    It points into the image or, if the view needs zeros around the image, to a copy in `scratch`.
-    """
-    cdef Py_ssize_t row, left, right
-    cdef real *to = scratch
-    if view.left == 0 and view.right == width and first >= 0 and end <= height:
-        return image + first * width * channels
-    left, right = max(view.left, 0), min(view.right, width)
-    for row in range(first, end):
-        if row < 0 or row >= height or left >= right:
-            memset(to, 0, view.pitch * sizeof(real))
-        else:
-            memset(to, 0, (left - view.left) * channels * sizeof(real))
-            memcpy(to + (left - view.left) * channels, image + (row * width + left) * channels,
-                   (right - left) * channels * sizeof(real))
-            memset(to + (right - view.left) * channels, 0, (view.right - right) * channels * sizeof(real))
-        to += view.pitch
-    return scratch
-
-
 cdef inline Runs list_runs(Taps down, Taps across, Py_ssize_t pitch, Py_ssize_t pixel, Py_ssize_t depth,
                            Py_ssize_t *start) noexcept nogil:
     """Return the runs of one sum with `depth` channels per tap.
@@ -110,37 +71,49 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
     """Compute a rectangle of outputs with the tile.
 
     IN x at the first output, packed weights, start values of the sums (packed in the same way) or NULL; OUT y at the first
-    output. The outputs are tiled as one long line, so that tiles continue over the ends of rows. If the last tile has more
-    rows than outputs are left, the other rows read the inputs of the first row and are not stored.
+    output.
+    """
+    cdef Py_ssize_t panel, width = shape.width, depth = sweep.runs.count * sweep.runs.length
+    for panel in range(panels(shape, sweep.channels)):
+        run_panel(sweep, shape, panel, x, packed + panel * width * depth, start + panel * width if start != NULL else NULL,
+                  NULL, y)
+
+
+cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, const real *x, const real *packed,
+                           const real *start, const Finish *finish, real *y) noexcept nogil:
+    """Compute one panel of channels of a rectangle of outputs.
+
+    IN x at the first output, weights and start values of the panel; OUT y at the first output. `finish` is NULL if sums are
+    stored as they are. The outputs are tiled as one long line, so that tiles continue over the ends of rows. If the last tile
+    has more rows than outputs are left, the other rows read the inputs of the first row and are not stored.
     """
     cdef const real *a[MOST_ROWS]
     cdef real *to[MOST_ROWS]
     cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
-    cdef Py_ssize_t outputs = sweep.rows * sweep.columns, depth = sweep.runs.count * sweep.runs.length
-    cdef Py_ssize_t panel, first, width, done, filled, i, j, p, v
+    cdef Py_ssize_t outputs = sweep.rows * sweep.columns, first = panel * shape.width
+    cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, i = 0, j = 0, p, v
     # If outputs are contiguous, a row of the tile may write beyond its output, because the next output is stored later.
     cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
-    for panel in range(panels(shape, sweep.channels)):
-        first = panel * shape.width
-        width = min(shape.width, sweep.channels - first)
-        done = i = j = 0
-        while done < outputs:
-            filled = min(shape.rows, outputs - done)
-            rows_of_sums(shape, sums, out)
-            for p in range(filled):
-                a[p] = x + i * sweep.x_row + j * sweep.x_column
-                to[p] = y + i * sweep.y_row + j * sweep.y_column + first
-                if width == shape.width or (in_line and first == 0 and (outputs - done - p) * sweep.channels >= shape.width):
-                    out[p] = to[p]
-                j += 1
-                if j == sweep.columns:
-                    i, j = i + 1, 0
-            for p in range(filled, shape.rows):
-                a[p] = a[0]
-            tile(shape, filled, &sweep.runs, a, packed + first * depth, start + first if start != NULL else NULL, out)
-            done += filled
+    while done < outputs:
+        filled = min(shape.rows, outputs - done)
+        rows_of_sums(shape, sums, out)
+        for p in range(filled):
+            a[p] = x + i * sweep.x_row + j * sweep.x_column
+            to[p] = y + i * sweep.y_row + j * sweep.y_column + first
+            if width == shape.width or (in_line and first == 0 and (outputs - done - p) * sweep.channels >= shape.width):
+                out[p] = to[p]
+            j += 1
+            if j == sweep.columns:
+                i, j = i + 1, 0
+        for p in range(filled, shape.rows):
+            a[p] = a[0]
+        tile(shape, filled, &sweep.runs, a, packed, start, out)
+        if finish != NULL:
+            finish_rows(finish, done, first, filled, width, out, to)
+        else:
             for p in range(filled):
                 if out[p] != to[p]:
                     for v in range(width):
                         to[p][v] = sums[p * shape.width + v]
+        done += filled

@@ -1,0 +1,71 @@
+/* The epilogue of a convolution: what is computed from a sum before it is stored.
+ *
+ *     y = min(max(sum + add, low), high)
+ *
+ * It is applied to the sums of a tile while they are in the first-level cache, so it does not read y from memory again. A NaN
+ * stays a NaN.
+ */
+#ifndef REFCONV_FINISH_H
+#define REFCONV_FINISH_H
+
+#include "tile/tile.h"
+
+typedef struct {
+    const void *add;     /* array that is added, at the first output, or NULL */
+    ptrdiff_t add_pixel; /* elements from one of its pixels to the next */
+    double low, high;    /* limits; -INFINITY and INFINITY if there are none */
+} Finish;
+
+/* finish_row: finish `width` neighbouring sums. The loops over whole vectors have constant lengths, so they are unrolled.
+ * `sums` and `to` may be the same array.
+ *
+ * finish_rows: finish the rows of a tile. Its first sum belongs to channel number `channel` of pixel number `pixel`.
+ *
+ * finish_at: the epilogue of the part of the output that begins at this channel of this pixel. */
+#define DEFINE_FINISH(real)                                                                                            \
+    static INLINE void finish_lanes_##real(const real *sums, const real *add, real low, real high,                     \
+                                           const ptrdiff_t lanes, real *to)                                            \
+    {                                                                                                                  \
+        INDEPENDENT_FOR (ptrdiff_t v = 0; v < lanes; v++) {                                                            \
+            real y = add ? sums[v] + add[v] : sums[v];                                                                 \
+            y = y < low ? low : y;                                                                                     \
+            to[v] = y > high ? high : y;                                                                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static INLINE void finish_row_##real(const real *sums, const real *add, real low, real high, ptrdiff_t width,      \
+                                         real *to)                                                                     \
+    {                                                                                                                  \
+        if (width == 2 * LANES_##real)                                                                                 \
+            finish_lanes_##real(sums, add, low, high, 2 * LANES_##real, to);                                           \
+        else if (width == LANES_##real)                                                                                \
+            finish_lanes_##real(sums, add, low, high, LANES_##real, to);                                               \
+        else                                                                                                           \
+            finish_lanes_##real(sums, add, low, high, width, to);                                                      \
+    }                                                                                                                  \
+    static inline void finish_rows_##real(const Finish *finish, ptrdiff_t pixel, ptrdiff_t channel, ptrdiff_t rows,    \
+                                          ptrdiff_t width, real **sums, real **to)                                     \
+    {                                                                                                                  \
+        const real *add = (const real *)finish->add, low = (real)finish->low, high = (real)finish->high;               \
+        for (ptrdiff_t p = 0; p < rows; p++)                                                                           \
+            if (add)                                                                                                   \
+                finish_row_##real(sums[p], add + (pixel + p) * finish->add_pixel + channel, low, high, width, to[p]);  \
+            else                                                                                                       \
+                finish_row_##real(sums[p], NULL, low, high, width, to[p]);                                             \
+    }                                                                                                                  \
+    static inline Finish finish_at_##real(const Finish *finish, ptrdiff_t pixel, ptrdiff_t channel)                    \
+    {                                                                                                                  \
+        Finish part = *finish;                                                                                         \
+        if (part.add)                                                                                                  \
+            part.add = (const real *)part.add + pixel * part.add_pixel + channel;                                      \
+        return part;                                                                                                   \
+    }
+
+DEFINE_FINISH(float)
+DEFINE_FINISH(double)
+
+#define finish_rows(finish, pixel, channel, rows, width, sums, to)                                                     \
+    FOR_TYPE_OF(*(to), finish_rows)(finish, pixel, channel, rows, width, sums, to)
+/* The pointer selects the element type. */
+#define finish_at(pointer, finish, pixel, channel) FOR_TYPE_OF(pointer, finish_at)(finish, pixel, channel)
+
+#endif
