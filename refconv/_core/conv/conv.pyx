@@ -41,7 +41,7 @@ def conv2d(x, w, bias, window, groups):
 
 
 def prepare(w, bias, window, groups, images, input_size):
-    """Return a convolution layer that is prepared for a number of images of one size.
+    """Return a convolution layer that is prepared for images of one size, usually `images` at once.
 
     IN w (kh, kw, C / groups, O), bias (O,) or None. They must not change as long as the result is used.
     """
@@ -143,7 +143,7 @@ def one_channel_forward(layer, w, bias):
 
 def depthwise_forward(layer, w, bias):
     if has_depthwise(layer, w.dtype) and is_finite(w):
-        return depthwise.Depthwise(w, bias, layer.window, layer.images, layer.input_size)
+        return depthwise.Depthwise(w, bias, layer.window, layer.input_size)
 
 
 def direct_forward(layer, w, bias):

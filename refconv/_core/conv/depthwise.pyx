@@ -101,12 +101,12 @@ cdef class Depthwise:
     cdef bint is_float32
     cdef readonly Py_ssize_t nbytes     # of packed weights: 0
 
-    def __init__(self, w, bias, window, images, input_size):
-        """IN w (kh, kw, G, C), finite, bias (C,) or None; calls get `images` images of this size."""
+    def __init__(self, w, bias, window, input_size):
+        """IN w (kh, kw, G, C), finite, bias (C,) or None; calls get images of this size."""
         cdef tuple size = tuple(input_size), output_size = window.output_size(size)
         self.w, self.bias, self.is_float32 = w, bias, w.dtype == np.float32
         self.rows, self.columns = both_axes(window, size, output_size, False)
-        self.x_shape, self.y_shape = (images, *size, w.shape[3]), (images, *output_size, w.shape[3])
+        self.x_shape, self.y_shape = (*size, w.shape[3]), (*output_size, w.shape[3])  # without the batch
 
     def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
         """Write the outputs to y and return True, because they are always complete.
@@ -123,7 +123,9 @@ cdef class Depthwise:
 
 
 cdef compute(Depthwise self, const real[:, :, :, :] x, real[:, :, :, :] y, Finish finish):
-    cdef Layer g = layer_of(image_of(x, self.x_shape), image_of(y, self.y_shape), self.w.shape[2], self.w.shape[1])
+    cdef tuple images = (x.shape[0],)
+    cdef Image inputs = image_of(x, images + self.x_shape), outputs = image_of(y, images + self.y_shape)
+    cdef Layer g = layer_of(inputs, outputs, self.w.shape[2], self.w.shape[1])
     g.finish, g.finishes = finish, changes_sums(&finish)
     if y.shape[0] and g.C:
         sweep_images[real](&g, x.shape[0], &x[0, 0, 0, 0], self.w, self.bias, &y[0, 0, 0, 0], self.rows, self.columns)
@@ -135,7 +137,7 @@ def conv2d(x, w, bias, window):
     IN x (N, H, W, C), w (kh, kw, G, C), finite, bias (C,) or None; OUT y (N, rows, columns, C).
     """
     y = aligned_empty((len(x), *window.output_size(x.shape[1:3]), w.shape[3]), w.dtype)
-    Depthwise(w, bias, window, len(x), x.shape[1:3])(x, y)
+    Depthwise(w, bias, window, x.shape[1:3])(x, y)
     return y
 
 

@@ -65,14 +65,14 @@ cdef class Direct:
     """A convolution as a plain sum, with packed weights."""
 
     cdef Plan plan
-    cdef object packed, start
+    cdef object packed, start, window
     cdef Weights weights
     cdef bint is_float32
 
     def __init__(self, w, bias, window, groups, images, input_size):
-        """IN w (kh, kw, C / groups, O), bias (O,) or None; calls get `images` images of this size."""
+        """IN w (kh, kw, C / groups, O), bias (O,) or None; calls get images of this size, usually `images` at once."""
         self.plan.conv = conv_of(images, tuple(input_size), w.shape[2] * groups, w.shape[3], window, groups)
-        self.is_float32 = w.dtype == np.float32
+        self.is_float32, self.window = w.dtype == np.float32, window
         if self.is_float32:
             pack_all[float](self, w, bias)
         else:
@@ -88,12 +88,18 @@ cdef class Direct:
 
         conv.pyx describes the arguments.
         """
-        if scale is not None and self.plan.parts > 1:  # each part would compute the prologue again
+        cdef Plan p = self.plan
+        p.conv.N = len(x)
+        if (p.conv.H, p.conv.W) != x.shape[1:3]:  # only a dense layer: its images are as wide as its batch
+            p.conv = conv_of(len(x), x.shape[1:3], p.conv.C, p.conv.O, self.window, p.conv.groups)
+        if y.size:
+            divide(&p)
+        if scale is not None and p.parts > 1:  # each part would compute the prologue again
             x, scale, shift = passes.prologue(x, scale, shift), None, None
         if self.is_float32:
-            compute[float](self, x, y, finish_of[float](add, low, high, y.shape), scale, shift)
+            compute[float](p, self.weights, x, y, finish_of[float](add, low, high, y.shape), scale, shift)
         else:
-            compute[double](self, x, y, finish_of[double](add, low, high, y.shape), scale, shift)
+            compute[double](p, self.weights, x, y, finish_of[double](add, low, high, y.shape), scale, shift)
         return True
 
 
@@ -117,7 +123,6 @@ cdef pack_all(Direct self, const real[:, :, :, ::1] w, const real[::1] bias):
     cdef real[::1] packed = self.packed, start
     self.plan.shape = shape
     if c.O and c.rows > 0 and c.columns > 0:
-        divide(&self.plan)
         pack_weights(&c, shape, &w[0, 0, 0, 0], &packed[0])
     self.weights = Weights(packed=&packed[0], start=NULL)
     if bias is not None and c.O:
@@ -142,10 +147,9 @@ cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) 
                  packed + block * size + t * c.C_g * shape.width)
 
 
-cdef compute(Direct self, const real[:, :, :, :] x, real[:, :, :, :] y, Finish finish, const real[::1] scale,
+cdef compute(Plan p, Weights weights, const real[:, :, :, :] x, real[:, :, :, :] y, Finish finish, const real[::1] scale,
              const real[::1] shift):
     """Compute the outputs of all images, task by task."""
-    cdef Plan p = self.plan
     cdef Conv c = p.conv
     p.finish, p.finishes = finish, changes_sums(&finish)
     p.x, p.y = input_of(x, (c.N, c.H, c.W, c.C), scale, shift), image_of(y, (c.N, c.rows, c.columns, c.O))
@@ -162,7 +166,7 @@ cdef compute(Direct self, const real[:, :, :, :] x, real[:, :, :, :] y, Finish f
     cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype_of[real](NULL))
     cdef Py_ssize_t task
     for task in prange(c.N * p.parts * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
-        compute_part(&p, part_of(&p, task), self.weights, &x[0, 0, 0, 0], &scratch[threadid(), 0], &y[0, 0, 0, 0])
+        compute_part(&p, part_of(&p, task), weights, &x[0, 0, 0, 0], &scratch[threadid(), 0], &y[0, 0, 0, 0])
 
 
 cdef Taps all_taps(Py_ssize_t kernel, Py_ssize_t D) noexcept nogil:

@@ -202,6 +202,7 @@ cdef bint compute(Winograd self, const real[:, :, :, :] x, real[:, :, :, :] y, F
                   const real[::1] shift) except -1:
     """Compute the outputs of all images, block by block; return True if they are finite."""
     cdef Tiling g = self.tiling
+    g.N, g.count = x.shape[0], x.shape[0] * g.down * g.across
     cdef Py_ssize_t C = g.x.channels, O = g.y.channels, task, tasks = (g.count + g.block - 1) // g.block
     g.x = input_of(x, (g.N, g.x.height, g.x.width, C), scale, shift)
     g.y = image_of(y, (g.N, g.y.height, g.y.width, O))
