@@ -48,7 +48,7 @@ TORCHVISION = {
     "resnext101_64x4d": Variant("resnext101-64x4d", PYTORCH_NORM, RECENT),
     "wide_resnet50_2": Variant("wrn-50-2", PYTORCH_NORM, RECENT),
     "wide_resnet101_2": Variant("wrn-101-2", PYTORCH_NORM, RECENT),
-    **{f"densenet{depth}": Variant(f"densenet{depth}", PYTORCH_NORM) for depth in (121, 169, 201)},
+    **{f"densenet{depth}": Variant(f"densenet{depth}", PYTORCH_NORM) for depth in (121, 161, 169, 201)},
 }
 
 

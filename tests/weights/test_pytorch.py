@@ -120,6 +120,7 @@ KEYS = {  # keys of torchvision's networks that the tables must give
         "features.norm5.running_mean",
         "classifier.bias",
     ],
+    "densenet161": ["features.denseblock3.denselayer36.conv2.weight", "features.denseblock4.denselayer24.norm1.weight"],
 }
 
 
