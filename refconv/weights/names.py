@@ -19,6 +19,14 @@ __all__ = ["Known", "class_name", "function_name"]
 
 PUBLIC = (nn, models)  # their classes and functions are saved under public names, which stay valid if a module moves
 MAIN = "__main__"
+# Names of classes in older files, and their present names.
+RENAMED = {
+    "refconv.onnx.layers.graph.Graph": "refconv.nn.Graph",
+    **{
+        f"refconv.onnx.layers.arithmetic.{name}": f"refconv.nn.joins.{name}"
+        for name in ("Add", "Average", "Concatenate", "Multiply")
+    },
+}
 
 
 def class_name(cls: type[Layer]) -> str:
@@ -62,7 +70,7 @@ class Known:
     def layer_class(self, name: str) -> type[Layer]:
         """Return the layer class of this name; raise ``ValueError`` if it is not defined."""
         if name not in self._classes:
-            self._classes[name] = self._find_class(name)
+            self._classes[name] = self._find_class(RENAMED.get(name, name))
         return self._classes[name]
 
     def _find_class(self, name: str) -> type[Layer]:

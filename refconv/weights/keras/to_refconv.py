@@ -8,9 +8,9 @@ from typing import Any
 
 import refconv.nn as nn
 from refconv.nn import Layer
+from refconv.nn.joins import Add, Average, Concatenate, Join, Multiply
 from refconv.nn.parameter import MANY
 from refconv.typing import Shape
-from refconv.weights.graph import Join
 from refconv.weights.keras.activations import ACTIVATION_LAYERS, activation
 from refconv.weights.keras.options import Options
 from refconv.weights.keras.part import FREEZE, Converter, Part, with_bias
@@ -57,14 +57,17 @@ def join_of(name: str, kind: str, values: Mapping[str, Any], axes: int) -> Join 
 
     ``axes`` is the number of axes of one example.
     """
-    options = Options(name, kind, values)
-    if kind not in ("Add", "Average", "Concatenate"):
+    if kind not in JOINS:
         return None
-    axis = options.integer("axis", -1, least=-axes) if kind == "Concatenate" else -1
+    options = Options(name, kind, values)
+    if kind != "Concatenate":
+        options.finish()
+        return JOINS[kind]()
+    axis = options.integer("axis", -1, least=-axes)
     options.finish()
     if axis == 0 or axis > axes:
         raise options.error("an axis of the examples", axis)
-    return Join({"Add": "sum", "Average": "mean"}.get(kind, "concat"), axis - 1 if axis > 0 else axis)
+    return Concatenate(axis - 1 if axis > 0 else axis)
 
 
 def _dense(options: Options, shape: Shape) -> Part:
@@ -176,6 +179,8 @@ def _dropout(options: Options, shape: Shape) -> Part:
 def _identity(options: Options, shape: Shape) -> Part:
     return Part((nn.Identity(),))
 
+
+JOINS: dict[str, type[Join]] = {"Add": Add, "Average": Average, "Multiply": Multiply, "Concatenate": Concatenate}
 
 LAYERS: dict[str, Converter] = {
     **WINDOWS,
