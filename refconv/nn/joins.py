@@ -1,4 +1,4 @@
-"""Layers that join several arrays in a :class:`Graph`: sums, means, products and concatenations."""
+"""Layers that join several arrays: sums, means, products and concatenations."""
 
 from __future__ import annotations
 

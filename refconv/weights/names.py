@@ -12,12 +12,15 @@ from typing import Any
 
 import refconv.models as models
 import refconv.nn as nn
+import refconv.nn.joins as joins
+import refconv.nn.reshape as reshape
 from refconv._errors import ArgumentTypeError
 from refconv.nn import Layer
 
 __all__ = ["Known", "class_name", "function_name"]
 
-PUBLIC = (nn, models)  # their classes and functions are saved under public names, which stay valid if a module moves
+# Their classes and functions are saved under public names, which stay valid if a module moves.
+PUBLIC = (nn, models, joins, reshape)
 MAIN = "__main__"
 # Names of classes in older files, and their present names.
 RENAMED = {
@@ -25,6 +28,10 @@ RENAMED = {
     **{
         f"refconv.onnx.layers.arithmetic.{name}": f"refconv.nn.joins.{name}"
         for name in ("Add", "Average", "Concatenate", "Multiply")
+    },
+    **{
+        f"refconv.onnx.layers.shape.{name}": f"refconv.nn.reshape.{name}"
+        for name in ("Pad", "ReduceMean", "Reshape", "Slice", "Transpose")
     },
 }
 

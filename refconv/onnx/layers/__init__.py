@@ -2,9 +2,9 @@
 
 from refconv.nn import Graph
 from refconv.nn.joins import Add, Average, Concatenate, Join, Multiply
+from refconv.nn.reshape import Pad, ReduceMean, Reshape, Slice, Transpose
 from refconv.onnx.layers.arithmetic import Clip, Scale, Shift
 from refconv.onnx.layers.resize import Resize
-from refconv.onnx.layers.shape import Pad, ReduceMean, Reshape, Slice, Transpose
 
 __all__ = [
     "Add",

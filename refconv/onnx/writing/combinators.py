@@ -1,4 +1,4 @@
-"""Containers: chains, branches, graphs, fractals, and networks with parts that only training uses."""
+"""Containers: chains, branches, graphs, fractals, and parts that only training uses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def write_sum(graph: Writer, layer: Sum, x: Value) -> Value:
 
 @register(Mean)
 def write_mean(graph: Writer, layer: Mean, x: Value) -> Value:
-    return _mean(graph, _branches(graph, layer, x))
+    first, *others = _branches(graph, layer, x)
+    return graph.elementwise("Mean", first, *others) if others else first
 
 
 @register(Concat)
@@ -90,20 +91,8 @@ def write_inference_layer(graph: Writer, layer: DropPath | Heads, x: Value) -> V
 
 @register(Fractal)
 def write_fractal(graph: Writer, layer: Fractal, x: Value) -> Value:
-    inputs = [x] * layer.columns
-    for row in layer.every_row():
-        ending = layer.ending(row)
-        names = {c: layer.name(c, row) for c in ending}
-        joined = _mean(graph, [graph.layer(layer.layers[name], inputs[c], name) for c, name in names.items()])
-        for c in ending:
-            inputs[c] = joined
-    return joined
+    return write_graph(graph, layer.as_graph(), x)
 
 
 def _branches(graph: Writer, layer: Branches, x: Value) -> list[Value]:
     return [graph.layer(inner, x, name) for name, inner in layer.layers.items()]
-
-
-def _mean(graph: Writer, values: list[Value]) -> Value:
-    first, *others = values
-    return graph.elementwise("Mean", first, *others) if others else first

@@ -50,7 +50,7 @@ class Stored(NamedTuple):
     def shapes(self) -> tuple[Shape, ...]:
         """Return the shapes of the arrays in the file."""
         specs = self.part.layers[0].specs(self.shape) if self.part.variables else {}
-        return tuple(specs[variable].shape for variable in self.part.variables)
+        return tuple(self.part.file_shapes.get(variable, specs[variable].shape) for variable in self.part.variables)
 
 
 @dataclass
