@@ -1,6 +1,7 @@
 """Layers and input shapes with every option that ONNX files must express, for tests."""
 
 from refconv import models, nn
+from refconv.nn.joins import Add, Average, Concatenate, Multiply
 
 __all__ = ["LAYERS", "RESIDUAL"]
 
@@ -11,6 +12,30 @@ RESIDUAL = nn.Sum(nn.Identity(), nn.StochasticDepth(nn.Conv2D(6, 1), 0.6))
 
 def _p4(*layers):
     return nn.Sequential(nn.P4ConvLift2D(5, 3, padding=1), *layers), (10, 12, 3)
+
+
+def _graph():
+    """Return a graph with each kind of join; most outputs are read several times."""
+    return nn.Graph(
+        {
+            "conv": nn.Sequential(nn.Conv2D(4, (3, 2), padding="same"), nn.ReLU()),
+            "means": nn.AvgPool2D((11, 13)),
+            "product": Multiply(),
+            "joined": Concatenate(),
+            "mixed": nn.Conv2D(4, 1),
+            "mean": Average(),
+            "sum": Add(),
+        },
+        {
+            "conv": ["input"],
+            "means": ["conv"],
+            "product": ["means", "conv"],
+            "joined": ["product", "input", "conv"],
+            "mixed": ["joined"],
+            "mean": ["mixed", "conv"],
+            "sum": ["mean", "product", "means"],
+        },
+    )
 
 
 LAYERS = {
@@ -88,6 +113,7 @@ LAYERS = {
     ),
     "concat channels_first": (nn.Concat(nn.Identity(), nn.Conv2D(3, 1, **FIRST), axis=0), IMAGE),
     "mean": (nn.Mean(nn.Identity(), nn.Conv2D(6, 1)), IMAGE),
+    "graph": (_graph(), IMAGE),
     "fractal": (nn.DropPath(nn.Sequential(nn.Fractal(nn.Conv2D(6, 3, padding="same"), 3))), IMAGE),
     "heads": (
         nn.Heads(nn.Sequential(a=nn.Conv2D(3, 1), b=nn.Flatten(), c=nn.Dense(4)), a=nn.Flatten()),

@@ -67,6 +67,7 @@ def test_derivatives_agree_with_central_differences(name, capsys):
         (layers.Multiply(), [(2, 4, 5), (2, 1, 5), (2, 4, 1)]),
         (layers.Average(), [(2, 4, 5), (2, 4, 5)]),
         (layers.Concatenate(1), [(2, 4, 5), (2, 4, 3)]),
+        (layers.Concatenate(-2), [(2, 4, 5), (2, 3, 5)]),
     ],
 )
 def test_joins_have_the_gradients_of_central_differences(layer, shapes):
@@ -112,6 +113,8 @@ def test_a_graph_describes_itself_like_other_containers(tmp_path, capsys):
         (lambda: layers.Scale((3,)).output_shape((4,)), "can be broadcast"),
         (lambda: layers.Scale((4,)).output_shape((1,)), "to which"),
         (lambda: layers.Concatenate(0).output_shape([(3, 4), (3, 5)]), "must differ only in this axis"),
+        (lambda: layers.Concatenate(2).output_shape([(3, 4), (3, 5)]), "must have the same axes and this axis"),
+        (lambda: layers.Add().output_shape([(3, 4), (4,)]), "must have the same number of axes"),
         (lambda: layers.Resize([A]).output_shape((4,)), r"must have sizes \[3\]"),
     ],
 )

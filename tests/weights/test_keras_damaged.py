@@ -86,7 +86,7 @@ CONFIGS = {
     "channels first": (option("joined_1_conv", "data_format", "channels_first"), "must have data_format 'channels_last'"),
     "another size of the input": (
         lambda config: layer(config, "input")["config"].update(batch_shape=[None, 5, 7, 4]),
-        r"layer joined .*Add.*inputs must have one shape|array 0 of layer",
+        r"layer joined .*Add.*inputs must have shapes that can be broadcast|array 0 of layer",
     ),
     "a batch that is a word": (
         lambda config: layer(config, "input")["config"].update(batch_shape="abc"),

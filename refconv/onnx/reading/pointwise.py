@@ -22,8 +22,9 @@ from refconv.nn import (
     Softmax,
     Tanh,
 )
+from refconv.nn.joins import Add, Average, Concatenate, Multiply
 from refconv.nn.parameter import MANY
-from refconv.onnx.layers import Add, Average, Clip, Concatenate, Multiply, Scale, Shift
+from refconv.onnx.layers import Clip, Scale, Shift
 from refconv.onnx.reading.convolutions import spatial_input
 from refconv.onnx.reading.errors import require
 from refconv.onnx.reading.node import Node

@@ -14,7 +14,7 @@ from refconv.nn import (
     MaxPool1D,
     MaxPool2D,
 )
-from refconv.onnx.layers import ReduceMean
+from refconv.nn.reshape import ReduceMean
 from refconv.onnx.reading.convolutions import spatial_input, window_options
 from refconv.onnx.reading.errors import require
 from refconv.onnx.reading.node import Node

@@ -16,7 +16,8 @@ import numpy as np
 
 from refconv._errors import ArgumentError
 from refconv.nn import Flatten, Layer
-from refconv.onnx.layers import Join, Reshape, Transpose
+from refconv.nn.joins import Join
+from refconv.nn.reshape import Reshape, Transpose
 from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
 from refconv.onnx.reading.file import Input, Model
 from refconv.onnx.reading.folding import fold

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from refconv.nn import Crop2D, Pad2D, PadChannels, Select
-from refconv.onnx.layers import Pad, Slice
+from refconv.nn.reshape import Pad, Slice
 from refconv.onnx.reading.errors import require
 from refconv.onnx.reading.node import BATCH, Node
 from refconv.onnx.reading.reader import Reader, Value, channels_last, identity, reads

@@ -24,8 +24,9 @@ def from_keras(path: Path, *, input_shape: Shape | None = None) -> Layer:
     """Load a network from a ``.keras`` file of Keras 3.
 
     The file is read as data: neither Keras nor code from the file is executed. Sequential and functional networks with one
-    input and one output are converted, also inside other networks, if each layer has an equal one in refconv and the graph is
-    made of chains and branches. All other files are refused with the name of the layer. The names of the layers are kept.
+    input and one output are converted, also inside other networks, if each layer has an equal one in refconv. Chains and
+    branches become ``Sequential``, ``Sum``, ``Mean`` and ``Concat``, and other parts become ``Graph``. All other files are
+    refused with the name of the layer. The names of the layers are kept.
 
     The optimizer, penalties and constraints of weights are not read. ``BatchNorm`` gets ``averages="lecture"``, which is
     Keras's formula. Layers with ``trainable=False`` are frozen. A ``Rescaling`` becomes a frozen ``BatchNorm``.
@@ -84,4 +85,4 @@ def _put(network: Description, arrays: Mapping[str, Sequence[Array]]) -> None:
         for name, value in part.constants.items():
             parameters[name].value[...] = value
         for name, array in zip(part.variables, arrays.get(group, ()), strict=True):
-            parameters[name].value[...] = array
+            parameters[name].value[...] = array.reshape(parameters[name].value.shape)

@@ -29,8 +29,8 @@ def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> N
 
     ``keras.saving.load_model`` reads it. A chain of layers becomes a sequential network, and other networks become functional.
     Inner containers are flattened: layer ``block1.conv`` has the name ``block1_conv`` in Keras. Padding that Keras does not
-    have becomes a ``ZeroPadding2D``.
-    Auxiliary heads are left out.
+    have becomes a ``ZeroPadding2D``. A layer that is used several times is one layer with several calls. Auxiliary heads and
+    drop-path are left out.
 
     Parameters
     ----------
@@ -146,17 +146,20 @@ def _weights(graph: Lowering) -> bytes:
 def _config(graph: Lowering) -> dict[str, Json]:
     """Return the description of the network."""
     dtype = graph.dtype().name
-    items = {name: graph.items[name] for name in graph.order()}
-    layers = [_layer(name, item, dtype) for name, item in items.items()]
+    layers = [_layer(name, graph.items[name], dtype) for name in graph.order()]
     config: dict[str, Json] = {"name": NAME, "trainable": True, "layers": layers}
     if graph.is_chain:
         return {"module": "keras", "class_name": "Sequential", "config": {**config, "dtype": dtype}, "registered_name": None}
-    for entry, (name, item) in zip(layers, items.items(), strict=True):
-        tensors = [_tensor(before, graph.items[before], dtype) for before in item.inputs]
-        argument = tensors if len(tensors) > 1 else tensors[0] if tensors else None
-        entry["name"] = name
-        entry["inbound_nodes"] = [{"args": [argument], "kwargs": {}}] if tensors else []
-    config |= {"input_layers": [[INPUT, 0, 0]], "output_layers": [[graph.output, 0, 0]]}
+    calls = graph.calls()
+    entries = {entry["config"]["name"]: entry for entry in layers}
+    for name, entry in entries.items():
+        entry |= {"name": name, "inbound_nodes": []}
+    for name, item in graph.items.items():
+        tensors = [_tensor(calls[before], graph.items[before], dtype) for before in item.inputs]
+        if tensors:
+            argument = tensors if len(tensors) > 1 else tensors[0]
+            entries[calls[name][0]]["inbound_nodes"].append({"args": [argument], "kwargs": {}})
+    config |= {"input_layers": [[INPUT, 0, 0]], "output_layers": [[*calls[graph.output], 0]]}
     return {
         "module": "keras.src.models.functional",
         "class_name": "Functional",
@@ -172,6 +175,6 @@ def _layer(name: str, item: Item, dtype: str) -> dict[str, Json]:
     return {"module": "keras.layers", "class_name": item.kind, "config": config, "registered_name": None}
 
 
-def _tensor(name: str, item: Item, dtype: str) -> dict[str, Json]:
-    config = {"shape": [None, *item.value.shape], "dtype": dtype, "keras_history": [name, 0, 0]}
+def _tensor(call: tuple[str, int], item: Item, dtype: str) -> dict[str, Json]:
+    config = {"shape": [None, *item.value.shape], "dtype": dtype, "keras_history": [*call, 0]}
     return {"class_name": "__keras_tensor__", "config": config}
