@@ -160,7 +160,7 @@ def test_tensors_that_numpy_lacks_are_refused_by_name(tmp_path):
         with pytest.raises(ValueError, match=rf"w.pth must contain .*, got .*{kind}.* for 'weight'"):
             weights.from_torch(nn.Dense(2), tmp_path / "w.pth", input_shape=(2,))
     with pytest.raises(
-        TypeError, match="must contain dense tensors of types of NumPy, got torch.float32 torch.sparse_coo for"
+        TypeError, match=r"must contain dense tensors of types of NumPy, got torch.float32 torch.sparse_coo for"
     ):
         weights.from_torch(nn.Dense(2), {"weight": torch.zeros(2).to_sparse()}, input_shape=(2,))
 
