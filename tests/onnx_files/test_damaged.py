@@ -179,7 +179,10 @@ def test_small_files_whose_layers_need_much_memory_are_refused(op, tmp_path, mon
 
 
 def graph_of(nodes, shape, constants):
-    """Return a graph from x0 to the output of the last node; its constants are vectors of integers."""
+    """Return a graph from x0 to the output of the last node.
+
+    Its constants are vectors of integers.
+    """
     tensors = [helper.make_tensor(name, TensorProto.INT64, [len(n)], n) for name, n in constants.items()]
     x = helper.make_tensor_value_info("x0", TensorProto.FLOAT, ["n", *shape])
     y = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)

@@ -161,7 +161,10 @@ class Reader:
         self.aliases.setdefault(y.key, []).append(node.outputs[0])
 
     def allocate(self, elements: int) -> None:
-        """Count elements of arrays that a layer will allocate; refuse too many for the size of the file."""
+        """Count the elements that a layer will allocate, and refuse too many.
+
+        The limit depends on the size of the file.
+        """
         self._elements += elements
         require(
             self._elements <= self._most_elements,

@@ -113,7 +113,10 @@ def _read_with_torch(path: Path) -> Any:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse a ZIP archive whose members take more bytes than the file: a small file must not allocate much memory."""
+    """Refuse a ZIP archive whose members take more bytes than the file.
+
+    A small file must not allocate much memory.
+    """
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
