@@ -50,6 +50,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: Namespace) -> None:
+    from refconv.cli.pictures import check_output
+    from refconv.cli.saved_model import find_weights
+    from refconv.weights.model import RUN_FILES
+
     path = Path(options.out)
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
@@ -58,6 +62,8 @@ def run(options: Namespace) -> None:
         raise FileExistsError(f"{path} already exists; choose another file, or replace it with --overwrite")
     if options.layout and suffix != ".onnx":
         raise ArgumentValueError(f"--layout must only be given for an .onnx file, got {path}")
+    source = find_weights(options.model)
+    check_output("OUT", str(path), [source, *(os.path.join(source, name) for name in RUN_FILES)])
     FORMATS[suffix](options, path)
     say(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MiB")
 

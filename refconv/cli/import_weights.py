@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from refconv._errors import ArgumentValueError
 from refconv.cli.arguments import positive
 from refconv.cli.command import Command
 from refconv.cli.console import say
@@ -38,14 +39,18 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: Namespace) -> None:
     from refconv import data, models
+    from refconv.cli.pictures import check_output
     from refconv.models.torchvision import torchvision_variant
 
     torchvision_variant(options.name)
     path = Path(options.out or f"{options.name}.safetensors")
     if path.exists() and not options.overwrite:
         raise FileExistsError(f"{path} already exists; choose another file with --out, or replace it with --overwrite")
+    check_output("--out", str(path), [options.file, *filter(None, [options.labels])])
     model = models.create(options.name, weights=options.file, labels=options.labels)
     if options.resize:
+        if "preprocessing" not in model.notes:
+            raise ArgumentValueError(f"--resize must only be given for weights with preprocessing, got none in {options.file}")
         settings = {**model.notes["preprocessing"], "shorter_side": options.resize}
         model.notes = {**model.notes, "preprocessing": data.Preprocessing.from_settings(settings).settings()}
     model.save(path)

@@ -84,7 +84,10 @@ def described(network: nn.Layer, path: str) -> SavedModel:
     count = output[-1]
     if len(output) not in (1, 3) or count < 2:
         raise ArgumentValueError(f"{Path(path)} must be a classifier, got a network with output shape {output}")
-    classes = tuple(map(str, notes.get("classes") or range(count)))
+    names = notes.get("classes") or range(count)
+    if not isinstance(names, list | tuple | range):
+        raise ArgumentValueError(f"{path} must have a list of class names, got {names!r}")
+    classes = tuple(map(str, names))
     if len(classes) != count:
         raise ArgumentValueError(f"{path} must have {count} class names, got {len(classes)}")
     for name, parameter in network.named_parameters().items():

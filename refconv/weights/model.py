@@ -20,7 +20,7 @@ from refconv.weights.safetensors import read_safetensors
 from refconv.weights.specs import named_specs, saved_shape
 from refconv.weights.tensors import MODEL, description_of, write_tensors
 
-__all__ = ["describe_network", "load", "save"]
+__all__ = ["RUN_FILES", "describe_network", "load", "save"]
 
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 # Exceptions that constructors and decoders raise for a faulty description.
@@ -109,6 +109,9 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     tensors, metadata = read_safetensors(path)
     description = description_of(path, metadata, MODEL)
     weights = weights_among(tensors, metadata)
+    notes = description.get("notes", {})
+    if not isinstance(notes, dict):
+        raise ArgumentValueError(f"{path} must have a JSON object as its notes, got {type(notes).__name__}")
     try:
         if description["format"] == 1:
             model = registered_model(description)
@@ -122,7 +125,7 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
             _freeze(model, description["frozen"])
     except _DESCRIPTION_ERRORS as error:
         raise ArgumentValueError(f"{path} does not contain a network that can be loaded: {error}") from error
-    model.notes = description.get("notes", {})
+    model.notes = notes
     return model
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import refconv.models as models
-from refconv._errors import ArgumentValueError
+from refconv._arguments import entries
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data import Preprocessing
 from refconv.models.blocks import IMAGENET_MEAN, IMAGENET_STD
 from refconv.models.pretrained import weights_path
@@ -109,12 +110,14 @@ def _read_labels(labels: Labels, model: Layer) -> list[str]:
     """Return the names of the classes, from a sequence or from the lines of a text file."""
     if isinstance(labels, str | os.PathLike):
         try:
-            lines = Path(labels).read_text("utf-8").splitlines()
+            lines = Path(labels).read_text("utf-8-sig").splitlines()  # some editors write a byte order mark
         except UnicodeDecodeError as error:
             raise ArgumentValueError(f"labels must be a text file in UTF-8, got {labels}: {error}") from error
         names = [line.strip() for line in lines if line.strip()]
+    elif (given := entries(labels)) is None:
+        raise ArgumentTypeError(f"labels must be a path or a sequence of strings, got {labels!r}")
     else:
-        names = [str(label) for label in labels]
+        names = [str(label) for label in given]
     count = model.output_shape(model.input_shape or ())[-1]
     if len(names) != count:
         raise ArgumentValueError(f"labels must have {count} names, one for each class, got {len(names)}")

@@ -95,13 +95,20 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
             metadata = _metadata(header.pop("__metadata__", {}))
             entries = dict(_entries(header, path.stat().st_size - start))
         except (ValueError, RecursionError) as error:
-            raise ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+            raise _damaged(path, error) from error
         for name, (_, dtype, _) in entries.items():
             if dtype not in NUMPY_TYPES:
                 got = f"{dtype} in tensor {name}; convert it to F32"
                 raise ArgumentValueError(f"{path} must contain types that NumPy supports, got {got}")
-        arrays = {name: _array(file, start + first, dtype, shape) for name, (first, dtype, shape) in entries.items()}
+        try:
+            arrays = {name: _array(file, start + first, dtype, shape) for name, (first, dtype, shape) in entries.items()}
+        except (ValueError, OverflowError) as error:  # too many axes, or a length that does not fit into 64 bits beside a 0
+            raise _damaged(path, error) from error
         return arrays, metadata
+
+
+def _damaged(path: Path, error: Exception) -> ArgumentValueError:
+    return ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}")
 
 
 def _type_of(name: str, array: Array) -> str:

@@ -78,3 +78,15 @@ def test_export_leaves_files_alone_after_an_error(tmp_path, monkeypatch, capsys,
     assert (tmp_path / "taken.onnx").read_bytes() == b"mine"
     assert main(["export", "lenet", "taken.onnx", "--overwrite", "--quiet"]) == 0
     assert shapes("taken.onnx") == [["batch", 32, 32, 1], ["batch", 10]]
+
+
+def test_export_never_replaces_the_network_itself(tmp_path, capsys):
+    model = nn.Sequential(dense=nn.Dense(4))
+    model.build((3,), rng=0)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    content = path.read_bytes()
+    for source in (path, tmp_path):
+        assert main(["export", str(source), str(path), "--overwrite"]) == 1
+        assert f"OUT must be a file that is not an input, got {path}" in capsys.readouterr().err
+    assert path.read_bytes() == content

@@ -62,3 +62,17 @@ def test_errors_leave_no_file(folder, capsys, name, file, message):
     assert main(["import", name, file, "--out", "new.safetensors"]) == 1
     assert message in capsys.readouterr().err
     assert not (folder / "new.safetensors").exists()
+
+
+def test_the_weights_are_never_replaced(folder, capsys):
+    content = (folder / "weights.safetensors").read_bytes()
+    (folder / "link.safetensors").hardlink_to(folder / "weights.safetensors")
+    assert main(["import", "resnet18", "weights.safetensors", "--out", "link.safetensors", "--overwrite"]) == 1
+    assert "--out must be a file that is not an input, got link.safetensors" in capsys.readouterr().err
+    assert (folder / "weights.safetensors").read_bytes() == content
+
+
+def test_resize_needs_preprocessing(folder, capsys):
+    models.create("resnet18", weights="weights.safetensors").save("bare.safetensors", notes={})
+    assert main(["import", "resnet18", "bare.safetensors", "--resize", "240"]) == 1
+    assert "--resize must only be given for weights with preprocessing, got none in bare" in capsys.readouterr().err

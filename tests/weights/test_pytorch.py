@@ -180,6 +180,9 @@ def test_a_network_that_is_not_built_is_built_only_if_the_weights_fit():
 
 def test_missing_counters_are_many_batches_and_large_ones_are_limited():
     model, state = built(), state_of(small(), SHAPE)
+    for count in (-1, np.nan):
+        with pytest.raises(ValueError, match=r"num_batches_tracked: \(\) .*, expected \(\) int64, at least 0"):
+            weights.from_torch(model, {**state, "norm.num_batches_tracked": np.array(count)})
     for count, expected in ((np.int64(3), 3), (np.int64(2**40), MANY), (None, MANY)):
         state.pop("norm.num_batches_tracked", None)
         weights.from_torch(model, state if count is None else {**state, "norm.num_batches_tracked": np.array(count)})
@@ -313,6 +316,12 @@ def test_keys_of_old_files_of_densenet_are_read():
     old = {key.replace(".norm1.", ".norm.1.").replace(".conv2.", ".conv.2."): a for key, a in state.items()}
     assert "features.denseblock4.denselayer16.norm.1.weight" in old
     loaded(model, old, (32, 32, 3))
+    key = "features.denseblock1.denselayer1.norm1.bias"
+    message = (
+        "weights must contain each parameter once, got features.denseblock1.denselayer1.norm.1.bias and .*layer1.norm1.bias"
+    )
+    with pytest.raises(ValueError, match=message):
+        weights.from_torch(model, {**old, key: state[key]})
 
 
 # ------------------------------------------------------------- models.create(name, weights=path)
@@ -328,7 +337,7 @@ def resnet_file(tmp_path):
 
 
 def test_create_builds_the_network_of_torchvision_with_its_classes_and_preprocessing(tmp_path, resnet_file):
-    (tmp_path / "labels.txt").write_text("cat\ndog\nbird of prey\n\n", "utf-8")
+    (tmp_path / "labels.txt").write_text("cat\ndog\nbird of prey\n\n", "utf-8-sig")  # as Windows' editor writes it
     model = models.create("ResNet-18", weights=resnet_file, labels=tmp_path / "labels.txt", width=0.05)
     assert model.input_shape == (224, 224, 3)
     assert model["conv1"]["norm"].eps == 1e-5
@@ -350,6 +359,9 @@ def test_create_refuses_files_of_other_networks(tmp_path, resnet_file):
     for (name, arguments), message in cases:
         with pytest.raises(ValueError, match=message):
             models.create(name, weights=resnet_file, **arguments)
+    for labels in ({"cat", "dog", "cow"}, 3, b"cat"):
+        with pytest.raises(TypeError, match="labels must be a path or a sequence of strings, got"):
+            models.create("resnet18", weights=resnet_file, width=0.05, labels=labels)
     with pytest.raises(ValueError, match="weights must be a file of weights or the folder of a run, got 'mnist'"):
         models.create("resnet18", weights="mnist")
     with pytest.raises(ValueError, match="labels must be None without weights"):

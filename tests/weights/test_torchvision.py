@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,34 @@ def test_bfloat16_tensors_are_read_as_float32(tmp_path):
     model = nn.Dense(1)
     assert weights.from_torch(model, tmp_path / "w.pth", input_shape=(2,)) == ([], [])
     assert model.parameters["w"].value.tolist() == [[1.5], [-2.0]]
+
+
+def test_tensors_that_numpy_lacks_are_refused_by_name(tmp_path):
+    tensors = {
+        "torch.float8_e4m3fn": torch.zeros(2).to(torch.float8_e4m3fn),
+        "torch.float32": torch.zeros(2, device="meta"),
+    }
+    for kind, tensor in tensors.items():
+        torch.save({"weight": tensor}, tmp_path / "w.pth")
+        with pytest.raises(ValueError, match=rf"w.pth must contain .*, got .*{kind}.* for 'weight'"):
+            weights.from_torch(nn.Dense(2), tmp_path / "w.pth", input_shape=(2,))
+    with pytest.raises(
+        TypeError, match=r"must contain dense tensors of types of NumPy, got torch.float32 torch.sparse_coo for"
+    ):
+        weights.from_torch(nn.Dense(2), {"weight": torch.zeros(2).to_sparse()}, input_shape=(2,))
+
+
+def test_small_files_with_large_tensors_are_refused(tmp_path):
+    torch.save({"weight": torch.zeros(1).expand(3, 2), "bias": torch.zeros(3)}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"w.pth must contain all elements of each tensor, got fewer for 'weight'"):
+        weights.from_torch(nn.Dense(3), tmp_path / "w.pth", input_shape=(2,))
+    torch.save({"weight": torch.zeros(3, 2), "bias": torch.zeros(3)}, tmp_path / "w.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "w.pth") as stored,
+        zipfile.ZipFile(tmp_path / "z.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in stored.namelist():
+            packed.writestr(name, stored.read(name))
+    with pytest.raises(ValueError, match=r"z.pth must contain its tensors without compression"):
+        weights.from_torch(nn.Dense(3), tmp_path / "z.pth", input_shape=(2,))
+    assert weights.from_torch(nn.Dense(3), tmp_path / "w.pth", input_shape=(2,)) == ([], [])

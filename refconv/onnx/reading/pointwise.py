@@ -129,7 +129,7 @@ def read_add(reader: Reader, node: Node) -> Value:
     if constant is None:
         return _join(reader, node, Add())
     x, c = constant
-    product = _product_without_bias(reader, x, c)
+    product = _product_without_bias(reader, node, x, c)
     if product is not None:
         product.layer, product.weights["b"] = Dense(c.size), c.reshape(-1)
         return x
@@ -184,7 +184,7 @@ def read_concat(reader: Reader, node: Node) -> Value:
     return reader.apply(Concatenate(order.index(axis)), values, shape, order, node)
 
 
-def _product_without_bias(reader: Reader, x: Value, c: Array) -> Step | None:
+def _product_without_bias(reader: Reader, node: Node, x: Value, c: Array) -> Step | None:
     """Return the matrix product whose bias is the constant c; None if there is none.
 
     It must not be used without c.
@@ -192,8 +192,9 @@ def _product_without_bias(reader: Reader, x: Value, c: Array) -> Step | None:
     step = reader.steps.get(x.key)
     if step is None or not isinstance(step.layer, Dense) or step.layer.bias or x.shape != (c.size,) or c.shape[-1] != c.size:
         return None
-    names = [name for name, value in reader.values.items() if value.key == x.key]  # also the outputs of Identity and Cast
-    return step if all(reader.uses[name] == 1 for name in names) else None
+    # The product may have several names, since Identity and Cast have no layers.
+    names = [*filter(reader.values.__contains__, node.inputs), *reader.aliases.get(x.key, ())]
+    return step if all(reader.uses.get(name) == 1 for name in names) else None
 
 
 def _constant_operand(node: Node) -> tuple[Value, Array] | None:

@@ -46,6 +46,7 @@ def read_resize(reader: Reader, node: Node) -> Value:
         return reader.apply(layer, x, shape, x.order, node)
     is_exact = all(math.isclose(scales[axis] * x.shape[axis], sizes[axis]) for axis in resized)
     require(transformation != "align_corners" or is_exact, "must have a whole output size: programs disagree about others")
+    reader.allocate(sum(x.shape[axis] * sizes[axis] for axis in resized))
     matrices = [
         _matrix(x.shape[axis], sizes[axis], scales[axis], transformation, rounding) if axis in resized else None
         for axis in x.order
