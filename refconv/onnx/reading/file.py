@@ -1,6 +1,6 @@
 """Parsing and checking of ONNX files.
 
-A file from a stranger is data: nothing in it is executed, and sizes are checked before memory is allocated. Later modules may
+An untrusted file is data: nothing in it is executed, and sizes are checked before memory is allocated. Later modules may
 rely on what is checked here: each name is defined once, and before it is used, so the graph has no cycles.
 """
 

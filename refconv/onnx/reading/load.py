@@ -59,6 +59,23 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     MissingPackage
         If the package onnx is not installed.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import refconv.onnx
+    >>> from refconv import nn
+    >>> model = nn.Sequential(conv=nn.Conv2D(3, (2, 5)), relu=nn.ReLU())
+    >>> _ = model.build((7, 8, 2), rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     refconv.onnx.save(model, f"{folder}/model.onnx")
+    ...     again = refconv.onnx.load(f"{folder}/model.onnx")
+    >>> again
+    Sequential(conv=Conv2D(3, 2×5), relu=ReLU())
+    >>> x = np.ones((4, 7, 8, 2), np.float32)
+    >>> np.allclose(again(x), model(x))
+    True
+
     Source: lecture row M2 (SOURCES.md).
     """
     path = Path(path)

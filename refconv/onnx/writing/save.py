@@ -68,12 +68,16 @@ def save(
     Examples
     --------
     >>> import tempfile
+    >>> import onnx
     >>> import refconv.onnx
     >>> from refconv import nn
     >>> model = nn.Sequential(conv=nn.Conv2D(3, (2, 5)), relu=nn.ReLU())
     >>> _ = model.build((7, 8, 2), rng=1)
-    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
-    ...     refconv.onnx.save(model, f"{folder}/model.onnx")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     refconv.onnx.save(model, f"{folder}/model.onnx", data_format="channels_first")
+    ...     graph = onnx.load(f"{folder}/model.onnx").graph
+    >>> [node.op_type for node in graph.node], [weight.name for weight in graph.initializer]
+    (['Conv', 'Relu'], ['conv.w', 'conv.b'])
 
     Source: lecture row M2 (SOURCES.md).
     """

@@ -1,6 +1,6 @@
 """The archive of a ``.keras`` file: a zip file with a description in JSON and the weights.
 
-Nothing is extracted to the disk. A file from a stranger may contain anything, so names, sizes and types are checked before
+Nothing is extracted to the disk. An untrusted file may contain anything, so names, sizes and types are checked before
 they are used.
 """
 

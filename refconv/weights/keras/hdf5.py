@@ -1,6 +1,6 @@
 """Reading and writing of the HDF5 files in which Keras 3 stores weights.
 
-A layer has a group ``…/vars`` with the datasets "0", "1" and so on. A file from a stranger may contain links to other files,
+A layer has a group ``…/vars`` with the datasets "0", "1" and so on. An untrusted file may contain links to other files,
 datasets that are computed from others, and sizes that do not fit its bytes. All of these are refused before anything is read.
 """
 

@@ -31,7 +31,7 @@ from refconv.weights.keras.to_refconv import join_of, part_of
 
 __all__ = ["Description", "Stored"]
 
-# Keras's largest networks have about 1,000 layers; a file from a stranger must not keep the reader busy.
+# Keras's largest networks have about 1,000 layers; an untrusted file must not keep the reader busy.
 MAX_LAYERS, MAX_INPUTS = 2500, 10_000  # in all inner networks together
 MAX_NESTING = 16  # networks inside networks
 

@@ -55,12 +55,19 @@ def from_keras(path: Path, *, input_shape: Shape | None = None) -> Layer:
 
     Examples
     --------
+    >>> import tempfile
+    >>> import numpy as np
     >>> from refconv import nn, weights
     >>> model = nn.Sequential(conv=nn.Conv2D(3, (2, 5)), relu=nn.ReLU())
     >>> _ = model.build((7, 8, 2), rng=1)
-    >>> weights.to_keras(model, "model.keras")  # doctest: +SKIP
-    >>> weights.from_keras("model.keras")  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     weights.to_keras(model, f"{folder}/model.keras")
+    ...     again = weights.from_keras(f"{folder}/model.keras")
+    >>> again
     Sequential(conv=Conv2D(3, 2×5), relu=ReLU())
+    >>> x = np.ones((4, 7, 8, 2), np.float32)
+    >>> np.allclose(again(x), model(x))
+    True
     """
     try:
         config, image = read_archive(path)

@@ -50,6 +50,23 @@ def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> N
         If the network is not built.
     ValueError
         If Keras has no layer that computes a layer of the network. The message names the layer.
+
+    Examples
+    --------
+    >>> import json, tempfile, zipfile
+    >>> from refconv import nn, weights
+    >>> model = nn.Sequential(block1=nn.Sequential(conv=nn.Conv2D(3, (2, 5), padding=1)), relu=nn.ReLU())
+    >>> _ = model.build((7, 8, 2), rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     weights.to_keras(model, f"{folder}/model.keras")
+    ...     with zipfile.ZipFile(f"{folder}/model.keras") as archive:
+    ...         config = json.loads(archive.read("config.json"))["config"]
+    >>> for layer in config["layers"]:
+    ...     print(layer["class_name"], layer["config"]["name"])
+    InputLayer input
+    ZeroPadding2D block1_conv_0_zero_padding2d
+    Conv2D block1_conv
+    ReLU relu
     """
     graph = _lowered(model, input_shape)
     write_archive(path, _config(graph), _weights(graph))

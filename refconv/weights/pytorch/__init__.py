@@ -39,12 +39,12 @@ def from_torch(
     names: Mapping[str, str] | None = None,
     strict: bool = True,
 ) -> Unmatched:
-    """Copy the weights of a PyTorch network; if one does not fit, change nothing.
+    """Copy the weights of a PyTorch network into a network of refconv.
 
-    The keys of torchvision's AlexNet, VGG, GoogLeNet, Inception-v3, ResNet, ResNeXt, Wide ResNet and DenseNet are known. In
-    any other network, layers must have the names of the modules in PyTorch, or ``names`` contains the other names. Arrays are
-    converted to refconv's order of axes, and the rows of a dense layer after ``Flatten`` from channels first to channels
-    last.
+    If an array does not fit, nothing is changed. The keys of torchvision's AlexNet, VGG, GoogLeNet, Inception-v3, ResNet,
+    ResNeXt, Wide ResNet and DenseNet are known. In any other network, layers must have the names of the modules in PyTorch, or
+    ``names`` contains the other names. Arrays are converted to refconv's order of axes, and the rows of a dense layer after
+    ``Flatten`` from channels first to channels last.
 
     Parameters
     ----------
