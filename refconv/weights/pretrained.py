@@ -24,7 +24,7 @@ from refconv.weights.pytorch.files import is_saved_by_torch, read_state_dict
 from refconv.weights.safetensors import read_safetensors
 from refconv.weights.tensors import CHECKPOINT, MODEL
 
-__all__ = ["pretrained"]
+__all__ = ["matching_variant", "pretrained"]
 
 HEADS = ("aux1.", "aux2.", "AuxLogits.")  # first parts of the keys of auxiliary heads in torchvision
 Labels = str | os.PathLike[str] | Sequence[str]
@@ -37,7 +37,7 @@ def pretrained(
     path = weights_path(models.canonical_name(name), weights)
     if _is_model(path):
         model = load(path).unfreeze()
-        _check_architecture(path, name, model, arguments)
+        matching_variant(path, name, model, arguments)
     else:
         model = _from_torchvision(path, torchvision_variant(name), arguments)
     if labels is not None:
@@ -78,10 +78,11 @@ def _class_count(model: Layer, shape: tuple[int, ...], arrays: Mapping[str, Arra
     return None
 
 
-def _check_architecture(path: Path, name: str, model: Layer, given: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` if a loaded network is not the named one with these arguments.
+def matching_variant(path: Path, name: str, model: Layer, given: Mapping[str, Any]) -> Variant:
+    """Return the arguments with which ``models.create`` creates the layers of a loaded network.
 
-    It may also be torchvision's variant of it. Without the check, an argument would be ignored.
+    It must be the named network with the given arguments, or torchvision's variant of it; otherwise, an argument would be
+    ignored, and ``ValueError`` is raised. ``path`` names the network in the message.
     """
     shape = built_shape(model)
     own = {"classes": model.output_shape(shape)[-1] if shape else 0, "heads": isinstance(model, Heads)}
@@ -96,10 +97,12 @@ def _check_architecture(path: Path, name: str, model: Layer, given: Mapping[str,
                 f"classes must be {fitting['classes']}, as in {path.name}, got {given['classes']!r}; for other classes, "
                 "replace the last layer with nn.replace_layer, or use refconv train --from"
             )
-        expected = models.create(variant.name, **{**variant.arguments, **fitting, **given})
-        differences.append(difference(expected, model))
-    if all(differences):
-        raise ArgumentValueError(f"weights must belong to {name} with these arguments, got {path.name} ({differences[0]})")
+        arguments = {**variant.arguments, **fitting, **given}
+        found = difference(models.create(variant.name, **arguments), model)
+        if not found:
+            return variant._replace(arguments=arguments)
+        differences.append(found)
+    raise ArgumentValueError(f"weights must belong to {name} with these arguments, got {path.name} ({differences[0]})")
 
 
 def _same(name: str, key: str, variant: Variant) -> bool:
