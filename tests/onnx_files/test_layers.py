@@ -50,6 +50,8 @@ CHECKED = {
     "Scale": (layers.Scale((4, 1)), (3, 4, 5)),
     "Shift": (layers.Shift((3, 1, 5)), (3, 4, 5)),
     "fixed Scale": (layers.Scale((), trainable=False), (3, 4)),
+    "Power": (nn.Sequential(layers.Power(3), layers.Power(2)), (3, 4)),
+    "roots": (nn.Sequential(layers.Power(2), nn.ChannelAffine((1,) * 4, (0.5,) * 4), layers.Power(-0.5)), (3, 4)),
     "Graph": (tangled(), (3,)),
 }
 
@@ -58,6 +60,17 @@ CHECKED = {
 def test_derivatives_agree_with_central_differences(name, capsys):
     layer, shape = CHECKED[name]
     assert verify.check_layer(layer, shape, batch=2), capsys.readouterr().out
+
+
+def test_the_derivative_of_a_root_of_zero_is_zero():
+    y, backward = layers.Power(0.5).forward(np.array([[0.0, 4.0]]))
+    assert y.tolist() == [[0, 2]]
+    assert backward(np.array([[3.0, 3.0]])).tolist() == [[0, 0.75]]
+
+
+def test_powers_that_are_not_finite_are_returned_without_a_warning():
+    y = layers.Power(-0.5)(np.array([[0.0, -1.0, 4.0]]))
+    np.testing.assert_array_equal(y, [[np.inf, np.nan, 0.5]])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from refconv.nn import Graph
 from refconv.nn.joins import Add, Average, Concatenate, Join, Multiply
 from refconv.nn.reshape import Pad, ReduceMean, Reshape, Slice, Transpose
-from refconv.onnx.layers.arithmetic import Clip, Scale, Shift
+from refconv.onnx.layers.arithmetic import Clip, Power, Scale, Shift
 from refconv.onnx.layers.resize import Resize
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Join",
     "Multiply",
     "Pad",
+    "Power",
     "ReduceMean",
     "Reshape",
     "Resize",

@@ -12,7 +12,7 @@ from refconv.nn.joins import broadcast_shape, reduced
 from refconv.nn.layer import Layer, Spec
 from refconv.typing import Array, Backward, Shape
 
-__all__ = ["Clip", "Scale", "Shift"]
+__all__ = ["Clip", "Power", "Scale", "Shift"]
 
 
 class _Constant(Layer):
@@ -135,3 +135,42 @@ class Clip(Layer):
 
     def __repr__(self) -> str:
         return f"Clip({self.least}, {self.most})"
+
+
+class Power(Layer):
+    """Layer that raises each element to a power: y = x^p.
+
+    A root of 0 has an infinite derivative; the backward function replaces it by 0.
+
+    Parameters
+    ----------
+    exponent : float
+        p.
+
+    >>> Power(-2)(np.array([[2.0, -0.5]]))
+    array([[0.25, 4.  ]])
+
+    Source: ONNX standard, operators Pow, Sqrt and Reciprocal.
+    """
+
+    category = "activation"
+
+    def __init__(self, exponent: float) -> None:
+        self.exponent = real("exponent", exponent)
+
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        p = x.dtype.type(self.exponent)
+
+        def backward(dy: Array, want_dx: bool = True) -> Array:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slopes = p * x ** (p - 1)
+            return dy * (np.where(x == 0, 0, slopes) if 0 < p < 1 else slopes)
+
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # as ONNX, return non-finite numbers
+            return x**p, backward
+
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        return span
+
+    def __repr__(self) -> str:
+        return f"Power({self.exponent:g})"

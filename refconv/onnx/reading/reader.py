@@ -26,10 +26,11 @@ from refconv.onnx.reading.tensors import MAX_SHARING
 from refconv.typing import Array, Shape
 from refconv.weights.graph import distinct
 
-__all__ = ["Reader", "Step", "Value", "channels_last", "identity", "reads"]
+__all__ = ["P4_ORDER", "Reader", "Step", "Value", "channels_last", "identity", "is_on_p4", "reads"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+P4_ORDER = (2, 3, 1, 0)  # of the axes (C, 4, H, W) of functions on p4, in the network
 FLOATS = {"FLOAT": np.float32, "DOUBLE": np.float64}
 # Endings of the names of weights whose beginning is the name of the layer, in PyTorch and in refconv.
 WEIGHT_NAME = re.compile(r"(.+)\.(?:weight|bias|w|b|a|gamma|depthwise|pointwise)$")
@@ -270,6 +271,11 @@ def channels_last(rank: int) -> tuple[int, ...]:
     (1, 2, 0)
     """
     return (*range(1, rank), 0) if rank else ()
+
+
+def is_on_p4(x: Value) -> bool:
+    """Return True for arrays (C, 4, H, W), as refconv writes functions on p4."""
+    return len(x.shape) == 4 and x.shape[1] == 4
 
 
 def _longer(shape: Shape) -> list[int]:

@@ -123,9 +123,9 @@ class Lowering:
             branches = [self._add(inner, f"{path}.{name}".lstrip("."), source) for name, inner in layer.named_layers()]
             kind = BRANCHES[type(layer)]
             return self._join(Concatenate(layer.axis) if isinstance(layer, Concat) else kind(), path, branches)
-        if forward is Fractal.forward:
+        if isinstance(layer, Fractal) and forward is Fractal.forward:
             return self._graph(layer.as_graph(), path, source)
-        if forward is Graph.forward:
+        if isinstance(layer, Graph) and forward is Graph.forward:
             return self._graph(layer, path, source)
         return self._leaf(layer, path, source)
 
