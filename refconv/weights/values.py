@@ -239,7 +239,10 @@ class Decoder:
 
 
 def _number_type(name: Json) -> np.dtype[Any]:
-    """Return the dtype of this name; refuse types that no encoder writes, such as strings of any length."""
+    """Return the dtype of this name.
+
+    Raises ``ValueError`` for types that no encoder writes, such as strings of any length.
+    """
     dtype = np.dtype(name)
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise ValueError(f"a type of numbers, got {name!r}")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Layer
 from refconv.nn.description import built_shape
 from refconv.nn.parameter import MANY
@@ -97,6 +97,8 @@ def from_torch(
     """
     if isinstance(weights, Mapping):
         return copy_arrays(model, arrays_of(weights), "weights", input_shape, names, strict)
+    if not isinstance(weights, str | os.PathLike):
+        raise ArgumentTypeError(f"weights must be a path or the result of state_dict(), got {type(weights).__name__}")
     return copy_arrays(model, read_state_dict(weights), str(weights), input_shape, names, strict)
 
 
