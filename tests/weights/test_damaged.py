@@ -10,6 +10,7 @@ from refconv import models, nn, weights
 from safetensors_files import HEADER, as_safetensors, with_tensor
 
 FLOATS = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 
 
 def described(description, **tensors):
@@ -57,6 +58,8 @@ DAMAGED = {
     "a shape of another size": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [3]}}, bytes(8)),
     "a negative shape": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [-1, -2]}}, bytes(8)),
     "a shape that overflows": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [2**62, 2**62]}}, bytes(8)),
+    "a million axes": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [9] * 10**6}}, bytes(8)),
+    "a name that occurs twice": as_safetensors(json.dumps({"w": EMPTY, "v": FLOATS}).replace('"v"', '"w"').encode(), bytes(8)),
     "a type that is a number": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": 32}}, bytes(8)),
 }
 INVALID = {

@@ -112,7 +112,7 @@ def copy_arrays(
 
     ``source`` is their name in errors.
     """
-    arrays = {current_key(key): array for key, array in arrays.items()}
+    arrays = _with_current_keys(source, arrays)
     shape = built_shape(model) if model.is_built else input_shape
     if shape is None:
         raise ArgumentValueError(f"input_shape must be given for a network that is not built, got {input_shape}")
@@ -196,6 +196,14 @@ def keyed_entries(model: Layer, shape: Shape, names: Mapping[str, str] | None = 
     return keyed
 
 
+def _with_current_keys(source: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    renamed = {current_key(key): array for key, array in arrays.items()}
+    if len(renamed) < len(arrays):
+        twice = next(key for key in arrays if current_key(key) != key and current_key(key) in arrays)
+        raise ArgumentValueError(f"{source} must contain each parameter once, got {twice} and {current_key(twice)}")
+    return renamed
+
+
 def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array], dtype: np.dtype[Any], strict: bool) -> None:
     """Raise ``ValueError`` if keys, shapes or types of a state dict do not fit.
 
@@ -205,11 +213,10 @@ def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array
     actual = {key: f"{array.shape} {_kind(array.dtype, dtype)}" for key, array in arrays.items()}
     counters = {key for key, entry in entries.items() if entry.spec.counter}
     for key in counters:
-        is_count = key in arrays and arrays[key].shape == () and arrays[key].dtype.kind in "iuf"
-        if key not in arrays or is_count:
+        if key not in arrays or _is_count(arrays[key]):
             actual[key] = expected[key]
         else:
-            expected[key] = "() int64"
+            expected[key] = "() int64, at least 0"
     common = {key: kind for key, kind in actual.items() if key in expected}
     if not (set(arrays) & set(entries)):
         raise ArgumentValueError(
@@ -218,6 +225,10 @@ def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array
         )
     if difference := differences(expected, actual if strict else {**expected, **common}):
         raise ArgumentValueError(f"{source} must contain the parameters of the network, got {difference}")
+
+
+def _is_count(array: Array) -> bool:
+    return array.shape == () and array.dtype.kind in "iuf" and bool(array >= 0)
 
 
 def _dtype_of(model: Layer, arrays: Mapping[str, Array]) -> np.dtype[Any]:
