@@ -71,10 +71,13 @@ def _from_torchvision(path: Path, variant: Variant, given: Mapping[str, Any]) ->
 
 
 def _class_count(model: Layer, shape: tuple[int, ...], arrays: Mapping[str, Array]) -> int | None:
-    """Return the number of scores in a state dict, or None if it has no layer of scores."""
+    """Return the number of scores in a state dict, or None if it has no layer of scores.
+
+    The other axes of the weights must have the network's lengths, so the number is limited by the size of the file.
+    """
     for key, entry in keyed_entries(model, shape).items():
-        if entry.parameter in ("scores.b", "trunk.scores.b") and key in arrays:
-            return arrays[key].size
+        if entry.parameter in ("scores.w", "trunk.scores.w") and key in arrays and arrays[key].shape[1:] == entry.shape[1:]:
+            return len(arrays[key])
     return None
 
 

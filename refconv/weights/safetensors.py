@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,6 +33,7 @@ NUMPY_TYPES = {
 NAMES = {np.dtype(stored): name for name, stored in NUMPY_TYPES.items() if name != "BF16"}
 ALIGNMENT = 8  # bytes; the first array starts at a multiple, and arrays with larger elements come first
 MAX_HEADER_BYTES = 100_000_000  # other readers reject longer headers
+MAX_AXES = 64  # of an array in NumPy
 
 
 def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
@@ -122,10 +124,19 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, MAX_HEADER_BYTES):
         raise ValueError(f"the header must end within the file of {size} bytes, got a length of {length}")
-    header = json.loads(file.read(length).decode())
+    header = json.loads(file.read(length).decode(), object_pairs_hook=_with_unique_names)
     if not isinstance(header, dict):
         raise ValueError(f"the header must be a JSON object, got {type(header).__name__}")
     return header, 8 + length
+
+
+def _with_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the dict of a JSON object; refuse names that occur more than once."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the names in the header must be unique, got {repeated} more than once")
+    return values
 
 
 def _metadata(metadata: object) -> dict[str, str]:
@@ -143,6 +154,8 @@ def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int
     for name, entry in sorted(header.items(), key=lambda item: _span(*item)):
         first, end = _span(name, entry)
         dtype, shape = entry["dtype"], entry["shape"]
+        if isinstance(shape, list) and len(shape) > MAX_AXES:  # the product of a million sizes takes minutes
+            raise ValueError(f"tensor {name} must have at most {MAX_AXES} axes, got {len(shape)}")
         if not _are_sizes(shape) or (dtype in NUMPY_TYPES and _bytes(dtype, shape) != end - first):
             raise ValueError(f"tensor {name} must have {end - first} bytes, got shape {shape} of {dtype}")
         if first != position:

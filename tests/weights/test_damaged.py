@@ -61,6 +61,8 @@ DAMAGED = {
     "more axes than NumPy has": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [2] + 99 * [1]}}, bytes(8)),
     "a length of 100 bits": as_safetensors({**HEADER, "w": {**EMPTY, "shape": [0, 2**100]}}),
     "lengths whose product has 100 bits": as_safetensors({**HEADER, "w": {**EMPTY, "shape": [2**50, 0, 2**50]}}),
+    "a million axes": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [9] * 10**6}}, bytes(8)),
+    "a name that occurs twice": as_safetensors(json.dumps({"w": EMPTY, "v": FLOATS}).replace('"v"', '"w"').encode(), bytes(8)),
     "a type that is a number": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": 32}}, bytes(8)),
 }
 INVALID = {

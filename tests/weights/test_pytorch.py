@@ -352,6 +352,16 @@ def test_create_builds_the_network_of_torchvision_with_its_classes_and_preproces
     assert again.notes["classes"] == model.notes["classes"]
 
 
+def test_a_file_cannot_ask_for_more_classes_than_it_has_weights(tmp_path):
+    variant = TORCHVISION["resnet18"]
+    state = state_of(models.create(variant.name, **variant.arguments, width=0.05, classes=3), (224, 224, 3))
+    state["fc.bias"] = np.zeros((10**9, 0), np.float32)
+    for kernel in (np.zeros((10**9, 0), np.float32), state["fc.weight"]):
+        write_safetensors(tmp_path / "w.safetensors", {**state, "fc.weight": kernel}, {})
+        with pytest.raises(ValueError, match=r"w.safetensors must contain .*fc.bias: \(1000000000, 0\) float32, expected \("):
+            models.create("resnet18", weights=tmp_path / "w.safetensors", width=0.05)
+
+
 def test_create_refuses_files_of_other_networks(tmp_path, resnet_file):
     cases = [
         (("resnet34", {"width": 0.05}), "resnet18.safetensors must contain the parameters of the network, got 80 missing"),

@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
 from benchmarks import torchvision_networks as comparison  # noqa: E402
+from benchmarks.fuzzing import zip_of, zipped  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -140,6 +141,32 @@ def test_old_versions_of_pytorch_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
     with pytest.raises(ValueError, match=r"w.pth must be a safetensors file, .*PyTorch 2.5.1\+cpu may run code"):
         weights.from_torch(nn.Dense(3), tmp_path / "w.pth", input_shape=(2,))
+
+
+def test_damaged_lists_of_members_are_refused_by_name(tmp_path):
+    torch.save({"weight": torch.zeros(3, 2), "bias": torch.zeros(3)}, tmp_path / "w.pth")
+    members = [*zipped((tmp_path / "w.pth").read_bytes()).items()]
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        (tmp_path / "twice.pth").write_bytes(zip_of([*members, members[-1]]))
+    with pytest.raises(ValueError, match=r"twice.pth is damaged: the names of its members must be unique"):
+        weights.from_torch(nn.Dense(3), tmp_path / "twice.pth", input_shape=(2,))
+    content = zip_of(members)
+    (tmp_path / "version.pth").write_bytes(content.replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"))
+    with pytest.raises(ValueError, match=r"version.pth is not a state dict of torch.save, or is damaged: zip file version"):
+        weights.from_torch(nn.Dense(3), tmp_path / "version.pth", input_shape=(2,))
+
+
+def test_tensors_that_share_their_elements_may_not_be_many(tmp_path):
+    kernel = torch.zeros(100, 80, dtype=torch.bfloat16)
+    state = {f"{k}.weight": kernel for k in range(3)}
+    torch.save(state, tmp_path / "tied.pth")
+    model = nn.Sequential(nn.Dense(100, bias=False))
+    assert weights.from_torch(model, tmp_path / "tied.pth", input_shape=(80,), strict=False).missing == []
+    torch.save({f"{k}.weight": kernel for k in range(100)}, tmp_path / "many.pth")
+    with pytest.raises(
+        ValueError, match=r"many.pth must contain tensors of at most \d+ bytes in all, for its size, got 1600000"
+    ):
+        weights.from_torch(model, tmp_path / "many.pth", strict=False)
 
 
 def test_bfloat16_tensors_are_read_as_float32(tmp_path):

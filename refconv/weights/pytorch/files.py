@@ -23,6 +23,7 @@ __all__ = ["arrays_of", "is_saved_by_torch", "read_state_dict", "write_state_dic
 # safetensors file cannot begin like this: its header would be longer than the format allows.
 SAVED_BY_TORCH = (b"PK\x03\x04", b"\x80\x02\x8a\x0a")
 TORCH_SUFFIXES = (".pt", ".pth")
+MAX_SHARING = 16  # tensors of a file may share their elements, like tied weights, up to this multiple of its size
 SAFE_VERSION = (2, 6)  # of PyTorch; before, a file could run code in spite of weights_only (CVE-2025-32434)
 
 
@@ -48,6 +49,9 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Array]:
             raise ArgumentValueError(f"{path} must contain a dict of tensors, got {_description(content)}")
         if larger := [key for key, tensor in content.items() if _exceeds_its_bytes(tensor)]:
             raise ArgumentValueError(f"{path} must contain all elements of each tensor, got fewer for {larger[0]!r}")
+        limit = MAX_SHARING * path.stat().st_size
+        if (size := sum(tensor.numel() * tensor.element_size() for tensor in content.values())) > limit:
+            raise ArgumentValueError(f"{path} must contain tensors of at most {limit} bytes in all, for its size, got {size}")
         try:
             return arrays_of(content)
         except ArgumentTypeError as error:
@@ -119,8 +123,13 @@ def _check_archive(path: Path) -> None:
     """
     if not zipfile.is_zipfile(path):
         return
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except Exception as error:  # a damaged list of members raises errors of many classes
+        raise ArgumentValueError(f"{path} is not a state dict of torch.save, or is damaged: {error}") from error
+    if len({member.filename for member in members}) < len(members):
+        raise ArgumentValueError(f"{path} is damaged: the names of its members must be unique")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ArgumentValueError(f"{path} must contain its tensors without compression, as torch.save writes them")
     if sum(member.file_size for member in members) > path.stat().st_size:
