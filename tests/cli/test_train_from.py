@@ -100,7 +100,7 @@ def test_freeze_to_trains_only_the_layers_after_it(prepared):
 
 @pytest.fixture
 def torchvision_files(tmp_path, monkeypatch):
-    """Save random weights of a narrow network as torchvision's ResNet-18, and as the model that they become."""
+    """Save random weights of a narrow ResNet-18 as torchvision does, and as an imported model."""
     variant = TORCHVISION["resnet18"]
     narrow = variant._replace(arguments={**variant.arguments, "width": 0.02})
     monkeypatch.setitem(TORCHVISION, "resnet18", narrow)
@@ -117,7 +117,7 @@ def torchvision_files(tmp_path, monkeypatch):
 @needs_kernels
 @pytest.mark.parametrize("file", ["weights.safetensors", "imported.safetensors"])
 def test_weights_of_torchvision_are_trained_in_the_network_of_torchvision(prepared, torchvision_files, file):
-    """B10: the shapes equal those of the paper's network, but epsilon, averages and, in ResNet-50, strides differ."""
+    """B10: the paper's network has equal shapes, but another epsilon."""
     width = ("--width", "0.02") if file.startswith("imported") else ()
     path = str(torchvision_files / file)
     model, _, text = prepared("resnet18", "--from", path, "--freeze-to", "conv4_x", "--input", "32x32", *width)
