@@ -6,11 +6,21 @@ import os
 import zipfile
 from pathlib import Path
 
-__all__ = ["archive_kind", "foreign_format"]
+from refconv._errors import ArgumentValueError
+
+__all__ = ["archive_kind", "foreign_format", "refuse_other_endings"]
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # first bytes
 ZIP = b"PK\x03\x04"
 LEGACY_TORCH = b"\x80\x02\x8a\x0a"  # torch.save before PyTorch 1.6: a pickle of protocol 2 with a long integer
+
+# Endings of files of other formats, and the functions that write them.
+OTHER_ENDINGS = {
+    ".onnx": "; refconv.onnx.save writes it",
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), "; weights.to_keras writes files of Keras"),
+    **dict.fromkeys((".pt", ".pth"), "; weights.to_torch writes files of PyTorch"),
+    **dict.fromkeys((".npz", ".npy", ".pkl", ".pickle"), ""),
+}
 
 ONNX = "is an ONNX file; read it with refconv.onnx.load"
 KERAS = "is a Keras file; read it with weights.from_keras"
@@ -54,3 +64,10 @@ def archive_kind(path: Path) -> str:
     if "config.json" in names and "metadata.json" in names:
         return "keras"
     return "npz" if names and all(name.endswith(".npy") for name in names) else ""
+
+
+def refuse_other_endings(path: str | os.PathLike[str]) -> None:
+    """Raise ``ValueError`` if the name of a file of refconv has the ending of another format."""
+    path = Path(path)
+    if (suffix := path.suffix.lower()) in OTHER_ENDINGS:
+        raise ArgumentValueError(f"path must end in .safetensors, got {path.name}{OTHER_ENDINGS[suffix]}")

@@ -13,6 +13,7 @@ from refconv.nn import Layer
 from refconv.typing import Array, Shape
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.counters import with_counters
+from refconv.weights.foreign import refuse_other_endings
 from refconv.weights.names import Known
 from refconv.weights.parameters import differences, kinds, put, weights_among
 from refconv.weights.registered import registered_input_shape, registered_model
@@ -26,14 +27,6 @@ FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 # Exceptions that constructors and decoders raise for a faulty description.
 _DESCRIPTION_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-# Endings of files of other formats, and the functions that write them.
-OTHER_SUFFIXES = {
-    ".onnx": "; refconv.onnx.save writes it",
-    **dict.fromkeys((".keras", ".h5", ".hdf5"), "; weights.to_keras writes files of Keras"),
-    **dict.fromkeys((".pt", ".pth"), "; weights.to_torch writes files of PyTorch"),
-    **dict.fromkeys((".npz", ".npy", ".pkl", ".pickle"), ""),
-}
-
 # Files of a training run that contain a network, preferred ones first.
 RUN_FILES = ("model.safetensors", "best.safetensors", "last.safetensors")
 
@@ -43,9 +36,7 @@ Path = str | os.PathLike[str]
 
 def save(path: Path, model: Layer, *, input_shape: Shape | None = None, notes: Mapping[str, Any] | None = None) -> None:
     """Save a built network to a file; see :meth:`refconv.nn.Layer.save`, which calls this."""
-    if (suffix := os.path.splitext(path)[1].lower()) in OTHER_SUFFIXES:
-        name = os.path.basename(os.fspath(path))
-        raise ArgumentValueError(f"path must end in .safetensors, got {name}{OTHER_SUFFIXES[suffix]}")
+    refuse_other_endings(path)
     description, arrays = describe_network(model, input_shape)
     weights = {name: parameter.value for name, parameter in model.named_parameters().items()}
     notes = dict(model.notes if notes is None else notes)

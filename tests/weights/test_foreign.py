@@ -61,6 +61,7 @@ def test_other_endings_are_refused_before_anything_is_written(tmp_path):
         (lambda path: weights.save_keras_weights(model, path), "l.h5", ".weights.h5"),
         (model.save, "l.onnx", ".safetensors"),
         (model.save, "l.pth", ".safetensors"),
+        (model.save_weights, "l.h5", ".safetensors"),
     ):
         with pytest.raises(refconv.ArgumentValueError, match=f"^path must end in {expected}, got {name}"):
             write(tmp_path / name)
