@@ -64,6 +64,17 @@ def test_files_of_other_programs_are_exported(tmp_path):
         refconv.onnx.save(model, tmp_path / "a.bin")
 
 
+def test_predict_and_evaluate_read_onnx_files_with_their_preprocessing(tmp_path, capsys):
+    path = str(tmp_path / "digits.onnx")
+    assert main(["export", "lenet:digits", path, "--layout", "channels-first", "--quiet"]) == 0
+    results = []
+    for model in ("lenet:digits", path):
+        assert main(["evaluate", model, "--images", "40", "--json", "--quiet"]) == 0
+        results.append(capsys.readouterr().out)
+    assert '"accuracy"' in results[0]
+    assert results[0] == results[1]
+
+
 def test_the_layout_is_also_accepted_as_in_python(tmp_path):
     path = tmp_path / "lenet.onnx"
     assert main(["export", "lenet", str(path), "--small", "--layout", "channels_first", "-q"]) == 0
