@@ -157,6 +157,8 @@ def create(name: str, weights: Path | None = None, *, labels: Path | Sequence[st
     ------
     refconv.MissingPackage
         If a file needs PyTorch, which is not installed.
+    FileNotFoundError
+        If ``weights`` is the name of a file, such as "resnet50.pth", that does not exist.
     TypeError, ValueError
         If there is no architecture of this name, if its builder does not accept an argument, or if an argument is not valid;
         if there are no such weights, or if a file is damaged or contains the weights of another network.

@@ -13,6 +13,7 @@ from refconv.nn import Layer
 from refconv.typing import Array, Shape
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.counters import with_counters
+from refconv.weights.foreign import refuse_other_endings
 from refconv.weights.names import Known
 from refconv.weights.parameters import differences, kinds, put, weights_among
 from refconv.weights.registered import registered_input_shape, registered_model
@@ -35,6 +36,7 @@ Path = str | os.PathLike[str]
 
 def save(path: Path, model: Layer, *, input_shape: Shape | None = None, notes: Mapping[str, Any] | None = None) -> None:
     """Save a built network to a file; see :meth:`refconv.nn.Layer.save`, which calls this."""
+    refuse_other_endings(path)
     description, arrays = describe_network(model, input_shape)
     weights = {name: parameter.value for name, parameter in model.named_parameters().items()}
     notes = dict(model.notes if notes is None else notes)

@@ -22,9 +22,9 @@ from refconv.weights.model import load
 from refconv.weights.pytorch import copy_arrays, keyed_entries
 from refconv.weights.pytorch.files import is_saved_by_torch, read_state_dict
 from refconv.weights.safetensors import read_safetensors
-from refconv.weights.tensors import CHECKPOINT, MODEL
+from refconv.weights.tensors import CHECKPOINT, MODEL, WEIGHTS
 
-__all__ = ["matching_variant", "pretrained"]
+__all__ = ["matching_variant", "pretrained", "read_labels"]
 
 HEADS = ("aux1.", "aux2.", "AuxLogits.")  # first parts of the keys of auxiliary heads in torchvision
 Labels = str | os.PathLike[str] | Sequence[str]
@@ -39,9 +39,9 @@ def pretrained(
         model = load(path).unfreeze()
         matching_variant(path, name, model, arguments)
     else:
-        model = _from_torchvision(path, torchvision_variant(name), arguments)
+        model = _from_torchvision(path, _variant(path, name), arguments)
     if labels is not None:
-        model.notes = {**model.notes, "classes": _read_labels(labels, model)}
+        model.notes = {**model.notes, "classes": read_labels(labels, model)}
     return model
 
 
@@ -52,7 +52,19 @@ def _is_model(path: Path) -> bool:
     if is_saved_by_torch(path):
         return False
     _, metadata = read_safetensors(path)
+    if WEIGHTS in metadata:
+        raise ArgumentValueError(f"{path} contains weights without an architecture: build the network and call load_weights")
     return MODEL in metadata or CHECKPOINT in metadata
+
+
+def _variant(path: Path, name: str) -> Variant:
+    try:
+        return torchvision_variant(name)
+    except ArgumentValueError:
+        raise ArgumentValueError(
+            f"{path} contains weights without an architecture, and torchvision has no {name}: build {name} and call "
+            "weights.from_torch"
+        ) from None
 
 
 def _from_torchvision(path: Path, variant: Variant, given: Mapping[str, Any]) -> Layer:
@@ -112,7 +124,7 @@ def _same(name: str, key: str, variant: Variant) -> bool:
     return models.aliases.plain(name) in (models.aliases.plain(key), models.aliases.plain(variant.name))
 
 
-def _read_labels(labels: Labels, model: Layer) -> list[str]:
+def read_labels(labels: Labels, model: Layer) -> list[str]:
     """Return the names of the classes, from a sequence or from the lines of a text file."""
     if isinstance(labels, str | os.PathLike):
         try:

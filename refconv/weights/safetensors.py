@@ -22,6 +22,7 @@ import numpy as np
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv.typing import Array
+from refconv.weights.foreign import foreign_format
 
 __all__ = ["read_safetensors", "write_safetensors"]
 
@@ -91,6 +92,8 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
         raise ArgumentValueError(f"{path} must be a safetensors file, got a folder")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    if content := foreign_format(path):
+        raise ArgumentValueError(f"{path} {content}")
     with path.open("rb") as file:
         try:
             header, start = _header(file, path.stat().st_size)

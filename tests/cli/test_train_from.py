@@ -100,7 +100,7 @@ def test_freeze_to_trains_only_the_layers_after_it(prepared):
 
 @pytest.fixture
 def torchvision_files(tmp_path, monkeypatch):
-    """Save random weights of a narrow network as torchvision's ResNet-18, and as the model that they become."""
+    """Save random weights of a narrow ResNet-18 as torchvision does, and as an imported model."""
     variant = TORCHVISION["resnet18"]
     narrow = variant._replace(arguments={**variant.arguments, "width": 0.02})
     monkeypatch.setitem(TORCHVISION, "resnet18", narrow)

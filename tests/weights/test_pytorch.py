@@ -297,9 +297,9 @@ def test_damaged_and_tampered_files_are_refused_by_name_and_change_nothing(tmp_p
 def test_a_file_of_torch_save_needs_pytorch(tmp_path, monkeypatch, start):
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "w.pth").write_bytes(start + b"\0" * 100)
-    with pytest.raises(MissingPackage, match=r"w.pth, a file of torch.save, needs torch: pip install"):
+    with pytest.raises(MissingPackage, match=r"w.pth, a file of torch.save, needs PyTorch: pip install torch; or convert"):
         weights.from_torch(built(), tmp_path / "w.pth")
-    with pytest.raises(MissingPackage, match="needs torch"):
+    with pytest.raises(MissingPackage, match="needs PyTorch"):
         weights.to_torch(built(), tmp_path / "new.pt")
     assert not (tmp_path / "new.pt").exists()
 
@@ -365,7 +365,7 @@ def test_a_file_cannot_ask_for_more_classes_than_it_has_weights(tmp_path):
 def test_create_refuses_files_of_other_networks(tmp_path, resnet_file):
     cases = [
         (("resnet34", {"width": 0.05}), "resnet18.safetensors must contain the parameters of the network, got 80 missing"),
-        (("lenet", {}), "name must be a network of torchvision for weights of PyTorch: alexnet, .*got 'lenet'"),
+        (("lenet", {}), "resnet18.safetensors .* torchvision has no lenet: build lenet and call weights.from_torch"),
         (("resnet18", {"width": 0.05, "labels": ["cat", "dog"]}), "labels must have 3 names, one for each class, got 2"),
     ]
     for (name, arguments), message in cases:

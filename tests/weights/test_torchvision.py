@@ -109,7 +109,7 @@ def test_code_in_a_file_of_torch_save_is_not_run(tmp_path, legacy):
     before = model.parameters["w"].value.copy()
     state = {"weight": torch.zeros(3, 2), "bias": torch.zeros(3), "payload": Payload(tmp_path / "written")}
     torch.save(state, tmp_path / "w.pth", _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(ValueError, match=r"w.pth is not a state dict of torch.save, or is damaged"):
+    with pytest.raises(ValueError, match=r"w.pth must contain a state dict, got other objects; in PyTorch, write"):
         weights.from_torch(model, tmp_path / "w.pth")
     assert not (tmp_path / "written").exists()
     assert (model.parameters["w"].value == before).all()
@@ -126,6 +126,12 @@ def test_other_content_and_damaged_files_are_refused_by_name(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match=r"list.pth must contain a dict of tensors, got list"):
         weights.from_torch(model, tmp_path / "list.pth")
+    message = (
+        r"net.pth must contain a state dict, got other objects; in PyTorch, write torch.save\(model.state_dict\(\), path\)$"
+    )
+    torch.save(torch.nn.Sequential(torch.nn.Linear(2, 3)), tmp_path / "net.pth")
+    with pytest.raises(ValueError, match=message):
+        weights.from_torch(model, tmp_path / "net.pth")
     torch.save(state, tmp_path / "w.pth")
     whole = (tmp_path / "w.pth").read_bytes()
     (tmp_path / "w.pth").write_bytes(whole[: len(whole) // 2])

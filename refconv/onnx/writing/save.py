@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from refconv._arguments import known_format
+from refconv._arguments import check_ending, known_format
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv._version import __version__
@@ -45,7 +45,7 @@ def save(
     model : Layer
         The built network.
     path : path
-        The file to write, usually ``….onnx``. An existing file is replaced, completely or not at all.
+        The file to write. It must end in ``.onnx``. An existing file is replaced, completely or not at all.
     input_shape : tuple of int, optional
         Shape of one input of the network, without the batch; by default the shape that was passed to ``build``.
     data_format : {"channels_last", "channels_first"}, optional
@@ -81,6 +81,7 @@ def save(
 
     Source: lecture row M2 (SOURCES.md).
     """
+    check_ending(path, ".onnx")
     write_atomically(path, model_proto(model, input_shape, data_format, notes).SerializeToString())
 
 

@@ -87,7 +87,7 @@ def refuse_others(present: Iterable[str], wanted: Collection[str]) -> None:
     """Raise ``ValueError`` if the file has weights of a layer that is not wanted."""
     for path in present:
         if path not in wanted:
-            raise ValueError(f"the weights must belong to layers of the network, got also {path}")
+            raise ValueError(f"the network has no layer for the weights in {path}")
 
 
 def write_groups(groups: Mapping[str, Group]) -> bytes:

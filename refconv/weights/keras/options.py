@@ -117,7 +117,8 @@ class Options:
         for key in sorted(self._unread):
             if key in COMMON or key.endswith(TRAINING) or self._values[key] in (None, False):
                 continue
-            raise self.error(f"options that refconv knows, {key} is not one of them", self._values[key])
+            option = f"{key}={shown(self._values[key])}"
+            raise ValueError(f"layer {self.name} ({self.kind}) has an option that refconv does not support: {option}")
 
 
 def shown(value: object) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import Any
 
+from refconv._arguments import check_ending
 from refconv._errors import ArgumentValueError
 from refconv._files import write_atomically
 from refconv.nn import BatchNorm, Dense, Layer
@@ -36,7 +38,7 @@ def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> N
     ----------
     model : Layer
     path : path
-        The file to write, completely or not at all.
+        The file to write, completely or not at all. It must end in ``.keras``.
     input_shape : tuple of int, optional
         Shape of one input, without the batch; by default the shape that was passed to ``build``.
 
@@ -68,6 +70,7 @@ def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> N
     Conv2D block1_conv
     ReLU relu
     """
+    check_ending(path, ".keras")
     graph = _lowered(model, input_shape)
     write_archive(path, _config(graph), _weights(graph))
 
@@ -78,11 +81,12 @@ def save_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = 
     A network in Keras reads it with ``load_weights``. It must have the same layers in the same order as the network that
     :func:`to_keras` writes. The parameters and errors are the same as for :func:`to_keras`.
     """
+    check_ending(path, ".weights.h5")  # Keras accepts no other ending
     write_atomically(path, _weights(_lowered(model, input_shape)))
 
 
 def load_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = None) -> None:
-    """Copy the weights in a ``.weights.h5`` or ``.keras`` file of Keras 3 into a built network.
+    """Copy the weights in a ``.weights.h5`` or ``.keras`` file of Keras 3 into a network.
 
     The file does not contain names for the arrays: the k-th convolution in Keras's order of layers gets the arrays of the k-th
     convolution in the file, and so on for each class. So the network must have the same layers in the same order as in Keras.
@@ -93,7 +97,8 @@ def load_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = 
     model : Layer
     path : path
     input_shape : tuple of int, optional
-        Shape of one input, without the batch; by default the shape that was passed to ``build``.
+        Shape of one input, without the batch; by default the shape that was passed to ``build``. It is needed if the network
+        is not built; it is then built in float32.
 
     Raises
     ------
@@ -102,10 +107,15 @@ def load_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = 
     FileNotFoundError
         If the file does not exist.
     RuntimeError
-        If the network is not built.
+        If the network is not built and ``input_shape`` is not given.
     ValueError
         If the file is damaged, or does not contain exactly the weights of the network. Then no weight changes.
     """
+    if not model.is_built and input_shape is not None:
+        trial = copy.deepcopy(model)  # the network stays as it is if the weights do not fit
+        trial.build(tuple(input_shape), rng=0)
+        load_keras_weights(trial, path)
+        model.build(tuple(input_shape), rng=0)
     graph = _lowered(model, input_shape)
     try:
         image = read_weights_image(path)

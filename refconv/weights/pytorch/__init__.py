@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from refconv._arguments import check_ending
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Layer
 from refconv.nn.description import built_shape
@@ -15,7 +16,7 @@ from refconv.nn.parameter import MANY
 from refconv.typing import Array, Shape
 from refconv.weights.parameters import differences
 from refconv.weights.pytorch.families import current_key, module_names
-from refconv.weights.pytorch.files import arrays_of, read_state_dict, write_state_dict
+from refconv.weights.pytorch.files import SUFFIXES, arrays_of, read_state_dict, write_state_dict
 from refconv.weights.pytorch.layouts import Entry, entries_of
 
 __all__ = ["Unmatched", "copy_arrays", "from_torch", "keyed_entries", "to_torch"]
@@ -23,12 +24,14 @@ __all__ = ["Unmatched", "copy_arrays", "from_torch", "keyed_entries", "to_torch"
 Path = str | os.PathLike[str]
 StateDict = Mapping[str, Any]
 
+NAMES_HINT = "pass names={layer: module of PyTorch} if only names differ"
+
 
 class Unmatched(NamedTuple):
-    """Parameters that are missing in a state dict, and its keys that were not used."""
+    """Parameters that are missing in a state dict, and its keys that the network does not have."""
 
-    missing: list[str]
-    unused: list[str]
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 def from_torch(
@@ -50,24 +53,26 @@ def from_torch(
     ----------
     model : Layer
         The network. It computes the same function as the PyTorch network only if its layers have the same arguments, such as
-        ``bn_eps``; ``models.create(name, weights=path)`` selects them.
+        ``bn_eps``; ``models.create(name, weights=path)`` selects them. A ``BatchNorm2d`` of PyTorch with default arguments is
+        ``nn.BatchNorm(eps=1e-5, momentum=0.9, averages="lecture")``.
     weights : path or dict
         A safetensors file, which is read without PyTorch; a file of ``torch.save``, which needs PyTorch 2.6 or later and is
         read with ``weights_only=True``; or the result of ``state_dict()``.
     input_shape : tuple of int, optional
-        Shape of one input, without the batch. It is needed if the network is not built; it is then built with the type of the
-        weights.
+        Shape of one input, without the batch: (height, width, channels), also here. It is needed if the network is not built;
+        it is then built with the type of the weights.
     names : dict of str, optional
         The name of the module in PyTorch for names of layers, such as ``{"conv1": "features.0"}``.
     strict : bool
-        If False, copy only parameters that occur in both: for example, without a new head, or without auxiliary heads
-        that only one of the networks has.
+        If False, copy only parameters that occur in both: for example, without auxiliary heads that only one of the
+        networks has. A head with another number of classes is still refused: load the weights first, then use
+        :func:`refconv.nn.replace_layer`.
 
     Returns
     -------
     Unmatched
-        ``missing``, names of parameters that the state dict does not have, and ``unused``, keys that the network does not
-        have. Both are empty if strict. A missing ``num_batches_tracked`` is allowed and set to many batches.
+        ``missing_keys``, names of parameters that the state dict does not have, and ``unexpected_keys``, keys that the network
+        does not have. Both are empty if strict. A missing ``num_batches_tracked`` is allowed and set to many batches.
 
     Raises
     ------
@@ -89,7 +94,7 @@ def from_torch(
     ...     "fc.bias": np.zeros(1, np.float32),
     ... }
     >>> from_torch(model, state_dict, input_shape=(2, 4, 1))
-    Unmatched(missing=[], unused=[])
+    Unmatched(missing_keys=[], unexpected_keys=[])
     >>> model["conv"].parameters["w"].value[0, :, 0, :], model["fc"].parameters["w"].value[:4, 0]
     (array([[0., 3.], [1., 4.], [2., 5.]], dtype=float32), array([0., 4., 1., 5.], dtype=float32))
 
@@ -98,7 +103,8 @@ def from_torch(
     if isinstance(weights, Mapping):
         return copy_arrays(model, arrays_of(weights), "weights", input_shape, names, strict)
     if not isinstance(weights, str | os.PathLike):
-        raise ArgumentTypeError(f"weights must be a path or the result of state_dict(), got {type(weights).__name__}")
+        hint = "; pass model.state_dict()" if hasattr(weights, "state_dict") else ""
+        raise ArgumentTypeError(f"weights must be a path or a state dict, got {type(weights).__name__}{hint}")
     return copy_arrays(model, read_state_dict(weights), str(weights), input_shape, names, strict)
 
 
@@ -143,15 +149,16 @@ def to_torch(model: Layer, path: Path | None = None, *, names: Mapping[str, str]
     model : Layer
         A built network.
     path : path, optional
-        The file to write: a safetensors file, or a file of ``torch.save``, which needs PyTorch, if it ends in ``.pt`` or
-        ``.pth``. An existing file is replaced, completely or not at all.
+        The file to write. It is a safetensors file if it ends in ``.safetensors``, and a file of ``torch.save``, which needs
+        PyTorch, if it ends in ``.pt`` or ``.pth``. An existing file is replaced, completely or not at all.
     names : dict of str, optional
         The name of the module in PyTorch for names of layers.
 
     Returns
     -------
     dict of array
-        By PyTorch's keys, in PyTorch's order of axes. ``num_batches_tracked`` is int64.
+        NumPy arrays by PyTorch's keys, in PyTorch's order of axes; ``num_batches_tracked`` is int64. For
+        ``load_state_dict``, convert them: ``{key: torch.from_numpy(array) for key, array in to_torch(model).items()}``.
 
     Raises
     ------
@@ -160,7 +167,7 @@ def to_torch(model: Layer, path: Path | None = None, *, names: Mapping[str, str]
     RuntimeError
         If the network is not built.
     TypeError, ValueError
-        If ``names`` has names that no layer has.
+        If ``names`` has names that no layer has, or the path has another ending.
 
     Examples
     --------
@@ -172,6 +179,8 @@ def to_torch(model: Layer, path: Path | None = None, *, names: Mapping[str, str]
 
     Source: lecture row B10 (SOURCES.md).
     """
+    if path is not None:
+        check_ending(path, *SUFFIXES)
     parameters = model.named_parameters()
     shape = built_shape(model)
     if shape is None:  # a layer without parameters
@@ -223,10 +232,12 @@ def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array
     if not (set(arrays) & set(entries)):
         raise ArgumentValueError(
             f"{source} must contain a parameter of the network, such as {next(iter(entries), 'none')}, got "
-            f"{', '.join([*arrays][:3]) or 'none'}; pass names={{layer: module of PyTorch}} if only names differ"
+            f"{', '.join([*arrays][:3]) or 'none'}; {NAMES_HINT}"
         )
     if difference := differences(expected, actual if strict else {**expected, **common}):
-        raise ArgumentValueError(f"{source} must contain the parameters of the network, got {difference}")
+        have_other_names = strict and set(entries) - set(actual) and set(arrays) - set(entries)
+        hint = f"; {NAMES_HINT}" if have_other_names else ""
+        raise ArgumentValueError(f"{source} must contain the parameters of the network, got {difference}{hint}")
 
 
 def _is_count(array: Array) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import zipfile
@@ -11,19 +12,23 @@ from typing import Any
 
 import numpy as np
 
+from refconv._arguments import check_ending
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
-from refconv._optional import need
+from refconv._optional import MissingPackage
 from refconv.typing import Array
+from refconv.weights.foreign import LEGACY_TORCH, ZIP, archive_kind
 from refconv.weights.safetensors import read_safetensors, write_safetensors
 
 __all__ = ["arrays_of", "is_saved_by_torch", "read_state_dict", "write_state_dict"]
 
-# First bytes of a file of torch.save: a ZIP archive, or before PyTorch 1.6 a pickle of protocol 2 with a long integer. A
-# safetensors file cannot begin like this: its header would be longer than the format allows.
-SAVED_BY_TORCH = (b"PK\x03\x04", b"\x80\x02\x8a\x0a")
+# First bytes of a file of torch.save. A safetensors file cannot begin like this: its header would be longer than the format
+# allows.
+SAVED_BY_TORCH = (ZIP, LEGACY_TORCH)
 TORCH_SUFFIXES = (".pt", ".pth")
 MAX_SHARING = 16  # tensors of a file may share their elements, like tied weights, up to this multiple of its size
+SUFFIXES = (".safetensors", *TORCH_SUFFIXES)  # of files that are written
+OTHER_OBJECTS = ("Unsupported global", "Unsupported class", "TorchScript")  # in errors of torch.load with weights_only
 SAFE_VERSION = (2, 6)  # of PyTorch; before, a file could run code in spite of weights_only (CVE-2025-32434)
 
 
@@ -65,7 +70,8 @@ def is_saved_by_torch(path: str | os.PathLike[str]) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(8).startswith(SAVED_BY_TORCH)
+        is_saved = file.read(8).startswith(SAVED_BY_TORCH)
+    return is_saved and not archive_kind(path)  # Keras and np.savez also write ZIP archives
 
 
 def arrays_of(state_dict: Mapping[str, Any]) -> dict[str, Array]:
@@ -88,20 +94,30 @@ def arrays_of(state_dict: Mapping[str, Any]) -> dict[str, Array]:
 def write_state_dict(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
     """Write a state dict, completely or not at all.
 
-    A path that ends in ``.pt`` or ``.pth`` is written with ``torch.save``, which needs PyTorch; any other path is a
-    safetensors file.
+    A path that ends in ``.safetensors`` is a safetensors file. One that ends in ``.pt`` or ``.pth`` is written with
+    ``torch.save``, which needs PyTorch. Other endings raise ``ValueError``.
     """
+    check_ending(path, *SUFFIXES)
     if Path(path).suffix.lower() not in TORCH_SUFFIXES:
         write_safetensors(path, arrays, {"format": "pt"})  # programs such as transformers read this entry
         return
-    torch = need("torch", "oracles", "writing a file of torch.save")
+    torch = _torch("writing a file of torch.save", "write a .safetensors file")
     file = io.BytesIO()
     torch.save({key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}, file)
     write_atomically(path, file.getvalue())
 
 
+def _torch(purpose: str, otherwise: str) -> Any:
+    try:
+        return importlib.import_module("torch")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":  # PyTorch itself is installed
+            raise
+        raise MissingPackage(f"{purpose} needs PyTorch: pip install torch; or {otherwise}", name="torch") from error
+
+
 def _read_with_torch(path: Path) -> Any:
-    torch = need("torch", "oracles", f"reading {path}, a file of torch.save,")
+    torch = _torch(f"reading {path}, a file of torch.save,", "convert the file with safetensors.torch.save_file")
     version = tuple(int(number) for number in torch.__version__.split(".")[:2])
     if version < SAFE_VERSION:
         raise ArgumentValueError(
@@ -112,6 +128,10 @@ def _read_with_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises errors of many classes
+        if any(content in str(error) for content in OTHER_OBJECTS):
+            raise ArgumentValueError(
+                f"{path} must contain a state dict, got other objects; in PyTorch, write torch.save(model.state_dict(), path)"
+            ) from error
         reason = str(error).partition("\n")[0]
         raise ArgumentValueError(f"{path} is not a state dict of torch.save, or is damaged: {reason}") from error
 
