@@ -118,7 +118,7 @@ def torchvision_files(tmp_path, monkeypatch):
 @needs_kernels
 @pytest.mark.parametrize("file", ["weights.safetensors", "imported.safetensors"])
 def test_weights_of_torchvision_are_trained_in_the_network_of_torchvision(prepared, torchvision_files, file):
-    """B10: its shapes equal the paper's, but its epsilon and averages, and often strides, differ."""
+    """B10: its shapes equal the paper's, but its epsilon and averages differ."""
     width = ("--width", "0.02") if file.startswith("imported") else ()
     path = str(torchvision_files / file)
     model, _, text = prepared("resnet18", "--from", path, "--freeze-to", "conv4_x", "--input", "32x32", *width)

@@ -307,7 +307,7 @@ def test_a_file_of_torch_save_needs_pytorch(tmp_path, monkeypatch, start):
 def test_values_of_other_kinds_are_refused():
     with pytest.raises(TypeError, match="state_dict must contain arrays or tensors by name, got dict for 'state_dict'"):
         weights.from_torch(built(), {"state_dict": {}})
-    with pytest.raises(TypeError, match=r"weights must be a path or the result of state_dict\(\), got Sequential"):
+    with pytest.raises(TypeError, match=r"weights must be a path or a state dict, got Sequential"):
         weights.from_torch(built(), built())  # a network in place of its state dict
 
 
