@@ -149,7 +149,7 @@ ARCHITECTURES = (
     "unet",
     "unet-same",
 )
-ARCHITECTURES += ("vgg-a", "fractalnet20", "wrn-16-8")
+ARCHITECTURES += ("vgg-a", "fractalnet20", "resnet20", "wrn-16-8")
 
 
 def randomize(weights, seed=0):
