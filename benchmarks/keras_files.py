@@ -126,7 +126,7 @@ def applications(keras):
 
 
 def tangled(keras):
-    """Return a network that is not made of chains and branches, with shortcuts across others and a layer called twice."""
+    """Return a network with shortcuts across others and a layer that is called twice."""
     L = keras.layers
     x = inputs = L.Input((9, 11, 6))
     shared = L.Conv2D(6, (2, 3), padding="same", activation="relu")
