@@ -126,7 +126,7 @@ def applications(keras):
 
 
 def tangled(keras):
-    """Return a network with shortcuts across branches and a layer that is called twice."""
+    """Return a network with shortcuts across others and a layer that is called twice."""
     L = keras.layers
     x = inputs = L.Input((9, 11, 6))
     shared = L.Conv2D(6, (2, 3), padding="same", activation="relu")
@@ -149,7 +149,7 @@ ARCHITECTURES = (
     "unet",
     "unet-same",
 )
-ARCHITECTURES += ("vgg-a", "fractalnet20", "wrn-16-8")
+ARCHITECTURES += ("vgg-a", "fractalnet20", "resnet20", "wrn-16-8")
 
 
 def randomize(weights, seed=0):

@@ -16,7 +16,7 @@ IMAGE, SIGNAL = (9, 11, 6), (13, 6)
 
 
 def tangled():
-    """Return a graph with each join, a shortcut across branches and a layer that is used twice."""
+    """Return a graph with shortcuts across others, each join, and a layer used twice."""
     shared = nn.Conv2D(6, (3, 2), padding=((2, 0), (1, 0)))
     layers = {
         "first": shared,

@@ -80,7 +80,7 @@ def _pad(layer: nn.Pad2D, shape: Shape, nonnegative: bool) -> Sequence[Step]:
 def _pad_channels(layer: nn.PadChannels, shape: Shape, nonnegative: bool) -> Sequence[Step]:
     """Return a padding of the channels.
 
-    Keras pads the two last axes if they are declared to be spatial.
+    Keras pads the channels of images if they are declared to be a spatial axis.
     """
     padding = {"padding": [[0, 0], [0, layer.channels - shape[-1]]]}
     output = layer.output_shape(shape)

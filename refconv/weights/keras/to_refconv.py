@@ -73,10 +73,7 @@ def join_of(name: str, kind: str, values: Mapping[str, Any], axes: int) -> Join 
 
 
 def _dense(options: Options, shape: Shape) -> Part:
-    """Return a dense layer.
-
-    Keras applies it to each position of signals and images, like a convolution of size 1.
-    """
+    """Return a dense layer, or for signals and images a convolution with kernels of size 1."""
     if not 1 <= len(shape) <= 3:
         raise options.error("an input with one to three axes", shape)
     units, bias = options.integer("units"), options.flag("use_bias", True)
