@@ -220,3 +220,20 @@ def test_what_our_layers_cannot_express_is_refused_by_name(node, message, tmp_pa
     path = written(tmp_path / "model.onnx", nodes, [3, 4], {"pads": np.array([0, 0, 1, 0, 0, 0], np.int64)})
     with pytest.raises(refconv.onnx.NotExpressible, match=message):
         refconv.onnx.load(path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "scale", "size", "pixels"),
+    [
+        (("pytorch_half_pixel", "round_prefer_floor"), 0.7, 6, [0, 2, 3, 4]),  # the last position is 4.5
+        (("pytorch_half_pixel", "round_prefer_ceil"), 0.7, 6, [0, 2, 3, 5]),
+        (("asymmetric", "round_prefer_ceil"), 0.9, 10, [0, 1, 2, 3, 4, 6, 7, 8, 9]),  # 9 outputs
+        (("asymmetric", "floor"), 1.1, 11, [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+    ],
+)
+def test_scales_are_fractions_as_in_other_programs(tmp_path, attributes, scale, size, pixels):
+    names = ("coordinate_transformation_mode", "nearest_mode")
+    node = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest", **dict(zip(names, attributes, strict=True)))
+    written(tmp_path / "m.onnx", [node], (1, size), {"scales": np.float32([1, 1, scale])})
+    x = np.arange(size, dtype=np.float32).reshape(1, 1, size)
+    assert refconv.onnx.load(tmp_path / "m.onnx")(x).ravel().tolist() == pixels
