@@ -54,6 +54,8 @@ DAMAGED = {
     "offsets that are not numbers": as_safetensors({**HEADER, "w": {**FLOATS, "data_offsets": [0, "8"]}}, bytes(8)),
     "three offsets": as_safetensors({**HEADER, "w": {**FLOATS, "data_offsets": [0, 4, 8]}}, bytes(8)),
     "no offsets": as_safetensors({**HEADER, "w": {"dtype": "F32", "shape": [2]}}, bytes(8)),
+    "a million axes": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [9] * 10**6}}, bytes(8)),
+    "a name that occurs twice": as_safetensors(json.dumps({"w": EMPTY, "v": FLOATS}).replace('"v"', '"w"').encode(), bytes(8)),
     "an entry that is a number": as_safetensors({**HEADER, "w": 8}, bytes(8)),
     "a shape of another size": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [3]}}, bytes(8)),
     "a negative shape": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [-1, -2]}}, bytes(8)),
@@ -61,8 +63,6 @@ DAMAGED = {
     "more axes than NumPy has": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [2] + 99 * [1]}}, bytes(8)),
     "a length of 100 bits": as_safetensors({**HEADER, "w": {**EMPTY, "shape": [0, 2**100]}}),
     "lengths whose product has 100 bits": as_safetensors({**HEADER, "w": {**EMPTY, "shape": [2**50, 0, 2**50]}}),
-    "a million axes": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [9] * 10**6}}, bytes(8)),
-    "a name that occurs twice": as_safetensors(json.dumps({"w": EMPTY, "v": FLOATS}).replace('"v"', '"w"').encode(), bytes(8)),
     "a type that is a number": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": 32}}, bytes(8)),
 }
 INVALID = {
