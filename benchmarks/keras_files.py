@@ -63,6 +63,7 @@ def layer_cases(L):
         "DepthwiseConv2D": (image, [L.DepthwiseConv2D((3, 2), strides=2, depth_multiplier=3, padding="same")]),
         "SeparableConv2D": (image, [L.SeparableConv2D(4, (3, 2), depth_multiplier=2, padding="same")]),
         "Dense": (image, [L.Flatten(), L.Dense(7, activation="leaky_relu"), L.Dense(5, activation="softmax")]),
+        "Dense of positions": (image, [L.Dense(5, activation="relu"), L.Reshape((99, 5)), L.Dense(4, use_bias=False)]),
         "BatchNormalization": (image, [L.BatchNormalization(momentum=0.8)]),
         "BatchNormalization, no scale": (image, [L.BatchNormalization(scale=False, epsilon=0.01)]),
         "BatchNormalization, no center": (image, [L.BatchNormalization(center=False)]),
@@ -78,6 +79,16 @@ def layer_cases(L):
         "GlobalMaxPooling2D": (image, [L.GlobalMaxPooling2D(keepdims=True), L.Reshape((-1,))]),
         "GlobalMaxPooling1D": (signal, [L.GlobalMaxPooling1D()]),
         "ZeroPadding2D": (image, [L.ZeroPadding2D(((0, 1), (2, 3)))]),
+        "ZeroPadding2D of channels": (
+            image,
+            [
+                L.ZeroPadding2D(((0, 0), (0, 3)), data_format="channels_first"),
+                L.ZeroPadding2D(((1, 0), (2, 3)), data_format="channels_first"),
+            ],
+        ),
+        "ZeroPadding1D": (signal, [L.ZeroPadding1D((2, 3)), L.ZeroPadding1D(1)]),
+        "Cropping1D": (signal, [L.Cropping1D((2, 3))]),
+        "Permute, Reshape": (image, [L.Permute((3, 1, 2)), L.Reshape((18, -1))]),
         "Cropping2D": (image, [L.Cropping2D(((0, 1), (2, 3)))]),
         "UpSampling2D": (image, [L.UpSampling2D((2, 3))]),
         "UpSampling2D, bilinear": (image, [L.UpSampling2D((2, 3), interpolation="bilinear")]),
@@ -114,6 +125,19 @@ def applications(keras):
     }
 
 
+def tangled(keras):
+    """Return a network with shortcuts across others and a layer that is called twice."""
+    L = keras.layers
+    x = inputs = L.Input((9, 11, 6))
+    shared = L.Conv2D(6, (2, 3), padding="same", activation="relu")
+    a = shared(x)
+    b = L.Add()([x, L.BatchNormalization()(a)])
+    c = shared(b)
+    gate = L.Dense(6, activation="sigmoid")(L.GlobalAveragePooling2D(keepdims=True)(a))
+    d = L.Average()([L.Multiply()([gate, c]), a, b])
+    return keras.Model(inputs, L.Concatenate()([x, a, c, d, L.DepthwiseConv2D(3, padding="same")(b)]))
+
+
 ARCHITECTURES = (
     "lenet",
     "mobilenet",
@@ -125,7 +149,7 @@ ARCHITECTURES = (
     "unet",
     "unet-same",
 )
-ARCHITECTURES += ("vgg-a", "fractalnet20", "wrn-16-8")
+ARCHITECTURES += ("vgg-a", "fractalnet20", "resnet20", "wrn-16-8")
 
 
 def randomize(weights, seed=0):
@@ -214,6 +238,7 @@ def rows(keras):
             continue
         cases[name] = lambda name=name: _sequential(keras, *layer_cases(keras.layers)[name])
     cases["branches, inner network, shared layer"] = lambda: branched(keras)
+    cases["shortcuts across others, shared layer"] = lambda: tangled(keras)
     cases |= {f"keras.applications.{name}": construct for name, construct in applications(keras).items()}
     made = {
         name: lambda dtype, folder, construct=construct: errors_of_keras(keras, construct, dtype, folder)

@@ -83,6 +83,8 @@ class Experiment:
         Usual number of runs per variant.
     options : tuple of str
         The settings "data", "images" and "epochs" that the variants use.
+    compact: bool
+        True for a table with one row per variant and a column with the mean of each quantity.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Experiment:
     variants: dict[str, Callable[[Settings], dict[str, float]]]
     seeds: int = 3
     options: tuple[str, ...] = ()
+    compact: bool = False
 
 
 @dataclass
@@ -104,11 +107,17 @@ class Row:
 
     def cells(self) -> Iterator[list[str]]:
         """Yield the cells of the table, with one row per quantity."""
-        seconds = f"{np.mean(self.seconds):.0f}"
-        for quantity, values in self.results.items():
-            mean = _text(np.mean(values)) if np.isfinite(values).all() else "–"
+        for (quantity, values), mean in zip(self.results.items(), self.means(), strict=True):
             each = ", ".join(_text(value) for value in values)
-            yield [self.experiment.name, self.variant, quantity, each, mean, seconds, self.experiment.source]
+            yield [self.experiment.name, self.variant, quantity, each, mean, self.duration(), self.experiment.source]
+
+    def means(self) -> list[str]:
+        """Return the mean of each quantity over the seeds, "–" if one of them is not finite."""
+        return [_text(np.mean(values)) if np.isfinite(values).all() else "–" for values in self.results.values()]
+
+    def duration(self) -> str:
+        """Return the mean duration of a run in seconds."""
+        return f"{np.mean(self.seconds):.0f}"
 
 
 def run(experiment, seeds=(0,), settings=None, variants=None, advance=None) -> Iterator[Row]:
@@ -148,14 +157,34 @@ HEADER = ["experiment", "variant", "measured", "each seed", "mean", "seconds a r
 
 
 def table(rows) -> str:
-    """Return the rows as a table in Markdown.
+    """Return the rows as a table in Markdown, and one more for each compact experiment.
 
     >>> variants = {"always 0": lambda settings: {"error, %": 90.0 + settings.seed}}
     >>> print(table(run(Experiment("guess", "Guessing fails.", "A12", variants), [0, 1])).splitlines()[2])
     | guess | always 0 | error, % | 90.00, 91.00 | 90.50 | 0 | A12 |
+    >>> print(table(run(Experiment("guess", "Guessing fails.", "A12", variants, compact=True), [0, 1])))
+    | experiment | variant | error, % | seconds a run |
+    | --- | --- | --- | --- |
+    | guess | always 0 | 90.50 | 0 |
     """
-    lines = [HEADER, ["---"] * len(HEADER), *(cells for row in rows for cells in row.cells())]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.experiment.name if row.experiment.compact else "", []).append(row)
+    return "\n\n".join(_markdown(_compact(group) if name else _long(group)) for name, group in groups.items())
+
+
+def _long(rows):
+    return [HEADER, *(cells for row in rows for cells in row.cells())]
+
+
+def _compact(rows):
+    header = ["experiment", "variant", *rows[0].results, "seconds a run"]
+    return [header, *([row.experiment.name, row.variant, *row.means(), row.duration()] for row in rows)]
+
+
+def _markdown(lines):
+    (header, *rows) = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([header, f"| {' | '.join(['---'] * len(lines[0]))} |", *rows])
 
 
 def mnist(split, quick, count):

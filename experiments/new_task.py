@@ -1,4 +1,4 @@
-"""Experiment: a network trained on photographs learns painted shapes from 500 pictures.
+"""Experiment: a network pretrained on photographs learns painted shapes from 500 pictures.
 
 A picture shows a circle, a square, a triangle, a cross or a ring in a random colour, at a random place, on a background of
 random colours. The packaged ResNet-20 was trained on photographs of animals and vehicles (CIFAR-10) and has seen no such
@@ -25,7 +25,8 @@ RADII = 5, 11  # smallest and largest radius of a shape, in pixels
 TEST_SEED = 1_000_000  # not the seed of any run
 NETWORK, WEIGHTS = "resnet20", "cifar10"
 
-BACKGROUND = {2: 0.14, 4: 0.1, 8: 0.06}  # patches along each side, and the standard deviation between them (1: white)
+# Number of patches along each side: standard deviation of their colours, where 1 is white.
+BACKGROUND = {2: 0.14, 4: 0.1, 8: 0.06}
 LEAST_DISTANCE = 0.5  # of a shape's colour from the mean colour of its background, in the cube of red, green and blue
 
 
@@ -72,7 +73,7 @@ def _backgrounds(count, rng):
 
 
 def _colours(means, rng):
-    """Return a random colour for each mean colour, at a distance from it."""
+    """Return a random colour for each mean colour, at least LEAST_DISTANCE away."""
     colours = rng.random(means.shape)
     while (is_near := np.linalg.norm(colours - means, axis=1) < LEAST_DISTANCE).any():
         colours[is_near] = rng.random((is_near.sum(), 3))
@@ -91,14 +92,14 @@ def save_pictures(folder, images, labels):
 
 
 def retrained(freeze_to=None):
-    """Return a variant that starts from the trained weights and freezes the first layers."""
+    """Return a variant that starts from the pretrained weights and freezes the first layers."""
 
     def variant(settings):
-        trained = models.create(NETWORK, weights=WEIGHTS)
-        model = nn.replace_layer(trained, "scores", nn.Dense(len(SHAPES)), rng=[settings.seed, 0])
+        pretrained = models.create(NETWORK, weights=WEIGHTS)
+        model = nn.replace_layer(pretrained, "scores", nn.Dense(len(SHAPES)), rng=[settings.seed, 0])
         if freeze_to:
             nn.freeze_to(model, freeze_to)
-        return accuracy(model, data.Preprocessing.from_settings(trained.notes["preprocessing"]), settings)
+        return accuracy(model, data.Preprocessing.from_settings(pretrained.notes["preprocessing"]), settings)
 
     return variant
 
@@ -123,13 +124,13 @@ def accuracy(model, prepare, settings):
 
 EXPERIMENT = Experiment(
     "new-task",
-    f"A network trained on photographs learns another task from {PICTURES} pictures.",
+    f"A network pretrained on photographs learns another task from {PICTURES} pictures.",
     "B10",
     {
-        f"{PICTURES} pictures alone": from_scratch,
-        "from photographs, a new last layer": retrained("mean"),
-        "from photographs, frozen up to stage1": retrained("stage1"),
-        "from photographs, all layers": retrained(),
+        f"from scratch, {PICTURES} pictures": from_scratch,
+        "pretrained, only a new last layer trained": retrained("mean"),
+        "pretrained, frozen up to stage1": retrained("stage1"),
+        "pretrained, all layers fine-tuned": retrained(),
     },
     options=("images", "epochs"),
 )

@@ -79,4 +79,5 @@ EXPERIMENT = Experiment(
     {name: trained(name) for name in NAMES},
     seeds=1,
     options=("images", "epochs"),
+    compact=True,
 )

@@ -9,8 +9,10 @@ from __future__ import annotations  # without it, an annotation would import np.
 
 import math
 import operator
+import os
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -21,6 +23,7 @@ from refconv.typing import Array, DataFormat, Shape
 __all__ = [
     "LARGEST",
     "are_two_integers",
+    "check_ending",
     "choice",
     "class_labels",
     "divisor",
@@ -39,6 +42,22 @@ __all__ = [
 Option = TypeVar("Option")
 
 LARGEST = 2**31 - 1  # limit of all sizes and of the elements of a padded axis, since a product of two must fit in 64 bits
+
+
+def check_ending(path: str | os.PathLike[str], *endings: str) -> None:
+    """Raise ``ValueError`` if the name of a file to write has none of the endings.
+
+    >>> check_ending("net.PTH", ".safetensors", ".pt", ".pth")
+    >>> check_ending("net.pth.tar", ".safetensors", ".pt", ".pth")
+    Traceback (most recent call last):
+        ...
+    refconv.ArgumentValueError: path must end in .safetensors, .pt or .pth, got net.pth.tar
+    """
+    name = Path(path).name
+    if not name.lower().endswith(endings):
+        *others, last = endings
+        expected = f"{', '.join(others)} or {last}" if others else last
+        raise ArgumentValueError(f"path must end in {expected}, got {name}")
 
 
 def integer(name: str, value: object, least: int = 1, most: float = LARGEST) -> int:

@@ -7,10 +7,42 @@ import zipfile
 import numpy as np
 
 from refconv import nn
+from refconv.nn.joins import Add, Average, Concatenate, Multiply
+from refconv.nn.reshape import Pad, Reshape, Slice, Transpose
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 IMAGE, SIGNAL = (9, 11, 6), (13, 6)
+
+
+def tangled():
+    """Return a graph with shortcuts across others, each join, and a layer used twice."""
+    shared = nn.Conv2D(6, (3, 2), padding=((2, 0), (1, 0)))
+    layers = {
+        "first": shared,
+        "relu": nn.ReLU(),
+        "second": shared,
+        "means": nn.AvgPool2D(IMAGE[:2]),
+        "product": Multiply(),
+        "joined": Concatenate(),
+        "mixed": nn.Conv2D(6, 1),
+        "mean": Average(),
+        "sum": Add(),
+    }
+    sources = {
+        "first": ["input"],
+        "relu": ["first"],
+        "second": ["relu"],
+        "means": ["first"],
+        "product": ["means", "second"],
+        "joined": ["product", "relu", "input"],
+        "mixed": ["joined"],
+        "mean": ["mixed", "relu", "first"],
+        "sum": ["mean", "product", "means"],
+    }
+    return nn.Graph(layers, sources)
+
+
 # Layers that refconv writes for Keras, with the shape of their input; all sizes are distinct.
 LAYERS = {
     "conv1d": (nn.Conv1D(4, 3, stride=2, padding="same"), SIGNAL),
@@ -46,6 +78,18 @@ LAYERS = {
         nn.Concat(nn.Identity(), nn.Sum(nn.Conv2D(6, 1), nn.Mean(nn.ReLU(), nn.Conv2D(6, 3, padding=1))), nn.Conv2D(2, 1)),
         IMAGE,
     ),
+    "graph": (tangled(), IMAGE),
+    "fractal": (nn.DropPath(nn.Sequential(nn.Fractal(nn.Conv2D(6, 3, padding="same"), 3))), IMAGE),
+    "a layer that is used three times": (nn.Sequential(*[nn.Conv2D(6, 3, padding="same")] * 3), IMAGE),
+    "more channels of images": (nn.PadChannels(8), IMAGE),
+    "more channels of signals": (nn.PadChannels(8), SIGNAL),
+    "more channels of rows": (nn.PadChannels(8), (6,)),
+    "pad and crop signals": (nn.Sequential(Pad([(2, 3), (0, 0)]), Slice([(1, 15, 1), (0, 6, 1)])), SIGNAL),
+    "pad and crop all axes": (
+        nn.Sequential(Pad([(2, 3), (0, 1), (3, 4)]), Slice([(0, 13, 1), (1, 10, 1), (2, 9, 1)])),
+        IMAGE,
+    ),
+    "transpose and reshape": (nn.Sequential(Transpose((2, 0, 1)), Reshape((27, 22))), IMAGE),
     "concatenated rows": (nn.Concat(nn.Identity(), nn.ReLU(), axis=0), IMAGE),
     "auxiliary heads": (nn.Heads(nn.Sequential(a=nn.Conv2D(3, 2), b=nn.ReLU()), a=nn.GlobalAvgPool2D()), IMAGE),
 }

@@ -1,6 +1,11 @@
 """Layers and input shapes with every option that ONNX files must express, for tests."""
 
+import numpy as np
+
 from refconv import models, nn
+from refconv.nn.joins import Add, Average, Concatenate, Multiply
+from refconv.nn.reshape import Pad, ReduceMean, Reshape, Slice, Transpose
+from refconv.onnx.layers import Clip, Power, Resize, Scale, Shift
 
 __all__ = ["LAYERS", "RESIDUAL"]
 
@@ -11,6 +16,30 @@ RESIDUAL = nn.Sum(nn.Identity(), nn.StochasticDepth(nn.Conv2D(6, 1), 0.6))
 
 def _p4(*layers):
     return nn.Sequential(nn.P4ConvLift2D(5, 3, padding=1), *layers), (10, 12, 3)
+
+
+def _graph():
+    """Return a graph with each kind of join; most outputs are read several times."""
+    return nn.Graph(
+        {
+            "conv": nn.Sequential(nn.Conv2D(4, (3, 2), padding="same"), nn.ReLU()),
+            "means": nn.AvgPool2D((11, 13)),
+            "product": Multiply(),
+            "joined": Concatenate(),
+            "mixed": nn.Conv2D(4, 1),
+            "mean": Average(),
+            "sum": Add(),
+        },
+        {
+            "conv": ["input"],
+            "means": ["conv"],
+            "product": ["means", "conv"],
+            "joined": ["product", "input", "conv"],
+            "mixed": ["joined"],
+            "mean": ["mixed", "conv"],
+            "sum": ["mean", "product", "means"],
+        },
+    )
 
 
 LAYERS = {
@@ -88,6 +117,7 @@ LAYERS = {
     ),
     "concat channels_first": (nn.Concat(nn.Identity(), nn.Conv2D(3, 1, **FIRST), axis=0), IMAGE),
     "mean": (nn.Mean(nn.Identity(), nn.Conv2D(6, 1)), IMAGE),
+    "graph": (_graph(), IMAGE),
     "fractal": (nn.DropPath(nn.Sequential(nn.Fractal(nn.Conv2D(6, 3, padding="same"), 3))), IMAGE),
     "heads": (
         nn.Heads(nn.Sequential(a=nn.Conv2D(3, 1), b=nn.Flatten(), c=nn.Dense(4)), a=nn.Flatten()),
@@ -96,6 +126,21 @@ LAYERS = {
     "p4": _p4(nn.P4BatchNorm(), nn.ReLU(), nn.P4MaxPool2D(2), nn.P4Conv2D(4, 3), nn.P4GroupPool()),
     "p4 mean": _p4(nn.P4Conv2D(4, 3, bias=False), nn.P4GroupPool("mean"), nn.GlobalAvgPool2D()),
     "p4 output": _p4(),
+    "transposed and reshaped": (nn.Sequential(nn.Conv2D(4, 1), Transpose((1, 2, 0)), Reshape((26, 22)), nn.ReLU()), IMAGE),
+    "padded and sliced": (
+        nn.Sequential(nn.Conv2D(4, 1), Pad([(1, 0), (0, 2), (3, 1)], value=2), Slice([(2, 4, 2), (6, 7, -1), (5, 4, -1)])),
+        IMAGE,
+    ),
+    "padded at edges": (nn.Sequential(Pad([(1, 0), (0, 2)], "edge"), Pad([(1, 0), (0, 2)], "reflect")), SIGNAL),
+    "means over axes": (nn.Sequential(nn.Conv2D(4, 1), ReduceMean((0, 2))), IMAGE),
+    "resized by matrices": (
+        nn.Sequential(nn.Conv2D(4, 1), Resize([np.eye(11)[:5] + 0.25, None, None]), Resize([None, np.ones((2, 13)), None])),
+        IMAGE,
+    ),
+    "arithmetic": (
+        nn.Sequential(Shift((13, 1)), Scale((6,)), Clip(0.1, 2), Power(-1.5), Clip(most=20), nn.Conv2D(4, 1), Shift((4,))),
+        IMAGE,
+    ),
     "identity": (nn.Identity(), IMAGE),
     "flatten": (nn.Sequential(nn.Conv2D(3, 2), nn.Flatten(), nn.Dense(5)), IMAGE),
     "S-cells": (models.SCells(4, 3, padding="same"), IMAGE),

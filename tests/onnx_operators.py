@@ -28,8 +28,8 @@ OPERATORS = {
     *ACTIVATIONS.split(),
     *("Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Dropout", "Flatten"),
     *("Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LRN", "MatMul", "MaxPool"),
-    *("Mean", "Mul", "Pad", "ReduceMean", "Reshape", "Resize", "Slice", "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze"),
-    "Upsample",
+    *("Mean", "Mul", "Pad", "Pow", "Reciprocal", "ReduceMean", "Reshape", "Resize", "Slice", "Sqrt", "Squeeze", "Sub", "Sum"),
+    *("Transpose", "Unsqueeze", "Upsample"),
 }
 HELPERS = {"Constant", "Shape"}
 TOLERANCE = 1e-5  # relative to the largest element

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
-from refconv.cli.architecture import add_architecture, chosen, variant
+from refconv.cli.architecture import add_architecture, chosen, is_saved, variant
 from refconv.cli.command import Command
 from refconv.cli.console import say
 from refconv.cli.parser import Parser
@@ -18,6 +18,9 @@ the shape of a U.
 
 The edges of a volume grow with the image size, and its thickness grows with the number of channels. Both grow less than
 proportionally, so that the small last stages remain visible next to the first ones.
+
+MODEL is the name of an architecture, a model file, the folder of a run, packaged weights such as lenet:mnist, or an .onnx or
+.keras file.
 """
 
 
@@ -35,7 +38,7 @@ def run(options: Namespace) -> None:
     from refconv.drawing import architecture_picture
 
     model, shape = chosen(options)
-    name = variant(options.model, options.small)
+    name = Path(options.model).stem.replace(":", "-") if is_saved(options.model) else variant(options.model, options.small)
     path = Path(options.out or f"{name}.png")
     form = path.suffix.lower().removeprefix(".")
     if form not in ("png", "svg"):

@@ -38,7 +38,9 @@ DRAWN = 5000  # digits
 
 def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a model file, the folder of a run, or weights of `refconv list weights`")
+    add(
+        "model", metavar="MODEL", help="a model file, the folder of a run, an .onnx file, or weights of `refconv list weights`"
+    )
     add("--data", metavar="SOURCE", help="name of a data set, or a folder of pictures (default: the model's data set)")
     add("--split", **one_of("test", "train"), default="test", help="part of the data set (default: %(default)s)")
     add("--images", type=positive, metavar="N", help="number of images (default: all, or 5000 drawn digits)")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
-from refconv.cli.architecture import add_variant, chosen, model_name
+from refconv.cli.architecture import add_variant, chosen, model_name, refuse_variant
 from refconv.cli.arguments import one_of, positive, seed
 from refconv.cli.command import Command
 from refconv.cli.console import say
@@ -30,11 +30,10 @@ Write a network in the file format of other programs, which the ending of OUT se
   .safetensors  weights with the keys and the order of axes of PyTorch; for the networks of torchvision, with its keys
   .pth, .pt     the same weights in a file of torch.save; needs PyTorch
 
-MODEL is a model file, the folder of a run of `refconv train`, or packaged weights such as lenet:mnist. It may also be the name
-of an architecture, which gets random weights; --small, --input, --width, --style, --classes and --seed apply only to a name.
+MODEL is a model file, the folder of a run of `refconv train`, packaged weights such as lenet:mnist, or an .onnx or .keras
+file. It may also be the name of an architecture, which gets random weights; --small, --input, --width, --style, --classes and
+--seed apply only to a name.
 """
-
-ONLY_FOR_NAMES = ("small", "input", "width", "style", "classes", "seed")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -45,11 +44,17 @@ def add_arguments(parser: Parser) -> None:
     add("--classes", type=positive, metavar="N", help="number of classes")
     add("--seed", type=seed, metavar="N", help="seed of the random weights (default: 0)")
     layouts = one_of("channels-last", "channels-first")
+    word = layouts["type"]
+    layouts["type"] = lambda text: word(text.replace("_", "-"))  # Python's functions have channels_first
     add("--layout", **layouts, help="layout of the images in the graph (default: the layout of the network)")
     add("--overwrite", action="store_true", help="replace an existing file")
 
 
 def run(options: Namespace) -> None:
+    from refconv.cli.pictures import check_output
+    from refconv.cli.saved_model import find_weights
+    from refconv.weights.model import RUN_FILES
+
     path = Path(options.out)
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
@@ -58,6 +63,8 @@ def run(options: Namespace) -> None:
         raise FileExistsError(f"{path} already exists; choose another file, or replace it with --overwrite")
     if options.layout and suffix != ".onnx":
         raise ArgumentValueError(f"--layout must only be given for an .onnx file, got {path}")
+    source = find_weights(options.model)
+    check_output("OUT", str(path), [source, *(os.path.join(source, name) for name in RUN_FILES)])
     FORMATS[suffix](options, path)
     say(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MiB")
 
@@ -93,16 +100,12 @@ FORMATS: dict[str, Callable[[Namespace, Path], None]] = {
 
 def _network(options: Namespace) -> nn.Layer:
     """Return the built network of a file, or an architecture with random weights."""
-    from refconv.cli.saved_model import find_weights
+    from refconv.cli.saved_model import find_weights, load_network
 
     path = find_weights(options.model)
     if os.path.exists(path):
-        import refconv
-
-        for option in ONLY_FOR_NAMES:
-            if getattr(options, option):
-                raise ArgumentValueError(f"--{option} must only be given for the name of an architecture, got {options.model}")
-        return refconv.load(path)
+        refuse_variant(options)
+        return load_network(path)
     try:
         options.model = model_name(options.model)
     except Exception as error:

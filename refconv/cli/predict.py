@@ -51,7 +51,9 @@ LEAST_PROBABILITY = 0.6
 
 def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a model file, the folder of a run, or weights of `refconv list weights`")
+    add(
+        "model", metavar="MODEL", help="a model file, the folder of a run, an .onnx file, or weights of `refconv list weights`"
+    )
     add("images", nargs="+", metavar="IMAGE", help="image files, folders, or - for the standard input")
     add("--top", type=positive, default=3, metavar="N", help="print N classes (default: %(default)s)")
     add("--format", **one_of("text", "json", "csv"), default="text", help="output format (default: %(default)s)")

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import refconv
-from refconv import data, models
+from refconv import data, models, weights
 from refconv._errors import ArgumentValueError
+from refconv._optional import need
 from refconv.models.pretrained import weights_path
 
 if TYPE_CHECKING:
     from refconv import nn
     from refconv.typing import Array
 
-__all__ = ["SavedModel", "described", "find_weights", "load_model"]
+__all__ = ["SavedModel", "described", "find_weights", "load_model", "load_network"]
 
 
 @dataclass(frozen=True)
@@ -44,21 +45,52 @@ class SavedModel:
 def load_model(path: str) -> SavedModel:
     """Load a network from a file, from the folder of a run, or by a name such as "lenet:mnist".
 
-    The file may be a model file or a checkpoint. Raises ``ValueError`` as :func:`described` does.
+    The file is one that :func:`load_network` reads. Raises ``ValueError`` as :func:`described` does.
     """
-    return described(refconv.load(find_weights(path)), path)
+    return described(load_network(find_weights(path)), path)
+
+
+def load_network(path: str) -> nn.Layer:
+    """Load a network from a model file, the folder of a run, or a file of ONNX or Keras.
+
+    Images of an ONNX file that have their 1 or 3 channels first are expected with the channels last.
+    """
+    suffix = Path(path).suffix.lower()
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {path}{_packaged(path)}")
+    if Path(path).is_file() and suffix == ".onnx":
+        need("onnx", "onnx", f"reading {path}")
+        from refconv import onnx
+
+        network = onnx.load(path)
+        shape = network.input_shape or ()
+        is_first = len(shape) == 3 and shape[0] in (1, 3) and shape[2] > 3
+        return onnx.load(path, data_format="channels_last") if is_first else network
+    if Path(path).is_file() and suffix == ".keras":
+        return weights.from_keras(path)
+    return refconv.load(path)
+
+
+def _packaged(name: str) -> str:
+    """List the packaged weights of an architecture for an error message; return "" for others."""
+    try:
+        network = models.canonical_name(name)
+    except ValueError:
+        return ""
+    known = ", ".join(f"{network}:{own}" for own in models.weights_names(network))
+    return f"; packaged weights: {known}" if known else ""
 
 
 def find_weights(text: str) -> str:
     """Return the path of packaged weights "NETWORK:WEIGHTS", or any other text unchanged."""
-    name, colon, weights = text.partition(":")
+    name, colon, own = text.partition(":")
     if not colon or Path(text).exists():
         return text
     try:
         network = models.canonical_name(name)
     except ValueError:  # not a network, but perhaps the drive of a Windows path
         return text
-    return str(weights_path(network, weights))
+    return str(weights_path(network, own))
 
 
 def described(network: nn.Layer, path: str) -> SavedModel:
@@ -84,7 +116,10 @@ def described(network: nn.Layer, path: str) -> SavedModel:
     count = output[-1]
     if len(output) not in (1, 3) or count < 2:
         raise ArgumentValueError(f"{Path(path)} must be a classifier, got a network with output shape {output}")
-    classes = tuple(map(str, notes.get("classes") or range(count)))
+    names = notes.get("classes") or range(count)
+    if not isinstance(names, list | tuple | range):
+        raise ArgumentValueError(f"{path} must have a list of class names, got {names!r}")
+    classes = tuple(map(str, names))
     if len(classes) != count:
         raise ArgumentValueError(f"{path} must have {count} class names, got {len(classes)}")
     for name, parameter in network.named_parameters().items():

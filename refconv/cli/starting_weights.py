@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from refconv import models, nn
@@ -11,9 +12,10 @@ from refconv.cli.console import say
 from refconv.cli.saved_model import SavedModel, described, find_weights
 from refconv.nn import Layer
 from refconv.typing import Shape
+from refconv.weights.pretrained import matching_variant
 from refconv.weights.specs import named_specs
 
-__all__ = ["builder_arguments", "copy_weights", "freeze", "input_of", "starting_model"]
+__all__ = ["copy_weights", "freeze", "input_of", "network", "starting_model"]
 
 
 def starting_model(options: Namespace) -> SavedModel | None:
@@ -22,7 +24,7 @@ def starting_model(options: Namespace) -> SavedModel | None:
         return None
     weights = find_weights(options.weights)
     try:
-        network = models.create(options.model, weights=weights, **builder_arguments(options))
+        network = models.create(options.model, weights=weights, **_arguments(options))
     except ArgumentValueError as error:
         if not str(error).startswith("weights must"):
             raise
@@ -30,7 +32,18 @@ def starting_model(options: Namespace) -> SavedModel | None:
     return described(network, options.weights)
 
 
-def builder_arguments(options: Namespace) -> dict[str, Any]:
+def network(options: Namespace, start: SavedModel | None, classes: int) -> Layer:
+    """Return the network to train, before ``build``, with this number of classes.
+
+    It has the layers and settings of the trained network that it starts from, which may be torchvision's variant.
+    """
+    name, arguments = options.model, _arguments(options)
+    if start:
+        name, arguments, _ = matching_variant(Path(options.weights), name, start.network, arguments)
+    return models.create(name, **{**arguments, "classes": classes})
+
+
+def _arguments(options: Namespace) -> dict[str, Any]:
     """Return the arguments of ``models.create`` that are options, except the classes."""
     return {name: value for name in ("style", "width") if (value := getattr(options, name)) is not None}
 
@@ -47,7 +60,7 @@ def copy_weights(start: SavedModel, model: Layer, shape: Shape, options: Namespa
     """Copy the weights into a built network, except the last layer if its classes are new."""
     trained = {name: parameter.value for name, parameter in start.network.named_parameters().items()}
     is_new = list(start.classes) != options.class_names
-    head = _head(shape, options) if is_new else set()
+    head = _head(start, shape, options) if is_new else set()
     for name, parameter in model.named_parameters().items():
         if name in head:
             continue
@@ -63,13 +76,10 @@ def copy_weights(start: SavedModel, model: Layer, shape: Shape, options: Namespa
     say(f"started from {options.weights}{note}")
 
 
-def _head(shape: Shape, options: Namespace) -> set[str]:
+def _head(start: SavedModel, shape: Shape, options: Namespace) -> set[str]:
     """Return the names of the parameters whose shape depends on the number of classes."""
     count = len(options.class_names)
-    first, second = (
-        named_specs(models.create(options.model, classes=classes, **builder_arguments(options)), shape)
-        for classes in (count, count + 1)
-    )
+    first, second = (named_specs(network(options, start, classes), shape) for classes in (count, count + 1))
     return {name for name, spec in first.items() if spec.shape != second[name].shape}
 
 

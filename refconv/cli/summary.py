@@ -13,7 +13,10 @@ DESCRIPTION = """\
 Print an architecture as a table. For each stage it shows the output size, the trainable parameters, the multiply-adds for one
 image and the receptive field of the middle output pixel. The memory for parameters and activations is printed below the table.
 Running averages are counted in a separate column, and auxiliary heads, which inference does not use, in a separate total.
-The network is not built, so no arrays are allocated.
+A named architecture is not built, so no arrays are allocated.
+
+MODEL is the name of an architecture, a model file, the folder of a run, packaged weights such as lenet:mnist, or an .onnx or
+.keras file. A saved model has its own input size and classes.
 """
 
 

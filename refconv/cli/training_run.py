@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv import data, models, optim
+from refconv import data, optim
 from refconv._config import config, get_config, keep_freed_memory
 from refconv._errors import ArgumentValueError
 from refconv.cli.architecture import input_shape
@@ -19,7 +19,7 @@ from refconv.cli.command import Failure
 from refconv.cli.console import say
 from refconv.cli.rehearsal import dry_run, find_lr
 from refconv.cli.run_folder import output_folder, own_options, restore_options
-from refconv.cli.starting_weights import builder_arguments, copy_weights, freeze, input_of, starting_model
+from refconv.cli.starting_weights import copy_weights, freeze, input_of, network, starting_model
 from refconv.cli.stop import StopOnSignal, stop_signals
 from refconv.cli.training_data import TrainingData, check_output, load, read_ahead
 from refconv.cli.training_results import in_order, save, save_diverged
@@ -93,7 +93,7 @@ def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | d
         loaded = load(options, size if options.input and len(options.input) > 2 else size[:2])
     prepare = loaded.prepare
     options.class_names = list(loaded.dataset.classes)
-    model = network(options)
+    model = network(options, start, len(options.class_names))
     # Two independent generators, so that the batch size and the data set do not change the initial weights.
     weights_rng, order_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(2))
     model.build(prepare.input_shape, weights_rng)
@@ -135,11 +135,6 @@ def _train(options: Namespace, folder: Path) -> None:
         checkpoint.best.unlink(missing_ok=True)
     if options.data == "digits" and loaded.prepare.input_shape[2] == 1 and get_config().engine == "kernels":
         _test_on_mnist(model, loaded.prepare)
-
-
-def network(options: Namespace) -> Layer:
-    """Create the network that the options select, with one output for each class."""
-    return models.create(options.model, classes=len(options.class_names), **builder_arguments(options))
 
 
 def _batches(loaded: TrainingData, options: Namespace, rng: np.random.Generator) -> data.Batches | data.Prefetch:

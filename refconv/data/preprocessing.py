@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data.batches import BACKGROUND, INK
 from refconv.data.image_files import read_image, read_scaled
 from refconv.data.photo import digit_from_photo
-from refconv.data.resample import centre, rounded_centre, side_lengths
+from refconv.data.resample import MAX_PIXELS, centre, rounded_centre, side_lengths
 from refconv.data.resample import resize as resize_images
 from refconv.data.statistics import channel_statistics
 from refconv.typing import Array, ArrayLike, Size
@@ -93,6 +94,8 @@ class Preprocessing:
             raise ArgumentValueError(f"shorter_side must be None with resize or ink, got {shorter_side}")
         if len(self.mean) not in (1, 3) or len(self.mean) != len(self.std):
             raise ArgumentValueError(f"mean and std must be of equal length, 1 or 3, got {len(self.mean)} and {len(self.std)}")
+        if self.resize is not None and math.prod(self.resize) > MAX_PIXELS:
+            raise ArgumentValueError(f"resize must have at most {MAX_PIXELS} pixels, got {self.resize}")
         if self.resize is not None and any(n < least for n, least in zip(self.resize, self.size, strict=True)):
             raise ArgumentValueError(f"resize must be at least size, {self.size}, got {self.resize}")
 

@@ -1,13 +1,18 @@
 """Interpolation between pixels."""
 
 import functools
+import math
 
 import numpy as np
 
 from refconv._arguments import per_axis
+from refconv._errors import ArgumentValueError
 from refconv.typing import Array, Size
 
-__all__ = ["centre", "gaussians", "resample", "resize", "rounded_centre", "side_lengths"]
+__all__ = ["MAX_PIXELS", "centre", "gaussians", "resample", "resize", "rounded_centre", "side_lengths"]
+
+
+MAX_PIXELS = 2**27  # of a scaled image: a picture of 1 × 10⁷ pixels is a small file
 
 
 def resample(image: Array, rows: Array, columns: Array) -> Array:
@@ -56,10 +61,16 @@ def centre(pixels: Array, size: tuple[int, ...]) -> Array:
 def side_lengths(size: tuple[int, ...], shorter: int) -> tuple[int, ...]:
     """Return the size of an image whose shorter side is scaled to a length, as in torchvision.
 
+    Raises ``ValueError`` if the scaled image has more than ``MAX_PIXELS`` pixels.
+
     >>> side_lengths((375, 500), 256), side_lengths((500, 334), 232)
     ((256, 341), (347, 232))
     """
-    return tuple(shorter if n == min(size) else int(shorter * n / min(size)) for n in size)
+    scaled = tuple(shorter if n == min(size) else int(shorter * n / min(size)) for n in size)
+    if math.prod(scaled) > MAX_PIXELS:
+        height, width = scaled
+        raise ArgumentValueError(f"images must be scaled to at most {MAX_PIXELS} pixels, got {height} × {width}")
+    return scaled
 
 
 def rounded_centre(pixels: Array, size: tuple[int, ...]) -> Array:

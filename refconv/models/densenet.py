@@ -23,15 +23,16 @@ from refconv.nn.layer import Layer
 
 __all__ = ["cifar_densenet", "dense_block", "densenet"]
 
-# Table 1: layers in each of the four dense blocks, each layer a 1 × 1 and a 3 × 3 convolution.
-BLOCKS = {
-    121: (6, 12, 24, 16),
-    169: (6, 12, 32, 32),
-    201: (6, 12, 48, 32),
-    264: (6, 12, 64, 48),
+# Table 1: growth rate k, and layers in each of the four dense blocks, each layer a 1 × 1 and a 3 × 3 convolution. DenseNet-161
+# is in the paper of CVPR 2017; its arXiv version of 2018 has DenseNet-264 instead.
+CONFIGURATIONS = {
+    121: (32, (6, 12, 24, 16)),
+    161: (48, (6, 12, 36, 24)),
+    169: (32, (6, 12, 32, 32)),
+    201: (32, (6, 12, 48, 32)),
+    264: (32, (6, 12, 64, 48)),
 }
 
-GROWTH = 32  # k
 COMPRESSION = 0.5  # θ, the fraction of the channels that a transition keeps
 
 
@@ -42,7 +43,7 @@ def densenet(depth: int = 121, classes: int = 1000, width: float = 1, *, small_i
     Parameters
     ----------
     depth : int
-        121, 169, 201 or 264 layers.
+        121, 161, 169, 201 or 264 layers. The growth rate k is 48 with 161 layers, else 32.
     classes : int
         Number of classes.
     width : float
@@ -67,9 +68,10 @@ def densenet(depth: int = 121, classes: int = 1000, width: float = 1, *, small_i
     7978856
 
     Source: lecture row M14 (SOURCES.md); Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional
-    networks", 2016.
+    networks", 2017, Table 1.
     """
-    growth = scaled(GROWTH, width)
+    growth, blocks = CONFIGURATIONS[choice("depth", depth, CONFIGURATIONS)]
+    growth = scaled(growth, width)
     first = (
         Conv2D(2 * growth, 3, padding=1, bias=False)
         if small_images
@@ -77,7 +79,6 @@ def densenet(depth: int = 121, classes: int = 1000, width: float = 1, *, small_i
     )
     halve = {} if small_images else {"pool1": MaxPool2D(3, stride=2, padding=1)}
     stem = {"conv1": first, "norm1": batch_norm(), "relu1": ReLU(), **halve}
-    blocks = BLOCKS[choice("depth", depth, BLOCKS)]
     return Sequential(**stem, **body(blocks, 2 * growth, growth, COMPRESSION), **head(classes))
 
 

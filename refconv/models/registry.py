@@ -92,7 +92,7 @@ MODELS = {
     # different functions, and their mean differs from all of them.
     "fractalnet20": Model(fractalnet, {"columns": 3}, CIFAR, {"width": 0.25, "drop": 0.0, "share": 0.0}),
     "fractalnet40": Model(fractalnet, {"columns": 4, "width": 0.25}, CIFAR, {"columns": 2, "drop": 0.0, "share": 0.0}),
-    **{f"densenet{depth}": Model(densenet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (121, 169, 201, 264)},
+    **{f"densenet{depth}": Model(densenet, {"depth": depth}, IMAGENET, SHRUNK) for depth in (121, 161, 169, 201, 264)},
     "densenet-bc100": Model(cifar_densenet, {"depth": 100, "growth": 12}, CIFAR, {"depth": 22}),
     "mobilenet": Model(mobilenet, {}, IMAGENET, SHRUNK),
     "unet": Model(unet, {}, (572, 572, 1), {"width": 0.25, "depth": 3}, (92, 92, 1)),
@@ -157,6 +157,8 @@ def create(name: str, weights: Path | None = None, *, labels: Path | Sequence[st
     ------
     refconv.MissingPackage
         If a file needs PyTorch, which is not installed.
+    FileNotFoundError
+        If ``weights`` is the name of a file, such as "resnet50.pth", that does not exist.
     TypeError, ValueError
         If there is no architecture of this name, if its builder does not accept an argument, or if an argument is not valid;
         if there are no such weights, or if a file is damaged or contains the weights of another network.

@@ -26,7 +26,9 @@ class Variant(NamedTuple):
 PYTORCH_NORM = {"bn_eps": 1e-5, "bn_momentum": 0.9, "bn_averages": "lecture"}
 INCEPTION = {**PYTORCH_NORM, "bn_eps": 1e-3, "style": "torchvision", "transform_input": True}
 RESIDUAL = {**PYTORCH_NORM, "stride_in": "3x3"}
-RECENT = 232  # of the newer of two sets of weights (IMAGENET1K_V2); the older one was evaluated with 256
+# Pixels, for the newer of two sets of weights (IMAGENET1K_V2) and for resnext101_64x4d, which has one set. The older set
+# (IMAGENET1K_V1) needs 256, the default.
+RECENT = 232
 
 TORCHVISION = {
     "alexnet": Variant("alexnet-single", {"adaptive_pool": True}),
@@ -48,7 +50,7 @@ TORCHVISION = {
     "resnext101_64x4d": Variant("resnext101-64x4d", PYTORCH_NORM, RECENT),
     "wide_resnet50_2": Variant("wrn-50-2", PYTORCH_NORM, RECENT),
     "wide_resnet101_2": Variant("wrn-101-2", PYTORCH_NORM, RECENT),
-    **{f"densenet{depth}": Variant(f"densenet{depth}", PYTORCH_NORM) for depth in (121, 169, 201)},
+    **{f"densenet{depth}": Variant(f"densenet{depth}", PYTORCH_NORM) for depth in (121, 161, 169, 201)},
 }
 
 

@@ -14,6 +14,7 @@ from refconv.nn.dropout import Dropout
 from refconv.nn.foreign import missing_name
 from refconv.nn.fractal import DropPath, Fractal
 from refconv.nn.fully_convolutional import fully_convolutional
+from refconv.nn.graph import Graph
 from refconv.nn.group_norm import GroupNorm, InstanceNorm, LayerNorm
 from refconv.nn.heads import Heads
 from refconv.nn.initializers import glorot_uniform, he_normal, ones, zeros
@@ -51,6 +52,7 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "Graph",
     "GroupNorm",
     "Heads",
     "Identity",

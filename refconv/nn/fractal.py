@@ -10,6 +10,8 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn.branches import mean_of, sum_of
 from refconv.nn.container import RandomContainer, container_repr
 from refconv.nn.description import Span, Wrapper, around
+from refconv.nn.graph import INPUT, Graph
+from refconv.nn.joins import Average
 from refconv.nn.layer import Layer, all_layers, call_backward
 from refconv.nn.location import names_failing_layer
 from refconv.typing import Array, Backward, Shape
@@ -94,6 +96,23 @@ class Fractal(RandomContainer):
         if len(outputs) > 1:
             raise ArgumentValueError(f"layers of {type(self).__name__} must have outputs of one shape, got {sorted(outputs)}")
         return outputs.pop()
+
+    def as_graph(self) -> Graph:
+        """Return the same layers as a graph, which computes inference in training too."""
+        layers: dict[str, Layer] = {}
+        sources: dict[str, list[str]] = {}
+        inputs = [INPUT] * self.columns
+        for row in self.every_row():
+            names = {c: self.name(c, row) for c in self.ending(row)}
+            for c, name in names.items():
+                layers[name], sources[name] = self.layers[name], [inputs[c]]
+            joined = name
+            if len(names) > 1:
+                joined = f"join_row{row}"
+                layers[joined], sources[joined] = Average(), [*names.values()]
+            for c in names:
+                inputs[c] = joined
+        return Graph(layers, sources)
 
     def children(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         joined = self.layers[self.name(0, self.rows)].output_shape(shape)

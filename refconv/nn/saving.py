@@ -52,7 +52,8 @@ class Saveable(Recorded):
             If an argument is not data as described above, or notes are not JSON-serialisable. The message names the layer and
             the argument.
         ValueError
-            If the recorded arguments construct other layers, input_shape is missing, or the parameters differ in type.
+            If the recorded arguments construct other layers, input_shape is missing, the parameters differ in type, or the
+            path has the ending of another format, such as ``.onnx``.
 
         Examples
         --------

@@ -1,8 +1,8 @@
-"""Conversion of a graph of named layers to a network of combinators.
+"""Conversion of a graph of named layers to a network of chains, branches and graphs.
 
-Files of other libraries describe a network as a list of nodes, each with the names of its inputs. :func:`network_of` finds the
-chains and branches in such a list: paths that start at one node and are joined later become branches of a ``Sum``, ``Mean`` or
-``Concat``.
+Files of other libraries describe a network as a list of nodes, each with the names of its inputs. An output is a *cut* of the
+graph if every path from the input passes through it. A chain consists of the parts between consecutive cuts. A part is one
+layer, or parallel branches of a ``Sum``, ``Mean`` or ``Concat``, or else a :class:`Graph` of its layers.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
-from refconv.nn import Concat, Identity, Layer, Mean, Sequential, Sum
-from refconv.typing import Shape
+from refconv.nn import Concat, Graph, Identity, Layer, Mean, Sequential, Sum
+from refconv.nn.graph import INPUT
+from refconv.nn.joins import Add, Average, Concatenate, Join
 
-__all__ = ["Join", "Node", "distinct", "network_of", "topological_order"]
+__all__ = ["Node", "ancestors", "distinct", "network_of", "topological_order"]
 
-MAX_NESTING = 64  # branches inside branches; each level is a Python call in every forward pass
-
-JOINS = {"sum": Sum, "mean": Mean}
+MAX_NESTING = 24  # branches inside branches; deeper parts become graphs
 
 
 def distinct(name: str, used: Container[str]) -> str:
@@ -32,48 +31,30 @@ def distinct(name: str, used: Container[str]) -> str:
     return unique
 
 
-class Join(NamedTuple):
-    """Operation that joins outputs: "sum", "mean", or "concat" along an axis of one example."""
-
-    kind: str
-    axis: int = -1
-
-    def layer(self, branches: Sequence[Layer]) -> Layer:
-        """Return the combinator of these branches."""
-        return Concat(list(branches), axis=self.axis) if self.kind == "concat" else JOINS[self.kind](list(branches))
-
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Return the shape of the output; raise ``ValueError`` if the shapes do not fit."""
-        first = shapes[0]
-        if self.kind != "concat":
-            if len(set(shapes)) > 1:
-                raise ValueError(f"inputs must have one shape, got {list(shapes)}")
-            return first
-        if any(len(shape) != len(first) or not -len(shape) <= self.axis < len(shape) for shape in shapes):
-            raise ValueError(f"inputs must have the same axes and an axis {self.axis}, got {list(shapes)}")
-        axis = self.axis % len(first)
-        if len({(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}) > 1:
-            raise ValueError(f"inputs must have the same size except along axis {axis}, got {list(shapes)}")
-        return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
-
-
 class Node(NamedTuple):
-    """Node of a graph: a layer with one input, or a join of several."""
+    """Node of a graph: a layer with one input, or a join of several.
+
+    ``broadcasts`` is True for a join of arrays of different shapes.
+    """
 
     name: str
-    layer: Layer | Join
+    layer: Layer
     inputs: tuple[str, ...]
+    broadcasts: bool = False
 
 
-def topological_order(inputs: Mapping[str, Sequence[str]], source: str) -> list[str]:
+Nodes = dict[str, Node]
+
+
+def topological_order(inputs: Mapping[str, Sequence[str]], sources: Sequence[str]) -> list[str]:
     """Return the names of all nodes, each after its inputs.
 
     Parameters
     ----------
     inputs : dict of list of str
         Names of the inputs of each node.
-    source : str
-        Name of the input of the graph, which is not a node.
+    sources : list of str
+        Names of the inputs of the graph, which are not nodes.
 
     Raises
     ------
@@ -82,20 +63,20 @@ def topological_order(inputs: Mapping[str, Sequence[str]], source: str) -> list[
 
     Examples
     --------
-    >>> topological_order({"sum": ["x", "conv"], "conv": ["x"]}, "x")
+    >>> topological_order({"sum": ["x", "conv"], "conv": ["x"]}, ["x"])
     ['conv', 'sum']
     """
-    users: dict[str, list[str]] = {name: [] for name in (source, *inputs)}
+    users: dict[str, list[str]] = {name: [] for name in (*sources, *inputs)}
     for name, before in inputs.items():
         for other in before:
             if other not in users:
                 raise ValueError(f"layer {name} must have existing layers as its inputs, got {other!r}")
             users[other].append(name)
     missing = {name: len(before) for name, before in inputs.items()}
-    order, ready = [], [source]
+    order, ready = [], [*reversed(sources)]
     while ready:
         name = ready.pop()
-        if name != source:
+        if name in inputs:
             order.append(name)
         for user in reversed(users[name]):
             missing[user] -= 1
@@ -107,89 +88,129 @@ def topological_order(inputs: Mapping[str, Sequence[str]], source: str) -> list[
     return order
 
 
-def network_of(nodes: Sequence[Node], source: str, output: str) -> Sequential:
+def ancestors(inputs: Mapping[str, Sequence[str]], output: str) -> set[str]:
+    """Return the names of the nodes that an output depends on, itself included.
+
+    >>> sorted(ancestors({"sum": ["x", "conv"], "conv": ["x"], "other": ["conv"]}, "sum"))
+    ['conv', 'sum']
+    """
+    needed: set[str] = set()
+    pending = [output]
+    while pending:
+        name = pending.pop()
+        if name in inputs and name not in needed:
+            needed.add(name)
+            pending += inputs[name]
+    return needed
+
+
+def network_of(nodes: Sequence[Node], output: str, inputs: Sequence[str] = (INPUT,)) -> Sequential | Graph:
     """Return the network that computes a graph of layers.
 
     Parameters
     ----------
     nodes : list of Node
-    source : str
-        Name of the input of the graph, which is not a node.
+        The nodes, in any order.
     output : str
         Name of the node whose output is the output of the network.
+    inputs : list of str
+        Names of the inputs of the graph, which are not nodes: "input", or "input0", "input1" and so on.
 
     Returns
     -------
-    Sequential
+    Sequential or Graph
+        The network; a graph if there are several inputs.
 
     Raises
     ------
     ValueError
-        If the graph has a cycle or a missing input, if a node does not lead to the output, or if branches share a node, so
-        that the graph is not made of chains and of branches. The message names a node.
+        If the graph has a cycle or a missing input, or if a node does not lead to the output. The message names a node.
 
     Examples
     --------
     >>> from refconv import nn
-    >>> network_of([Node("conv", nn.Conv2D(3, 1), ("x",)), Node("add", Join("sum"), ("x", "conv"))], "x", "add")
+    >>> from refconv.nn.joins import Add
+    >>> network_of([Node("conv", nn.Conv2D(3, 1), ("input",)), Node("add", Add(), ("input", "conv"))], "add")
     Sequential(add=Sum(Identity(), Sequential(conv=Conv2D(3, 1×1))))
     """
     by_name = {node.name: node for node in nodes}
-    if len(by_name) < len(nodes) or source in by_name:
+    if len(by_name) < len(nodes) or by_name.keys() & {*inputs}:
         raise ValueError("nodes must have distinct names")
-    order = topological_order({node.name: node.inputs for node in nodes}, source)
-    if output not in by_name and output != source:
+    reads = {node.name: node.inputs for node in nodes}
+    order = topological_order(reads, inputs)
+    if output not in by_name and output not in inputs:
         raise ValueError(f"the output must be a layer, got {output!r}")
-    chains = _Chains(by_name, _forks(by_name, order, source))
-    network = chains.chain(output, source, 0)
-    if unused := [name for name in by_name if name not in chains.visited]:
+    needed = ancestors(reads, output)
+    if unused := [name for name in by_name if name not in needed]:
         raise ValueError(f"layer {unused[0]} must lead to the output")
+    ordered = {name: by_name[name] for name in order}
+    if list(inputs) != [INPUT]:
+        return _graph(ordered, None)
+    network = _chain(ordered, INPUT, 0)
     return network if isinstance(network, Sequential) else Sequential(network)
 
 
-def _forks(nodes: Mapping[str, Node], order: Sequence[str], source: str) -> dict[str, str]:
-    """Return the immediate dominator of each node.
-
-    It is the last node before it that is on all paths from the source.
-    """
-    forks, depth = {source: source}, {source: 0}
-    for name in order:
-        first, *others = nodes[name].inputs
-        common = first
-        for other in others:
-            while common != other:
-                if depth[common] >= depth[other]:
-                    common = forks[common]
-                else:
-                    other = forks[other]
-        forks[name], depth[name] = common, depth[common] + 1
-    return forks
+def _chain(nodes: Nodes, source: str, nesting: int) -> Layer:
+    """Return the network of these nodes from one source to the last node."""
+    layers: dict[str, Layer] = {}
+    for first, part in _parts(nodes, source):
+        name = next(reversed(part))
+        if len(part) == 1 and not isinstance(part[name].layer, Join):
+            layers[name] = part[name].layer
+        else:
+            layers[name] = (_branches(part, first, nesting + 1) if nesting < MAX_NESTING else None) or _graph(part, first)
+    return Sequential(layers) if layers else Identity()
 
 
-class _Chains:
-    """Conversion of paths to chains of layers; each node is visited once."""
+def _parts(nodes: Nodes, source: str) -> list[tuple[str, Nodes]]:
+    """Return the parts between consecutive cuts, each with its source."""
+    position = {name: k for k, name in enumerate(nodes)}
+    last_use = {source: -1, **position}
+    for name, node in nodes.items():
+        for read in node.inputs:
+            last_use[read] = max(last_use[read], position[name])
+    parts: list[tuple[str, Nodes]] = []
+    part: Nodes = {}
+    open_until, start = last_use[source], source
+    for k, (name, node) in enumerate(nodes.items()):
+        part[name] = node
+        if open_until <= k:  # no earlier output is used after this node
+            parts.append((start, part))
+            part, start = {}, name
+        open_until = max(open_until, last_use[name])
+    return parts
 
-    def __init__(self, nodes: Mapping[str, Node], forks: Mapping[str, str]) -> None:
-        self.nodes, self.forks = nodes, forks
-        self.visited: set[str] = set()
 
-    def chain(self, last: str, source: str, nesting: int) -> Layer:
-        """Return the layers on all paths from the output of ``source`` to the output of ``last``."""
-        if nesting > MAX_NESTING:
-            raise ValueError(f"layer {last} must be inside at most {MAX_NESTING} branches")
-        layers: list[tuple[str, Layer]] = []
-        while last != source:
-            node = self.nodes[last]
-            if last in self.visited:
-                raise ValueError(
-                    f"layer {last} must be in one branch only, got a graph that is not made of chains and of branches"
-                )
-            self.visited.add(last)
-            if isinstance(node.layer, Join):
-                fork = self.forks[last]
-                layers.append((last, node.layer.layer([self.chain(name, fork, nesting + 1) for name in node.inputs])))
-                last = fork
-            else:
-                layers.append((last, node.layer))
-                (last,) = node.inputs
-        return Sequential(dict(reversed(layers))) if layers else Identity()
+def _branches(part: Nodes, source: str, nesting: int) -> Layer | None:
+    """Return parallel branches with a join at their end; None if the part has another form."""
+    *_, (_, layer, inputs, broadcasts) = part.values()
+    if not isinstance(layer, Add | Average | Concatenate) or (broadcasts and not isinstance(layer, Concatenate)):
+        return None
+    reads = {name: node.inputs for name, node in part.items()}
+    groups = [ancestors(reads, name) for name in inputs]
+    if len(set().union(*groups)) < sum(map(len, groups)) or sum(map(len, groups)) < len(part) - 1:
+        return None  # branches share nodes, or the last node does not join all of them
+    branches = [_chain({name: part[name] for name in part if name in group}, source, nesting) for group in groups]
+    if isinstance(layer, Concatenate):
+        return Concat(branches, axis=layer.axis)
+    return (Sum if isinstance(layer, Add) else Mean)(branches)
+
+
+def _graph(nodes: Nodes, source: str | None) -> Graph:
+    """Return a graph of the nodes; consecutive layers without other connections become chains."""
+    uses: dict[str, int] = {}
+    for node in nodes.values():
+        for name in node.inputs:
+            uses[name] = uses.get(name, 0) + 1
+    chains: dict[str, dict[str, Layer]] = {}  # by the name of the last layer
+    sources: dict[str, list[str]] = {}
+    for name, node in nodes.items():
+        first = node.inputs[0]
+        is_open = first in chains and uses[first] == 1 and not isinstance(nodes[first].layer, Join)
+        if is_open and not isinstance(node.layer, Join):
+            chains[name], sources[name] = chains.pop(first), sources.pop(first)
+        else:
+            chains[name], sources[name] = {}, [INPUT if read == source else read for read in node.inputs]
+        chains[name][name] = node.layer
+    layers = {name: Sequential(chain) if len(chain) > 1 else chain[name] for name, chain in chains.items()}
+    return Graph(layers, sources)

@@ -13,6 +13,7 @@ from refconv.nn import Layer
 from refconv.typing import Array, Shape
 from refconv.weights.architecture import Architecture, describe
 from refconv.weights.counters import with_counters
+from refconv.weights.foreign import refuse_other_endings
 from refconv.weights.names import Known
 from refconv.weights.parameters import differences, kinds, put, weights_among
 from refconv.weights.registered import registered_input_shape, registered_model
@@ -20,7 +21,7 @@ from refconv.weights.safetensors import read_safetensors
 from refconv.weights.specs import named_specs, saved_shape
 from refconv.weights.tensors import MODEL, description_of, write_tensors
 
-__all__ = ["describe_network", "load", "save"]
+__all__ = ["RUN_FILES", "describe_network", "load", "save"]
 
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 # Exceptions that constructors and decoders raise for a faulty description.
@@ -35,6 +36,7 @@ Path = str | os.PathLike[str]
 
 def save(path: Path, model: Layer, *, input_shape: Shape | None = None, notes: Mapping[str, Any] | None = None) -> None:
     """Save a built network to a file; see :meth:`refconv.nn.Layer.save`, which calls this."""
+    refuse_other_endings(path)
     description, arrays = describe_network(model, input_shape)
     weights = {name: parameter.value for name, parameter in model.named_parameters().items()}
     notes = dict(model.notes if notes is None else notes)
@@ -109,6 +111,9 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
     tensors, metadata = read_safetensors(path)
     description = description_of(path, metadata, MODEL)
     weights = weights_among(tensors, metadata)
+    notes = description.get("notes", {})
+    if not isinstance(notes, dict):
+        raise ArgumentValueError(f"{path} must have a JSON object as its notes, got {type(notes).__name__}")
     try:
         if description["format"] == 1:
             model = registered_model(description)
@@ -122,7 +127,7 @@ def load(path: Path, *, layers: Iterable[Any] = (), input_shape: Shape | None = 
             _freeze(model, description["frozen"])
     except _DESCRIPTION_ERRORS as error:
         raise ArgumentValueError(f"{path} does not contain a network that can be loaded: {error}") from error
-    model.notes = description.get("notes", {})
+    model.notes = notes
     return model
 
 

@@ -12,13 +12,28 @@ from typing import Any
 
 import refconv.models as models
 import refconv.nn as nn
+import refconv.nn.joins as joins
+import refconv.nn.reshape as reshape
 from refconv._errors import ArgumentTypeError
 from refconv.nn import Layer
 
 __all__ = ["Known", "class_name", "function_name"]
 
-PUBLIC = (nn, models)  # their classes and functions are saved under public names, which stay valid if a module moves
+# Their classes and functions are saved under public names, which stay valid if a module moves.
+PUBLIC = (nn, models, joins, reshape)
 MAIN = "__main__"
+# Names of classes in older files, and their present names.
+RENAMED = {
+    "refconv.onnx.layers.graph.Graph": "refconv.nn.Graph",
+    **{
+        f"refconv.onnx.layers.arithmetic.{name}": f"refconv.nn.joins.{name}"
+        for name in ("Add", "Average", "Concatenate", "Multiply")
+    },
+    **{
+        f"refconv.onnx.layers.shape.{name}": f"refconv.nn.reshape.{name}"
+        for name in ("Pad", "ReduceMean", "Reshape", "Slice", "Transpose")
+    },
+}
 
 
 def class_name(cls: type[Layer]) -> str:
@@ -62,7 +77,7 @@ class Known:
     def layer_class(self, name: str) -> type[Layer]:
         """Return the layer class of this name; raise ``ValueError`` if it is not defined."""
         if name not in self._classes:
-            self._classes[name] = self._find_class(name)
+            self._classes[name] = self._find_class(RENAMED.get(name, name))
         return self._classes[name]
 
     def _find_class(self, name: str) -> type[Layer]:

@@ -9,6 +9,7 @@ from refconv._errors import ArgumentValueError
 from refconv.nn import Layer
 from refconv.typing import Array
 from refconv.weights.counters import with_counters
+from refconv.weights.foreign import refuse_other_endings
 from refconv.weights.safetensors import read_safetensors
 from refconv.weights.tensors import CHECKPOINT, WEIGHTS, refuse_newer, write_tensors
 
@@ -23,6 +24,7 @@ Path = str | os.PathLike[str]
 
 def save_weights(path: Path, model: Layer) -> None:
     """Save all parameters; called by :meth:`refconv.nn.Layer.save_weights`."""
+    refuse_other_endings(path)
     write_tensors(path, {name: parameter.value for name, parameter in model.named_parameters().items()}, WEIGHTS, {})
 
 

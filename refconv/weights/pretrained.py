@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import refconv.models as models
-from refconv._errors import ArgumentValueError
+from refconv._arguments import entries
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data import Preprocessing
 from refconv.models.blocks import IMAGENET_MEAN, IMAGENET_STD
 from refconv.models.pretrained import weights_path
@@ -21,9 +22,9 @@ from refconv.weights.model import load
 from refconv.weights.pytorch import copy_arrays, keyed_entries
 from refconv.weights.pytorch.files import is_saved_by_torch, read_state_dict
 from refconv.weights.safetensors import read_safetensors
-from refconv.weights.tensors import CHECKPOINT, MODEL
+from refconv.weights.tensors import CHECKPOINT, MODEL, WEIGHTS
 
-__all__ = ["pretrained"]
+__all__ = ["matching_variant", "pretrained", "read_labels"]
 
 HEADS = ("aux1.", "aux2.", "AuxLogits.")  # first parts of the keys of auxiliary heads in torchvision
 Labels = str | os.PathLike[str] | Sequence[str]
@@ -36,11 +37,11 @@ def pretrained(
     path = weights_path(models.canonical_name(name), weights)
     if _is_model(path):
         model = load(path).unfreeze()
-        _check_architecture(path, name, model, arguments)
+        matching_variant(path, name, model, arguments)
     else:
-        model = _from_torchvision(path, torchvision_variant(name), arguments)
+        model = _from_torchvision(path, _variant(path, name), arguments)
     if labels is not None:
-        model.notes = {**model.notes, "classes": _read_labels(labels, model)}
+        model.notes = {**model.notes, "classes": read_labels(labels, model)}
     return model
 
 
@@ -51,7 +52,19 @@ def _is_model(path: Path) -> bool:
     if is_saved_by_torch(path):
         return False
     _, metadata = read_safetensors(path)
+    if WEIGHTS in metadata:
+        raise ArgumentValueError(f"{path} contains weights without an architecture: build the network and call load_weights")
     return MODEL in metadata or CHECKPOINT in metadata
+
+
+def _variant(path: Path, name: str) -> Variant:
+    try:
+        return torchvision_variant(name)
+    except ArgumentValueError:
+        raise ArgumentValueError(
+            f"{path} contains weights without an architecture, and torchvision has no {name}: build {name} and call "
+            "weights.from_torch"
+        ) from None
 
 
 def _from_torchvision(path: Path, variant: Variant, given: Mapping[str, Any]) -> Layer:
@@ -70,17 +83,21 @@ def _from_torchvision(path: Path, variant: Variant, given: Mapping[str, Any]) ->
 
 
 def _class_count(model: Layer, shape: tuple[int, ...], arrays: Mapping[str, Array]) -> int | None:
-    """Return the number of scores in a state dict, or None if it has no layer of scores."""
+    """Return the number of scores in a state dict, or None if it has no layer of scores.
+
+    The other axes of the weights must have the network's lengths, so the number is limited by the size of the file.
+    """
     for key, entry in keyed_entries(model, shape).items():
-        if entry.parameter in ("scores.b", "trunk.scores.b") and key in arrays:
-            return arrays[key].size
+        if entry.parameter in ("scores.w", "trunk.scores.w") and key in arrays and arrays[key].shape[1:] == entry.shape[1:]:
+            return len(arrays[key])
     return None
 
 
-def _check_architecture(path: Path, name: str, model: Layer, given: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` if a loaded network is not the named one with these arguments.
+def matching_variant(path: Path, name: str, model: Layer, given: Mapping[str, Any]) -> Variant:
+    """Return the arguments with which ``models.create`` creates the layers of a loaded network.
 
-    It may also be torchvision's variant of it. Without the check, an argument would be ignored.
+    It must be the named network with the given arguments, or torchvision's variant of it; otherwise, an argument would be
+    ignored, and ``ValueError`` is raised. ``path`` names the network in the message.
     """
     shape = built_shape(model)
     own = {"classes": model.output_shape(shape)[-1] if shape else 0, "heads": isinstance(model, Heads)}
@@ -95,26 +112,30 @@ def _check_architecture(path: Path, name: str, model: Layer, given: Mapping[str,
                 f"classes must be {fitting['classes']}, as in {path.name}, got {given['classes']!r}; for other classes, "
                 "replace the last layer with nn.replace_layer, or use refconv train --from"
             )
-        expected = models.create(variant.name, **{**variant.arguments, **fitting, **given})
-        differences.append(difference(expected, model))
-    if all(differences):
-        raise ArgumentValueError(f"weights must belong to {name} with these arguments, got {path.name} ({differences[0]})")
+        arguments = {**variant.arguments, **fitting, **given}
+        found = difference(models.create(variant.name, **arguments), model)
+        if not found:
+            return variant._replace(arguments=arguments)
+        differences.append(found)
+    raise ArgumentValueError(f"weights must belong to {name} with these arguments, got {path.name} ({differences[0]})")
 
 
 def _same(name: str, key: str, variant: Variant) -> bool:
     return models.aliases.plain(name) in (models.aliases.plain(key), models.aliases.plain(variant.name))
 
 
-def _read_labels(labels: Labels, model: Layer) -> list[str]:
+def read_labels(labels: Labels, model: Layer) -> list[str]:
     """Return the names of the classes, from a sequence or from the lines of a text file."""
     if isinstance(labels, str | os.PathLike):
         try:
-            lines = Path(labels).read_text("utf-8").splitlines()
+            lines = Path(labels).read_text("utf-8-sig").splitlines()  # some editors write a byte order mark
         except UnicodeDecodeError as error:
             raise ArgumentValueError(f"labels must be a text file in UTF-8, got {labels}: {error}") from error
         names = [line.strip() for line in lines if line.strip()]
+    elif (given := entries(labels)) is None:
+        raise ArgumentTypeError(f"labels must be a path or a sequence of strings, got {labels!r}")
     else:
-        names = [str(label) for label in labels]
+        names = [str(label) for label in given]
     count = model.output_shape(model.input_shape or ())[-1]
     if len(names) != count:
         raise ArgumentValueError(f"labels must have {count} names, one for each class, got {len(names)}")

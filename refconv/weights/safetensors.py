@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +22,7 @@ import numpy as np
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv.typing import Array
+from refconv.weights.foreign import foreign_format
 
 __all__ = ["read_safetensors", "write_safetensors"]
 
@@ -32,6 +34,7 @@ NUMPY_TYPES = {
 NAMES = {np.dtype(stored): name for name, stored in NUMPY_TYPES.items() if name != "BF16"}
 ALIGNMENT = 8  # bytes; the first array starts at a multiple, and arrays with larger elements come first
 MAX_HEADER_BYTES = 100_000_000  # other readers reject longer headers
+MAX_AXES = 64  # of an array in NumPy
 
 
 def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
@@ -89,19 +92,28 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
         raise ArgumentValueError(f"{path} must be a safetensors file, got a folder")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    if content := foreign_format(path):
+        raise ArgumentValueError(f"{path} {content}")
     with path.open("rb") as file:
         try:
             header, start = _header(file, path.stat().st_size)
             metadata = _metadata(header.pop("__metadata__", {}))
             entries = dict(_entries(header, path.stat().st_size - start))
         except (ValueError, RecursionError) as error:
-            raise ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+            raise _damaged(path, error) from error
         for name, (_, dtype, _) in entries.items():
             if dtype not in NUMPY_TYPES:
                 got = f"{dtype} in tensor {name}; convert it to F32"
                 raise ArgumentValueError(f"{path} must contain types that NumPy supports, got {got}")
-        arrays = {name: _array(file, start + first, dtype, shape) for name, (first, dtype, shape) in entries.items()}
+        try:
+            arrays = {name: _array(file, start + first, dtype, shape) for name, (first, dtype, shape) in entries.items()}
+        except (ValueError, OverflowError) as error:  # too many axes, or a length that does not fit into 64 bits beside a 0
+            raise _damaged(path, error) from error
         return arrays, metadata
+
+
+def _damaged(path: Path, error: Exception) -> ArgumentValueError:
+    return ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}")
 
 
 def _type_of(name: str, array: Array) -> str:
@@ -115,10 +127,19 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, MAX_HEADER_BYTES):
         raise ValueError(f"the header must end within the file of {size} bytes, got a length of {length}")
-    header = json.loads(file.read(length).decode())
+    header = json.loads(file.read(length).decode(), object_pairs_hook=_with_unique_names)
     if not isinstance(header, dict):
         raise ValueError(f"the header must be a JSON object, got {type(header).__name__}")
     return header, 8 + length
+
+
+def _with_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the dict of a JSON object; refuse names that occur more than once."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the names in the header must be unique, got {repeated} more than once")
+    return values
 
 
 def _metadata(metadata: object) -> dict[str, str]:
@@ -136,6 +157,8 @@ def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int
     for name, entry in sorted(header.items(), key=lambda item: _span(*item)):
         first, end = _span(name, entry)
         dtype, shape = entry["dtype"], entry["shape"]
+        if isinstance(shape, list) and len(shape) > MAX_AXES:  # the product of a million sizes takes minutes
+            raise ValueError(f"tensor {name} must have at most {MAX_AXES} axes, got {len(shape)}")
         if not _are_sizes(shape) or (dtype in NUMPY_TYPES and _bytes(dtype, shape) != end - first):
             raise ValueError(f"tensor {name} must have {end - first} bytes, got shape {shape} of {dtype}")
         if first != position:

@@ -101,6 +101,9 @@ def description_of(path: str | os.PathLike[str], metadata: Mapping[str, str], ki
     if kind not in metadata:
         others = [description for other, description in KINDS.items() if other in metadata]
         content = " and ".join(others) or "tensors without a description"
+        if kind == MODEL:
+            function = "load_weights" if others else "weights.from_torch, if the tensors have the names of PyTorch"
+            content += f"; build the network and call {function}"
         raise ArgumentValueError(f"{path} must be {KINDS.get(kind, kind)}, got {content}")
     return _description(path, metadata[kind])
 

@@ -224,10 +224,10 @@ class Decoder:
         return layer
 
     def _array(self, entry: dict[str, Json]) -> Array:
-        return self._arrays[entry["array"]].astype(entry["dtype"])
+        return self._arrays[entry["array"]].astype(_number_type(entry["dtype"]))
 
     def _scalar(self, entry: dict[str, Json]) -> Any:
-        return np.dtype(entry["dtype"]).type(entry["scalar"])
+        return _number_type(entry["dtype"]).type(entry["scalar"])
 
     def _record(self, entry: dict[str, Json]) -> Any:
         ((name, fields),) = entry.items()
@@ -236,6 +236,17 @@ class Decoder:
     def _partial(self, entry: dict[str, Json]) -> Any:
         function, arguments, named = (self.value(entry[key]) for key in ("partial", "arguments", "named"))
         return functools.partial(function, *arguments, **named)
+
+
+def _number_type(name: Json) -> np.dtype[Any]:
+    """Return the dtype of this name.
+
+    Raises ``ValueError`` for types that no encoder writes, such as strings of any length.
+    """
+    dtype = np.dtype(name)
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise ValueError(f"a type of numbers, got {name!r}")
+    return dtype
 
 
 _DECODERS: dict[str, Callable[[Decoder, dict[str, Json]], Any]] = {

@@ -17,6 +17,13 @@ def test_draw_writes_png_by_default_and_svg_on_request(tmp_path, monkeypatch, ca
     assert capsys.readouterr().out.splitlines()[0] == "wrote lenet-small.png"
 
 
+def test_draw_accepts_saved_models(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", "lenet:mnist"]) == 0
+    assert capsys.readouterr().out == "wrote lenet-mnist.png\n"
+    assert (tmp_path / "lenet-mnist.png").read_bytes()[1:4] == b"PNG"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

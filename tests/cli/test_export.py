@@ -53,6 +53,34 @@ def test_the_ending_selects_the_format(tmp_path):
     np.testing.assert_array_equal(again(x), model(x))
 
 
+def test_files_of_other_programs_are_exported(tmp_path):
+    model = refconv.models.create("lenet", weights="digits")
+    x = refconv.data.lenet_input(refconv.data.draw_digits(3, seed=2)[0])
+    refconv.onnx.save(model, tmp_path / "a.onnx", data_format="channels_first")
+    for source, name in (("a.onnx", "b.keras"), ("b.keras", "c.onnx")):
+        assert main(["export", str(tmp_path / source), str(tmp_path / name), "--quiet"]) == 0
+    np.testing.assert_allclose(refconv.onnx.load(tmp_path / "c.onnx")(x), model(x), rtol=0, atol=1e-5)
+    with pytest.raises(refconv.ArgumentValueError, match=r"path must end in \.onnx, got a\.bin$"):
+        refconv.onnx.save(model, tmp_path / "a.bin")
+
+
+def test_predict_and_evaluate_read_onnx_files_with_their_preprocessing(tmp_path, capsys):
+    path = str(tmp_path / "digits.onnx")
+    assert main(["export", "lenet:digits", path, "--layout", "channels-first", "--quiet"]) == 0
+    results = []
+    for model in ("lenet:digits", path):
+        assert main(["evaluate", model, "--images", "40", "--json", "--quiet"]) == 0
+        results.append(capsys.readouterr().out)
+    assert '"accuracy"' in results[0]
+    assert results[0] == results[1]
+
+
+def test_the_layout_is_also_accepted_as_in_python(tmp_path):
+    path = tmp_path / "lenet.onnx"
+    assert main(["export", "lenet", str(path), "--small", "--layout", "channels_first", "-q"]) == 0
+    assert shapes(path)[0] == ["batch", 1, 32, 32]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -65,7 +93,7 @@ def test_the_ending_selects_the_format(tmp_path):
             ["lenet", "lenet.keras", "--layout", "channels-first"],
             "--layout must only be given for an .onnx file, got lenet.keras",
         ),
-        (["taken.onnx", "lenet.onnx"], "taken.onnx is not a safetensors file"),
+        (["taken.onnx", "lenet.onnx"], "taken.onnx: the file is not an ONNX model"),
         (["lenet", "taken.onnx"], "taken.onnx already exists; choose another file, or replace it with --overwrite"),
     ],
 )
@@ -78,3 +106,15 @@ def test_export_leaves_files_alone_after_an_error(tmp_path, monkeypatch, capsys,
     assert (tmp_path / "taken.onnx").read_bytes() == b"mine"
     assert main(["export", "lenet", "taken.onnx", "--overwrite", "--quiet"]) == 0
     assert shapes("taken.onnx") == [["batch", 32, 32, 1], ["batch", 10]]
+
+
+def test_export_never_replaces_the_network_itself(tmp_path, capsys):
+    model = nn.Sequential(dense=nn.Dense(4))
+    model.build((3,), rng=0)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    content = path.read_bytes()
+    for source in (path, tmp_path):
+        assert main(["export", str(source), str(path), "--overwrite"]) == 1
+        assert f"OUT must be a file that is not an input, got {path}" in capsys.readouterr().err
+    assert path.read_bytes() == content

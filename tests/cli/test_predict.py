@@ -66,6 +66,7 @@ def test_a_network_that_needs_more_than_images_is_refused(tmp_path, stroke, prin
             "must contain the preprocessing for inputs (32, 32, 1), got (28, 28, 1)",
         ),
         ({"classes": ["a", "b"]}, nn.Dense(3), "must have 3 class names, got 2"),
+        ({"classes": 3}, nn.Dense(3), "must have a list of class names, got 3"),
         ({}, nn.Dense(1), "must be a classifier, got a network with output shape (1,)"),
     ],
 )

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from command_line import refconv
+from refconv import models
 from refconv.cli import main
 
 
@@ -51,6 +52,21 @@ def test_the_error_about_a_wrong_call_names_the_argument(capsys, arguments, mess
     with pytest.raises(SystemExit, match="2"):
         main(["summary", *arguments])
     assert message in capsys.readouterr().err
+
+
+def test_saved_models_are_summarised(capsys, tmp_path):
+    assert re.search(r"^total +61,706 +416,520$", printed(capsys, "lenet:mnist"), re.M)
+    model = models.create("lenet", classes=7)
+    model.build((36, 40, 1), rng=0)
+    model.save(tmp_path / "model.safetensors")
+    for path in (tmp_path, tmp_path / "model.safetensors"):  # the folder of a run, and a file
+        text = printed(capsys, str(path))
+        assert re.search(r"^input +36 × 40 × 1$", text, re.M)
+        assert re.search(r"^scores +Dense\(7\) +7 ", text, re.M)
+    assert main(["summary", str(tmp_path), "--classes", "3"]) == 1
+    assert "--classes must only be given for the name of an architecture" in capsys.readouterr().err
+    assert main(["summary", "lenet:none"]) == 1
+    assert "weights must be one of 'mnist', 'digits' for lenet" in capsys.readouterr().err
 
 
 def test_an_input_that_the_architecture_refuses_is_one_line(capsys):

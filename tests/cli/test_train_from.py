@@ -12,6 +12,9 @@ from refconv.cli import train, training_run
 from refconv.cli.parser import Parser
 from refconv.cli.run_folder import own_options
 from refconv.cli.saved_model import find_weights, load_model
+from refconv.models.torchvision import TORCHVISION
+from refconv.weights.pytorch import keyed_entries
+from refconv.weights.safetensors import write_safetensors
 
 for module in ("tqdm", "matplotlib"):
     pytest.importorskip(module)
@@ -93,6 +96,38 @@ def test_freeze_to_trains_only_the_layers_after_it(prepared):
         f"{layer}.{name}" for layer in ("dense2", "scores") for name in "wb"
     }
     assert f"frozen up to dense1: {120 * 84 + 84 + 84 * 3 + 3:,} of 61,111 parameters are trained\n" in text
+
+
+@pytest.fixture
+def torchvision_files(tmp_path, monkeypatch):
+    """Save random weights of a narrow ResNet-18 as torchvision does, and as an imported model."""
+    variant = TORCHVISION["resnet18"]
+    narrow = variant._replace(arguments={**variant.arguments, "width": 0.02})
+    monkeypatch.setitem(TORCHVISION, "resnet18", narrow)
+    entries = keyed_entries(models.create("resnet18", **narrow.arguments, classes=2), (224, 224, 3))
+    rng = np.random.default_rng(0)
+    state = {key: rng.uniform(-0.5, 1, entry.shape).astype(np.float32) for key, entry in entries.items()}
+    # With small variances, the result depends on epsilon.
+    state |= {key: array**2 / 100 for key, array in state.items() if key.endswith("running_var")}
+    state |= {key: np.array(7, np.int64) for key in state if key.endswith("num_batches_tracked")}
+    write_safetensors(tmp_path / "weights.safetensors", state, {})
+    models.create("resnet18", weights=tmp_path / "weights.safetensors").save(tmp_path / "imported.safetensors")
+    return tmp_path
+
+
+@needs_kernels
+@pytest.mark.parametrize("file", ["weights.safetensors", "imported.safetensors"])
+def test_weights_of_torchvision_are_trained_in_the_network_of_torchvision(prepared, torchvision_files, file):
+    """B10: its shapes equal the paper's, but its epsilon and averages differ."""
+    width = ("--width", "0.02") if file.startswith("imported") else ()
+    path = str(torchvision_files / file)
+    model, _, text = prepared("resnet18", "--from", path, "--freeze-to", "conv4_x", "--input", "32x32", *width)
+    start = models.create("resnet18", weights=torchvision_files / "weights.safetensors")
+    x = np.random.default_rng(1).normal(size=(1, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_array_equal(model[:-1](x), start[:-1](x))
+    assert model.output_shape(x.shape[1:]) == (3,)
+    assert "new weights for 3 classes: scores\n" in text
+    assert "frozen up to conv4_x" in text
 
 
 @pytest.mark.parametrize(

@@ -89,11 +89,21 @@ def test_a_picture_file_is_resized_with_all_its_pixels(tmp_path):
         (((4, 5), (0.1,), (0,)), "std must be above 0, got 0"),
         (((4, 5), (0.1,), (1,), (4, 4)), r"resize must be at least size, \(4, 5\), got \(4, 4\)"),
         (((4, 0), (0.1,), (1,)), "size must be at least 1"),
+        (((4, 5), (0.1,), (1,), (10**5, 10**6)), r"resize must have at most \d+ pixels, got \(100000, 1000000\)"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Preprocessing(*arguments)
+
+
+def test_small_pictures_are_not_scaled_to_many_pixels(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    image.new("L", (10**6, 1)).save(tmp_path / "line.png")
+    with pytest.raises(ValueError, match=r"images must be scaled to at most \d+ pixels, got 256 × 256000000"):
+        Preprocessing((224, 224), (0.1,), (1,), shorter_side=256).read(tmp_path / "line.png")
+    with pytest.raises(ValueError, match=r"images must be scaled to at most \d+ pixels, got 1000000000 × 1500000000"):
+        Preprocessing((4, 5), (0.1,), (1,), shorter_side=10**9)(np.zeros((1, 2, 3), np.uint8))
 
 
 def test_only_8_bit_images_are_accepted():

@@ -178,6 +178,7 @@ def test_settings_that_do_not_affect_shapes_match_the_papers():
     assert {layer.slope for _, layer, _ in hourglass if type(layer).__name__ == "LeakyReLU"} == {0.2}
     fractal = models.fractalnet()
     assert (fractal.share, {block.drop for block in fractal.fractals}) == (0.5, {0.15})
+    assert models.densenet(161).layers["conv1"].filters == 96
     assert models.cifar_densenet(40, 12, bottleneck=False, compression=1).layers["conv1"].filters == 16
     assert models.cifar_densenet(100, 12, compression=1).layers["conv1"].filters == 16  # B without C
     assert models.cifar_densenet(100, 12).layers["conv1"].filters == 24

@@ -78,6 +78,7 @@ TORCHVISION = {
     "vgg16_bn": 138_365_992,
     "vgg19_bn": 143_678_248,
     "densenet121": 7_978_856,
+    "densenet161": 28_681_000,
     "densenet169": 14_149_480,
     "densenet201": 20_013_928,
 }

@@ -89,6 +89,7 @@ def test_groups_have_equal_numbers_of_filters_at_any_width(width):
         (lambda: models.resnet(50, shortcut="D"), "shortcut must be 'A', 'B' or 'C', got 'D'"),
         (lambda: models.cifar_resnet(21), r"depth must be 6n \+ 2 with n at least 1, such as 20, got 21"),
         (lambda: models.wide_resnet(20), r"depth must be 6n \+ 4"),
+        (lambda: models.densenet(160), "depth must be 121, 161, 169, 201 or 264, got 160"),
         (lambda: models.cifar_densenet(41), r"depth must be 6n \+ 4"),
         (lambda: models.cifar_densenet(40, bottleneck=False, compression=0), "compression must be above 0"),
         (lambda: models.resnext(50, cardinality=7), r"group_width must be given .* \[1, 2, 4, 8, 32\], got None and 7"),

@@ -164,8 +164,8 @@ def test_the_network_passes_the_check_of_layers(capsys):
 
 def test_a_saved_network_computes_the_same(tmp_path):
     model, x = built(network(), SHAPE, dtype=np.float32), random_input(SHAPE, dtype=np.float32)
-    model.save(tmp_path / "p4.npz")
-    assert (refconv.load(tmp_path / "p4.npz")(x) == model(x)).all()
+    model.save(tmp_path / "p4.safetensors")
+    assert (refconv.load(tmp_path / "p4.safetensors")(x) == model(x)).all()
 
 
 def test_the_summary_lists_the_shapes_on_p4(capsys):

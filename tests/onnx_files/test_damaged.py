@@ -155,6 +155,76 @@ def test_constants_that_would_grow_without_bound_are_refused(tmp_path):
     refused(tmp_path, model, r"a node Concat must not compute more than \d+ elements", refconv.onnx.NotExpressible)
 
 
+REPEATED = {  # nodes whose layers each need an array, and the constants of the graph
+    "MatMul": ([4], {}, {"size": [4, 4]}, ["size"]),
+    "Add": ([2, 9], {}, {"size": [2, 9]}, ["size"]),
+    "Resize": ([1, 1, 5], {"mode": "linear"}, {"sizes": [1, 1, 1, 6], "back": [1, 1, 1, 5]}, []),
+    "Gather": ([9], {"axis": 1}, {"indices": [8, 7, 6, 5, 4, 3, 2, 1, 0]}, []),
+}
+
+
+@pytest.mark.parametrize("op", REPEATED)
+def test_small_files_whose_layers_need_much_memory_are_refused(op, tmp_path, monkeypatch):
+    shape, attributes, constants, computed = REPEATED[op]
+    nodes = [helper.make_node("ConstantOfShape", computed, ["w"])] if computed else []
+    for k in range(40):
+        others = {"Resize": ["", "", ["sizes", "back"][k % 2]], "Gather": ["indices"]}.get(op, ["w"])
+        nodes.append(helper.make_node(op, [f"x{k}", *others], [f"x{k + 1}"], **attributes))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(graph_of(nodes, shape, constants).SerializeToString())
+    assert len(refconv.onnx.load(path).layers) >= 40
+    monkeypatch.setattr("refconv.onnx.reading.reader.MAX_COMPUTED", 200)
+    message = rf"a node {op} must not need more than \d+ elements of weights"
+    refused(tmp_path, path.read_bytes(), message, refconv.onnx.NotExpressible)
+
+
+def graph_of(nodes, shape, constants):
+    """Return a graph from x0 to the output of the last node.
+
+    Its constants are vectors of integers.
+    """
+    tensors = [helper.make_tensor(name, TensorProto.INT64, [len(n)], n) for name, n in constants.items()]
+    x = helper.make_tensor_value_info("x0", TensorProto.FLOAT, ["n", *shape])
+    y = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "g", [x], [y], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)])
+
+
+def test_copies_of_transposed_constants_are_counted(tmp_path, monkeypatch):
+    nodes = [helper.make_node("ConstantOfShape", ["size"], ["a0"])]
+    for k in range(9):
+        nodes.append(helper.make_node("Transpose", [f"a{k}"], [f"t{k}"]))
+        nodes.append(helper.make_node("Reshape", [f"t{k}", "size"], [f"a{k + 1}"]))
+    model = graph_of([*nodes, helper.make_node("Relu", ["x0"], ["y"])], [4], {"size": [3, 5]})
+    monkeypatch.setattr("refconv.onnx.reading.folding.MAX_FOLDED", 100)
+    refused(tmp_path, model, "a node Reshape must not compute more than 100 elements", refconv.onnx.NotExpressible)
+
+
+def test_external_data_are_shared_by_few_tensors(tmp_path):
+    (tmp_path / "data").write_bytes(bytes(48))
+    model = external(proto(), "data")
+    for k in range(7):
+        model.graph.initializer.add().CopyFrom(tensor(model))
+        model.graph.initializer[-1].name = f"copy{k}"
+        model.graph.initializer[-1].external_data[0].value = "./" * k + "data"
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    refconv.onnx.load(tmp_path / "model.onnx")
+    model.graph.initializer.add().CopyFrom(tensor(model))
+    model.graph.initializer[-1].name = "one too many"
+    refused(tmp_path, model, "at most 8 tensors must share the same external data, .* in data", refconv.onnx.DamagedFile)
+
+
+def test_names_of_equal_nodes_need_no_search(tmp_path, monkeypatch):
+    from refconv.onnx.reading import reader
+
+    candidates = []
+    monkeypatch.setattr(reader, "distinct", lambda name, used: candidates.append(name in used) or name)
+    nodes = [helper.make_node("Relu", [f"x{k}"], [f"x{k + 1}"], "same") for k in range(5)]
+    (tmp_path / "model.onnx").write_bytes(graph_of(nodes, [4], {}).SerializeToString())
+    assert [*refconv.onnx.load(tmp_path / "model.onnx").layers] == ["same", *(f"same_{k}" for k in range(2, 6))]
+    assert candidates == [False] * 5
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -50,6 +50,8 @@ CHECKED = {
     "Scale": (layers.Scale((4, 1)), (3, 4, 5)),
     "Shift": (layers.Shift((3, 1, 5)), (3, 4, 5)),
     "fixed Scale": (layers.Scale((), trainable=False), (3, 4)),
+    "Power": (nn.Sequential(layers.Power(3), layers.Power(2)), (3, 4)),
+    "roots": (nn.Sequential(layers.Power(2), nn.ChannelAffine((1,) * 4, (0.5,) * 4), layers.Power(-0.5)), (3, 4)),
     "Graph": (tangled(), (3,)),
 }
 
@@ -60,6 +62,17 @@ def test_derivatives_agree_with_central_differences(name, capsys):
     assert verify.check_layer(layer, shape, batch=2), capsys.readouterr().out
 
 
+def test_the_derivative_of_a_root_of_zero_is_zero():
+    y, backward = layers.Power(0.5).forward(np.array([[0.0, 4.0]]))
+    assert y.tolist() == [[0, 2]]
+    assert backward(np.array([[3.0, 3.0]])).tolist() == [[0, 0.75]]
+
+
+def test_powers_that_are_not_finite_are_returned_without_a_warning():
+    y = layers.Power(-0.5)(np.array([[0.0, -1.0, 4.0]]))
+    np.testing.assert_array_equal(y, [[np.inf, np.nan, 0.5]])
+
+
 @pytest.mark.parametrize(
     ("layer", "shapes"),
     [
@@ -67,6 +80,7 @@ def test_derivatives_agree_with_central_differences(name, capsys):
         (layers.Multiply(), [(2, 4, 5), (2, 1, 5), (2, 4, 1)]),
         (layers.Average(), [(2, 4, 5), (2, 4, 5)]),
         (layers.Concatenate(1), [(2, 4, 5), (2, 4, 3)]),
+        (layers.Concatenate(-2), [(2, 4, 5), (2, 3, 5)]),
     ],
 )
 def test_joins_have_the_gradients_of_central_differences(layer, shapes):
@@ -112,6 +126,8 @@ def test_a_graph_describes_itself_like_other_containers(tmp_path, capsys):
         (lambda: layers.Scale((3,)).output_shape((4,)), "can be broadcast"),
         (lambda: layers.Scale((4,)).output_shape((1,)), "to which"),
         (lambda: layers.Concatenate(0).output_shape([(3, 4), (3, 5)]), "must differ only in this axis"),
+        (lambda: layers.Concatenate(2).output_shape([(3, 4), (3, 5)]), "must have the same axes and this axis"),
+        (lambda: layers.Add().output_shape([(3, 4), (4,)]), "must have the same number of axes"),
         (lambda: layers.Resize([A]).output_shape((4,)), r"must have sizes \[3\]"),
     ],
 )

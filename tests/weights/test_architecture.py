@@ -11,6 +11,7 @@ import refconv
 from refconv import models, nn
 from refconv.geometry import Window
 from refconv.nn.recording import NotData
+from refconv.weights.names import RENAMED, Known, class_name
 
 
 class Kept(nn.Identity):
@@ -236,3 +237,11 @@ def test_a_constructor_that_does_not_accept_its_arguments_again_is_refused(tmp_p
 
     with pytest.raises(ValueError, match=r"model must be constructible from its .*, got KeyError: 'first is taken'"):
         built(Once("first")).save(tmp_path / "m")
+
+
+def test_names_of_classes_that_moved_are_found():
+    names = Known()
+    assert names.layer_class("refconv.onnx.layers.graph.Graph") is nn.Graph
+    for old, new in RENAMED.items():
+        assert f"{names.layer_class(old).__name__}" == new.rpartition(".")[2]
+        assert class_name(names.layer_class(old)) == new

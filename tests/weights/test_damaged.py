@@ -10,6 +10,7 @@ from refconv import models, nn, weights
 from safetensors_files import HEADER, as_safetensors, with_tensor
 
 FLOATS = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 
 
 def described(description, **tensors):
@@ -53,10 +54,15 @@ DAMAGED = {
     "offsets that are not numbers": as_safetensors({**HEADER, "w": {**FLOATS, "data_offsets": [0, "8"]}}, bytes(8)),
     "three offsets": as_safetensors({**HEADER, "w": {**FLOATS, "data_offsets": [0, 4, 8]}}, bytes(8)),
     "no offsets": as_safetensors({**HEADER, "w": {"dtype": "F32", "shape": [2]}}, bytes(8)),
+    "a million axes": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [9] * 10**6}}, bytes(8)),
+    "a name that occurs twice": as_safetensors(json.dumps({"w": EMPTY, "v": FLOATS}).replace('"v"', '"w"').encode(), bytes(8)),
     "an entry that is a number": as_safetensors({**HEADER, "w": 8}, bytes(8)),
     "a shape of another size": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [3]}}, bytes(8)),
     "a negative shape": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [-1, -2]}}, bytes(8)),
     "a shape that overflows": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [2**62, 2**62]}}, bytes(8)),
+    "more axes than NumPy has": as_safetensors({**HEADER, "w": {**FLOATS, "shape": [2] + 99 * [1]}}, bytes(8)),
+    "a length of 100 bits": as_safetensors({**HEADER, "w": {**EMPTY, "shape": [0, 2**100]}}),
+    "lengths whose product has 100 bits": as_safetensors({**HEADER, "w": {**EMPTY, "shape": [2**50, 0, 2**50]}}),
     "a type that is a number": as_safetensors({**HEADER, "w": {**FLOATS, "dtype": 32}}, bytes(8)),
 }
 INVALID = {
@@ -109,6 +115,20 @@ def test_the_error_about_an_invalid_description_names_the_file(tmp_path, case):
     path.write_bytes(INVALID[case])
     with pytest.raises(refconv.ArgumentError, match=r"damaged\.safetensors "):
         refconv.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (described({"format": 2, "architecture": {"model": {"array": "w", "dtype": "U99"}}}, w=FLOATS), "numbers, got 'U99'"),
+        (network(dense({"scalar": "3", "dtype": "U1"})), "numbers, got 'U1'"),
+        (network(dense(3), notes=["mnist"]), "must have a JSON object as its notes, got list"),
+    ],
+)
+def test_values_that_no_network_needs_are_refused(tmp_path, content, message):
+    (tmp_path / "m.safetensors").write_bytes(content)
+    with pytest.raises(refconv.ArgumentError, match=rf"m\.safetensors .*{message}"):
+        refconv.load(tmp_path / "m.safetensors")
 
 
 def test_every_truncated_file_is_refused(tmp_path):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import refconv
-from keras_archives import IMAGE, LAYERS, change_config, network, randomized
+from keras_archives import IMAGE, LAYERS, change_config, network, randomized, tangled
 from refconv import models, nn
+from refconv.nn.reshape import Pad, Slice
 from refconv.weights import from_keras, load_keras_weights, save_keras_weights, to_keras
 from refconv.weights.keras.names import keras_order, snake_case
 
@@ -84,7 +85,8 @@ def test_weights_of_another_network_are_refused_and_change_nothing(archive):
     other.build((5, 7, 3), rng=9)
     before = other["0"].parameters["w"].value.copy()
     with pytest.raises(
-        refconv.ArgumentError, match=r"net\.keras must contain the weights of the network: .*got also layers/batch_norm"
+        refconv.ArgumentError,
+        match=r"net\.keras must contain the weights of the network: .*no layer for the weights in layers/batch_norm",
     ):
         load_keras_weights(other, archive)
     assert np.array_equal(other["0"].parameters["w"].value, before)
@@ -108,7 +110,12 @@ UNEXPRESSIBLE = {
     "margins of a maximum": (nn.Sequential(a=nn.MaxPool2D(3, stride=2, padding=((1, 0), (0, 1)))), "layer a .*ReLU"),
     "channels first": (nn.Sequential(a=nn.Conv2D(3, 1, data_format="channels_first")), "layer a .*channels_last"),
     "stride and dilation": (nn.Sequential(a=nn.Conv2D(3, 2, stride=2, dilation=2)), "layer a .*stride together"),
-    "a shared layer": (nn.Sequential(*[nn.Conv2D(6, 1)] * 2), "layer 1 must be used once, it is also 0"),
+    "uses of different shapes": (
+        nn.Sequential(conv := nn.Conv2D(6, 2), conv),
+        r"layer 1 \(Conv2D\) must have inputs of one shape in all its uses, got \(9, 11, 6\) and \(8, 10, 6\)",
+    ),
+    "pad with ones": (nn.Sequential(a=Pad([(1, 0), (0, 0), (0, 0)], value=1)), "layer a .* must pad with zeros"),
+    "steps": (nn.Sequential(a=Slice([(0, 3, 2), (0, 11, 1), (0, 6, 1)])), "layer a .* must select consecutive elements"),
 }
 
 
@@ -131,6 +138,21 @@ def test_a_network_must_be_built(tmp_path):
         to_keras(network(), tmp_path / "m.keras")
 
 
+def test_a_layer_with_several_calls_stays_one_layer(tmp_path):
+    model = randomized(tangled(), IMAGE)
+    to_keras(model, tmp_path / "m.keras")
+    graph = from_keras(tmp_path / "m.keras")["sum"]
+    assert isinstance(graph["first"]["first"], nn.Conv2D)
+    assert graph["first"]["first"] is graph["first_2"]["first_2"]
+
+
+def test_unused_layers_of_a_graph_are_not_written(tmp_path):
+    layers = {"a": nn.Conv2D(3, 1), "b": nn.Conv2D(2, 1)}
+    model = randomized(nn.Graph(layers, {"a": ["input"], "b": ["input"]}), IMAGE)
+    to_keras(model, tmp_path / "m.keras")
+    assert [type(layer) for layer in from_keras(tmp_path / "m.keras")] == [nn.Conv2D]
+
+
 def test_names_of_classes_are_written_as_in_keras():
     names = {"InputLayer": "input_layer", "SeparableConv2D": "separable_conv2d", "LeakyReLU": "leaky_re_lu"}
     names |= {
@@ -144,6 +166,12 @@ def test_names_of_classes_are_written_as_in_keras():
 def test_layers_at_the_same_distance_are_in_the_order_of_a_search_from_the_output():
     inputs = {"x": [], "a": ["x"], "b": ["x"], "c": ["a"], "d": ["b"], "add": ["d", "c"]}
     assert keras_order(inputs, "add") == ["x", "b", "a", "d", "c", "add"]
+
+
+def test_the_calls_of_a_layer_are_listed_once_at_the_largest_distance():
+    inputs = {"x": [], "a": ["x"], "b": ["a"], "again": ["b"], "add": ["again", "x"]}
+    layers = {name: name for name in inputs} | {"again": "a"}
+    assert keras_order(inputs, "add", layers) == ["x", "a", "b", "add"]
 
 
 def test_mobilenet_takes_the_weights_of_the_convolution_that_ends_keras_network(tmp_path):

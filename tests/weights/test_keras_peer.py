@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -80,15 +81,29 @@ def test_layers_with_code_are_refused_by_name(keras, tmp_path):
         from_keras(tmp_path / "m.keras")
 
 
-def test_networks_that_are_no_chains_of_branches_are_refused_by_name(keras, tmp_path):
-    L = keras.layers
-    x = L.Input((5,))
-    a = L.Dense(5, name="a")(x)
-    b, c = L.Dense(5, name="b")(a), L.Dense(5, name="c")(a)
-    outer = L.Add(name="outer")([L.Add()([b, c]), L.Add()([x, c])])
-    keras.Model(x, outer).save(tmp_path / "m.keras")
-    with pytest.raises(refconv.ArgumentError, match=r"layer \w+ must be in one branch only"):
-        from_keras(tmp_path / "m.keras")
+@pytest.mark.parametrize("seed", range(10))
+def test_random_graphs_with_shared_layers_agree_in_both_directions(keras, tmp_path, seed):
+    table._select(keras, "float32")
+    L, random = keras.layers, Random(seed)
+    x = L.Input((4, 5, 3))
+    tensors, shared = [x], [L.Conv2D(3, 1), L.BatchNormalization()]
+    for _ in range(9):
+        if random.random() < 0.5:
+            layer = random.choice([*shared, L.Conv2D(3, 1), L.ReLU(), L.Dense(3)])
+            tensors.append(layer(random.choice(tensors)))
+        else:
+            join = random.choice([L.Add, L.Average, L.Multiply])()
+            tensors.append(join(random.choices(tensors, k=random.choice([2, 3]))))
+    peer = keras.Model(x, L.Concatenate()(tensors))
+    peer.set_weights(list(table.randomize([(weight.path, weight.shape) for weight in peer.weights])))
+    peer.save(tmp_path / "m.keras")
+    batch = np.random.default_rng(seed).standard_normal((2, 4, 5, 3)).astype("float32")
+    expected = table.output_of(keras, peer, batch)
+    model = from_keras(tmp_path / "m.keras")
+    assert table.error(model(batch), expected) <= table.LIMITS["float32"]
+    to_keras(model, tmp_path / "again.keras")
+    again = keras.saving.load_model(tmp_path / "again.keras")
+    assert table.error(table.output_of(keras, again, batch), expected) <= table.LIMITS["float32"]
 
 
 def test_damaged_files_are_loaded_or_refused():

@@ -120,6 +120,7 @@ KEYS = {  # keys of torchvision's networks that the tables must give
         "features.norm5.running_mean",
         "classifier.bias",
     ],
+    "densenet161": ["features.denseblock3.denselayer36.conv2.weight", "features.denseblock4.denselayer24.norm1.weight"],
 }
 
 
@@ -179,6 +180,9 @@ def test_a_network_that_is_not_built_is_built_only_if_the_weights_fit():
 
 def test_missing_counters_are_many_batches_and_large_ones_are_limited():
     model, state = built(), state_of(small(), SHAPE)
+    for count in (-1, np.nan):
+        with pytest.raises(ValueError, match=r"num_batches_tracked: \(\) .*, expected \(\) int64, at least 0"):
+            weights.from_torch(model, {**state, "norm.num_batches_tracked": np.array(count)})
     for count, expected in ((np.int64(3), 3), (np.int64(2**40), MANY), (None, MANY)):
         state.pop("norm.num_batches_tracked", None)
         weights.from_torch(model, state if count is None else {**state, "norm.num_batches_tracked": np.array(count)})
@@ -293,9 +297,9 @@ def test_damaged_and_tampered_files_are_refused_by_name_and_change_nothing(tmp_p
 def test_a_file_of_torch_save_needs_pytorch(tmp_path, monkeypatch, start):
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "w.pth").write_bytes(start + b"\0" * 100)
-    with pytest.raises(MissingPackage, match=r"w.pth, a file of torch.save, needs torch: pip install"):
+    with pytest.raises(MissingPackage, match=r"w.pth, a file of torch.save, needs PyTorch: pip install torch; or convert"):
         weights.from_torch(built(), tmp_path / "w.pth")
-    with pytest.raises(MissingPackage, match="needs torch"):
+    with pytest.raises(MissingPackage, match="needs PyTorch"):
         weights.to_torch(built(), tmp_path / "new.pt")
     assert not (tmp_path / "new.pt").exists()
 
@@ -303,6 +307,8 @@ def test_a_file_of_torch_save_needs_pytorch(tmp_path, monkeypatch, start):
 def test_values_of_other_kinds_are_refused():
     with pytest.raises(TypeError, match="state_dict must contain arrays or tensors by name, got dict for 'state_dict'"):
         weights.from_torch(built(), {"state_dict": {}})
+    with pytest.raises(TypeError, match=r"weights must be a path or a state dict, got Sequential"):
+        weights.from_torch(built(), built())  # a network in place of its state dict
 
 
 def test_keys_of_old_files_of_densenet_are_read():
@@ -312,6 +318,12 @@ def test_keys_of_old_files_of_densenet_are_read():
     old = {key.replace(".norm1.", ".norm.1.").replace(".conv2.", ".conv.2."): a for key, a in state.items()}
     assert "features.denseblock4.denselayer16.norm.1.weight" in old
     loaded(model, old, (32, 32, 3))
+    key = "features.denseblock1.denselayer1.norm1.bias"
+    message = (
+        "weights must contain each parameter once, got features.denseblock1.denselayer1.norm.1.bias and .*layer1.norm1.bias"
+    )
+    with pytest.raises(ValueError, match=message):
+        weights.from_torch(model, {**old, key: state[key]})
 
 
 # ------------------------------------------------------------- models.create(name, weights=path)
@@ -327,7 +339,7 @@ def resnet_file(tmp_path):
 
 
 def test_create_builds_the_network_of_torchvision_with_its_classes_and_preprocessing(tmp_path, resnet_file):
-    (tmp_path / "labels.txt").write_text("cat\ndog\nbird of prey\n\n", "utf-8")
+    (tmp_path / "labels.txt").write_text("cat\ndog\nbird of prey\n\n", "utf-8-sig")  # as Windows' editor writes it
     model = models.create("ResNet-18", weights=resnet_file, labels=tmp_path / "labels.txt", width=0.05)
     assert model.input_shape == (224, 224, 3)
     assert model["conv1"]["norm"].eps == 1e-5
@@ -340,15 +352,28 @@ def test_create_builds_the_network_of_torchvision_with_its_classes_and_preproces
     assert again.notes["classes"] == model.notes["classes"]
 
 
+def test_a_file_cannot_ask_for_more_classes_than_it_has_weights(tmp_path):
+    variant = TORCHVISION["resnet18"]
+    state = state_of(models.create(variant.name, **variant.arguments, width=0.05, classes=3), (224, 224, 3))
+    state["fc.bias"] = np.zeros((10**9, 0), np.float32)
+    for kernel in (np.zeros((10**9, 0), np.float32), state["fc.weight"]):
+        write_safetensors(tmp_path / "w.safetensors", {**state, "fc.weight": kernel}, {})
+        with pytest.raises(ValueError, match=r"w.safetensors must contain .*fc.bias: \(1000000000, 0\) float32, expected \("):
+            models.create("resnet18", weights=tmp_path / "w.safetensors", width=0.05)
+
+
 def test_create_refuses_files_of_other_networks(tmp_path, resnet_file):
     cases = [
         (("resnet34", {"width": 0.05}), "resnet18.safetensors must contain the parameters of the network, got 80 missing"),
-        (("lenet", {}), "name must be a network of torchvision for weights of PyTorch: alexnet, .*got 'lenet'"),
+        (("lenet", {}), "resnet18.safetensors .* torchvision has no lenet: build lenet and call weights.from_torch"),
         (("resnet18", {"width": 0.05, "labels": ["cat", "dog"]}), "labels must have 3 names, one for each class, got 2"),
     ]
     for (name, arguments), message in cases:
         with pytest.raises(ValueError, match=message):
             models.create(name, weights=resnet_file, **arguments)
+    for labels in ({"cat", "dog", "cow"}, 3, b"cat"):
+        with pytest.raises(TypeError, match="labels must be a path or a sequence of strings, got"):
+            models.create("resnet18", weights=resnet_file, width=0.05, labels=labels)
     with pytest.raises(ValueError, match="weights must be a file of weights or the folder of a run, got 'mnist'"):
         models.create("resnet18", weights="mnist")
     with pytest.raises(ValueError, match="labels must be None without weights"):

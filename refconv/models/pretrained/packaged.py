@@ -35,6 +35,8 @@ def weights_path(name: str, weights: Weights) -> Path:
     ------
     TypeError, ValueError
         If there are neither packaged weights of this name nor such a file.
+    FileNotFoundError
+        If ``weights`` is the name of a file, such as "resnet50.pth", that does not exist.
     """
     if not isinstance(weights, str | os.PathLike):
         raise ArgumentTypeError(f"weights must be a name or a path, got {weights!r}")
@@ -44,6 +46,8 @@ def weights_path(name: str, weights: Weights) -> Path:
     path = Path(weights).expanduser()
     if path.exists():
         return path
+    if path.suffix:
+        raise FileNotFoundError(f"there is no file {path}")
     names = f"one of {', '.join(map(repr, packaged))} for {name}, or " if packaged else ""
     got = f"{os.fspath(weights)!r}{suggestion(difflib.get_close_matches(str(weights), packaged))}"
     raise ArgumentValueError(f"weights must be {names}a file of weights or the folder of a run, got {got}")

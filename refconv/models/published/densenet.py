@@ -1,7 +1,7 @@
 """Published figures of DenseNet."""
 
 from refconv.models.blocks import CIFAR, IMAGENET
-from refconv.models.densenet import BLOCKS, cifar_densenet, densenet
+from refconv.models.densenet import CONFIGURATIONS, cifar_densenet, densenet
 from refconv.models.published.claim import Claim, Table, stages
 
 SIZES = {
@@ -16,7 +16,13 @@ SIZES = {
     "dense4": "7×7",
 }
 
-TORCHVISION = {121: "7,978,856", 169: "14,149,480", 201: "20,013,928"}
+# Parameters and multiply-adds ("GFLOPS") in torchvision's documentation.
+TORCHVISION = {
+    121: ("7,978,856", "2.83×10⁹"),
+    161: ("28,681,000", "7.73×10⁹"),
+    169: ("14,149,480", "3.36×10⁹"),
+    201: ("20,013,928", "4.29×10⁹"),
+}
 
 # Table 2: depth, k, bottleneck and compression, parameters.
 MILLIONS = (
@@ -31,10 +37,10 @@ MILLIONS = (
 
 def tables() -> list[Table]:
     """Return the tables of published figures with our counts."""
-    nets = {depth: densenet(depth) for depth in BLOCKS}
+    nets = {depth: densenet(depth) for depth in CONFIGURATIONS}
     return [
         Table(
-            "DenseNet (2016), Table 1",
+            "DenseNet (2017), Table 1",
             [
                 Claim(f"DenseNet-{depth}, {name}", printed, stage.output[:2])
                 for depth, net in nets.items()
@@ -51,7 +57,14 @@ def tables() -> list[Table]:
         ),
         Table(
             "DenseNet in torchvision",
-            [Claim(f"densenet{d}, parameters", p, nets[d].count_parameters(IMAGENET, True)) for d, p in TORCHVISION.items()],
+            [
+                claim
+                for depth, (parameters, operations) in TORCHVISION.items()
+                for claim in (
+                    Claim(f"densenet{depth}, parameters", parameters, nets[depth].count_parameters(IMAGENET, True)),
+                    Claim(f"densenet{depth}, multiply-adds", operations, nets[depth].multiply_adds(IMAGENET)),
+                )
+            ],
         ),
     ]
 

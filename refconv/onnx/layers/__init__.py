@@ -1,9 +1,10 @@
 """Layers that graphs from ONNX files need in addition to :mod:`refconv.nn`."""
 
-from refconv.onnx.layers.arithmetic import Add, Average, Clip, Concatenate, Join, Multiply, Scale, Shift
-from refconv.onnx.layers.graph import Graph
+from refconv.nn import Graph
+from refconv.nn.joins import Add, Average, Concatenate, Join, Multiply
+from refconv.nn.reshape import Pad, ReduceMean, Reshape, Slice, Transpose
+from refconv.onnx.layers.arithmetic import Clip, Power, Scale, Shift
 from refconv.onnx.layers.resize import Resize
-from refconv.onnx.layers.shape import Pad, ReduceMean, Reshape, Slice, Transpose
 
 __all__ = [
     "Add",
@@ -14,6 +15,7 @@ __all__ = [
     "Join",
     "Multiply",
     "Pad",
+    "Power",
     "ReduceMean",
     "Reshape",
     "Resize",

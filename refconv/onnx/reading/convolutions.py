@@ -8,6 +8,7 @@ import numpy as np
 
 from refconv.geometry import Window
 from refconv.nn import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, Dense, DepthwiseConv2D
+from refconv.onnx.layers import Resize
 from refconv.onnx.reading.errors import require
 from refconv.onnx.reading.node import Node
 from refconv.onnx.reading.reader import Reader, Value, reads
@@ -92,6 +93,8 @@ def read_gemm(reader: Reader, node: Node) -> Value:
 
 @reads("MatMul")
 def read_matmul(reader: Reader, node: Node) -> Value:
+    if node.is_constant(0):
+        return _matrix_from_the_left(reader, node)
     x = node.value()
     w = node.weights(1)
     require(w.ndim == 2, "must have a constant matrix as its second input")
@@ -104,6 +107,16 @@ def read_matmul(reader: Reader, node: Node) -> Value:
     layer = {2: Conv1D, 3: Conv2D}[rank](w.shape[1], 1, bias=False)
     kernel = w.reshape(*[1] * (rank - 1), *w.shape)
     return reader.apply(layer, x, (*x.shape[:-1], w.shape[1]), x.order, node, {"w": kernel})
+
+
+def _matrix_from_the_left(reader: Reader, node: Node) -> Value:
+    """Return a layer that multiplies the columns of each image or matrix by a fixed matrix."""
+    a, x = node.weights(0), node.value(1)
+    rank = len(x.shape)
+    require(a.ndim == 2 and rank > 1, "must have a matrix and images, or one constant matrix as its second input")
+    x = x if rank - 2 in x.order else reader.ordered(x, tuple(range(rank)), node)
+    layer = Resize([a if axis == rank - 2 else None for axis in x.order])
+    return reader.apply(layer, x, (*x.shape[:-2], len(a), x.shape[-1]), x.order, node)
 
 
 def _dense(reader: Reader, node: Node, x: Value, w: Array, b: dict[str, Array]) -> Value:

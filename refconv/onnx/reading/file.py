@@ -1,6 +1,6 @@
 """Parsing and checking of ONNX files.
 
-A file from a stranger is data: nothing in it is executed, and sizes are checked before memory is allocated. Later modules may
+An untrusted file is data: nothing in it is executed, and sizes are checked before memory is allocated. Later modules may
 rely on what is checked here: each name is defined once, and before it is used, so the graph has no cycles.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from refconv.onnx.reading.errors import DamagedFile, NotExpressible
-from refconv.onnx.reading.tensors import array_of, type_name
+from refconv.onnx.reading.tensors import arrays_of, type_name
 from refconv.onnx.writing.save import NOTES
 from refconv.onnx.writing.writer import the_onnx_package
 from refconv.typing import Array
@@ -82,7 +82,7 @@ def parse(path: Path) -> Model:
         raise DamagedFile("the names of the weights must be distinct")
     inputs = [_input(value) for value in graph.input if value.name not in constants]
     _check_names(graph, [value.name for value in inputs], constants)
-    arrays = {name: array_of(tensor, path.parent) for name, tensor in constants.items()}
+    arrays = arrays_of(constants.values(), path.parent)
     return Model([*graph.node], arrays, inputs, [value.name for value in graph.output], opset, _notes(proto))
 
 

@@ -152,6 +152,10 @@ def _wanted_size(node: Node, inputs: list[Any]) -> int:
     return math.prod(max(int(n), 0) for n in inputs[0].reshape(-1))
 
 
+def _copied_size(node: Node, inputs: list[Any]) -> int:
+    return 0 if inputs[0].flags.c_contiguous else int(inputs[0].size)  # as after a transposition
+
+
 def _gathered_size(node: Node, inputs: list[Any]) -> int:
     return int(inputs[0].size * max(inputs[1].size, 1))
 
@@ -165,7 +169,7 @@ FOLDED: dict[str, tuple[Callable[..., Any], Callable[..., int]]] = {
     "Unsqueeze": (_unsqueeze, lambda node, inputs: 0),
     "Squeeze": (_squeeze, lambda node, inputs: 0),
     "Slice": (_slice, lambda node, inputs: 0),
-    "Reshape": (_reshape, lambda node, inputs: 0),
+    "Reshape": (_reshape, _copied_size),
     "Transpose": (_transpose, lambda node, inputs: 0),
     "ConstantOfShape": (_constant_of_shape, _wanted_size),
     "Add": (_arithmetic(np.add), _broadcast_size),

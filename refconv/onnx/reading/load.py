@@ -10,12 +10,13 @@ from typing import Any
 from refconv._arguments import LARGEST, entries, integer, known_format
 from refconv._errors import ArgumentTypeError
 from refconv.nn import Layer
-from refconv.onnx.reading.compose import compose
 from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
 from refconv.onnx.reading.file import Input, Model, parse
 from refconv.onnx.reading.node import Node
 from refconv.onnx.reading.reader import Reader, channels_last, dtype_of, identity
 from refconv.typing import DataFormat, Shape
+from refconv.weights.graph import Node as GraphNode
+from refconv.weights.graph import ancestors, network_of
 
 __all__ = ["load"]
 
@@ -31,7 +32,7 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     begins with a layer that transposes. With ``data_format="channels_last"`` it does not, and accepts (N, H, W, C).
 
     The network consists of ``Sequential``, ``Sum``, ``Mean`` and ``Concat`` where the graph has this form, and elsewhere of
-    :class:`refconv.onnx.layers.Graph`. A file contains data and no code: nothing in it is executed, and external data are only
+    :class:`refconv.nn.Graph`. A file contains data and no code: nothing in it is executed, and external data are only
     read from the folder of the file.
 
     Parameters
@@ -58,6 +59,23 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     MissingPackage
         If the package onnx is not installed.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import refconv.onnx
+    >>> from refconv import nn
+    >>> model = nn.Sequential(conv=nn.Conv2D(3, (2, 5)), relu=nn.ReLU())
+    >>> _ = model.build((7, 8, 2), rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     refconv.onnx.save(model, f"{folder}/model.onnx")
+    ...     again = refconv.onnx.load(f"{folder}/model.onnx")
+    >>> again
+    Sequential(conv=Conv2D(3, 2×5), relu=ReLU())
+    >>> x = np.ones((4, 7, 8, 2), np.float32)
+    >>> np.allclose(again(x), model(x))
+    True
+
     Source: lecture row M2 (SOURCES.md).
     """
     path = Path(path)
@@ -81,7 +99,10 @@ def _network(model: Model, input_shape: Shape | None, is_last: bool) -> Layer:
     last = Node(reader, model.nodes[-1]) if model.nodes else None
     if last is not None:
         y = reader.ordered(y, order_of(len(y.shape)), last)
-    network = compose(reader.steps, [*reader.inputs], y.key)
+    needed = ancestors({name: step.sources for name, step in reader.steps.items()}, y.key)
+    steps = [step for name, step in reader.steps.items() if name in needed]
+    nodes = [GraphNode(step.name, step.layer, tuple(step.sources), step.broadcasts) for step in steps]
+    network = network_of(nodes, y.key, [*reader.inputs])
     network.notes = model.notes
     _build(network, [tuple(shape[axis] for axis in order_of(len(shape))) for shape in shapes], dtype)
     for step in reader.steps.values():

@@ -16,18 +16,20 @@ from refconv.nn import (
     InstanceNorm,
     LeakyReLU,
     LocalResponseNorm,
+    P4BatchNorm,
     ReLU,
     ReLU6,
     Sigmoid,
     Softmax,
     Tanh,
 )
+from refconv.nn.joins import Add, Average, Concatenate, Multiply
 from refconv.nn.parameter import MANY
-from refconv.onnx.layers import Add, Average, Clip, Concatenate, Multiply, Scale, Shift
+from refconv.onnx.layers import Clip, Power, Scale, Shift
 from refconv.onnx.reading.convolutions import spatial_input
 from refconv.onnx.reading.errors import require
 from refconv.onnx.reading.node import Node
-from refconv.onnx.reading.reader import Reader, Step, Value, channels_last, identity, reads
+from refconv.onnx.reading.reader import P4_ORDER, Reader, Step, Value, channels_last, identity, is_on_p4, reads
 from refconv.onnx.reading.tensors import type_name
 from refconv.typing import Array
 
@@ -71,6 +73,16 @@ def read_softmax(reader: Reader, node: Node) -> Value:
     return reader.elementwise(Softmax(), reader.ordered(x, (*order, axis), node), node)
 
 
+@reads("Sqrt", "Reciprocal", "Pow")
+def read_power(reader: Reader, node: Node) -> Value:
+    exponent = {"Sqrt": 0.5, "Reciprocal": -1.0}.get(node.op)
+    if exponent is None:
+        c = node.weights(1)
+        require(c.size == 1 and np.isfinite(c).all(), "must have one finite number as its exponent")
+        exponent = float(c.reshape(()))
+    return reader.elementwise(Power(exponent), node.value(), node)
+
+
 @reads("Dropout")
 def read_dropout(reader: Reader, node: Node) -> Value:
     training = node.constant(2)
@@ -99,11 +111,12 @@ def read_batch_norm(reader: Reader, node: Node) -> Value:
     is_inference = node.flag("is_test") if reader.opset < 7 else not node.flag("training_mode")
     require(is_inference, "must be in inference mode")
     require(node.integer("spatial", 1) == 1, "must normalise over all positions")
-    require(1 <= len(x.shape) <= 3, f"must have at most two spatial axes, got {len(x.shape) - 1}")
+    require(1 <= len(x.shape) <= 3 or is_on_p4(x), f"must have at most two spatial axes, got {len(x.shape) - 1}")
     momentum = node.real("momentum", 0.9)
-    layer = BatchNorm(momentum=momentum if 0 <= momentum <= 1 else None, eps=node.real("epsilon", 1e-5))
+    cls, order = (P4BatchNorm, P4_ORDER) if is_on_p4(x) else (BatchNorm, channels_last(len(x.shape)))
+    layer = cls(momentum=momentum if 0 <= momentum <= 1 else None, eps=node.real("epsilon", 1e-5))
     weights = dict(zip(("gamma", "beta", "mean", "var"), map(node.weights, range(1, 5)), strict=True))
-    return reader.elementwise(layer, reader.channels_last(x, node), node, {**weights, "updates": np.array(MANY)})
+    return reader.elementwise(layer, reader.ordered(x, order, node), node, {**weights, "updates": np.array(MANY)})
 
 
 @reads("InstanceNormalization")
@@ -128,7 +141,7 @@ def read_add(reader: Reader, node: Node) -> Value:
     if constant is None:
         return _join(reader, node, Add())
     x, c = constant
-    product = _product_without_bias(reader, x, c)
+    product = _product_without_bias(reader, node, x, c)
     if product is not None:
         product.layer, product.weights["b"] = Dense(c.size), c.reshape(-1)
         return x
@@ -150,6 +163,8 @@ def read_sub(reader: Reader, node: Node) -> Value:
 def read_mul(reader: Reader, node: Node) -> Value:
     _check_broadcasting(node)
     constant = _constant_operand(node)
+    if constant is None and node.inputs[0] == node.inputs[1]:
+        return reader.elementwise(Power(2), node.value(), node)
     if constant is None:
         return _join(reader, node, Multiply())
     return _with_constant(reader, node, *constant, Scale, "scale")
@@ -158,9 +173,14 @@ def read_mul(reader: Reader, node: Node) -> Value:
 @reads("Div")
 def read_div(reader: Reader, node: Node) -> Value:
     _check_broadcasting(node)
-    c = node.weights(1)
-    require((c != 0).all(), "must not divide by zero")
-    return _with_constant(reader, node, node.value(), 1 / c, Scale, "scale")
+    if node.is_constant(1):
+        c = node.weights(1)
+        require((c != 0).all(), "must not divide by zero")
+        return _with_constant(reader, node, node.value(), 1 / c, Scale, "scale")
+    inverse = reader.elementwise(Power(-1), node.value(1), node)
+    if node.is_constant(0):
+        return _with_constant(reader, node, inverse, node.weights(0), Scale, "scale")
+    return _join_values(reader, node, [node.value(0), inverse], Multiply())
 
 
 @reads("Mean")
@@ -183,7 +203,7 @@ def read_concat(reader: Reader, node: Node) -> Value:
     return reader.apply(Concatenate(order.index(axis)), values, shape, order, node)
 
 
-def _product_without_bias(reader: Reader, x: Value, c: Array) -> Step | None:
+def _product_without_bias(reader: Reader, node: Node, x: Value, c: Array) -> Step | None:
     """Return the matrix product whose bias is the constant c; None if there is none.
 
     It must not be used without c.
@@ -191,8 +211,9 @@ def _product_without_bias(reader: Reader, x: Value, c: Array) -> Step | None:
     step = reader.steps.get(x.key)
     if step is None or not isinstance(step.layer, Dense) or step.layer.bias or x.shape != (c.size,) or c.shape[-1] != c.size:
         return None
-    names = [name for name, value in reader.values.items() if value.key == x.key]  # also the outputs of Identity and Cast
-    return step if all(reader.uses[name] == 1 for name in names) else None
+    # The product may have several names, since Identity and Cast have no layers.
+    names = [*filter(reader.values.__contains__, node.inputs), *reader.aliases.get(x.key, ())]
+    return step if all(reader.uses.get(name) == 1 for name in names) else None
 
 
 def _constant_operand(node: Node) -> tuple[Value, Array] | None:

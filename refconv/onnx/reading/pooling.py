@@ -13,12 +13,14 @@ from refconv.nn import (
     GlobalMaxPool2D,
     MaxPool1D,
     MaxPool2D,
+    P4GroupPool,
+    P4MaxPool2D,
 )
-from refconv.onnx.layers import ReduceMean
+from refconv.nn.reshape import ReduceMean
 from refconv.onnx.reading.convolutions import spatial_input, window_options
 from refconv.onnx.reading.errors import require
 from refconv.onnx.reading.node import Node
-from refconv.onnx.reading.reader import Reader, Value, reads
+from refconv.onnx.reading.reader import P4_ORDER, Reader, Value, channels_last, is_on_p4, reads
 
 __all__: list[str] = []
 
@@ -31,7 +33,29 @@ GLOBAL: dict[str, dict[int, Any]] = {
 
 @reads("MaxPool")
 def read_max_pool(reader: Reader, node: Node) -> Value:
-    return _pool(reader, node, MAX, {})
+    return _p4_max_pool(reader, node) if is_on_p4(node.value()) else _pool(reader, node, MAX, {})
+
+
+def _p4_max_pool(reader: Reader, node: Node) -> Value:
+    """Return a pooling in space of functions on p4."""
+    _, k, _ = kernel = node.integers("kernel_shape", [0, 0, 0])
+    options = window_options(node, 3)
+    expected = {"stride": kernel, "padding": "valid", "dilation": [1, 1, 1]}
+    require(kernel == [1, k, k] and options == expected, "must pool square windows that tile the images, or have two axes")
+    x = reader.ordered(node.value(), P4_ORDER, node)
+    layer = P4MaxPool2D(k)
+    H, W, _, _ = layer.output_shape(x.stored)
+    return reader.apply(layer, x, (x.shape[0], 4, H, W), P4_ORDER, node)
+
+
+@reads("ReduceMax")
+def read_reduce_max(reader: Reader, node: Node) -> Value:
+    x = node.value()
+    given = node.numbers("axes", 1) or []
+    require(is_on_p4(x) and given == [2] and not node.integer("keepdims", 1), "must be over the four rotations of p4")
+    y = reader.ordered(x, P4_ORDER, node)
+    C, _, H, W = x.shape
+    return reader.apply(P4GroupPool(), y, (C, H, W), channels_last(3), node)
 
 
 @reads("AveragePool")

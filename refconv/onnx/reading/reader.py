@@ -16,21 +16,27 @@ import numpy as np
 
 from refconv._errors import ArgumentError
 from refconv.nn import Flatten, Layer
-from refconv.onnx.layers import Join, Reshape, Transpose
+from refconv.nn.joins import Join
+from refconv.nn.reshape import Reshape, Transpose
 from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
 from refconv.onnx.reading.file import Input, Model
 from refconv.onnx.reading.folding import fold
 from refconv.onnx.reading.node import Node
+from refconv.onnx.reading.tensors import MAX_SHARING
 from refconv.typing import Array, Shape
 from refconv.weights.graph import distinct
 
-__all__ = ["Reader", "Step", "Value", "channels_last", "identity", "reads"]
+__all__ = ["P4_ORDER", "Reader", "Step", "Value", "channels_last", "identity", "is_on_p4", "reads"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+P4_ORDER = (2, 3, 1, 0)  # of the axes (C, 4, H, W) of functions on p4, in the network
 FLOATS = {"FLOAT": np.float32, "DOUBLE": np.float64}
 # Endings of the names of weights whose beginning is the name of the layer, in PyTorch and in refconv.
 WEIGHT_NAME = re.compile(r"(.+)\.(?:weight|bias|w|b|a|gamma|depthwise|pointwise)$")
+
+# A small file must not allocate much memory: each of many nodes may use the same weights, or compute a large matrix.
+MAX_COMPUTED = 2**26  # elements of all layers, in addition to MAX_SHARING times the weights in the file
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {}  # function that reads a node, by operator
 
@@ -102,6 +108,8 @@ class Reader:
         self.model = model
         self.opset = model.opset
         self.folded = 0  # elements of computed constants
+        self._elements = 0  # of the arrays of all layers
+        self._most_elements = MAX_SHARING * sum(a.size for a in model.constants.values()) + MAX_COMPUTED
         self.constants: dict[str, Array] = dict(model.constants)
         self.steps: dict[str, Step] = {}
         self.uses: dict[str, int] = {}
@@ -113,7 +121,9 @@ class Reader:
             given.name: Value(key, tuple(shape), tuple(order))
             for given, key, shape, order in zip(model.inputs, names, shapes, orders, strict=True)
         }
+        self.aliases: dict[str, list[str]] = {}  # names in the graph of the output of each layer
         self._names = {*names}
+        self._counts: dict[str, int] = {}  # layers whose names begin with the same name
         self._ordered: dict[tuple[str, tuple[int, ...]], Value] = {}
 
     @property
@@ -148,7 +158,20 @@ class Reader:
         require(node.op in _FUNCTIONS, "is an operator that refconv has no layer for")
         extra = [name for name in node.outputs[1:] if self.uses.get(name)]
         require(not extra, f"must have one output that is used, got {extra}")
-        self.values[node.outputs[0]] = _FUNCTIONS[node.op](self, node)
+        y: Value = _FUNCTIONS[node.op](self, node)
+        self.values[node.outputs[0]] = y
+        self.aliases.setdefault(y.key, []).append(node.outputs[0])
+
+    def allocate(self, elements: int) -> None:
+        """Count the elements that a layer will allocate, and refuse too many.
+
+        The limit depends on the size of the file.
+        """
+        self._elements += elements
+        require(
+            self._elements <= self._most_elements,
+            f"must not need more than {self._most_elements} elements of weights together with the nodes before it",
+        )
 
     def apply(
         self,
@@ -170,6 +193,7 @@ class Reader:
         for key, spec in layer.specs(inputs).items():
             got = weights[key].shape if key in weights else spec.shape if spec.counter else None
             require(got == spec.shape, f"must have weights {key} of shape {spec.shape}, got {got}")
+            self.allocate(math.prod(spec.shape))
         shapes = {source.stored for source in sources}
         self.steps[name] = Step(name, layer, [source.key for source in sources], weights, broadcasts=len(shapes) > 1)
         return y
@@ -218,7 +242,9 @@ class Reader:
         name = next((match[1] for match in inputs if match), node.name or node.op.lower())
         name = re.sub(r"\W+", "_", name).strip("_")
         name = name if name and not name.isdecimal() else f"{node.op.lower()}{name}"
-        name = distinct(name, self._names)
+        number = self._counts.get(name, 0)  # without it, the names of n equal layers would take n² steps
+        self._counts[name] = number + 1
+        name = distinct(name if number == 0 else f"{name}_{number + 1}", self._names)
         self._names.add(name)
         return name
 
@@ -245,6 +271,11 @@ def channels_last(rank: int) -> tuple[int, ...]:
     (1, 2, 0)
     """
     return (*range(1, rank), 0) if rank else ()
+
+
+def is_on_p4(x: Value) -> bool:
+    """Return True for arrays (C, 4, H, W), as refconv writes functions on p4."""
+    return len(x.shape) == 4 and x.shape[1] == 4
 
 
 def _longer(shape: Shape) -> list[int]:

@@ -44,8 +44,9 @@ def read_resize(reader: Reader, node: Node) -> Value:
         x = reader.ordered(x, channels_last(3), node)
         layer: Any = Upsample2D(tuple(factors), mode={"nearest": "nearest", "linear": "bilinear"}[mode])
         return reader.apply(layer, x, shape, x.order, node)
-    is_exact = all(math.isclose(scales[axis] * x.shape[axis], sizes[axis]) for axis in resized)
+    is_exact = all(math.isclose(scales[axis] * x.shape[axis], sizes[axis], rel_tol=1e-6) for axis in resized)
     require(transformation != "align_corners" or is_exact, "must have a whole output size: programs disagree about others")
+    reader.allocate(sum(x.shape[axis] * sizes[axis] for axis in resized))
     matrices = [
         _matrix(x.shape[axis], sizes[axis], scales[axis], transformation, rounding) if axis in resized else None
         for axis in x.order
@@ -90,7 +91,8 @@ def _scales(node: Node, shape: tuple[int, ...]) -> tuple[list[float], list[int]]
             )
             continue
         require(0 < number < 2**31, f"must have positive scales and sizes, got {number}")
-        sizes[axis] = math.floor(old[axis] * number) if targets is None else number
+        # In float32, as in other programs: 10 · 0.9 is 9, but the float32 0.9 times 10 is less than 9 in float64.
+        sizes[axis] = math.floor(np.float32(old[axis]) * np.float32(number)) if targets is None else number
         scales[axis] = number if targets is None else number / old[axis]
         require(sizes[axis] > 0 and sizes[axis] * old[axis] <= MAX_MATRIX, "must have an output of a practical size")
     return scales[1:], sizes[1:]
@@ -98,15 +100,18 @@ def _scales(node: Node, shape: tuple[int, ...]) -> tuple[list[float], list[int]]
 
 def _matrix(inputs: int, outputs: int, scale: float, transformation: str, rounding: str) -> Array:
     """Return the weights (outputs, inputs) of one axis."""
-    i = np.arange(outputs)
-    x = COORDINATES[transformation](i, scale, inputs, outputs)
+    # The nearest pixel is selected in float32, as in other programs. In float64, the float32 scale 0.7 is no longer 7/10, so a
+    # position halfway between two pixels may be rounded to the other one.
+    dtype = np.float32 if rounding else np.float64
+    i = np.arange(outputs, dtype=dtype)
+    x = COORDINATES[transformation](i, dtype(scale), inputs, outputs)
     a = np.zeros((outputs, inputs))
     if rounding:
-        a[i, np.clip(ROUNDINGS[rounding](x).astype(int), 0, inputs - 1)] = 1
+        a[np.arange(outputs), np.clip(ROUNDINGS[rounding](x).astype(int), 0, inputs - 1)] = 1
         return a
     lower = np.floor(x)
     for neighbour, weight in ((lower, 1 - (x - lower)), (lower + 1, x - lower)):
-        np.add.at(a, (i, np.clip(neighbour.astype(int), 0, inputs - 1)), weight)
+        np.add.at(a, (np.arange(outputs), np.clip(neighbour.astype(int), 0, inputs - 1)), weight)
     return a
 
 

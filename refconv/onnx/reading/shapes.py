@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from refconv.nn import Crop2D, Pad2D, PadChannels, Select
-from refconv.onnx.layers import Pad, Slice
+from refconv.nn.reshape import Pad, Slice
 from refconv.onnx.reading.errors import require
 from refconv.onnx.reading.node import BATCH, Node
 from refconv.onnx.reading.reader import Reader, Value, channels_last, identity, reads
@@ -87,6 +87,7 @@ def read_gather(reader: Reader, node: Node) -> Value:
     indices = node.constant(1)
     require(axis >= 0 and indices is not None and indices.ndim == 1, "must select elements of an axis other than the batch")
     assert indices is not None
+    reader.allocate(indices.size)
     channels = [int(k) + x.shape[axis] * (k < 0) for k in indices]
     x = reader.ordered(x, (*(k for k in x.order if k != axis), axis) if axis in x.order else identity(len(x.shape)), node)
     require(x.order and x.order[-1] == axis, "must select elements of an axis with several elements")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -13,10 +15,11 @@ from refconv.onnx.reading.errors import DamagedFile, NotExpressible
 from refconv.onnx.writing.writer import the_onnx_package
 from refconv.typing import Array
 
-__all__ = ["MAX_ELEMENTS", "array_of", "type_name"]
+__all__ = ["MAX_ELEMENTS", "MAX_SHARING", "array_of", "arrays_of", "type_name"]
 
 MAX_ELEMENTS = 2**31  # of one array; with more, its weights exceed the limit of our own kernels
 MAX_AXES = 8
+MAX_SHARING = 8  # average number of uses of the same bytes: a small file must not allocate much memory
 EXTERNAL_KEYS = {"location", "offset", "length", "checksum"}
 
 # Types of weights and of integers in shapes, the NumPy types of their bytes, and the fields that contain them otherwise.
@@ -35,6 +38,23 @@ def type_name(number: int) -> str:
         return str(the_onnx_package().TensorProto.DataType.Name(number))
     except ValueError:
         return f"number {number}"
+
+
+def arrays_of(tensors: Iterable[Any], folder: Path) -> dict[str, Array]:
+    """Return the arrays of several ``TensorProto`` by name; see :func:`array_of`.
+
+    Raises :class:`DamagedFile` also if many of them read the same external data.
+    """
+    arrays: dict[str, Array] = {}
+    bytes_read: Counter[PurePosixPath] = Counter()  # by location
+    for tensor in tensors:
+        arrays[tensor.name] = array_of(tensor, folder)
+        if tensor.data_location == tensor.EXTERNAL:
+            location = PurePosixPath(_entries(tensor)["location"])
+            bytes_read[location] += arrays[tensor.name].nbytes
+            if bytes_read[location] > MAX_SHARING * (folder / location).stat().st_size:
+                raise DamagedFile(f"at most {MAX_SHARING} tensors must share the same external data, got more in {location}")
+    return arrays
 
 
 def array_of(tensor: Any, folder: Path) -> Array:
@@ -67,7 +87,7 @@ def array_of(tensor: Any, folder: Path) -> Array:
 def _external(tensor: Any, folder: Path, dtype: np.dtype[Any], size: int) -> Array:
     """Read data from another file in the folder of the model."""
     name = f"tensor {tensor.name!r}"
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = _entries(tensor)
     location = entries.get("location", "")
     if not entries.keys() <= EXTERNAL_KEYS:
         raise DamagedFile(
@@ -83,6 +103,10 @@ def _external(tensor: Any, folder: Path, dtype: np.dtype[Any], size: int) -> Arr
             f"the external data of {name} must have {size * dtype.itemsize} bytes within {location}, got {length} at {offset}"
         )
     return np.fromfile(path, dtype, size, offset=offset)
+
+
+def _entries(tensor: Any) -> dict[str, str]:
+    return {entry.key: entry.value for entry in tensor.external_data}
 
 
 def _inside(folder: Path, location: str, name: str) -> Path:

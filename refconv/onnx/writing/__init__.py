@@ -1,6 +1,6 @@
 """Writing of networks as ONNX graphs, with one module for each family of layers."""
 
-from refconv.onnx.writing import activations, cells, combinators, convolutions, normalisation, p4, pooling, resizing
+from refconv.onnx.writing import activations, cells, combinators, convolutions, loaded, normalisation, p4, pooling, resizing
 from refconv.onnx.writing.save import save
 from refconv.onnx.writing.writer import Value, Writer, register
 
@@ -11,6 +11,7 @@ __all__ = [
     "cells",
     "combinators",
     "convolutions",
+    "loaded",
     "normalisation",
     "p4",
     "pooling",

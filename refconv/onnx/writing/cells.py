@@ -22,8 +22,8 @@ def write_s_cells(graph: Writer, layer: SCells, x: Value) -> Value:
     strength = graph.add("Sqrt", squares.name)
     ones = graph.constant(np.ones(layer.planes, np.float32))
     excited = convolution(graph, layer, x, graph.weights(layer, "a", channels_to_front(a)), (ones,), 1)
-    inhibition = graph.weights(layer, "b", (2 * r / (1 + r) * b).reshape(-1, 1, 1))
-    inhibited = graph.add("Add", graph.add("Mul", strength, inhibition), graph.constant(np.float32(1)))
+    inhibition = graph.weights(layer, "b", (2 * r / (1 + r) * b).reshape(-1, 1, 1, 1))
+    inhibited = graph.add("Conv", strength, inhibition, ones)  # 1 × 1, from one channel to the planes
     y = excited._replace(name=graph.add("Div", excited.name, inhibited))
     return graph.elementwise("Mul", graph.elementwise("Relu", graph.elementwise("Sub", y, 1.0)), r)
 

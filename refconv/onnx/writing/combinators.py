@@ -1,13 +1,21 @@
-"""Containers: chains, branches, fractals, and networks with parts that only training uses."""
+"""Containers: chains, branches, graphs, fractals, and parts that only training uses."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from refconv._errors import ArgumentTypeError
 from refconv.models.sizes import SizedSequential
-from refconv.nn import Concat, DropPath, Fractal, Heads, Mean, Sequential, StochasticDepth, Sum
+from refconv.nn import Concat, DropPath, Fractal, Graph, Heads, Mean, Sequential, StochasticDepth, Sum
 from refconv.nn.branches import Branches
+from refconv.nn.graph import INPUT
+from refconv.nn.joins import Add, Average, Concatenate, Join, Multiply
 from refconv.onnx.writing.writer import Value, Writer, register
+from refconv.typing import Shape
 
 __all__: list[str] = []
+
+JOINS: dict[type[Join], str] = {Add: "Sum", Average: "Mean", Multiply: "Mul"}
 
 
 @register(Sequential, SizedSequential)
@@ -27,18 +35,48 @@ def write_sum(graph: Writer, layer: Sum, x: Value) -> Value:
 
 @register(Mean)
 def write_mean(graph: Writer, layer: Mean, x: Value) -> Value:
-    return _mean(graph, _branches(graph, layer, x))
+    first, *others = _branches(graph, layer, x)
+    return graph.elementwise("Mean", first, *others) if others else first
 
 
 @register(Concat)
 def write_concat(graph: Writer, layer: Concat, x: Value) -> Value:
-    outputs = _branches(graph, layer, x)
-    if len(outputs) == 1:
-        return outputs[0]
-    shape, order = tuple(layer.output_shape(x.shape)), outputs[0].order
-    names = [graph.ordered(y, order) for y in outputs]
-    axis = 1 + order.index(layer.axis % len(shape))
-    return Value(graph.add("Concat", *names, axis=axis), shape, order)
+    return _concatenated(graph, _branches(graph, layer, x), tuple(layer.output_shape(x.shape)), layer.axis)
+
+
+@register(Graph)
+def write_graph(graph: Writer, layer: Graph, x: Value) -> Value:
+    if layer.inputs != [INPUT]:
+        raise ArgumentTypeError(f"model must have one input, got {len(layer.inputs)}")
+    values = {INPUT: x}
+    for name, inner in layer.layers.items():
+        read = [values[source] for source in layer.sources[name]]
+        values[name] = _joined(graph, inner, read) if isinstance(inner, Join) else graph.layer(inner, read[0], name)
+    return values[name]
+
+
+def _joined(graph: Writer, layer: Join, values: Sequence[Value]) -> Value:
+    """Append a join; smaller arrays are broadcast."""
+    shape = layer.output_shape([y.shape for y in values])
+    if isinstance(layer, Concatenate):
+        return _concatenated(graph, values, shape, layer.axis)
+    first, *others = sorted(values, key=lambda y: y.shape != shape)  # one of the largest decides the order of the axes
+    if type(layer) not in JOINS or first.shape != shape:
+        raise ArgumentTypeError(f"joins must be sums, means or products with an array of shape {shape}, got {layer!r}")
+    if isinstance(layer, Multiply):
+        for other in others:
+            first = graph.elementwise("Mul", first, other)
+        return first
+    return graph.elementwise(JOINS[type(layer)], first, *others) if others else first
+
+
+def _concatenated(graph: Writer, values: Sequence[Value], shape: Shape, axis: int) -> Value:
+    """Append a concatenation along an axis of one example."""
+    order = values[0].order
+    if len(values) == 1:
+        return values[0]
+    names = [graph.ordered(y, order) for y in values]
+    return Value(graph.add("Concat", *names, axis=1 + order.index(axis % len(shape))), shape, order)
 
 
 @register(StochasticDepth)
@@ -53,20 +91,8 @@ def write_inference_layer(graph: Writer, layer: DropPath | Heads, x: Value) -> V
 
 @register(Fractal)
 def write_fractal(graph: Writer, layer: Fractal, x: Value) -> Value:
-    inputs = [x] * layer.columns
-    for row in layer.every_row():
-        ending = layer.ending(row)
-        names = {c: layer.name(c, row) for c in ending}
-        joined = _mean(graph, [graph.layer(layer.layers[name], inputs[c], name) for c, name in names.items()])
-        for c in ending:
-            inputs[c] = joined
-    return joined
+    return write_graph(graph, layer.as_graph(), x)
 
 
 def _branches(graph: Writer, layer: Branches, x: Value) -> list[Value]:
     return [graph.layer(inner, x, name) for name, inner in layer.layers.items()]
-
-
-def _mean(graph: Writer, values: list[Value]) -> Value:
-    first, *others = values
-    return graph.elementwise("Mean", first, *others) if others else first

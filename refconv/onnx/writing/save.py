@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from refconv._arguments import known_format
+from refconv._arguments import check_ending, known_format
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv._version import __version__
@@ -45,7 +45,7 @@ def save(
     model : Layer
         The built network.
     path : path
-        The file to write, usually ``….onnx``. An existing file is replaced, completely or not at all.
+        The file to write. It must end in ``.onnx``. An existing file is replaced, completely or not at all.
     input_shape : tuple of int, optional
         Shape of one input of the network, without the batch; by default the shape that was passed to ``build``.
     data_format : {"channels_last", "channels_first"}, optional
@@ -68,15 +68,20 @@ def save(
     Examples
     --------
     >>> import tempfile
+    >>> import onnx
     >>> import refconv.onnx
     >>> from refconv import nn
     >>> model = nn.Sequential(conv=nn.Conv2D(3, (2, 5)), relu=nn.ReLU())
     >>> _ = model.build((7, 8, 2), rng=1)
-    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
-    ...     refconv.onnx.save(model, f"{folder}/model.onnx")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     refconv.onnx.save(model, f"{folder}/model.onnx", data_format="channels_first")
+    ...     graph = onnx.load(f"{folder}/model.onnx").graph
+    >>> [node.op_type for node in graph.node], [weight.name for weight in graph.initializer]
+    (['Conv', 'Relu'], ['conv.w', 'conv.b'])
 
     Source: lecture row M2 (SOURCES.md).
     """
+    check_ending(path, ".onnx")
     write_atomically(path, model_proto(model, input_shape, data_format, notes).SerializeToString())
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import refconv
 from refconv import models, nn
+from refconv.nn.joins import Add, Concatenate, Multiply
 from refconv.verify.catalogue.layer_functions import SEED, Make, backward, definition_of, forward, layer_case
 from refconv.verify.operator import Derivative, Operator
 
@@ -93,6 +94,24 @@ def fractal(a, name=""):
 
 def two_columns(**options):
     return nn.Fractal(nn.Dense(3), 2, **options)
+
+
+def crossing_shortcuts():
+    """Return a graph that is not made of chains and branches."""
+    layers = {"f": nn.Dense(3), "sum": Add(), "g": nn.Dense(3), "product": Multiply(), "both": Concatenate()}
+    sources = {"f": ["input"], "sum": ["input", "f"], "g": ["sum"], "product": ["g", "f"], "both": ["product", "input"]}
+    return nn.Graph(layers, sources)
+
+
+def crossed(a):
+    f = dense(a, "f.")
+    return np.concatenate([dense(a, "g.", a.x + f) * f, a.x], -1)
+
+
+def times_mean():
+    """Return a product of arrays of different shapes."""
+    layers = {"mean": nn.AvgPool1D(4), "product": Multiply()}
+    return nn.Graph(layers, {"mean": ["input"], "product": ["input", "mean"]})
 
 
 def heads():
@@ -282,6 +301,13 @@ BRANCHES = (
             lambda a: np.concatenate([conv(a, "0.", **FIRST), a.x], 1),
         ),
         case(lambda: nn.Concat(nn.Identity(), nn.Identity()), (3,), lambda a: np.concatenate([a.x, a.x], -1)),
+    ),
+    row(
+        "nn.Graph",
+        "",
+        "layers connected in any way without cycles",
+        case(crossing_shortcuts, (3,), crossed),
+        drawn=(case(times_mean, (4, 2), lambda a: a.x * a.x.mean(1, keepdims=True)),),
     ),
     row(
         "nn.StochasticDepth",

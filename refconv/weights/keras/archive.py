@@ -1,6 +1,6 @@
 """The archive of a ``.keras`` file: a zip file with a description in JSON and the weights.
 
-Nothing is extracted to the disk. A file from a stranger may contain anything, so names, sizes and types are checked before
+Nothing is extracted to the disk. An untrusted file may contain anything, so names, sizes and types are checked before
 they are used.
 """
 
@@ -14,7 +14,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from refconv._arguments import check_ending
 from refconv._files import write_atomically
+from refconv.weights.foreign import HDF5
 
 __all__ = ["read_archive", "read_weights_image", "write_archive"]
 
@@ -33,8 +35,9 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Json], bytes]:
 
     Raises ``ValueError`` if the file is not such an archive, is damaged, has an unsafe member, or is from another version.
     """
+    _refuse_hdf5(_existing(path))
     try:
-        with zipfile.ZipFile(_existing(path)) as archive:
+        with zipfile.ZipFile(path) as archive:
             members = _members(archive)
             version = _json(archive, members[METADATA]).get("keras_version")
             if not isinstance(version, str) or not version.startswith("3."):
@@ -52,7 +55,8 @@ def read_weights_image(path: str | os.PathLike[str]) -> bytes:
 
 
 def write_archive(path: str | os.PathLike[str], config: dict[str, Json], weights: bytes) -> None:
-    """Write a ``.keras`` file, completely or not at all."""
+    """Write a ``.keras`` file, completely or not at all; other endings raise ``ValueError``."""
+    check_ending(path, ".keras")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in (
@@ -69,6 +73,15 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     return path
+
+
+def _refuse_hdf5(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(HDF5)) != HDF5:
+            return
+    if path.name.lower().endswith(".weights.h5"):
+        raise ValueError("it contains only weights: use load_keras_weights")
+    raise ValueError("it has the older HDF5 format: in Keras, save the network with model.save('model.keras')")
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -1,6 +1,6 @@
 """Reading and writing of the HDF5 files in which Keras 3 stores weights.
 
-A layer has a group ``…/vars`` with the datasets "0", "1" and so on. A file from a stranger may contain links to other files,
+A layer has a group ``…/vars`` with the datasets "0", "1" and so on. An untrusted file may contain links to other files,
 datasets that are computed from others, and sizes that do not fit its bytes. All of these are refused before anything is read.
 """
 
@@ -87,7 +87,7 @@ def refuse_others(present: Iterable[str], wanted: Collection[str]) -> None:
     """Raise ``ValueError`` if the file has weights of a layer that is not wanted."""
     for path in present:
         if path not in wanted:
-            raise ValueError(f"the weights must belong to layers of the network, got also {path}")
+            raise ValueError(f"the network has no layer for the weights in {path}")
 
 
 def write_groups(groups: Mapping[str, Group]) -> bytes:

@@ -36,33 +36,44 @@ def group_names(class_names: Iterable[str]) -> list[str]:
     return names
 
 
-def keras_order(inputs: Mapping[str, Sequence[str]], output: str) -> list[str]:
-    """Return the names of nodes in the order in which Keras lists the layers of a network.
+def keras_order(inputs: Mapping[str, Sequence[str]], output: str, layers: Mapping[str, str] | None = None) -> list[str]:
+    """Return the names of layers in the order in which Keras lists the layers of a network.
 
-    Nodes that are further from the output come first. The distance is the length of the longest path. Nodes at the same
-    distance are in the order in which a depth-first search from the output reaches them.
+    Layers that are further from the output come first. The distance is the length of the longest path. Layers at the same
+    distance are in the order in which a depth-first search from the output reaches them. If a layer has several calls, each
+    call is at least as far from the output as the calls that come after it in that search.
 
     Parameters
     ----------
     inputs : dict of list of str
-        Names of the inputs of each node, in an order in which each node follows its inputs.
+        Names of the inputs of each call. All calls lead to the output.
     output : str
-        Name of the last node.
+        Name of the last call.
+    layers : dict of str, optional
+        Name of the layer of each call; by default, each call is of a layer of its own.
 
     Examples
     --------
     >>> keras_order({"x": [], "a": ["x"], "b": ["a"], "c": ["x"], "add": ["c", "b"]}, "add")
     ['x', 'a', 'c', 'b', 'add']
     """
-    reached: dict[str, int] = {}
-    pending = [output]
+    layers = layers or {name: name for name in inputs}
+    reached: dict[str, int] = {}  # layers, numbered as the search reaches them
+    finished: dict[str, None] = {}  # calls, each after its inputs
+    pending = [(output, iter(inputs[output]))]
+    reached[layers[output]] = 0
     while pending:
-        name = pending.pop()
-        if name not in reached:
-            reached[name] = len(reached)
-            pending += reversed(inputs[name])
-    distance = dict.fromkeys(inputs, 0)
-    for name in reversed([*inputs]):
+        name, others = pending[-1]
+        before = next((other for other in others if other not in finished), None)
+        if before is None:
+            finished[name] = None
+            pending.pop()
+        else:
+            reached.setdefault(layers[before], len(reached))
+            pending.append((before, iter(inputs[before])))
+    distance, of_layer = dict.fromkeys(inputs, 0), dict.fromkeys(reached, 0)
+    for name in reversed(finished):
+        of_layer[layers[name]] = distance[name] = max(distance[name], of_layer[layers[name]])
         for before in inputs[name]:
             distance[before] = max(distance[before], distance[name] + 1)
-    return sorted(inputs, key=lambda name: (-distance[name], reached[name]))
+    return sorted(reached, key=lambda name: (-of_layer[name], reached[name]))

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refconv.nn import Layer, Sequential
+from refconv.nn import Layer
+from refconv.nn.graph import INPUT
+from refconv.nn.joins import Join
 from refconv.nn.layer import all_layers
 from refconv.typing import Shape
-from refconv.weights.graph import Join, Node, distinct, network_of, topological_order
+from refconv.weights.graph import Node, distinct, network_of, topological_order
 from refconv.weights.keras.entries import (
     Call,
     Entry,
@@ -29,7 +31,7 @@ from refconv.weights.keras.to_refconv import join_of, part_of
 
 __all__ = ["Description", "Stored"]
 
-# Keras's largest networks have about 1,000 layers; a file from a stranger must not keep the reader busy.
+# Keras's largest networks have about 1,000 layers; an untrusted file must not keep the reader busy.
 MAX_LAYERS, MAX_INPUTS = 2500, 10_000  # in all inner networks together
 MAX_NESTING = 16  # networks inside networks
 
@@ -48,7 +50,7 @@ class Stored(NamedTuple):
     def shapes(self) -> tuple[Shape, ...]:
         """Return the shapes of the arrays in the file."""
         specs = self.part.layers[0].specs(self.shape) if self.part.variables else {}
-        return tuple(specs[variable].shape for variable in self.part.variables)
+        return tuple(self.part.file_shapes.get(variable, specs[variable].shape) for variable in self.part.variables)
 
 
 @dataclass
@@ -64,16 +66,16 @@ class _Progress:
     """Part of a graph that was converted: its nodes, and the output of each call."""
 
     def __init__(self, source: Reference, shape: Shape) -> None:
-        self.names, self.shapes = {source: _plain(source[0])}, {source: shape}
+        self.names, self.shapes = {source: INPUT}, {source: shape}
         self.uses: dict[str, _Use] = {}
         self.nodes: list[Node] = []
-        self._used = {self.names[source]}
+        self._used = {INPUT}
 
-    def add(self, name: str, layer: Layer | Join, inputs: tuple[str, ...]) -> str:
+    def add(self, name: str, layer: Layer, inputs: tuple[str, ...], broadcasts: bool = False) -> str:
         """Append a node, and return its name, which is distinct."""
         name = distinct(name, self._used)
         self._used.add(name)
-        self.nodes.append(Node(name, layer, inputs))
+        self.nodes.append(Node(name, layer, inputs, broadcasts))
         return name
 
 
@@ -90,7 +92,7 @@ class Description:
 
     Attributes
     ----------
-    model : Sequential
+    model : Layer
     input_shape : tuple of int
     stored : dict of Stored
         The layers by the path of their group in the file of weights.
@@ -131,7 +133,7 @@ class Description:
             raise ValueError("input_shape must be given, because the file has none")
         return tuple(self.shape)
 
-    def _network(self, entry: Entry, prefix: str, shape: Shape, nesting: int) -> Sequential:
+    def _network(self, entry: Entry, prefix: str, shape: Shape, nesting: int) -> Layer:
         """Return a network whose weights are in groups with this prefix."""
         entries = _entries(entry)
         self._layers += len(entries)
@@ -147,7 +149,7 @@ class Description:
         progress = self._nodes(by_name, calls, groups, (source, shape), nesting)
         if output not in progress.names:
             raise ValueError(f"the output of {entry.name} must be a layer, got {shown(output[0])}")
-        return network_of(progress.nodes, progress.names[source], progress.names[output])
+        return network_of(progress.nodes, progress.names[output])
 
     def _nodes(
         self,
@@ -169,7 +171,7 @@ class Description:
             before = tuple(progress.names[other] for other in inputs)
             join = join_of(entry.name, entry.kind, entry.options, len(shapes[0])) if shapes else None
             if join is not None:
-                progress.names[call] = progress.add(_plain(entry.name), join, before)
+                progress.names[call] = progress.add(_plain(entry.name), join, before, len(set(shapes)) > 1)
                 progress.shapes[call] = _joined(entry, join, shapes)
                 continue
             if len(inputs) != 1:
@@ -248,7 +250,7 @@ def _ordered(calls: Mapping[Reference, Call], source: Reference) -> list[Referen
             if reference not in texts:
                 raise ValueError(f"inputs must be outputs of layers in the network, got {shown(reference[0])}")
     inputs = {texts[reference]: [texts[other] for other in call.inputs] for reference, call in calls.items()}
-    return [references[text] for text in topological_order(inputs, texts[source])]
+    return [references[text] for text in topological_order(inputs, [texts[source]])]
 
 
 _Calls = tuple[Reference, dict[Reference, Call], Reference]

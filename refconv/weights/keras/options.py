@@ -98,24 +98,27 @@ class Options:
             raise self.error(f"{ndim} integers of at least {least} as {key}", value)
         return tuple(values)
 
-    def margins(self, key: str) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return ((top, bottom), (left, right)) from such pairs, or from one or two integers."""
+    def margins(self, key: str, ndim: int) -> tuple[tuple[int, int], ...]:
+        """Return a pair of margins for each axis.
+
+        For images, the option may also be one or two integers; for signals, one integer or one pair.
+        """
         value = self.value(key)
-        values = value if isinstance(value, list) else [value, value]
+        values = value if isinstance(value, list) and ndim > 1 else [value] * ndim
         pairs = [pair if isinstance(pair, list) else [pair, pair] for pair in values]
-        if [len(pair) for pair in pairs] != [2, 2] or any(
+        if [len(pair) for pair in pairs] != [2] * ndim or any(
             type(n) is not int or not 0 <= n <= LARGEST for p in pairs for n in p
         ):
             raise self.error(f"margins of at least 0 as {key}", value)
-        (top, bottom), (left, right) = pairs
-        return (top, bottom), (left, right)
+        return tuple((before, after) for before, after in pairs)
 
     def finish(self) -> None:
         """Refuse options that were not read and are in use."""
         for key in sorted(self._unread):
             if key in COMMON or key.endswith(TRAINING) or self._values[key] in (None, False):
                 continue
-            raise self.error(f"options that refconv knows, {key} is not one of them", self._values[key])
+            option = f"{key}={shown(self._values[key])}"
+            raise ValueError(f"layer {self.name} ({self.kind}) has an option that refconv does not support: {option}")
 
 
 def shown(value: object) -> str:

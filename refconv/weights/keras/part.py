@@ -20,13 +20,15 @@ class Part(NamedTuple):
     """Layers of refconv for one layer of Keras.
 
     The first layer has the weights of Keras's layer: ``variables`` are the names of its parameters in the order of the file.
-    The parameters in ``constants`` have fixed values, and training does not change those in ``frozen``.
+    The parameters in ``constants`` have fixed values, and training does not change those in ``frozen``. ``file_shapes``
+    contains the shapes of arrays that have fewer axes in the file.
     """
 
     layers: tuple[Layer, ...]
     variables: tuple[str, ...] = ()
     constants: Mapping[str, Any] = NOTHING
     frozen: tuple[str, ...] = ()
+    file_shapes: Mapping[str, Shape] = NOTHING
 
     def freeze_fixed(self) -> None:
         """Freeze the parameters that Keras does not have, or does not train."""

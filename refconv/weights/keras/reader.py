@@ -24,8 +24,9 @@ def from_keras(path: Path, *, input_shape: Shape | None = None) -> Layer:
     """Load a network from a ``.keras`` file of Keras 3.
 
     The file is read as data: neither Keras nor code from the file is executed. Sequential and functional networks with one
-    input and one output are converted, also inside other networks, if each layer has an equal one in refconv and the graph is
-    made of chains and branches. All other files are refused with the name of the layer. The names of the layers are kept.
+    input and one output are converted, also inside other networks, if each layer has an equal one in refconv. Chains and
+    branches become ``Sequential``, ``Sum``, ``Mean`` and ``Concat``, and other parts become ``Graph``. All other files are
+    refused with the name of the layer. The names of the layers are kept.
 
     The optimizer, penalties and constraints of weights are not read. ``BatchNorm`` gets ``averages="lecture"``, which is
     Keras's formula. Layers with ``trainable=False`` are frozen. A ``Rescaling`` becomes a frozen ``BatchNorm``.
@@ -54,12 +55,19 @@ def from_keras(path: Path, *, input_shape: Shape | None = None) -> Layer:
 
     Examples
     --------
+    >>> import tempfile
+    >>> import numpy as np
     >>> from refconv import nn, weights
     >>> model = nn.Sequential(conv=nn.Conv2D(3, (2, 5)), relu=nn.ReLU())
     >>> _ = model.build((7, 8, 2), rng=1)
-    >>> weights.to_keras(model, "model.keras")  # doctest: +SKIP
-    >>> weights.from_keras("model.keras")  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     weights.to_keras(model, f"{folder}/model.keras")
+    ...     again = weights.from_keras(f"{folder}/model.keras")
+    >>> again
     Sequential(conv=Conv2D(3, 2×5), relu=ReLU())
+    >>> x = np.ones((4, 7, 8, 2), np.float32)
+    >>> np.allclose(again(x), model(x))
+    True
     """
     try:
         config, image = read_archive(path)
@@ -84,4 +92,4 @@ def _put(network: Description, arrays: Mapping[str, Sequence[Array]]) -> None:
         for name, value in part.constants.items():
             parameters[name].value[...] = value
         for name, array in zip(part.variables, arrays.get(group, ()), strict=True):
-            parameters[name].value[...] = array
+            parameters[name].value[...] = array.reshape(parameters[name].value.shape)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import refconv.nn as nn
 from refconv.nn import Layer
+from refconv.nn.reshape import Pad, Reshape, Slice, Transpose
 from refconv.typing import Shape
 from refconv.weights.keras.window_steps import Step, conv_steps, conv_transpose_steps, margins, pool_steps
 
@@ -17,7 +19,8 @@ NONNEGATIVE = ("ReLU", "Sigmoid", "Softmax")
 KEEPING = (
     *(f"{kind}{axes}D" for kind in ("MaxPooling", "AveragePooling") for axes in (1, 2)),
     *(f"Global{kind}Pooling{axes}D" for kind in ("Max", "Average") for axes in (1, 2)),
-    *("ZeroPadding2D", "Cropping2D", "Flatten", "Dropout", "Add", "Average", "Concatenate"),
+    *(f"{kind}{axes}D" for kind in ("ZeroPadding", "Cropping") for axes in (1, 2)),
+    *("Flatten", "Reshape", "Permute", "Dropout"),
 )
 
 
@@ -74,6 +77,54 @@ def _pad(layer: nn.Pad2D, shape: Shape, nonnegative: bool) -> Sequence[Step]:
     return (Step("ZeroPadding2D", {"padding": margins(layer.margin)}, layer.output_shape(shape)),)
 
 
+def _pad_channels(layer: nn.PadChannels, shape: Shape, nonnegative: bool) -> Sequence[Step]:
+    """Return a padding of the channels.
+
+    Keras pads the channels of images if they are declared to be a spatial axis.
+    """
+    padding = {"padding": [[0, 0], [0, layer.channels - shape[-1]]]}
+    output = layer.output_shape(shape)
+    if len(shape) == 3:
+        return (Step("ZeroPadding2D", {**padding, "data_format": "channels_first"}, output),)
+    rows = math.prod(shape[:-1])
+    return (
+        Step("Reshape", {"target_shape": [rows, shape[-1], 1]}, (rows, shape[-1], 1)),
+        Step("ZeroPadding2D", padding, (rows, output[-1], 1)),
+        Step("Reshape", {"target_shape": list(output)}, output),
+    )
+
+
+def _pad_axes(layer: Pad, shape: Shape, nonnegative: bool) -> Sequence[Step]:
+    if layer.mode != "constant" or layer.value != 0:
+        raise ValueError(f"it must pad with zeros, got {layer!r}")
+    return _along_axes("ZeroPadding", "padding", layer.widths, shape, 1)
+
+
+def _slice(layer: Slice, shape: Shape, nonnegative: bool) -> Sequence[Step]:
+    if any(step != 1 for _, _, step in layer.ranges):
+        raise ValueError(f"it must select consecutive elements, got {layer!r}")
+    ends = [(first, n - first - count) for (first, count, _), n in zip(layer.ranges, shape, strict=True)]
+    return _along_axes("Cropping", "cropping", ends, shape, -1)
+
+
+def _along_axes(kind: str, option: str, ends: Sequence[tuple[int, int]], shape: Shape, sign: int) -> Sequence[Step]:
+    """Return layers that pad (sign 1) or crop (−1) signals or images by these margins.
+
+    The channels of images are an axis of images with channels first.
+    """
+    if len(shape) not in (2, 3) or (len(shape) == 2 and any(ends[-1])):
+        raise ValueError(f"Keras changes the axes of images and the length of signals, got {list(ends)} for shape {shape}")
+    *spatial, channels = ends
+    sizes = [n + sign * (before + after) for n, (before, after) in zip(shape, ends, strict=True)]
+    steps = []
+    if any(map(any, spatial)):
+        steps.append(Step(f"{kind}{len(spatial)}D", {option: margins(tuple(spatial))}, (*sizes[:-1], shape[-1])))
+    if any(channels):
+        config = {option: margins(((0, 0), channels)), "data_format": "channels_first"}
+        steps.append(Step(f"{kind}2D", config, tuple(sizes)))
+    return steps
+
+
 def _identity(layer: Layer, shape: Shape, nonnegative: bool) -> Sequence[Step]:
     return ()
 
@@ -99,6 +150,11 @@ LAYERS: dict[type[Layer], Callable[..., Sequence[Step]]] = {
     ),
     nn.Pad2D: _pad,
     nn.Crop2D: _one("Cropping2D", lambda layer, shape: {"cropping": margins(layer.margin)}),
+    nn.PadChannels: _pad_channels,
+    Pad: _pad_axes,
+    Slice: _slice,
+    Transpose: _one("Permute", lambda layer, shape: {"dims": [axis + 1 for axis in layer.axes]}),
+    Reshape: _one("Reshape", lambda layer, shape: {"target_shape": list(layer.shape)}),
     nn.Upsample2D: _one("UpSampling2D", lambda layer, shape: {"size": list(layer.scale), "interpolation": layer.mode}),
     nn.Flatten: _one("Flatten", lambda layer, shape: {}),
     nn.Dropout: _one("Dropout", lambda layer, shape: {"rate": float(layer.rate)}),

@@ -8,9 +8,10 @@ from typing import Any
 
 import refconv.nn as nn
 from refconv.nn import Layer
+from refconv.nn.joins import Add, Average, Concatenate, Join, Multiply
 from refconv.nn.parameter import MANY
+from refconv.nn.reshape import Pad, Reshape, Slice, Transpose
 from refconv.typing import Shape
-from refconv.weights.graph import Join
 from refconv.weights.keras.activations import ACTIVATION_LAYERS, activation
 from refconv.weights.keras.options import Options
 from refconv.weights.keras.part import FREEZE, Converter, Part, with_bias
@@ -18,6 +19,7 @@ from refconv.weights.keras.windows import WINDOWS
 
 __all__ = ["join_of", "part_of"]
 
+MAX_AXES = 8  # of one example; NumPy has a limit
 MAX_RESCALED_CHANNELS = 1024  # a small file must not cause large arrays
 
 
@@ -57,21 +59,28 @@ def join_of(name: str, kind: str, values: Mapping[str, Any], axes: int) -> Join 
 
     ``axes`` is the number of axes of one example.
     """
-    options = Options(name, kind, values)
-    if kind not in ("Add", "Average", "Concatenate"):
+    if kind not in JOINS:
         return None
-    axis = options.integer("axis", -1, least=-axes) if kind == "Concatenate" else -1
+    options = Options(name, kind, values)
+    if kind != "Concatenate":
+        options.finish()
+        return JOINS[kind]()
+    axis = options.integer("axis", -1, least=-axes)
     options.finish()
     if axis == 0 or axis > axes:
         raise options.error("an axis of the examples", axis)
-    return Join({"Add": "sum", "Average": "mean"}.get(kind, "concat"), axis - 1 if axis > 0 else axis)
+    return Concatenate(axis - 1 if axis > 0 else axis)
 
 
 def _dense(options: Options, shape: Shape) -> Part:
-    if len(shape) != 1:
-        raise options.error("an input with one axis; with more, Keras applies it to each position", shape)
-    bias = options.flag("use_bias", True)
-    return Part((nn.Dense(options.integer("units"), bias=bias), *activation(options)), with_bias("w", bias=bias))
+    """Return a dense layer, or for signals and images a convolution with kernels of size 1."""
+    if not 1 <= len(shape) <= 3:
+        raise options.error("an input with one to three axes", shape)
+    units, bias = options.integer("units"), options.flag("use_bias", True)
+    layer: Layer = nn.Dense(units, bias=bias)
+    if len(shape) > 1:
+        layer = (nn.Conv1D if len(shape) == 2 else nn.Conv2D)(units, 1, bias=bias)
+    return Part((layer, *activation(options)), with_bias("w", bias=bias), file_shapes={"w": (shape[-1], units)})
 
 
 def _scale_and_shift(options: Options) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -100,7 +109,8 @@ def _batch_norm(options: Options, shape: Shape) -> Part:
 
 def _layer_norm(options: Options, shape: Shape) -> Part:
     if len(shape) != 1:
-        raise options.error("an input with one axis; Keras normalises each position, or has weights for each of them", shape)
+        expected = "an input with one axis; with more, Keras normalises each position, and LayerNorm the whole example"
+        raise options.error(expected, shape)
     _last_axis(options, shape)
     stored, fixed = _scale_and_shift(options)
     return Part((nn.LayerNorm(eps=options.number("epsilon", 1e-3)),), stored, frozen=fixed)
@@ -133,14 +143,43 @@ def _rescaling(options: Options, shape: Shape) -> Part:
     return Part((nn.BatchNorm(eps=0, averages="lecture"),), (), constants, FREEZE)
 
 
-def _pad(options: Options, shape: Shape) -> Part:
-    options.only("data_format", "channels_last")
-    return Part((nn.Pad2D(options.margins("padding")),))
+def _pad(ndim: int) -> Converter:
+    def convert(options: Options, shape: Shape) -> Part:
+        pads, is_last = options.margins("padding", ndim), _is_channels_last(options)
+        if len(shape) != ndim + 1:
+            raise options.error(f"an input with {ndim + 1} axes", shape)
+        widths = (*pads, (0, 0)) if is_last else ((0, 0), *pads)
+        if is_last and ndim == 2:
+            return Part((nn.Pad2D(pads),))
+        if not any(map(any, widths[:-1])) and widths[-1][0] == 0:
+            return Part((nn.PadChannels(shape[-1] + widths[-1][1]),))
+        return Part((Pad(widths),))
+
+    return convert
 
 
-def _crop(options: Options, shape: Shape) -> Part:
-    options.only("data_format", "channels_last")
-    return Part((nn.Crop2D(options.margins("cropping")),))
+def _crop(ndim: int) -> Converter:
+    def convert(options: Options, shape: Shape) -> Part:
+        pads, is_last = options.margins("cropping", ndim), _is_channels_last(options)
+        if len(shape) != ndim + 1:
+            raise options.error(f"an input with {ndim + 1} axes", shape)
+        if is_last and ndim == 2:
+            return Part((nn.Crop2D(pads),))
+        margins = (*pads, (0, 0)) if is_last else ((0, 0), *pads)
+        return Part((Slice([(before, n - before - after, 1) for n, (before, after) in zip(shape, margins, strict=True)]),))
+
+    return convert
+
+
+def _is_channels_last(options: Options) -> bool:
+    return options.choice("data_format", ("channels_last", "channels_first"), "channels_last") == "channels_last"
+
+
+def _permute(options: Options, shape: Shape) -> Part:
+    axes = options.value("dims")
+    if not isinstance(axes, list) or any(type(n) is not int for n in axes) or sorted(axes) != [*range(1, len(shape) + 1)]:
+        raise options.error(f"a permutation of 1 to {len(shape)} as dims", axes)
+    return Part((Transpose([n - 1 for n in axes]),))
 
 
 def _upsample(options: Options, shape: Shape) -> Part:
@@ -160,13 +199,11 @@ def _reshape(options: Options, shape: Shape) -> Part:
         raise options.error("integers as target_shape", target)
     known = math.prod(n for n in target if n != -1)
     result = tuple(size // max(known, 1) if n == -1 else n for n in target)
-    if math.prod(result) != size:
+    if math.prod(result) != size or not 1 <= len(result) <= MAX_AXES:
         raise options.error(f"a target_shape of {size} elements", target)
     if result == tuple(shape):
         return Part((nn.Identity(),))
-    if len(result) != 1:
-        raise options.error("one axis, or the shape of its input, as target_shape", target)
-    return Part((nn.Flatten(),))
+    return Part((nn.Flatten() if len(result) == 1 else Reshape(result),))
 
 
 def _dropout(options: Options, shape: Shape) -> Part:
@@ -177,6 +214,8 @@ def _identity(options: Options, shape: Shape) -> Part:
     return Part((nn.Identity(),))
 
 
+JOINS: dict[str, type[Join]] = {"Add": Add, "Average": Average, "Multiply": Multiply, "Concatenate": Concatenate}
+
 LAYERS: dict[str, Converter] = {
     **WINDOWS,
     **ACTIVATION_LAYERS,
@@ -185,10 +224,13 @@ LAYERS: dict[str, Converter] = {
     "LayerNormalization": _layer_norm,
     "GroupNormalization": _group_norm,
     "Rescaling": _rescaling,
-    "ZeroPadding2D": _pad,
-    "Cropping2D": _crop,
+    "ZeroPadding1D": _pad(1),
+    "ZeroPadding2D": _pad(2),
+    "Cropping1D": _crop(1),
+    "Cropping2D": _crop(2),
     "UpSampling2D": _upsample,
     "Flatten": _flatten,
+    "Permute": _permute,
     "Reshape": _reshape,
     "Dropout": _dropout,
     "Identity": _identity,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import Any
 
+from refconv._arguments import check_ending
 from refconv._errors import ArgumentValueError
 from refconv._files import write_atomically
 from refconv.nn import BatchNorm, Dense, Layer
@@ -29,14 +31,14 @@ def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> N
 
     ``keras.saving.load_model`` reads it. A chain of layers becomes a sequential network, and other networks become functional.
     Inner containers are flattened: layer ``block1.conv`` has the name ``block1_conv`` in Keras. Padding that Keras does not
-    have becomes a ``ZeroPadding2D``.
-    Auxiliary heads are left out.
+    have becomes a ``ZeroPadding2D``. A layer that is used several times is one layer with several calls. Auxiliary heads and
+    drop-path are left out.
 
     Parameters
     ----------
     model : Layer
     path : path
-        The file to write, completely or not at all.
+        The file to write, completely or not at all. It must end in ``.keras``.
     input_shape : tuple of int, optional
         Shape of one input, without the batch; by default the shape that was passed to ``build``.
 
@@ -50,7 +52,25 @@ def to_keras(model: Layer, path: Path, *, input_shape: Shape | None = None) -> N
         If the network is not built.
     ValueError
         If Keras has no layer that computes a layer of the network. The message names the layer.
+
+    Examples
+    --------
+    >>> import json, tempfile, zipfile
+    >>> from refconv import nn, weights
+    >>> model = nn.Sequential(block1=nn.Sequential(conv=nn.Conv2D(3, (2, 5), padding=1)), relu=nn.ReLU())
+    >>> _ = model.build((7, 8, 2), rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     weights.to_keras(model, f"{folder}/model.keras")
+    ...     with zipfile.ZipFile(f"{folder}/model.keras") as archive:
+    ...         config = json.loads(archive.read("config.json"))["config"]
+    >>> for layer in config["layers"]:
+    ...     print(layer["class_name"], layer["config"]["name"])
+    InputLayer input
+    ZeroPadding2D block1_conv_0_zero_padding2d
+    Conv2D block1_conv
+    ReLU relu
     """
+    check_ending(path, ".keras")
     graph = _lowered(model, input_shape)
     write_archive(path, _config(graph), _weights(graph))
 
@@ -61,11 +81,12 @@ def save_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = 
     A network in Keras reads it with ``load_weights``. It must have the same layers in the same order as the network that
     :func:`to_keras` writes. The parameters and errors are the same as for :func:`to_keras`.
     """
+    check_ending(path, ".weights.h5")  # Keras accepts no other ending
     write_atomically(path, _weights(_lowered(model, input_shape)))
 
 
 def load_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = None) -> None:
-    """Copy the weights in a ``.weights.h5`` or ``.keras`` file of Keras 3 into a built network.
+    """Copy the weights in a ``.weights.h5`` or ``.keras`` file of Keras 3 into a network.
 
     The file does not contain names for the arrays: the k-th convolution in Keras's order of layers gets the arrays of the k-th
     convolution in the file, and so on for each class. So the network must have the same layers in the same order as in Keras.
@@ -76,7 +97,8 @@ def load_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = 
     model : Layer
     path : path
     input_shape : tuple of int, optional
-        Shape of one input, without the batch; by default the shape that was passed to ``build``.
+        Shape of one input, without the batch; by default the shape that was passed to ``build``. It is needed if the network
+        is not built; it is then built in float32.
 
     Raises
     ------
@@ -85,10 +107,15 @@ def load_keras_weights(model: Layer, path: Path, *, input_shape: Shape | None = 
     FileNotFoundError
         If the file does not exist.
     RuntimeError
-        If the network is not built.
+        If the network is not built and ``input_shape`` is not given.
     ValueError
         If the file is damaged, or does not contain exactly the weights of the network. Then no weight changes.
     """
+    if not model.is_built and input_shape is not None:
+        trial = copy.deepcopy(model)  # the network stays as it is if the weights do not fit
+        trial.build(tuple(input_shape), rng=0)
+        load_keras_weights(trial, path)
+        model.build(tuple(input_shape), rng=0)
     graph = _lowered(model, input_shape)
     try:
         image = read_weights_image(path)
@@ -146,17 +173,20 @@ def _weights(graph: Lowering) -> bytes:
 def _config(graph: Lowering) -> dict[str, Json]:
     """Return the description of the network."""
     dtype = graph.dtype().name
-    items = {name: graph.items[name] for name in graph.order()}
-    layers = [_layer(name, item, dtype) for name, item in items.items()]
+    layers = [_layer(name, graph.items[name], dtype) for name in graph.order()]
     config: dict[str, Json] = {"name": NAME, "trainable": True, "layers": layers}
     if graph.is_chain:
         return {"module": "keras", "class_name": "Sequential", "config": {**config, "dtype": dtype}, "registered_name": None}
-    for entry, (name, item) in zip(layers, items.items(), strict=True):
-        tensors = [_tensor(before, graph.items[before], dtype) for before in item.inputs]
-        argument = tensors if len(tensors) > 1 else tensors[0] if tensors else None
-        entry["name"] = name
-        entry["inbound_nodes"] = [{"args": [argument], "kwargs": {}}] if tensors else []
-    config |= {"input_layers": [[INPUT, 0, 0]], "output_layers": [[graph.output, 0, 0]]}
+    calls = graph.calls()
+    entries = {entry["config"]["name"]: entry for entry in layers}
+    for name, entry in entries.items():
+        entry |= {"name": name, "inbound_nodes": []}
+    for name, item in graph.items.items():
+        tensors = [_tensor(calls[before], graph.items[before], dtype) for before in item.inputs]
+        if tensors:
+            argument = tensors if len(tensors) > 1 else tensors[0]
+            entries[calls[name][0]]["inbound_nodes"].append({"args": [argument], "kwargs": {}})
+    config |= {"input_layers": [[INPUT, 0, 0]], "output_layers": [[*calls[graph.output], 0]]}
     return {
         "module": "keras.src.models.functional",
         "class_name": "Functional",
@@ -172,6 +202,6 @@ def _layer(name: str, item: Item, dtype: str) -> dict[str, Json]:
     return {"module": "keras.layers", "class_name": item.kind, "config": config, "registered_name": None}
 
 
-def _tensor(name: str, item: Item, dtype: str) -> dict[str, Json]:
-    config = {"shape": [None, *item.value.shape], "dtype": dtype, "keras_history": [name, 0, 0]}
+def _tensor(call: tuple[str, int], item: Item, dtype: str) -> dict[str, Json]:
+    config = {"shape": [None, *item.value.shape], "dtype": dtype, "keras_history": [*call, 0]}
     return {"class_name": "__keras_tensor__", "config": config}

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refconv._errors import ArgumentValueError
+from refconv._arguments import check_ending
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Layer
 from refconv.nn.description import built_shape
 from refconv.nn.parameter import MANY
 from refconv.typing import Array, Shape
 from refconv.weights.parameters import differences
 from refconv.weights.pytorch.families import current_key, module_names
-from refconv.weights.pytorch.files import arrays_of, read_state_dict, write_state_dict
+from refconv.weights.pytorch.files import SUFFIXES, arrays_of, read_state_dict, write_state_dict
 from refconv.weights.pytorch.layouts import Entry, entries_of
 
 __all__ = ["Unmatched", "copy_arrays", "from_torch", "keyed_entries", "to_torch"]
@@ -23,12 +24,14 @@ __all__ = ["Unmatched", "copy_arrays", "from_torch", "keyed_entries", "to_torch"
 Path = str | os.PathLike[str]
 StateDict = Mapping[str, Any]
 
+NAMES_HINT = "pass names={layer: module of PyTorch} if only names differ"
+
 
 class Unmatched(NamedTuple):
-    """Parameters that are missing in a state dict, and its keys that were not used."""
+    """Parameters that are missing in a state dict, and its keys that the network does not have."""
 
-    missing: list[str]
-    unused: list[str]
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 def from_torch(
@@ -39,35 +42,37 @@ def from_torch(
     names: Mapping[str, str] | None = None,
     strict: bool = True,
 ) -> Unmatched:
-    """Copy the weights of a PyTorch network; if one does not fit, change nothing.
+    """Copy the weights of a PyTorch network into a network of refconv.
 
-    The keys of torchvision's AlexNet, VGG, GoogLeNet, Inception-v3, ResNet, ResNeXt, Wide ResNet and DenseNet are known. In
-    any other network, layers must have the names of the modules in PyTorch, or ``names`` contains the other names. Arrays are
-    converted to refconv's order of axes, and the rows of a dense layer after ``Flatten`` from channels first to channels
-    last.
+    If an array does not fit, nothing is changed. The keys of torchvision's AlexNet, VGG, GoogLeNet, Inception-v3, ResNet,
+    ResNeXt, Wide ResNet and DenseNet are known. In any other network, layers must have the names of the modules in PyTorch, or
+    ``names`` contains the other names. Arrays are converted to refconv's order of axes, and the rows of a dense layer after
+    ``Flatten`` from channels first to channels last.
 
     Parameters
     ----------
     model : Layer
         The network. It computes the same function as the PyTorch network only if its layers have the same arguments, such as
-        ``bn_eps``; ``models.create(name, weights=path)`` selects them.
+        ``bn_eps``; ``models.create(name, weights=path)`` selects them. A ``BatchNorm2d`` of PyTorch with default arguments is
+        ``nn.BatchNorm(eps=1e-5, momentum=0.9, averages="lecture")``.
     weights : path or dict
         A safetensors file, which is read without PyTorch; a file of ``torch.save``, which needs PyTorch 2.6 or later and is
         read with ``weights_only=True``; or the result of ``state_dict()``.
     input_shape : tuple of int, optional
-        Shape of one input, without the batch. It is needed if the network is not built; it is then built with the type of the
-        weights.
+        Shape of one input, without the batch: (height, width, channels), also here. It is needed if the network is not built;
+        it is then built with the type of the weights.
     names : dict of str, optional
         The name of the module in PyTorch for names of layers, such as ``{"conv1": "features.0"}``.
     strict : bool
-        If False, copy only parameters that occur in both: for example, without a new head, or without auxiliary heads
-        that only one of the networks has.
+        If False, copy only parameters that occur in both: for example, without auxiliary heads that only one of the
+        networks has. A head with another number of classes is still refused: load the weights first, then use
+        :func:`refconv.nn.replace_layer`.
 
     Returns
     -------
     Unmatched
-        ``missing``, names of parameters that the state dict does not have, and ``unused``, keys that the network does not
-        have. Both are empty if strict. A missing ``num_batches_tracked`` is allowed and set to many batches.
+        ``missing_keys``, names of parameters that the state dict does not have, and ``unexpected_keys``, keys that the network
+        does not have. Both are empty if strict. A missing ``num_batches_tracked`` is allowed and set to many batches.
 
     Raises
     ------
@@ -89,7 +94,7 @@ def from_torch(
     ...     "fc.bias": np.zeros(1, np.float32),
     ... }
     >>> from_torch(model, state_dict, input_shape=(2, 4, 1))
-    Unmatched(missing=[], unused=[])
+    Unmatched(missing_keys=[], unexpected_keys=[])
     >>> model["conv"].parameters["w"].value[0, :, 0, :], model["fc"].parameters["w"].value[:4, 0]
     (array([[0., 3.], [1., 4.], [2., 5.]], dtype=float32), array([0., 4., 1., 5.], dtype=float32))
 
@@ -97,6 +102,9 @@ def from_torch(
     """
     if isinstance(weights, Mapping):
         return copy_arrays(model, arrays_of(weights), "weights", input_shape, names, strict)
+    if not isinstance(weights, str | os.PathLike):
+        hint = "; pass model.state_dict()" if hasattr(weights, "state_dict") else ""
+        raise ArgumentTypeError(f"weights must be a path or a state dict, got {type(weights).__name__}{hint}")
     return copy_arrays(model, read_state_dict(weights), str(weights), input_shape, names, strict)
 
 
@@ -112,7 +120,7 @@ def copy_arrays(
 
     ``source`` is their name in errors.
     """
-    arrays = {current_key(key): array for key, array in arrays.items()}
+    arrays = _with_current_keys(source, arrays)
     shape = built_shape(model) if model.is_built else input_shape
     if shape is None:
         raise ArgumentValueError(f"input_shape must be given for a network that is not built, got {input_shape}")
@@ -141,15 +149,16 @@ def to_torch(model: Layer, path: Path | None = None, *, names: Mapping[str, str]
     model : Layer
         A built network.
     path : path, optional
-        The file to write: a safetensors file, or a file of ``torch.save``, which needs PyTorch, if it ends in ``.pt`` or
-        ``.pth``. An existing file is replaced, completely or not at all.
+        The file to write. It is a safetensors file if it ends in ``.safetensors``, and a file of ``torch.save``, which needs
+        PyTorch, if it ends in ``.pt`` or ``.pth``. An existing file is replaced, completely or not at all.
     names : dict of str, optional
         The name of the module in PyTorch for names of layers.
 
     Returns
     -------
     dict of array
-        By PyTorch's keys, in PyTorch's order of axes. ``num_batches_tracked`` is int64.
+        NumPy arrays by PyTorch's keys, in PyTorch's order of axes; ``num_batches_tracked`` is int64. For
+        ``load_state_dict``, convert them: ``{key: torch.from_numpy(array) for key, array in to_torch(model).items()}``.
 
     Raises
     ------
@@ -158,7 +167,7 @@ def to_torch(model: Layer, path: Path | None = None, *, names: Mapping[str, str]
     RuntimeError
         If the network is not built.
     TypeError, ValueError
-        If ``names`` has names that no layer has.
+        If ``names`` has names that no layer has, or the path has another ending.
 
     Examples
     --------
@@ -170,6 +179,8 @@ def to_torch(model: Layer, path: Path | None = None, *, names: Mapping[str, str]
 
     Source: lecture row B10 (SOURCES.md).
     """
+    if path is not None:
+        check_ending(path, *SUFFIXES)
     parameters = model.named_parameters()
     shape = built_shape(model)
     if shape is None:  # a layer without parameters
@@ -196,6 +207,14 @@ def keyed_entries(model: Layer, shape: Shape, names: Mapping[str, str] | None = 
     return keyed
 
 
+def _with_current_keys(source: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    renamed = {current_key(key): array for key, array in arrays.items()}
+    if len(renamed) < len(arrays):
+        twice = next(key for key in arrays if current_key(key) != key and current_key(key) in arrays)
+        raise ArgumentValueError(f"{source} must contain each parameter once, got {twice} and {current_key(twice)}")
+    return renamed
+
+
 def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array], dtype: np.dtype[Any], strict: bool) -> None:
     """Raise ``ValueError`` if keys, shapes or types of a state dict do not fit.
 
@@ -205,19 +224,24 @@ def _check(source: str, entries: Mapping[str, Entry], arrays: Mapping[str, Array
     actual = {key: f"{array.shape} {_kind(array.dtype, dtype)}" for key, array in arrays.items()}
     counters = {key for key, entry in entries.items() if entry.spec.counter}
     for key in counters:
-        is_count = key in arrays and arrays[key].shape == () and arrays[key].dtype.kind in "iuf"
-        if key not in arrays or is_count:
+        if key not in arrays or _is_count(arrays[key]):
             actual[key] = expected[key]
         else:
-            expected[key] = "() int64"
+            expected[key] = "() int64, at least 0"
     common = {key: kind for key, kind in actual.items() if key in expected}
     if not (set(arrays) & set(entries)):
         raise ArgumentValueError(
             f"{source} must contain a parameter of the network, such as {next(iter(entries), 'none')}, got "
-            f"{', '.join([*arrays][:3]) or 'none'}; pass names={{layer: module of PyTorch}} if only names differ"
+            f"{', '.join([*arrays][:3]) or 'none'}; {NAMES_HINT}"
         )
     if difference := differences(expected, actual if strict else {**expected, **common}):
-        raise ArgumentValueError(f"{source} must contain the parameters of the network, got {difference}")
+        have_other_names = strict and set(entries) - set(actual) and set(arrays) - set(entries)
+        hint = f"; {NAMES_HINT}" if have_other_names else ""
+        raise ArgumentValueError(f"{source} must contain the parameters of the network, got {difference}{hint}")
+
+
+def _is_count(array: Array) -> bool:
+    return array.shape == () and array.dtype.kind in "iuf" and bool(array >= 0)
 
 
 def _dtype_of(model: Layer, arrays: Mapping[str, Array]) -> np.dtype[Any]:

@@ -9,12 +9,13 @@ from typing import Any
 from refconv._errors import ArgumentValueError
 from refconv.nn.branches import sum_of
 from refconv.nn.container import Container, container_repr
+from refconv.nn.description import Span, around
+from refconv.nn.joins import Join
 from refconv.nn.layer import Layer, call_backward
 from refconv.nn.location import names_failing_layer
-from refconv.onnx.layers.arithmetic import Join
 from refconv.typing import Array, Backward, Shape
 
-__all__ = ["Graph"]
+__all__ = ["INPUT", "Graph"]
 
 INPUT = "input"  # name of the input of the graph
 
@@ -22,7 +23,8 @@ INPUT = "input"  # name of the input of the graph
 class Graph(Container):
     r"""Layers connected in any way without cycles.
 
-    The input of each layer is the output of an earlier one, or for a join the outputs of several.
+    The input of each layer is the output of an earlier one, or for a join the outputs of several. The joins are the layers of
+    :mod:`refconv.nn.joins`. Where branches do not share layers, ``Sum``, ``Mean`` and ``Concat`` are easier to read.
 
     The backward function runs through the layers in reverse order and adds the gradients of an output that is used several
     times.
@@ -44,8 +46,8 @@ class Graph(Container):
     --------
     >>> import numpy as np
     >>> from refconv import nn
-    >>> from refconv.onnx.layers import Add, Graph
-    >>> model = Graph({"relu": nn.ReLU(), "sum": Add()}, {"relu": ["input"], "sum": ["input", "relu"]})
+    >>> from refconv.nn.joins import Add
+    >>> model = nn.Graph({"relu": nn.ReLU(), "sum": Add()}, {"relu": ["input"], "sum": ["input", "relu"]})
     >>> model(np.array([[-3.0, 5.0]]))
     array([[-3., 10.]])
 
@@ -131,6 +133,20 @@ class Graph(Container):
                 if last_use[source] == name:
                     del values[source]
         return values[name]
+
+    def input_span(self, shape: Any, span: Span) -> Span | None:
+        if self.inputs != [INPUT]:
+            return None
+        shapes = self._shapes(shape)
+        *_, last = self.layers
+        needed: dict[str, list[Span | None]] = {last: [span]}
+        for name in reversed(self.layers):
+            if name in needed:
+                output = around(needed.pop(name))
+                before = None if output is None else self.layers[name].input_span(self._of(name, shapes), output)
+                for source in self.sources[name]:
+                    needed.setdefault(source, []).append(before)
+        return around(needed[INPUT])
 
     def peak_activations(self, shape: Any, keep_input: bool = False) -> int:
         shapes = self._shapes(shape)
