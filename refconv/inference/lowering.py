@@ -13,29 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from refconv import nn
 from refconv.geometry import Window
 from refconv.inference.folding import batch_norm_as_affine
 from refconv.inference.graph import INPUT, Affine, Concatenation, Convolution, Graph, Limits, Product, Reshape, Run, Total
 from refconv.models.sizes import SizedSequential
-from refconv.nn import (
-    BatchNorm,
-    Concat,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Dropout,
-    Flatten,
-    Identity,
-    Layer,
-    Mean,
-    ReLU,
-    ReLU6,
-    SeparableConv2D,
-    Sequential,
-    StochasticDepth,
-    Sum,
-)
 from refconv.nn.channels import ChannelAffine
+from refconv.nn.joins import Add, Concatenate, Join
 from refconv.nn.rules import Rules
 from refconv.typing import Array, Shape
 
@@ -44,7 +28,7 @@ __all__ = ["Lowering", "lower"]
 RULES = Rules()
 
 
-def lower(model: Layer, shape: Shape) -> Graph:
+def lower(model: nn.Layer, shape: Shape) -> Graph:
     """Return the graph of a built network for inputs of this shape.
 
     >>> from refconv import nn
@@ -72,13 +56,24 @@ class Lowering:
         self.graph = Graph(shape)
         self._scope: list[str] = []
 
-    def layer(self, layer: Layer, x: str, name: str = "") -> str:
+    def layer(self, layer: nn.Layer, x: str, name: str = "") -> str:
         """Add the nodes of a layer with this name in its container; return the name of its output."""
         with self._inside(name):
             function = RULES.function_for(layer)
             if layer.inference_layer is not layer:
                 return self.layer(layer.inference_layer, x)
             return (function or _run)(self, layer, x)
+
+    def join(self, layer: Join, inputs: list[str], name: str) -> str:
+        """Add the node of a layer that joins several outputs."""
+        with self._inside(name):
+            shapes = [self.shape(x) for x in inputs]
+            shape = layer.output_shape(tuple(shapes))
+            if type(layer) is Concatenate and layer.axis in (-1, len(shape) - 1):
+                return self.add(Concatenation, inputs, shape)
+            if type(layer) is Add and len({*shapes}) == 1:
+                return _total(self, inputs)
+            return self.add(Run, inputs, shape, layer=layer)
 
     def add(self, kind: type[Any], inputs: list[str], shape: Shape, suffix: str = "", **attributes: Any) -> str:
         """Append a node for the current layer and return its name."""
@@ -101,39 +96,39 @@ class Lowering:
             del self._scope[len(self._scope) - bool(name) :]
 
 
-def _run(graph: Lowering, layer: Layer, x: str) -> str:
+def _run(graph: Lowering, layer: nn.Layer, x: str) -> str:
     return graph.add(Run, [x], layer.output_shape(graph.shape(x)), layer=layer)
 
 
-def _value(layer: Layer, name: str) -> Array | None:
+def _value(layer: nn.Layer, name: str) -> Array | None:
     return layer.parameters[name].value if name in layer.parameters else None
 
 
-@RULES.register(Sequential, SizedSequential)
-def _sequential(graph: Lowering, layer: Sequential, x: str) -> str:
+@RULES.register(nn.Sequential, SizedSequential)
+def _sequential(graph: Lowering, layer: nn.Sequential, x: str) -> str:
     for name, inner in layer.named_layers():
         x = graph.layer(inner, x, name)
     return x
 
 
-@RULES.register(Identity, Dropout)
-def _identity(graph: Lowering, layer: Layer, x: str) -> str:
+@RULES.register(nn.Identity, nn.Dropout)
+def _identity(graph: Lowering, layer: nn.Layer, x: str) -> str:
     return x
 
 
-@RULES.register(Sum)
-def _sum(graph: Lowering, layer: Sum, x: str) -> str:
+@RULES.register(nn.Sum)
+def _sum(graph: Lowering, layer: nn.Sum, x: str) -> str:
     return _total(graph, _branches(graph, layer, x))
 
 
-@RULES.register(Mean)
-def _mean(graph: Lowering, layer: Mean, x: str) -> str:
+@RULES.register(nn.Mean)
+def _mean(graph: Lowering, layer: nn.Mean, x: str) -> str:
     branches = _branches(graph, layer, x)
     return _scaled(graph, _total(graph, branches), 1 / len(branches))
 
 
-@RULES.register(Concat)
-def _concat(graph: Lowering, layer: Concat, x: str) -> str:
+@RULES.register(nn.Concat)
+def _concat(graph: Lowering, layer: nn.Concat, x: str) -> str:
     shape = layer.output_shape(graph.shape(x))
     if layer.axis not in (-1, len(shape) - 1):
         return _run(graph, layer, x)
@@ -141,21 +136,44 @@ def _concat(graph: Lowering, layer: Concat, x: str) -> str:
     return branches[0] if len(branches) == 1 else graph.add(Concatenation, branches, shape)
 
 
-@RULES.register(StochasticDepth)
-def _stochastic_depth(graph: Lowering, layer: StochasticDepth, x: str) -> str:
+@RULES.register(nn.Fractal)
+def _fractal(graph: Lowering, layer: nn.Fractal, x: str) -> str:
+    inputs = [x] * layer.columns
+    for row in layer.every_row():
+        names = {c: layer.name(c, row) for c in layer.ending(row)}
+        branches = [graph.layer(layer.layers[name], inputs[c], name) for c, name in names.items()]
+        joined = _scaled(graph, _total(graph, branches), 1 / len(branches)) if len(branches) > 1 else branches[0]
+        for c in names:
+            inputs[c] = joined
+    return joined
+
+
+@RULES.register(nn.Graph)
+def _any_graph(graph: Lowering, layer: nn.Graph, x: str) -> str:
+    if layer.inputs != [INPUT]:
+        return _run(graph, layer, x)
+    outputs = {INPUT: x}
+    for name, inner in layer.layers.items():
+        inputs = [outputs[source] for source in layer.sources[name]]
+        outputs[name] = graph.join(inner, inputs, name) if isinstance(inner, Join) else graph.layer(inner, inputs[0], name)
+    return outputs[name]
+
+
+@RULES.register(nn.StochasticDepth)
+def _stochastic_depth(graph: Lowering, layer: nn.StochasticDepth, x: str) -> str:
     return _scaled(graph, graph.layer(layer.layer, x, next(iter(layer.layers))), layer.survival)
 
 
-@RULES.register(Conv2D, DepthwiseConv2D)
-def _conv(graph: Lowering, layer: Conv2D, x: str) -> str:
+@RULES.register(nn.Conv2D, nn.DepthwiseConv2D)
+def _conv(graph: Lowering, layer: nn.Conv2D, x: str) -> str:
     if layer.data_format != "channels_last":
         return _run(graph, layer, x)
-    groups = graph.shape(x)[-1] if isinstance(layer, DepthwiseConv2D) else layer.groups
+    groups = graph.shape(x)[-1] if isinstance(layer, nn.DepthwiseConv2D) else layer.groups
     return _convolution(graph, x, layer.parameters["w"].value, _value(layer, "b"), layer.window, groups)
 
 
-@RULES.register(SeparableConv2D)
-def _separable(graph: Lowering, layer: SeparableConv2D, x: str) -> str:
+@RULES.register(nn.SeparableConv2D)
+def _separable(graph: Lowering, layer: nn.SeparableConv2D, x: str) -> str:
     if layer.data_format != "channels_last":
         return _run(graph, layer, x)
     depthwise, pointwise = (layer.parameters[name].value for name in ("depthwise", "pointwise"))
@@ -170,13 +188,13 @@ def _convolution(graph: Lowering, x: str, w: Array, b: Array | None, window: Win
     return graph.add(Convolution, [x], shape, suffix, w=w, b=b, window=window, groups=groups, input_shape=input_shape)
 
 
-@RULES.register(Dense)
-def _dense(graph: Lowering, layer: Dense, x: str) -> str:
+@RULES.register(nn.Dense)
+def _dense(graph: Lowering, layer: nn.Dense, x: str) -> str:
     return graph.add(Product, [x], (layer.units,), w=layer.parameters["w"].value, b=_value(layer, "b"))
 
 
-@RULES.register(BatchNorm)
-def _batch_norm(graph: Lowering, layer: BatchNorm, x: str) -> str:
+@RULES.register(nn.BatchNorm)
+def _batch_norm(graph: Lowering, layer: nn.BatchNorm, x: str) -> str:
     if layer.data_format != "channels_last":
         return _run(graph, layer, x)
     gamma, beta, mean, var = (layer.parameters[name].value for name in ("gamma", "beta", "mean", "var"))
@@ -189,18 +207,18 @@ def _channel_affine(graph: Lowering, layer: ChannelAffine, x: str) -> str:
     return graph.add(Affine, [x], graph.shape(x), scale=np.array(layer.scale), shift=np.array(layer.shift))
 
 
-@RULES.register(ReLU)
-def _relu(graph: Lowering, layer: ReLU, x: str) -> str:
+@RULES.register(nn.ReLU)
+def _relu(graph: Lowering, layer: nn.ReLU, x: str) -> str:
     return graph.add(Affine, [x], graph.shape(x), limits=Limits(low=0))
 
 
-@RULES.register(ReLU6)
-def _relu6(graph: Lowering, layer: ReLU6, x: str) -> str:
+@RULES.register(nn.ReLU6)
+def _relu6(graph: Lowering, layer: nn.ReLU6, x: str) -> str:
     return graph.add(Affine, [x], graph.shape(x), limits=Limits(low=0, high=6))
 
 
-@RULES.register(Flatten)
-def _flatten(graph: Lowering, layer: Flatten, x: str) -> str:
+@RULES.register(nn.Flatten)
+def _flatten(graph: Lowering, layer: nn.Flatten, x: str) -> str:
     shape = graph.shape(x)
     return x if len(shape) == 1 else graph.add(Reshape, [x], (math.prod(shape),))
 

@@ -20,6 +20,7 @@ from refconv.inference.graph import (
     Run,
     Total,
 )
+from refconv.nn.joins import Join
 from refconv.ops.dispatch import kernels
 from refconv.ops.fused import batch_norm_inference_in_place, conv2d_relu_pool, relu_in_place
 from refconv.typing import Array
@@ -162,8 +163,8 @@ class RunStep(Step):
     kernel = "layer"
 
     def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
-        (x,) = (np.ascontiguousarray(x) for x in inputs)
-        return self.node.layer(x)
+        arrays = tuple(np.ascontiguousarray(x) for x in inputs)
+        return self.node.layer(arrays if isinstance(self.node.layer, Join) else arrays[0])
 
 
 STEPS: dict[type[Node], type[Step]] = {

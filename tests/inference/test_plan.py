@@ -9,6 +9,7 @@ import refconv
 from evidence import needs_kernels
 from refconv import models, nn, optim
 from refconv.inference import compile_model
+from refconv.nn.joins import Add, Concatenate, Multiply
 from refconv.training import train_step
 
 pytestmark = needs_kernels
@@ -89,6 +90,20 @@ def test_a_plan_computes_branches_sums_and_normalisations(dtype):
     plan = compile_model(model)
     assert difference(model, plan, 4) <= BOUNDS[dtype]
     assert compile_model(model)(np.zeros((0, 9, 7, 6), dtype)).shape == (0, 5)
+
+
+def test_a_plan_computes_graphs():
+    layers = {
+        "a": nn.Conv2D(6, 1),
+        "b": nn.ReLU(),
+        "sum": Add(),
+        "both": Concatenate(),
+        "product": Multiply(),
+        "last": nn.Tanh(),
+    }
+    sources = {"a": ["input"], "b": ["a"], "sum": ["input", "b"], "both": ["sum", "a"], "product": ["both", "both"]}
+    model = randomised(nn.Graph(layers, {**sources, "last": ["product"]}), (9, 7, 6), np.float64)
+    assert difference(model, compile_model(model)) <= 1e-12
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -9,6 +9,7 @@ from refconv.inference.graph import Convolution
 from refconv.inference.lowering import lower
 from refconv.inference.memory import plan_memory
 from refconv.inference.rewriting import rewrite
+from refconv.nn.joins import Add, Concatenate, Multiply
 
 pytestmark = needs_kernels
 
@@ -47,6 +48,14 @@ def kinds(graph):
 )
 def test_nodes_are_joined(layers, expected):
     assert kinds(graph_of(*layers)) == expected
+
+
+def test_graphs_and_fractals_are_lowered():
+    layers = {"a": nn.Conv2D(6, 1), "b": nn.ReLU(), "sum": Add(), "both": Concatenate(), "product": Multiply()}
+    sources = {"a": ["input"], "b": ["a"], "sum": ["input", "b"], "both": ["sum", "a"], "product": ["both", "both"]}
+    assert kinds(graph_of(nn.Graph(layers, sources))) == ["Convolution", "Affine", "Total", "Concatenation", "Run"]
+    fractal = nn.Fractal(nn.Sequential(conv=nn.Conv2D(6, 3, padding=1), relu=nn.ReLU()), columns=2)
+    assert kinds(graph_of(fractal)) == ["Convolution", "Convolution", "Convolution", "Total", "Affine"]
 
 
 def test_a_layer_between_two_readers_is_not_joined():

@@ -17,6 +17,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._optional import need
 from refconv.nn import Layer
 from refconv.nn.description import short_repr
+from refconv.nn.rules import Rules
 from refconv.typing import Array, Shape
 from refconv.weights.graph import distinct
 
@@ -24,7 +25,7 @@ __all__ = ["Value", "Writer", "channels_first", "identity", "register", "the_onn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_FUNCTIONS: dict[type[Layer], Callable[..., Any]] = {}  # function that writes a layer, by class
+_RULES = Rules()  # the function that writes a layer, by class
 
 
 class Value(NamedTuple):
@@ -61,13 +62,7 @@ def register(*classes: type[Layer]) -> Callable[[Function], Function]:
     ... def write_square(graph, layer, x):
     ...     return graph.elementwise("Mul", x, x)
     """
-
-    def decorate(function: Function) -> Function:
-        for cls in classes:
-            _FUNCTIONS[cls] = function
-        return function
-
-    return decorate
+    return _RULES.register(*classes)
 
 
 class Writer:
@@ -202,20 +197,10 @@ def _function_for(layer: Layer, name: str) -> Callable[..., Any]:
 
     A subclass with its own ``forward`` computes something else than its base class, so it needs its own function.
     """
-    kind = type(layer)
-    for cls in kind.__mro__:
-        if cls in _FUNCTIONS:
-            if _is_computed_by(layer, cls):
-                return _FUNCTIONS[cls]
-            break
+    if function := _RULES.function_for(layer):
+        return function
     raise ArgumentTypeError(
         f"model must consist of layers that can be written as ONNX nodes, got {short_repr(layer)}"
         + (f" in {name}" if name else "")
-        + f": register a function for {kind.__name__} with @refconv.onnx.register({kind.__name__})"
+        + f": register a function for {type(layer).__name__} with @refconv.onnx.register({type(layer).__name__})"
     )
-
-
-def _is_computed_by(layer: Layer, cls: type[Layer]) -> bool:
-    """Return True if a layer inherits its computation from the class without changes."""
-    kind = type(layer)
-    return kind.forward is cls.forward and kind.__call__ is cls.__call__ and "forward" not in vars(layer)
