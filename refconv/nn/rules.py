@@ -18,6 +18,11 @@ class Rules:
     A function also applies to subclasses that inherit ``forward`` and ``__call__``. A subclass with its own ``forward``, or a
     layer whose ``forward`` was replaced, computes something else than the class of the table, so it has no function.
 
+    Attributes
+    ----------
+    functions : dict of callable
+        The functions by class.
+
     >>> from refconv import nn
     >>> rules = Rules()
     >>> @rules.register(nn.ReLU)
@@ -33,14 +38,14 @@ class Rules:
     """
 
     def __init__(self) -> None:
-        self._functions: dict[type[Layer], Callable[..., Any]] = {}
+        self.functions: dict[type[Layer], Callable[..., Any]] = {}
 
     def register(self, *classes: type[Layer]) -> Callable[[Function], Function]:
         """Decorate the function of these classes."""
 
         def decorate(function: Function) -> Function:
             for cls in classes:
-                self._functions[cls] = function
+                self.functions[cls] = function
             return function
 
         return decorate
@@ -48,8 +53,8 @@ class Rules:
     def function_for(self, layer: Layer) -> Callable[..., Any] | None:
         """Return the function of a layer, or None."""
         for cls in type(layer).__mro__:
-            if cls in self._functions:
-                return self._functions[cls] if _is_computed_by(layer, cls) else None
+            if cls in self.functions:
+                return self.functions[cls] if _is_computed_by(layer, cls) else None
         return None
 
 

@@ -50,9 +50,9 @@ def test_every_layer_class_is_tested():
     import refconv.onnx.writing.writer as writer
 
     classes = {type(inner) for model, _ in LAYERS.values() for inner in nn.layer.all_layers(model)}
-    assert {*writer._FUNCTIONS} - {SizedSequential} <= classes  # the tests of all architectures contain this one
+    assert {*writer.RULES.functions} - {SizedSequential} <= classes  # the tests of all architectures contain this one
     public = {cls for cls in vars(nn).values() if isinstance(cls, type) and issubclass(cls, nn.Layer)} - {nn.Layer}
-    assert public <= set(writer._FUNCTIONS)
+    assert public <= set(writer.RULES.functions)
 
 
 @pytest.mark.slow
@@ -135,7 +135,7 @@ def test_a_layer_of_the_user_needs_a_function(tmp_path):
         with pytest.raises(ValueError, match=r"registered for Square must return an output of shape \(5, 6, 4\), got \(1,\)"):
             saved(model, path)
     finally:
-        writer._FUNCTIONS.pop(Square)
+        writer.RULES.functions.pop(Square)
 
 
 def test_a_subclass_with_its_own_forward_is_not_written_as_its_base_class(tmp_path):

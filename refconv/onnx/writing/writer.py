@@ -25,7 +25,7 @@ __all__ = ["Value", "Writer", "channels_first", "identity", "register", "the_onn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_RULES = Rules()  # the function that writes a layer, by class
+RULES = Rules()  # the function that writes a layer, by class
 
 
 class Value(NamedTuple):
@@ -62,7 +62,7 @@ def register(*classes: type[Layer]) -> Callable[[Function], Function]:
     ... def write_square(graph, layer, x):
     ...     return graph.elementwise("Mul", x, x)
     """
-    return _RULES.register(*classes)
+    return RULES.register(*classes)
 
 
 class Writer:
@@ -197,7 +197,7 @@ def _function_for(layer: Layer, name: str) -> Callable[..., Any]:
 
     A subclass with its own ``forward`` computes something else than its base class, so it needs its own function.
     """
-    if function := _RULES.function_for(layer):
+    if function := RULES.function_for(layer):
         return function
     raise ArgumentTypeError(
         f"model must consist of layers that can be written as ONNX nodes, got {short_repr(layer)}"
