@@ -33,7 +33,7 @@ ALGORITHMS = (
     "direct",
     "direct_grads",
     "one_channel",
-    "passes",
+    "prologue",
     "sketch",
     "winograd",
 )

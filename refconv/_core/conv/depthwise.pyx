@@ -41,7 +41,7 @@ from refconv._core.tile.sweep cimport (BAND_PIXELS, LEAST_CHUNK_PIXELS, MOST_PAR
 include "common/threads.pxi"
 
 # The prologue, compiled for the same instruction set as this module.
-passes = importlib.import_module(__name__.rpartition(".")[0] + ".passes")
+prologue = importlib.import_module(__name__.rpartition(".")[0] + ".prologue")
 
 
 cdef struct Span:
@@ -97,7 +97,8 @@ cdef class Depthwise:
     """A convolution with small groups, which reads w itself."""
 
     cdef object w, bias, rows, columns
-    cdef tuple x_shape, y_shape
+    cdef tuple x_shape
+    cdef readonly tuple y_shape
     cdef bint is_float32
     cdef readonly Py_ssize_t nbytes     # of packed weights: 0
 
@@ -114,7 +115,7 @@ cdef class Depthwise:
         conv.pyx describes the arguments.
         """
         if scale is not None:
-            x = passes.prologue(x, scale, shift)
+            x = prologue.rectify(x, scale, shift)
         if self.is_float32:
             compute[float](self, x, y, finish_of[float](add, low, high, y.shape))
         else:
@@ -134,8 +135,9 @@ def conv2d(x, w, bias, window):
 
     IN x (N, H, W, C), w (kh, kw, G, C), finite, bias (C,) or None; OUT y (N, rows, columns, C).
     """
-    y = aligned_empty((len(x), *window.output_size(x.shape[1:3]), w.shape[3]), w.dtype)
-    Depthwise(w, bias, window, len(x), x.shape[1:3])(x, y)
+    run = Depthwise(w, bias, window, len(x), x.shape[1:3])
+    y = aligned_empty(run.y_shape, w.dtype)
+    run(x, y)
     return y
 
 

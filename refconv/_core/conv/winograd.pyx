@@ -158,6 +158,11 @@ cdef class Winograd:
             pack_all[double](self, w)
 
     @property
+    def y_shape(self):
+        """Shape of y."""
+        return self.tiling.N, self.tiling.y.height, self.tiling.y.width, self.tiling.y.channels
+
+    @property
     def side(self):
         """Outputs along one side of a tile."""
         return self.tiling.m
@@ -182,8 +187,9 @@ def conv2d(x, w, bias, offset, output_size, m):
 
     IN x (N, H, W, C), w (3, 3, C, O), bias (O,) or None; OUT y (N, *output_size, O). Winograd describes the other arguments.
     """
-    y = aligned_empty((len(x), *output_size, w.shape[3]), w.dtype)
-    return y if Winograd(w, bias, offset, x.shape, output_size, m)(x, y) else None
+    run = Winograd(w, bias, offset, x.shape, output_size, m)
+    y = aligned_empty(run.y_shape, w.dtype)
+    return y if run(x, y) else None
 
 
 cdef pack_all(Winograd self, const real[:, :, :, ::1] w):
