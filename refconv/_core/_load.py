@@ -34,7 +34,7 @@ ALGORITHMS = (
     "direct",
     "direct_grads",
     "one_channel",
-    "passes",
+    "prologue",
     "sketch",
     "winograd",
 )

@@ -20,11 +20,11 @@
 #if defined(__clang__)
 #define UNROLLED_FOR(...) for (__VA_ARGS__)
 #define EACH_LANE_FOR(...) _Pragma("clang loop unroll(disable)") for (__VA_ARGS__)
-#define INDEPENDENT_FOR(...) _Pragma("clang loop vectorize(assume_safety)") for (__VA_ARGS__)
+#define INDEPENDENT_FOR(...) _Pragma("clang loop vectorize(assume_safety) unroll(disable)") for (__VA_ARGS__)
 #elif defined(__GNUC__)
 #define UNROLLED_FOR(...) _Pragma("GCC unroll 16") for (__VA_ARGS__)
 #define EACH_LANE_FOR(...) _Pragma("GCC unroll 1") for (__VA_ARGS__)
-#define INDEPENDENT_FOR(...) _Pragma("GCC ivdep") for (__VA_ARGS__)
+#define INDEPENDENT_FOR(...) _Pragma("GCC ivdep") _Pragma("GCC unroll 1") for (__VA_ARGS__)
 #else
 #define UNROLLED_FOR(...) for (__VA_ARGS__)
 #define EACH_LANE_FOR(...) for (__VA_ARGS__)

@@ -21,11 +21,9 @@ from refconv._core.conv.choose import Layer
 include "common/threads.pxi"
 
 # The algorithms, compiled for the same instruction set as this module.
-bias_gradient, columns, depthwise, direct, direct_grads, one_channel, passes, winograd = (
+bias_gradient, columns, depthwise, direct, direct_grads, one_channel, winograd = (
     importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
-    for name in (
-        "bias_gradient", "columns", "depthwise", "direct", "direct_grads", "one_channel", "passes", "winograd"
-    )
+    for name in ("bias_gradient", "columns", "depthwise", "direct", "direct_grads", "one_channel", "winograd")
 )
 
 
@@ -35,7 +33,7 @@ def conv2d(x, w, bias, window, groups):
     IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O).
     """
     prepared = prepare(w, bias, window, groups, len(x), x.shape[1:3])
-    y = aligned_empty((len(x), *prepared.layer.output_size, w.shape[3]), w.dtype)
+    y = aligned_empty(prepared.compute.y_shape, w.dtype)
     prepared(x, y)
     return y
 
@@ -49,24 +47,29 @@ def prepare(w, bias, window, groups, images, input_size):
 
 
 class Prepared:
-    """Convolution layer with packed weights.
-
-    Attributes
-    ----------
-    algorithm : str
-        "winograd 2×2", "winograd 4×4", "depthwise", "one channel" or "direct".
-    nbytes : int
-        Bytes of the packed weights; 0 if the algorithm uses w itself.
-    """
+    """Convolution layer with packed weights."""
 
     def __init__(self, layer, w, bias):
         self.layer, self.w, self.bias = layer, w, bias
-        for name, suits in choose.FORWARD:
-            self.compute = FORWARD[name](layer, w, bias) if suits(layer) else None
+        for self.name, suits in choose.FORWARD:
+            self.compute = FORWARD[self.name](layer, w, bias) if suits(layer) else None
             if self.compute is not None:
                 break
-        self.algorithm = f"winograd {self.compute.side}×{self.compute.side}" if name == "winograd" else name.replace("_", " ")
-        self.nbytes = self.compute.nbytes
+
+    @property
+    def algorithm(self):
+        """Name of the algorithm.
+
+        It is "winograd 2×2", "winograd 4×4", "depthwise", "one channel" or "direct".
+        """
+        if self.name == "winograd":
+            return f"winograd {self.compute.side}×{self.compute.side}"
+        return self.name.replace("_", " ")
+
+    @property
+    def nbytes(self):
+        """Bytes of the packed weights; 0 if the algorithm uses w itself."""
+        return self.compute.nbytes
 
     def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
         """Write y = min(max(conv(x') + bias + add, low), high), x' = max(scale · x + shift, 0).
@@ -136,34 +139,17 @@ def winograd_dx(layer, dy, w):
 
 
 def one_channel_forward(layer, w, bias):
-    size = layer.output_size
-    if one_channel.takes(layer.window, size):
-        return SeparatePasses(lambda x: one_channel.conv2d(x, w, bias, layer.window, size))
+    if one_channel.takes(layer.window, layer.output_size):
+        return one_channel.OneChannel(w, bias, layer.window, layer.images, layer.input_size)
 
 
 def depthwise_forward(layer, w, bias):
     if has_depthwise(layer, w.dtype) and is_finite(w):
-        return depthwise.Depthwise(w, bias, layer.window, layer.input_size)
+        return depthwise.Depthwise(w, bias, layer.window, layer.images, layer.input_size)
 
 
 def direct_forward(layer, w, bias):
     return direct.Direct(w, bias, layer.window, layer.groups, layer.images, layer.input_size)
-
-
-class SeparatePasses:
-    """Algorithm without prologue and epilogue, which are computed in separate passes."""
-
-    nbytes = 0
-
-    def __init__(self, function):
-        self.function = function
-
-    def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
-        """Write the outputs to y and return True."""
-        if scale is not None or not x.flags.c_contiguous:
-            x = passes.prologue(x, scale, shift)
-        passes.epilogue(self.function(x), y, add, low, high)
-        return True
 
 
 def depthwise_dx(layer, dy, w):

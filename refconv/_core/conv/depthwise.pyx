@@ -41,7 +41,7 @@ from refconv._core.tile.sweep cimport (BAND_PIXELS, LEAST_CHUNK_PIXELS, MOST_PAR
 include "common/threads.pxi"
 
 # The prologue, compiled for the same instruction set as this module.
-passes = importlib.import_module(__name__.rpartition(".")[0] + ".passes")
+prologue = importlib.import_module(__name__.rpartition(".")[0] + ".prologue")
 
 
 cdef struct Span:
@@ -97,16 +97,17 @@ cdef class Depthwise:
     """A convolution with small groups, which reads w itself."""
 
     cdef object w, bias, rows, columns
-    cdef tuple x_shape, y_shape
+    cdef tuple x_shape
+    cdef readonly tuple y_shape         # for `images` images
     cdef bint is_float32
     cdef readonly Py_ssize_t nbytes     # of packed weights: 0
 
-    def __init__(self, w, bias, window, input_size):
-        """IN w (kh, kw, G, C), finite, bias (C,) or None; calls get images of this size."""
+    def __init__(self, w, bias, window, images, input_size):
+        """IN w (kh, kw, G, C), finite, bias (C,) or None; calls get images of this size, usually `images` at once."""
         cdef tuple size = tuple(input_size), output_size = window.output_size(size)
         self.w, self.bias, self.is_float32 = w, bias, w.dtype == np.float32
         self.rows, self.columns = both_axes(window, size, output_size, False)
-        self.x_shape, self.y_shape = (*size, w.shape[3]), (*output_size, w.shape[3])  # without the batch
+        self.x_shape, self.y_shape = (images, *size, w.shape[3]), (images, *output_size, w.shape[3])
 
     def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
         """Write the outputs to y and return True, because they are always complete.
@@ -114,7 +115,7 @@ cdef class Depthwise:
         conv.pyx describes the arguments.
         """
         if scale is not None:
-            x = passes.prologue(x, scale, shift)
+            x = prologue.rectify(x, scale, shift)
         if self.is_float32:
             compute[float](self, x, y, finish_of[float](add, low, high, y.shape))
         else:
@@ -124,7 +125,7 @@ cdef class Depthwise:
 
 cdef compute(Depthwise self, const real[:, :, :, :] x, real[:, :, :, :] y, Finish finish):
     cdef tuple images = (x.shape[0],)
-    cdef Image inputs = image_of(x, images + self.x_shape), outputs = image_of(y, images + self.y_shape)
+    cdef Image inputs = image_of(x, images + self.x_shape[1:]), outputs = image_of(y, images + self.y_shape[1:])
     cdef Layer g = layer_of(inputs, outputs, self.w.shape[2], self.w.shape[1])
     g.finish, g.finishes = finish, changes_sums(&finish)
     if y.shape[0] and g.C:
@@ -136,8 +137,9 @@ def conv2d(x, w, bias, window):
 
     IN x (N, H, W, C), w (kh, kw, G, C), finite, bias (C,) or None; OUT y (N, rows, columns, C).
     """
-    y = aligned_empty((len(x), *window.output_size(x.shape[1:3]), w.shape[3]), w.dtype)
-    Depthwise(w, bias, window, x.shape[1:3])(x, y)
+    run = Depthwise(w, bias, window, len(x), x.shape[1:3])
+    y = aligned_empty(run.y_shape, w.dtype)
+    run(x, y)
     return y
 
 

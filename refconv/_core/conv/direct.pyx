@@ -29,7 +29,7 @@ from refconv._core.tile.tile cimport Shape, pack, panels, tile_shape
 include "common/threads.pxi"
 
 # The prologue as a separate pass, compiled for the same instruction set as this module.
-passes = importlib.import_module(__name__.rpartition(".")[0] + ".passes")
+prologue = importlib.import_module(__name__.rpartition(".")[0] + ".prologue")
 
 
 cdef enum:
@@ -56,7 +56,7 @@ cdef struct Part:
 
 
 cdef struct Weights:
-    # Packed weights and the start values of the sums; the start is NULL if there is no bias.
+    # Packed weights, and the packed bias, with which the sums start, or NULL.
     const void *packed
     const void *start
 
@@ -65,18 +65,24 @@ cdef class Direct:
     """A convolution as a plain sum, with packed weights."""
 
     cdef Plan plan
-    cdef object packed, start, window
+    cdef object packed                  # the array of both weights and bias
+    cdef object window
     cdef Weights weights
     cdef bint is_float32
 
     def __init__(self, w, bias, window, groups, images, input_size):
         """IN w (kh, kw, C / groups, O), bias (O,) or None; calls get images of this size, usually `images` at once."""
         self.plan.conv = conv_of(images, tuple(input_size), w.shape[2] * groups, w.shape[3], window, groups)
-        self.is_float32, self.window = w.dtype == np.float32, window
+        self.window, self.is_float32 = window, w.dtype == np.float32
         if self.is_float32:
             pack_all[float](self, w, bias)
         else:
             pack_all[double](self, w, bias)
+
+    @property
+    def y_shape(self):
+        """Shape of y for `images` images."""
+        return self.plan.conv.N, self.plan.conv.rows, self.plan.conv.columns, self.plan.conv.O
 
     @property
     def nbytes(self):
@@ -90,12 +96,12 @@ cdef class Direct:
         """
         cdef Plan p = self.plan
         p.conv.N = len(x)
-        if (p.conv.H, p.conv.W) != x.shape[1:3]:  # only a dense layer: its images are as wide as its batch
+        if (p.conv.H, p.conv.W) != x.shape[1:3]:  # a dense layer is an image that is as wide as its batch
             p.conv = conv_of(len(x), x.shape[1:3], p.conv.C, p.conv.O, self.window, p.conv.groups)
         if y.size:
             divide(&p)
         if scale is not None and p.parts > 1:  # each part would compute the prologue again
-            x, scale, shift = passes.prologue(x, scale, shift), None, None
+            x, scale, shift = prologue.rectify(x, scale, shift), None, None
         if self.is_float32:
             compute[float](p, self.weights, x, y, finish_of[float](add, low, high, y.shape), scale, shift)
         else:
@@ -108,8 +114,9 @@ def conv2d(x, w, bias, window, groups):
 
     IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O).
     """
-    y = aligned_empty((len(x), *window.output_size(x.shape[1:3]), w.shape[3]), w.dtype)
-    Direct(w, bias, window, groups, len(x), x.shape[1:3])(x, y)
+    run = Direct(w, bias, window, groups, len(x), x.shape[1:3])
+    y = aligned_empty(run.y_shape, w.dtype)
+    run(x, y)
     return y
 
 
@@ -117,20 +124,25 @@ cdef pack_all(Direct self, const real[:, :, :, ::1] w, const real[::1] bias):
     """Pack the weights and the bias, with zeros for idle lanes."""
     cdef Conv c = self.plan.conv
     cdef Shape shape = tile_shape[real](NULL, c.O_g)
-    cdef Py_ssize_t width = panels(shape, c.O_g) * shape.width
-    dtype = dtype_of[real](NULL)
-    self.packed = aligned_empty((c.groups * width * c.kh * c.kw * c.C_g,), dtype)
-    cdef real[::1] packed = self.packed, start
+    cdef Py_ssize_t lanes = c.groups * panels(shape, c.O_g) * shape.width, size = lanes * c.kh * c.kw * c.C_g
+    self.packed = aligned_empty((size + (0 if bias is None else lanes),), dtype_of[real](NULL))
+    cdef real[::1] packed = self.packed
     self.plan.shape = shape
-    if c.O and c.rows > 0 and c.columns > 0:
-        pack_weights(&c, shape, &w[0, 0, 0, 0], &packed[0])
+    if not (c.O and c.rows > 0 and c.columns > 0):
+        return
+    pack_weights(&c, shape, &w[0, 0, 0, 0], &packed[0])
     self.weights = Weights(packed=&packed[0], start=NULL)
-    if bias is not None and c.O:
-        starts = np.zeros((c.groups, width), dtype)
-        starts[:, :c.O_g] = np.asarray(bias).reshape(c.groups, c.O_g)
-        self.start = starts.reshape(-1)
-        start = self.start
-        self.weights.start = &start[0]
+    if bias is not None:
+        pack_bias(&c, shape, &bias[0], &packed[size])
+        self.weights.start = &packed[size]
+
+
+cdef void pack_bias(const Conv *c, Shape shape, const real *bias, real *start) noexcept nogil:
+    """Copy the bias of each group into whole panels."""
+    cdef Py_ssize_t g, v, width = panels(shape, c.O_g) * shape.width
+    for g in range(c.groups):
+        for v in range(width):
+            start[g * width + v] = bias[g * c.O_g + v] if v < c.O_g else 0
 
 
 cdef void pack_weights(const Conv *c, Shape shape, const real *w, real *packed) noexcept nogil:

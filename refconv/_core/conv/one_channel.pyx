@@ -18,7 +18,8 @@ from libc.string cimport memset
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
-from refconv._core.tile.image cimport Image, View, rows_of, view_of, whole_image
+from refconv._core.tile.finish cimport Finish, changes_sums, finish_of, finish_pixels
+from refconv._core.tile.image cimport Image, View, image_of, input_of, rows_of, view_of
 
 include "common/threads.pxi"
 
@@ -45,71 +46,121 @@ def takes(window, tuple output_size):
     return window.stride[1] == 1 and output_size[1] >= LEAST_COLUMNS and window.kernel[1] <= SUM_BLOCK
 
 
-cdef struct Band:
-    # The band of output rows that one task computes, and the window over the input.
+cdef struct Plan:
+    # Data that the tasks of one call share.
     TapGrid taps
+    Image x, y                          # inputs and outputs
+    View view                           # the columns that are read
+    Py_ssize_t S, top, reach            # stride of rows, padding rows above, rows between the first and the last tap
     Py_ssize_t row                      # elements between the windows of two output rows
-    Py_ssize_t columns, O
+    Py_ssize_t bands                    # tasks of one image
+    Finish finish                       # the epilogue, if `finishes`
+    bint finishes
 
 
-def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::1] bias, window, tuple output_size):
+cdef class OneChannel:
+    """A convolution of images with one channel; its stride along a row is 1."""
+
+    cdef object window, packed
+    cdef tuple x_shape
+    cdef readonly tuple y_shape
+    cdef bint is_float32
+
+    def __init__(self, w, bias, window, images, input_size):
+        """IN w (kh, kw, 1, O), bias (O,) or None; calls get `images` images of this size."""
+        cdef Py_ssize_t taps = w.shape[0] * w.shape[1], O = w.shape[3], blocks = (O + PIXEL_OUTPUTS - 1) // PIXEL_OUTPUTS
+        self.window, self.is_float32 = window, w.dtype == np.float32
+        self.x_shape, self.y_shape = (images, *input_size, 1), (images, *window.output_size(input_size), O)
+        side_by_side = np.zeros((taps + 1, blocks * PIXEL_OUTPUTS), w.dtype)
+        side_by_side[:taps, :O] = w.reshape(taps, O)
+        if bias is not None:
+            side_by_side[taps, :O] = bias  # the row after the taps
+        self.packed = np.ascontiguousarray(side_by_side.reshape(taps + 1, blocks, PIXEL_OUTPUTS).swapaxes(0, 1))
+
+    @property
+    def nbytes(self):
+        """Number of bytes of the packed weights."""
+        return self.packed.nbytes
+
+    def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
+        """Write the outputs to y and return True, because they are always complete.
+
+        conv.pyx describes the arguments.
+        """
+        if self.is_float32:
+            compute[float](self, x, y, finish_of[float](add, low, high, y.shape), scale, shift)
+        else:
+            compute[double](self, x, y, finish_of[double](add, low, high, y.shape), scale, shift)
+        return True
+
+
+def conv2d(x, w, bias, window, output_size):
     """Return the output y of a convolution of images with one channel.
 
     IN x (N, H, W, 1), w (kh, kw, 1, O), bias (O,) or None; OUT y (N, *output_size, O). The stride along a row must be 1.
     """
-    cdef Py_ssize_t N = x.shape[0], H = x.shape[1], W = x.shape[2], O = w.shape[3], taps = w.shape[0] * w.shape[1]
-    cdef Py_ssize_t rows, columns, S, D_h, D_w, top, left, blocks = (O + PIXEL_OUTPUTS - 1) // PIXEL_OUTPUTS
-    rows, columns = output_size
-    S, (D_h, D_w) = window.stride[0], window.dilation
-    (top, _), (left, _) = window.pads((H, W))
-    dtype = dtype_of[real](NULL)
-    result = aligned_empty((N, rows, columns, O), dtype)
-    cdef real[:, :, :, ::1] y = result
-    side_by_side = np.zeros((taps + 1, blocks * PIXEL_OUTPUTS), dtype)
-    side_by_side[:taps, :O] = np.asarray(w).reshape(taps, O)
-    if bias is not None:
-        side_by_side[taps, :O] = bias  # the row after the taps
-    packed = side_by_side.reshape(taps + 1, blocks, PIXEL_OUTPUTS).swapaxes(0, 1)
-    cdef real[:, :, ::1] weights = np.ascontiguousarray(packed)
+    run = OneChannel(w, bias, window, len(x), x.shape[1:3])
+    y = aligned_empty(run.y_shape, w.dtype)
+    run(x, y)
+    return y
 
-    cdef Image size = whole_image(H, W, 1)
-    cdef View view = view_of(&size, -left, columns + (w.shape[1] - 1) * D_w - left, False)
-    cdef Band band = Band(taps=TapGrid(w.shape[0], w.shape[1], D_h * view.pitch, D_w), row=S * view.pitch, columns=columns,
-                          O=O)
-    cdef Py_ssize_t bands = (rows + BAND_ROWS - 1) // BAND_ROWS, reach = (w.shape[0] - 1) * D_h, task, first, end
+
+cdef compute(OneChannel self, const real[:, :, :, :] x, real[:, :, :, :] y, Finish finish, const real[::1] scale,
+             const real[::1] shift):
+    """Compute the outputs of all images, band by band."""
+    cdef Plan p
+    cdef Py_ssize_t N = x.shape[0], O = y.shape[3], kh, kw, D_h, D_w, left, task
+    p.x, p.y = input_of(x, self.x_shape, scale, shift), image_of(y, self.y_shape)
+    p.finish, p.finishes = finish, changes_sums(&finish)
+    (kh, kw), (D_h, D_w), p.S = self.window.kernel, self.window.dilation, self.window.stride[0]
+    (p.top, _), (left, _) = self.window.pads(self.x_shape[1:3])
+    p.reach = (kh - 1) * D_h
+    p.view = view_of(&p.x, -left, p.y.width + (kw - 1) * D_w - left, False)
+    p.taps = TapGrid(kh, kw, D_h * p.view.pitch, D_w)
+    p.row = p.S * p.view.pitch
+    p.bands = (p.y.height + BAND_ROWS - 1) // BAND_ROWS
     # Twice the usual number of steps, because pixels are read more often than in direct.pyx's tile.
-    cdef int threads = threads_for(2 * N * rows * columns * taps * O // MULTIPLY_ADDS_PER_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, ((BAND_ROWS - 1) * S + reach + 1) * view.pitch), dtype)
-    cdef const real *image
-    for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
-        first = task % bands * BAND_ROWS
-        end = min(first + BAND_ROWS, rows)
-        image = rows_of(&x[task // bands, 0, 0, 0], &size, view, first * S - top, (end - 1) * S + reach + 1 - top,
-                        &scratch[threadid(), 0])
-        make_band(&band, image, &weights[0, 0, 0], end - first, &y[task // bands, first, 0, 0])
-    return result
+    cdef int threads = threads_for(2 * N * p.y.height * p.y.width * kh * kw * O // MULTIPLY_ADDS_PER_STEP)
+    cdef real[:, ::1] scratch = np.empty((threads, ((BAND_ROWS - 1) * p.S + p.reach + 1) * p.view.pitch), dtype_of[real](NULL))
+    cdef const real[:, :, ::1] weights = self.packed
+    for task in prange(N * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
+        compute_band(&p, task // p.bands, task % p.bands, &x[0, 0, 0, 0], &weights[0, 0, 0], &scratch[threadid(), 0],
+                     &y[0, 0, 0, 0])
 
 
-cdef void make_band(const Band *band, const real *x, const real *weights, Py_ssize_t rows, real *y) noexcept nogil:
-    """Compute some output rows of one image.
+cdef void compute_band(const Plan *p, Py_ssize_t image, Py_ssize_t band, const real *x, const real *weights, real *scratch,
+                       real *y) noexcept nogil:
+    """Compute a band of output rows of one image, and finish it while it is in a cache."""
+    cdef Py_ssize_t first = band * BAND_ROWS, rows = min(BAND_ROWS, p.y.height - first)
+    cdef Py_ssize_t pixel = (image * p.y.height + first) * p.y.width
+    x = rows_of(x + image * p.x.height * p.x.width * p.x.pixel, &p.x, p.view, first * p.S - p.top,
+                (first + rows - 1) * p.S + p.reach + 1 - p.top, scratch)
+    y += pixel * p.y.pixel
+    make_band(p, x, weights, rows, y)
+    if p.finishes:
+        finish_pixels(&p.finish, &p.y, pixel, rows * p.y.width, y)
+
+
+cdef void make_band(const Plan *p, const real *x, const real *weights, Py_ssize_t rows, real *y) noexcept nogil:
+    """Compute the sums of some output rows of one image.
 
     Each step computes two rows, one vector of pixels and six channels.
     """
     cdef Py_ssize_t lanes = LANES_OF_PIXELS_float if real is float else LANES_OF_PIXELS_double
-    cdef Py_ssize_t taps = band.taps.kh * band.taps.kw, i = 0, j, o, r, lower
+    cdef Py_ssize_t taps = p.taps.kh * p.taps.kw, O = p.y.channels, i = 0, j, o, r, lower
     cdef real out[MOST_TILE_SUMS]
     cdef const real *w
     while i < rows:
         lower = 1 if i + 1 < rows else 0  # the last of an odd number of rows is computed twice
         j = 0
-        while j < band.columns:
-            j = min(j, band.columns - lanes)
+        while j < p.y.width:
+            j = min(j, p.y.width - lanes)
             w, o = weights, 0
-            while o < band.O:
-                sums_of_taps(band.taps, x + i * band.row + j, lower * band.row, w, w + taps * PIXEL_OUTPUTS, &out[0])
+            while o < O:
+                sums_of_taps(p.taps, x + i * p.row + j, lower * p.row, w, w + taps * PIXEL_OUTPUTS, &out[0])
                 for r in range(lower + 1):
-                    store(out + r * PIXEL_OUTPUTS * lanes, lanes, min(PIXEL_OUTPUTS, band.O - o), band.O,
-                          y + ((i + r) * band.columns + j) * band.O + o)
+                    store(out + r * PIXEL_OUTPUTS * lanes, lanes, min(PIXEL_OUTPUTS, O - o), p.y.pixel,
+                          y + ((i + r) * p.y.width + j) * p.y.pixel + o)
                 w += (taps + 1) * PIXEL_OUTPUTS
                 o += PIXEL_OUTPUTS
             j += lanes
@@ -144,12 +195,15 @@ cdef void long_pixels(TapGrid taps, const real *x, Py_ssize_t next_row, const re
     carry(size, group, out)
 
 
-cdef inline void store(const real *out, Py_ssize_t lanes, Py_ssize_t channels, Py_ssize_t O, real *y) noexcept nogil:
-    """Copy one row from out[channel][pixel] to y[pixel][channel]."""
+cdef inline void store(const real *out, Py_ssize_t lanes, Py_ssize_t channels, Py_ssize_t pixel, real *y) noexcept nogil:
+    """Copy one row from out[channel][pixel] to y[pixel][channel].
+
+    `pixel` is the number of elements from one pixel of y to the next.
+    """
     cdef Py_ssize_t l, o
-    if channels == O == PIXEL_OUTPUTS:
+    if channels == pixel == PIXEL_OUTPUTS:
         interleave(out, y)
     else:
         for l in range(lanes):
             for o in range(channels):
-                y[l * O + o] = out[o * lanes + l]
+                y[l * pixel + o] = out[o * lanes + l]

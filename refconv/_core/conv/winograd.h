@@ -135,6 +135,30 @@
 DEFINE_TRANSFORMS(float)
 DEFINE_TRANSFORMS(double)
 
+/* store_pixel: store the sums of one pixel plus the bias, and add 0 · y to poison, which becomes NaN if any y is non-finite. */
+#define DEFINE_STORE(real)                                                                                             \
+    static INLINE void store_lanes_##real(const ptrdiff_t lanes, const real *sums, const real *bias, real *poison,     \
+                                          real *y)                                                                     \
+    {                                                                                                                  \
+        INDEPENDENT_FOR (ptrdiff_t v = 0; v < lanes; v++) {                                                            \
+            y[v] = sums[v] + bias[v];                                                                                  \
+            poison[v] += 0 * y[v];                                                                                     \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static inline void store_pixel_##real(ptrdiff_t channels, const real *sums, const real *bias, real *poison,        \
+                                          real *y)                                                                     \
+    {                                                                                                                  \
+        if (channels == 2 * LANES_##real) /* a constant, so the loop is unrolled */                                    \
+            store_lanes_##real(2 * LANES_##real, sums, bias, poison, y);                                               \
+        else                                                                                                           \
+            store_lanes_##real(channels, sums, bias, poison, y);                                                       \
+    }
+
+DEFINE_STORE(float)
+DEFINE_STORE(double)
+
+#define store_pixel(channels, sums, bias, poison, y) FOR_TYPE_OF(y, store_pixel)(channels, sums, bias, poison, y)
+
 /* Select a transform by the side m of a tile's outputs, 2 or 4, and by the type of t. */
 #define input_transform(m, channels, d, d_row, d_column, t, t_row, t_column) /* Bᵀ d B of the inputs of a tile */      \
     ((m) == 2 ? FOR_TYPE_OF(t, input_of_2)(channels, d, d_row, d_column, t, t_row, t_column)                           \

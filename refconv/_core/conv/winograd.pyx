@@ -44,7 +44,7 @@ from refconv._core.tile.image cimport Image, copy_pixels, image_of, input_of, wh
 from refconv._core.tile.tile cimport (LANES_double, LANES_float, MOST_ROWS, MOST_SUMS, Runs, Shape, panels, rows_of_sums, tile,
                                       tile_shape)
 from refconv._core.conv.winograd cimport (input_transform, kernel_back_transform, kernel_transform, output_back_transform,
-                                          output_transform)
+                                          output_transform, store_pixel)
 
 include "common/threads.pxi"
 
@@ -84,7 +84,7 @@ cdef struct Block:
 
 
 cdef struct Store:
-    # What is computed from the sums before they are stored: the bias, or NULL, and the epilogue if `finishes`.
+    # What is added to the sums before they are stored: the bias, and the epilogue if `finishes`.
     const void *bias
     Finish finish
     bint finishes
@@ -140,7 +140,8 @@ cdef class Winograd:
     """A convolution by Winograd's algorithm, with transformed kernels."""
 
     cdef Tiling tiling
-    cdef object packed, bias
+    cdef object packed                  # the array of U and the bias
+    cdef Py_ssize_t first_bias
     cdef bint is_float32
 
     def __init__(self, w, bias, offset, input_shape, output_size, m):
@@ -150,12 +151,16 @@ cdef class Winograd:
         offset. m is the side of the tiles.
         """
         self.tiling = tiling_of(tuple(input_shape), tuple(output_size), w.shape[3], offset, m)
-        self.bias = bias
         self.is_float32 = w.dtype == np.float32
         if self.is_float32:
-            pack_all[float](self, w)
+            pack_all[float](self, w, bias)
         else:
-            pack_all[double](self, w)
+            pack_all[double](self, w, bias)
+
+    @property
+    def y_shape(self):
+        """Shape of y."""
+        return self.tiling.N, self.tiling.y.height, self.tiling.y.width, self.tiling.y.channels
 
     @property
     def side(self):
@@ -182,17 +187,21 @@ def conv2d(x, w, bias, offset, output_size, m):
 
     IN x (N, H, W, C), w (3, 3, C, O), bias (O,) or None; OUT y (N, *output_size, O). Winograd describes the other arguments.
     """
-    y = aligned_empty((len(x), *output_size, w.shape[3]), w.dtype)
-    return y if Winograd(w, bias, offset, x.shape, output_size, m)(x, y) else None
+    run = Winograd(w, bias, offset, x.shape, output_size, m)
+    y = aligned_empty(run.y_shape, w.dtype)
+    return y if run(x, y) else None
 
 
-cdef pack_all(Winograd self, const real[:, :, :, ::1] w):
+cdef pack_all(Winograd self, const real[:, :, :, ::1] w, const real[::1] bias):
     cdef Tiling *g = &self.tiling
     g.shape = tile_shape[real](NULL, g.y.channels)
-    self.packed = aligned_empty((g.positions * g.x.channels * panels(g.shape, g.y.channels) * g.shape.width,),
-                                dtype_of[real](NULL))
+    cdef Py_ssize_t lanes = panels(g.shape, g.y.channels) * g.shape.width, o
+    self.first_bias = g.positions * g.x.channels * lanes
+    self.packed = aligned_empty((self.first_bias + lanes,), dtype_of[real](NULL))
     cdef real[::1] packed = self.packed
     pack_kernels(g, &w[0, 0, 0, 0], &packed[0])
+    for o in range(lanes):
+        packed[self.first_bias + o] = bias[o] if bias is not None and o < g.y.channels else 0
     g.block = min(BLOCK_BYTES // (g.positions * g.x.channels * sizeof(real)), MOST_BLOCK_TILES)
     g.block = max(g.block // g.shape.rows, 1) * g.shape.rows
     g.v_plane, g.z_plane = g.block * g.x.channels + PLANE_PADDING, g.block * g.shape.width + PLANE_PADDING
@@ -213,9 +222,8 @@ cdef bint compute(Winograd self, const real[:, :, :, :] x, real[:, :, :, :] y, F
     cdef real[:, ::1] patch = aligned_empty((threads, g.positions * C), dtype)
     poisons = np.zeros((tasks, MOST_WIDTH), dtype)
     cdef real[:, ::1] poison = poisons
-    cdef const real[::1] packed = self.packed, bias = self.bias
-    cdef const real *offsets = NULL if bias is None else &bias[0]
-    cdef Store store = Store(bias=offsets, finish=finish, finishes=changes_sums(&finish))
+    cdef const real[::1] packed = self.packed
+    cdef Store store = Store(bias=&packed[self.first_bias], finish=finish, finishes=changes_sums(&finish))
     for task in prange(tasks, nogil=True, schedule="dynamic", num_threads=threads):
         transform_inputs(&g, block_of(&g, task), &x[0, 0, 0, 0], &patch[threadid(), 0], &v[threadid(), 0])
         multiply(&g, block_of(&g, task), &packed[0], &store, &v[threadid(), 0], &sums[threadid(), 0], &poison[task, 0],
@@ -279,20 +287,14 @@ cdef inline void store_tile(const Tiling *g, Place at, Py_ssize_t channel, const
     Poison becomes NaN if any of these is non-finite.
     """
     cdef real outputs[MOST_SIDE * MOST_SIDE * MOST_WIDTH]
-    cdef real zero = 0  # has y's type; with a literal 0, the expression would be computed in double precision
-    cdef Py_ssize_t width = g.shape.width, channels = min(width, g.y.channels - channel), i, j, o, pixel
-    cdef const real *bias = <const real *>store.bias
-    cdef const real *source
+    cdef Py_ssize_t width = g.shape.width, channels = min(width, g.y.channels - channel), i, j, pixel
     cdef real *to
     output_transform(g.m, width, sums, g.t * g.z_plane, g.z_plane, &outputs[0], g.m * width, width)
     for i in range(min(g.m, g.y.height - at.i)):
         for j in range(min(g.m, g.y.width - at.j)):
-            source = outputs + (i * g.m + j) * width
             pixel = (at.b * g.y.height + at.i + i) * g.y.width + at.j + j
             to = y + pixel * g.y.pixel + channel
-            for o in range(channels):
-                to[o] = source[o] + (bias[channel + o] if bias != NULL else 0)
-                poison[o] += zero * to[o]
+            store_pixel(channels, outputs + (i * g.m + j) * width, <const real *>store.bias + channel, poison, to)
             if store.finishes:
                 finish_rows(&store.finish, pixel, channel, 1, channels, &to, &to)
 

@@ -8,6 +8,7 @@
 #ifndef REFCONV_FINISH_H
 #define REFCONV_FINISH_H
 
+#include "tile/image.h"
 #include "tile/tile.h"
 
 typedef struct {
@@ -20,6 +21,8 @@ typedef struct {
  * `sums` and `to` may be the same array.
  *
  * finish_rows: finish the rows of a tile. Its first sum belongs to channel number `channel` of pixel number `pixel`.
+ *
+ * finish_pixels: finish all channels of neighbouring pixels of y in place. y begins at pixel number `first`.
  *
  * finish_at: the epilogue of the part of the output that begins at this channel of this pixel. */
 #define DEFINE_FINISH(real)                                                                                            \
@@ -52,6 +55,17 @@ typedef struct {
             else                                                                                                       \
                 finish_row_##real(sums[p], NULL, low, high, width, to[p]);                                             \
     }                                                                                                                  \
+    static inline void finish_pixels_##real(const Finish *finish, const Image *image, ptrdiff_t first,                 \
+                                            ptrdiff_t pixels, real *y)                                                 \
+    {                                                                                                                  \
+        const ptrdiff_t channels = image->channels, step = image->pixel;                                               \
+        if (step == channels && (!finish->add || finish->add_pixel == channels)) { /* one long line */                 \
+            finish_rows_##real(finish, first, 0, 1, pixels * channels, &y, &y);                                        \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (ptrdiff_t pixel = first; pixel < first + pixels; pixel++, y += step)                                      \
+            finish_rows_##real(finish, pixel, 0, 1, channels, &y, &y);                                                 \
+    }                                                                                                                  \
     static inline Finish finish_at_##real(const Finish *finish, ptrdiff_t pixel, ptrdiff_t channel)                    \
     {                                                                                                                  \
         Finish part = *finish;                                                                                         \
@@ -65,6 +79,8 @@ DEFINE_FINISH(double)
 
 #define finish_rows(finish, pixel, channel, rows, width, sums, to)                                                     \
     FOR_TYPE_OF(*(to), finish_rows)(finish, pixel, channel, rows, width, sums, to)
+#define finish_pixels(finish, image, first, pixels, y)                                                                 \
+    FOR_TYPE_OF(y, finish_pixels)(finish, image, first, pixels, y)
 /* The pointer selects the element type. */
 #define finish_at(pointer, finish, pixel, channel) FOR_TYPE_OF(pointer, finish_at)(finish, pixel, channel)
 

@@ -11,6 +11,7 @@ cdef extern from "tile/finish.h" nogil:
         double low, high
     void finish_rows(const Finish *finish, Py_ssize_t pixel, Py_ssize_t channel, Py_ssize_t rows, Py_ssize_t width,
                      const void *sums, void *to)
+    void finish_pixels(const Finish *finish, const Image *image, Py_ssize_t first, Py_ssize_t pixels, void *y)
     Finish finish_at(const void *pointer, const Finish *finish, Py_ssize_t pixel, Py_ssize_t channel)
 
 
