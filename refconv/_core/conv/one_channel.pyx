@@ -63,11 +63,11 @@ cdef class OneChannel:
 
     cdef object window, packed
     cdef tuple x_shape
-    cdef readonly tuple y_shape
+    cdef readonly tuple y_shape         # for `images` images
     cdef bint is_float32
 
     def __init__(self, w, bias, window, images, input_size):
-        """IN w (kh, kw, 1, O), bias (O,) or None; calls get `images` images of this size."""
+        """IN w (kh, kw, 1, O), bias (O,) or None; calls get images of this size, usually `images` at once."""
         cdef Py_ssize_t taps = w.shape[0] * w.shape[1], O = w.shape[3], blocks = (O + PIXEL_OUTPUTS - 1) // PIXEL_OUTPUTS
         self.window, self.is_float32 = window, w.dtype == np.float32
         self.x_shape, self.y_shape = (images, *input_size, 1), (images, *window.output_size(input_size), O)
@@ -110,7 +110,9 @@ cdef compute(OneChannel self, const real[:, :, :, :] x, real[:, :, :, :] y, Fini
     """Compute the outputs of all images, band by band."""
     cdef Plan p
     cdef Py_ssize_t N = x.shape[0], O = y.shape[3], kh, kw, D_h, D_w, left, task
-    p.x, p.y = input_of(x, self.x_shape, scale, shift), image_of(y, self.y_shape)
+    cdef tuple images = (x.shape[0],)
+    p.x = input_of(x, images + self.x_shape[1:], scale, shift)
+    p.y = image_of(y, images + self.y_shape[1:])
     p.finish, p.finishes = finish, changes_sums(&finish)
     (kh, kw), (D_h, D_w), p.S = self.window.kernel, self.window.dilation, self.window.stride[0]
     (p.top, _), (left, _) = self.window.pads(self.x_shape[1:3])
