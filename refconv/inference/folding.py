@@ -13,7 +13,7 @@ __all__ = ["batch_norm_as_affine", "fold_affine"]
 
 
 def batch_norm_as_affine(gamma: Array, beta: Array, mean: Array, var: Array, eps: float) -> tuple[Array, Array]:
-    r"""Return scale and shift of each channel: batch normalisation in inference is an affine function.
+    r"""Return the affine function of each channel that batch normalisation is in inference.
 
     .. math:: \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta = a x + b, \qquad
               a = \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}}, \quad b = \beta - a \mu
@@ -27,7 +27,7 @@ def batch_norm_as_affine(gamma: Array, beta: Array, mean: Array, var: Array, eps
 
 
 def fold_affine(w: Array, b: Array | None, scale: Array, shift: Array) -> tuple[Array, Array]:
-    r"""Return the weights and the bias of a convolution followed by an affine function of its output channels.
+    r"""Return weights and bias of a convolution with an affine function of its outputs.
 
     .. math:: a_o \Bigl(b_o + \sum_k x_k w_{k,o}\Bigr) + s_o = (a_o b_o + s_o) + \sum_k x_k (a_o w_{k,o})
 

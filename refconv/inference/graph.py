@@ -123,7 +123,10 @@ class Product(Limited):
 
 @dataclass
 class Affine(Limited):
-    """y = min(max(scale · x + shift, low), high) for each channel; None is a scale of 1 and a shift of 0."""
+    """y = min(max(scale · x + shift, low), high) for each channel.
+
+    None is a scale of 1 and a shift of 0.
+    """
 
     scale: Any = None  # array (C,)
     shift: Any = None
@@ -200,7 +203,10 @@ class Graph:
             self.output = name
 
     def absorb(self, node: Node, into: Node) -> None:
-        """Remove a node that its input `into` now computes as well; `into` takes the name and the place of the node."""
+        """Remove a node that its input `into` now also computes.
+
+        `into` takes the name and the place of the node.
+        """
         del self.nodes[into.name]
         into.name, into.layers = node.name, [*into.layers, *node.layers]
         self.nodes[node.name] = into  # a dict keeps the place of an existing key

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv import nn
+import refconv.nn as nn
 from refconv.geometry import Window
 from refconv.inference.folding import batch_norm_as_affine
 from refconv.inference.graph import INPUT, Affine, Concatenation, Convolution, Graph, Limits, Product, Reshape, Run, Total
@@ -31,7 +31,7 @@ RULES = Rules()
 def lower(model: nn.Layer, shape: Shape) -> Graph:
     """Return the graph of a built network for inputs of this shape.
 
-    >>> from refconv import nn
+    >>> import refconv.nn as nn
     >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), norm=nn.BatchNorm(), relu=nn.ReLU())
     >>> model.build((28, 28, 1))
     (24, 24, 6)

@@ -55,7 +55,10 @@ class Buffer:
 
 
 class Arena(NamedTuple):
-    """Buffers, the places of the outputs in them, and the size of the arena in elements for one example."""
+    """Buffers and the places of the outputs in them.
+
+    ``size`` is the size of the arena for one example, in elements.
+    """
 
     buffers: list[Buffer]
     places: dict[str, Place]
@@ -109,7 +112,7 @@ def _place_inputs(graph: Graph, node: Concatenation, places: dict[str, Place]) -
 
 
 def _last_read(graph: Graph, name: str, last_reads: dict[str, int]) -> int:
-    """Return the number of the last node that reads an output, also through reshaped views of it."""
+    """Return the number of the last node that reads an output or a reshaped view of it."""
     views = [user.name for user in graph.users(name) if isinstance(user, Reshape)]
     return max([last_reads[name], *(_last_read(graph, view, last_reads) for view in views)])
 

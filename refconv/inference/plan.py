@@ -26,7 +26,7 @@ __all__ = ["Plan", "compile_model"]
 
 
 def compile_model(model: Layer, input_shape: Shape | None = None, *, batch_size: int = 1, watch: bool = True) -> Plan:
-    """Compile a network for inference: fewer passes over memory, and weights that are packed once.
+    """Compile a network for inference, with fused layers and packed weights.
 
     Batch normalisation becomes part of the weights of the convolution before it. Biases, ReLU and residual additions are
     applied while the sums are in registers. Branches write to their channels of a concatenation. Outputs share one block of
@@ -164,16 +164,16 @@ class Plan:
         self.arena = plan_memory(self.graph)
         self.steps: list[Step] = [step_of(node, self.dtype, self._batch_size) for node in self.graph.nodes.values()]
         self._last_reads = {name: node.name for node in self.graph.nodes.values() for name in [node.name, *node.inputs]}
-        self._lay_out(self._batch_size)
+        self._allocate(self._batch_size)
 
     def _update(self, images: int) -> None:
-        """Compile again if the network has changed, and lay out the memory for this number of images."""
+        """Compile again if the network has changed, and allocate memory for these images."""
         if self._is_watching and not self.watch.is_unchanged():
             self._compile()
         if images != self._images:
-            self._lay_out(images)
+            self._allocate(images)
 
-    def _lay_out(self, images: int) -> None:
+    def _allocate(self, images: int) -> None:
         """Allocate the arena for a number of images, and find the place of each output in it."""
         self._memory = np.empty(self.arena.size * images, self.dtype)
         self._outputs = {}

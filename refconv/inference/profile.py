@@ -89,7 +89,9 @@ def profile(plan: Any, x: Array, rounds: int) -> Profile:
 
 
 def least_seconds(plan: Any, step: Step, images: int, limits: Limits) -> float:
-    """Return the shortest time for the multiply-adds of a step, and for reading and writing each of its arrays once.
+    """Return the shortest time of a step on this machine.
+
+    It computes the multiply-adds at the peak rate, and reads and writes each array once.
 
     Winograd's algorithm needs fewer multiply-adds, so it can be faster than this.
     """

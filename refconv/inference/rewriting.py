@@ -1,4 +1,4 @@
-"""Rules that join nodes of a graph, so that fewer arrays are written to memory and read again.
+"""Rules that join nodes of a graph, so that fewer arrays are written and read.
 
 Each rule looks at one node and its neighbours. A rule may only join two nodes if no other node reads the array between them.
 """
@@ -47,7 +47,7 @@ def rewrite(graph: Graph) -> Graph:
 
 
 def fold_scale(graph: Graph, node: Node) -> None:
-    """Multiply the weights of a convolution or a dense layer by the scale of the affine function after it."""
+    """Fold an affine function into the weights of the convolution or dense layer before it."""
     if not isinstance(node, Affine) or node.scale is None or not graph.is_read_once(node.inputs[0]):
         return
     before = graph.read(node.inputs[0], Convolution) or graph.read(node.inputs[0], Product)
@@ -58,7 +58,10 @@ def fold_scale(graph: Graph, node: Node) -> None:
 
 
 def fold_scales(graph: Graph, node: Node) -> None:
-    """Combine two affine functions that follow each other, such as the scale of a branch and a normalisation."""
+    """Combine two affine functions that follow each other.
+
+    For example, the scale of a branch precedes a normalisation.
+    """
     before = graph.read(node.inputs[0], Affine)
     if not isinstance(node, Affine) or node.scale is None or before is None or not graph.is_read_once(before.name):
         return
@@ -91,7 +94,7 @@ def add_to_sums(graph: Graph, node: Node) -> None:
 
 
 def apply_before(graph: Graph, node: Node) -> None:
-    """Let a convolution compute the normalisation and the ReLU before it while it reads its input."""
+    """Let a convolution normalise and rectify its input while it reads it."""
     if not isinstance(node, Affine) or node.scale is None or node.limits != Limits(low=0) or not graph.is_read_once(node.name):
         return
     (conv,) = graph.users(node.name)

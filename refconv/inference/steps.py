@@ -47,7 +47,10 @@ class Step:
         self.node = node
 
     def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
-        """Compute the output in y, its place in the arena; return it. Without a place, return a new array."""
+        """Compute the output in y, its place in the arena, and return it.
+
+        If y is None, return a new array.
+        """
         raise NotImplementedError
 
 

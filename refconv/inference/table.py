@@ -21,7 +21,10 @@ def plan_table(steps: Sequence[Step]) -> str:
 
 
 def step_cells(number: int, step: Step) -> list[str]:
-    """Return the cells of a step: its number, what it computes, the layers, the kernel, and sizes."""
+    """Return the cells of a step.
+
+    They are its number, what it computes, the layers, the kernel and sizes.
+    """
     node = step.node
     return [
         str(number),

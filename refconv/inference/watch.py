@@ -54,7 +54,7 @@ class Watch:
 
 
 def _state(layer: Layer) -> tuple[list[Layer], Any, Any]:
-    """Return the inner layers of a layer, its parameters, and the function that replaces its forward function."""
+    """Return the inner layers of a layer, its parameters and its own forward function."""
     attributes = vars(layer)
     return [*attributes.get("layers", {}).values()], layer._parameters, attributes.get("forward")
 

@@ -160,7 +160,7 @@ def batch_norm_inference_grads(
 def folded_batch_norm(
     w: Array, b: Array, *, gamma: Array, beta: Array, mean: Array, var: Array, eps: float
 ) -> tuple[Array, Array]:
-    r"""Compute weights and biases of a layer that equals a layer followed by :func:`batch_norm_inference`.
+    r"""Compute the weights of a layer that includes :func:`batch_norm_inference` after it.
 
     .. math:: a_o = \frac{\gamma_o}{\sqrt{\hat\sigma^2_o + \varepsilon}}, \quad w'_{k,o} = a_o w_{k,o}, \quad
               b'_o = \beta_o + a_o (b_o - \hat\mu_o)

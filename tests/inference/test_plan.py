@@ -66,7 +66,7 @@ def test_a_plan_in_float32_is_as_accurate_as_the_network(name):
 
 
 def branched():
-    """Return a network with shared inputs, nested concatenations, a residual sum and limits, for inputs of 9×7×6."""
+    """Return a network of branches, sums and normalisations for inputs of 9×7×6."""
     inner = nn.Concat(a=nn.Conv2D(3, 1), b=nn.Concat(nn.Identity(), nn.Conv2D(4, (3, 1), padding="same")))
     normalised = nn.Sequential(norm=nn.BatchNorm(), relu=nn.ReLU(), conv=nn.Conv2D(13, 3, padding="same", bias=False))
     return nn.Sequential(

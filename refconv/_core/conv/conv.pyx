@@ -39,7 +39,9 @@ def conv2d(x, w, bias, window, groups):
 
 
 def prepare(w, bias, window, groups, images, input_size):
-    """Return a convolution layer that is prepared for images of one size, usually `images` at once.
+    """Return a convolution layer that is prepared for images of one size.
+
+    Calls usually get `images` images, for which the algorithm is chosen.
 
     IN w (kh, kw, C / groups, O), bias (O,) or None. They must not change as long as the result is used.
     """

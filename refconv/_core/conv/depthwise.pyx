@@ -103,7 +103,10 @@ cdef class Depthwise:
     cdef readonly Py_ssize_t nbytes     # of packed weights: 0
 
     def __init__(self, w, bias, window, images, input_size):
-        """IN w (kh, kw, G, C), finite, bias (C,) or None; calls get images of this size, usually `images` at once."""
+        """IN w (kh, kw, G, C), finite, bias (C,) or None.
+
+        Calls get images of this size, usually `images` at once.
+        """
         cdef tuple size = tuple(input_size), output_size = window.output_size(size)
         self.w, self.bias, self.is_float32 = w, bias, w.dtype == np.float32
         self.rows, self.columns = both_axes(window, size, output_size, False)

@@ -71,7 +71,10 @@ cdef class Direct:
     cdef bint is_float32
 
     def __init__(self, w, bias, window, groups, images, input_size):
-        """IN w (kh, kw, C / groups, O), bias (O,) or None; calls get images of this size, usually `images` at once."""
+        """IN w (kh, kw, C / groups, O), bias (O,) or None.
+
+        Calls get images of this size, usually `images` at once.
+        """
         self.plan.conv = conv_of(images, tuple(input_size), w.shape[2] * groups, w.shape[3], window, groups)
         self.window, self.is_float32 = window, w.dtype == np.float32
         if self.is_float32:

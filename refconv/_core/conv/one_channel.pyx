@@ -67,7 +67,10 @@ cdef class OneChannel:
     cdef bint is_float32
 
     def __init__(self, w, bias, window, images, input_size):
-        """IN w (kh, kw, 1, O), bias (O,) or None; calls get images of this size, usually `images` at once."""
+        """IN w (kh, kw, 1, O), bias (O,) or None.
+
+        Calls get images of this size, usually `images` at once.
+        """
         cdef Py_ssize_t taps = w.shape[0] * w.shape[1], O = w.shape[3], blocks = (O + PIXEL_OUTPUTS - 1) // PIXEL_OUTPUTS
         self.window, self.is_float32 = window, w.dtype == np.float32
         self.x_shape, self.y_shape = (images, *input_size, 1), (images, *window.output_size(input_size), O)

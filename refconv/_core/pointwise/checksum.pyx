@@ -29,8 +29,8 @@ def checksum(const unsigned char[::1] data):
     cdef uint64_t[:, :, ::1] sums = np.zeros((chunks, 2, LANES), np.uint64)
     cdef int threads = threads_for(words // WORDS_PER_STEP)
     for task in prange(chunks, nogil=True, schedule="static", num_threads=threads):
-        add_chunk(&data[task * CHUNK_WORDS * sizeof(uint64_t)], min(CHUNK_WORDS, words - task * CHUNK_WORDS), &sums[task, 0, 0],
-                  &sums[task, 1, 0])
+        add_chunk(&data[task * CHUNK_WORDS * sizeof(uint64_t)], min(CHUNK_WORDS, words - task * CHUNK_WORDS),
+                  &sums[task, 0, 0], &sums[task, 1, 0])
     return np.asarray(sums).tobytes() + bytes(data[words * sizeof(uint64_t):])
 
 
