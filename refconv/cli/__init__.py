@@ -22,6 +22,7 @@ from refconv.cli import (
     info,
     listing,
     predict,
+    profile,
     restore,
     settings,
     summary,
@@ -39,7 +40,7 @@ __all__ = ["main"]
 
 # To add a command, write a module with a `COMMAND` and add it here. `refconv --help` lists the commands in this order.
 MODULES = (
-    *(train, evaluate, predict, restore, listing, download, import_weights, export, summary, draw, try_out),
+    *(train, evaluate, predict, restore, listing, download, import_weights, export, summary, draw, profile, try_out),
     *(tables, settings, verify, trace, formulas, info),
 )
 COMMANDS = tuple(module.COMMAND for module in MODULES)
@@ -55,6 +56,7 @@ Convolutional networks as loops you can read and kernels you can train with.
   refconv list                       list the architectures, the data sets and the trained weights
   refconv restore photo.jpg          remove noise from your own photograph
   refconv summary resnet50           print the architecture as a table
+  refconv profile resnet50           time each step of compiled inference
   refconv export MODEL out.onnx      write a network for ONNX Runtime and other programs
   refconv verify                     prove every operator and every derivative
   refconv trace conv2d               print every product that is added to one output element

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from refconv._arguments import choice
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.drawing import flow, ushape, volumes
-from refconv.drawing.style import INK, Axes, Block, Point
+from refconv.drawing.style import INK, Axes, Block, Point, content_of
 from refconv.nn.description import by, short_name
 from refconv.nn.layer import Layer
 from refconv.typing import Shape
@@ -152,7 +151,7 @@ def _page(bands: Sequence[Band], title: str, count: str, form: str) -> bytes:
         _draw_scaled(axes, band, scale)
         x += width + gap
         top = top if side_by_side else top - high - MARGIN
-    return _content(figure, form)
+    return content_of(figure, form)
 
 
 def _draw_scaled(axes: Axes, band: Band, scale: float) -> None:
@@ -170,15 +169,3 @@ def _extent(figures: Any, band: Band) -> Point:
     band(axes)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     return right - left, high - low
-
-
-def _content(figure: Any, form: str) -> bytes:
-    """Return the content of the file.
-
-    Text in an SVG is stored as text, not as outlines, and two runs give the same file.
-    """
-    content = io.BytesIO()
-    matplotlib = need("matplotlib", "train", "drawing an architecture")
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refconv"}):
-        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None, facecolor="white")
-    return content.getvalue()

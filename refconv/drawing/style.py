@@ -1,13 +1,15 @@
-"""Colours and sizes that all diagrams share."""
+"""Colours, sizes and file formats that all diagrams share."""
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
+from refconv._optional import need
 from refconv.nn.layer import Layer
 from refconv.typing import Shape
 
-__all__ = ["COLOURS", "INK", "PALETTE", "Axes", "Block", "Point", "colour", "follows"]
+__all__ = ["COLOURS", "INK", "PALETTE", "Axes", "Block", "Point", "colour", "content_of", "follows"]
 
 Axes = Any  # a matplotlib.axes.Axes; matplotlib is optional and has no type annotations
 Point = tuple[float, float]
@@ -44,3 +46,15 @@ def follows(layer: Layer) -> bool:
     This applies to normalisations, activations and dropout.
     """
     return layer.category in FOLLOWERS
+
+
+def content_of(figure: Any, form: str) -> bytes:
+    """Return the content of a PNG or SVG file.
+
+    Text in an SVG is stored as text, not as outlines, and two runs give the same file.
+    """
+    content = io.BytesIO()
+    matplotlib = need("matplotlib", "train", "drawing a picture")
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refconv"}):
+        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None, facecolor="white")
+    return content.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,29 @@ class Profile:
         """Time of all steps together."""
         return sum(time.seconds for time in self.times)
 
+    @property
+    def description(self) -> str:
+        """Number of images and of threads, as text."""
+        images = f"{self.images} image{'s' * (self.images > 1)}"
+        return f"{images}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+    def as_json(self) -> str:
+        """Return the table as JSON: times in seconds, sizes in bytes."""
+        steps = [
+            {
+                "name": time.step.node.name,
+                "layers": time.step.node.layers,
+                "kernel": time.step.kernel,
+                "output": time.step.node.shape,
+                "weights": time.step.nbytes,
+                "multiply_adds": time.step.node.multiply_adds,
+                "seconds": time.seconds,
+                "of_limit": time.of_limit,
+            }
+            for time in self.times
+        ]
+        return json.dumps({"images": self.images, "threads": self.threads, "seconds": self.seconds, "steps": steps}, indent=1)
+
     def __str__(self) -> str:
         head = [*HEAD, "ms", "%", "% of limit"]
         lines = [
@@ -61,8 +85,7 @@ class Profile:
             for k, t in enumerate(self.times, 1)
         ]
         total = ["total", *[""] * (len(HEAD) - 1), f"{1000 * self.seconds:.3f}", "100.0", ""]
-        images = f"{self.images} image{'s' * (self.images > 1)}, {self.threads} thread{'s' * (self.threads > 1)}"
-        return f"{aligned([head, *lines, total])}\n\n{images}"
+        return f"{aligned([head, *lines, total])}\n\n{self.description}"
 
 
 def profile(plan: Any, x: Array, rounds: int) -> Profile:

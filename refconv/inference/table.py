@@ -84,6 +84,8 @@ def layer_names(names: Sequence[str]) -> str:
 
 def kibibytes(size: int) -> str:
     """Return a size in KiB or MiB."""
+    if not size:
+        return "–"
     return f"{size / 1024:,.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):,.1f} MiB"
 
 
