@@ -70,7 +70,7 @@ _ROWS = [
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _errors _files _optional _progress data geometry models nn ops optim typing weights",
+        "_arguments _errors _files _optional _progress data geometry inference models nn ops optim typing weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (

@@ -144,9 +144,10 @@ def _segmentation(network: Any, model: SavedModel, examples: Examples) -> Segmen
     import numpy as np
 
     from refconv.data.resample import centre
+    from refconv.inference.automatic import for_inference
 
     images, masks = examples
-    count = len(model.classes)
+    count, network = len(model.classes), for_inference(network)
     counts = np.zeros((count, count), int)
     for x, labels in _batches(model, (images, masks), 8):
         predicted = network(x).argmax(-1)

@@ -110,13 +110,15 @@ def _classify(network: Any, model: SavedModel, pictures: Pictures, options: Name
     import numpy as np
 
     from refconv.cli.prediction_formats import FORMATS
+    from refconv.inference.automatic import for_inference
     from refconv.ops.loss import softmax
 
+    is_ensemble, network = network is not model.network, for_inference(network)
     writer = FORMATS[options.format](model.classes, options.top, "sheet" if options.sheet else "image")
     shown: list[tuple[Array, str]] = []
     for group in pictures:
         scores = network(model.inputs(np.concatenate([picture.images for picture in group])))
-        probabilities, is_unlike = softmax(scores), _unlike(scores, model, network is not model.network)
+        probabilities, is_unlike = softmax(scores), _unlike(scores, model, is_ensemble)
         ends = np.cumsum([len(picture.images) for picture in group])
         for picture, end in zip(group, ends, strict=True):
             part = slice(end - len(picture.images), end)

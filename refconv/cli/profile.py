@@ -15,9 +15,9 @@ __all__ = ["COMMAND"]
 
 DESCRIPTION = """\
 Compile a network for inference and print its steps. The table shows for each step what it computes, the layers that it
-replaces, the kernel, the size of the output, the bytes of the packed weights, the multiply-adds for one image, the median time
-and its share of the total. The last column compares the time with the least time on this machine: for the multiply-adds, or for
-reading and writing each array once. Winograd's algorithm needs fewer multiply-adds, so it can exceed 100 %.
+replaces, the kernel, the size of the output, the bytes of the packed weights, the multiply-adds for one image, and the median
+time with its share of the total. The last column compares it with the least time on this machine: for the multiply-adds, or to
+read and write each array once. Winograd's algorithm needs fewer multiply-adds, so it can exceed 100 %.
 
 MODEL is the name of an architecture, which gets random weights, or a saved model as for `refconv summary`.
 """

@@ -15,6 +15,7 @@ import numpy as np
 from refconv._arguments import integer, per_axis
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.data.resample import resize
+from refconv.inference.automatic import for_inference
 from refconv.ops.loss import softmax
 
 if TYPE_CHECKING:
@@ -67,6 +68,13 @@ class Ensemble:
     def __repr__(self) -> str:
         count = len(self.models)
         return f"Ensemble({count} model{'s' if count > 1 else ''})"
+
+    def for_inference(self) -> Ensemble:
+        """Return an ensemble whose networks are compiled if that is worth it.
+
+        The networks must not change as long as it is used.
+        """
+        return Ensemble(*map(for_inference, self.models), views=self.views)
 
     def __call__(self, x: Array) -> Array:
         """Return the scores of a batch, (N, classes)."""

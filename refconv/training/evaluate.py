@@ -10,6 +10,7 @@ import numpy as np
 
 from refconv._arguments import class_labels, integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.inference.automatic import for_inference
 from refconv.ops.loss import softmax
 from refconv.training.arguments import check_loss, found
 from refconv.training.losses import CrossEntropy, Loss
@@ -119,6 +120,7 @@ def evaluate(
     check_loss(loss)
     metrics = named_metrics(metrics, loss)
     losses, means, predictions, labels = Means(), Means(), [], []
+    model = for_inference(model)
     for x, targets in each_pair(pairs(batches, shuffle=False)):
         scores = model(x)
         targets = check_targets(loss, targets, scores.shape)
@@ -232,6 +234,7 @@ def _scores(model: Callable[[Array], Array], x: Array, batch_size: int) -> Itera
         raise ArgumentTypeError(f"x must be an array of examples (N, …), got {found(x)}")
     if not len(x):
         raise ArgumentValueError("x must contain at least one example, got none")
+    model = for_inference(model)
     for first in range(0, len(x), batch_size):
         scores = model(x[first : first + batch_size])
         if scores.shape[-1] < 2:  # argmax would always be 0, and softmax always 1

@@ -8,6 +8,7 @@ import numpy as np
 
 from refconv._arguments import real
 from refconv._errors import ArgumentValueError
+from refconv.inference.automatic import for_inference
 from refconv.typing import Array
 
 __all__ = ["familiarity", "least_familiarity"]
@@ -75,6 +76,7 @@ def least_familiarity(
     Source: lecture row A19 (SOURCES.md).
     """
     share = real("share", share, least=0, most=1)
+    model = for_inference(model)
     measured = [familiarity(model(x)).ravel() for x, _ in batches]
     if not measured:
         raise ArgumentValueError("batches must yield at least one batch, got none; is it an exhausted iterator?")
