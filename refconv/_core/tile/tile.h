@@ -51,7 +51,7 @@ typedef struct { /* positions of the factors a of one sum: `count` runs of `leng
                                 const Finish *finish, real **out)                                                      \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const ptrdiff_t *run = runs->start, count = runs->count, step = runs->step, end = runs->length * step;         \
+        const ptrdiff_t *run = runs->start, count = runs->count, length = runs->length, step = runs->step;             \
         vector sum[ROWS][VECTORS];                                                                                     \
         UNROLLED_FOR (int p = 0; p < ROWS; p++) /* fetch early: stores wait for each other */                          \
             UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                                 \
@@ -66,8 +66,8 @@ typedef struct { /* positions of the factors a of one sum: `count` runs of `leng
         for (ptrdiff_t r = 0; r < count; r++) { /* k ends at 0: another end would need a register */                   \
             const real *row[ROWS];                                                                                     \
             UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                    \
-                row[p] = a[p] + run[r] + end;                                                                          \
-            for (ptrdiff_t k = -end; k < 0; k += step, b += VECTORS * LANES) {                                         \
+                row[p] = a[p] + run[r] + length * step;                                                                \
+            for (ptrdiff_t k = -length * step; k < 0; k += step, b += VECTORS * LANES) {                               \
                 vector weight[VECTORS];                                                                                \
                 UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                             \
                     weight[v] = *(const vector *)(b + v * LANES);                                                      \
