@@ -59,21 +59,6 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
     return x_pixel == taps->x_column ? 1 : x_pixel == 2 * taps->x_column ? 2 : 0;
 }
 
-/* Apply the epilogue to a tile of outputs, which are in the first-level cache: one vector of channels of the pixels first …
- * first + PIXELS − 1 of a line. If tiles or vectors overlap, the later one is stored again before it is finished. */
-#define DEFINE_FINISH_TILE(name, real, vector, PIXELS)                                                                 \
-    static INLINE void name##_finish(const Finish *finish, ptrdiff_t first, ptrdiff_t y_pixel, real *y)                \
-    {                                                                                                                  \
-        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const real *add = (const real *)finish->add, low = (real)finish->low, high = (real)finish->high;               \
-        y += first * y_pixel;                                                                                          \
-        for (int p = 0; p < PIXELS; p++, y += y_pixel)                                                                 \
-            if (add)                                                                                                   \
-                finish_lanes_##real(y, add + (first + p) * finish->add_pixel, low, high, LANES, y);                    \
-            else                                                                                                       \
-                finish_lanes_##real(y, NULL, low, high, LANES, y);                                                     \
-    }
-
 /* Compute a row of outputs for one vector of channels, tile by tile, with 3×3 taps. All weights stay in registers. `step` is
  * x_pixel / x_column, a constant once the function is inlined, so each value is loaded only once for all taps in a row. */
 #define DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                           \
@@ -106,17 +91,17 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 row += x_row;                                                                                          \
             }                                                                                                          \
             UNROLLED_FOR (int p = 0; p < PIXELS; p++) {                                                                \
-                *(vector *)to = sum[p] + start;                                                                        \
+                sum[p] += start;                                                                                       \
+                if (finish)                                                                                            \
+                    sum[p] = finished_##vector(sum[p], finish, (first + p) * finish->add_pixel);                       \
+                *(vector *)to = sum[p];                                                                                \
                 to += line.y_pixel;                                                                                    \
             }                                                                                                          \
-            if (finish)                                                                                                \
-                name##_finish(finish, first, line.y_pixel, y);                                                         \
         }                                                                                                              \
     }
 
 /* The same for any number of taps. */
 #define DEFINE_SWEEP(name, real, vector, spread, G, PIXELS)                                                            \
-    DEFINE_FINISH_TILE(name, real, vector, PIXELS)                                                                     \
     DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                               \
     static INLINE void name##_any(const Patch *taps, Line line, const real *x, const real *w, const real *bias,        \
                                   const Finish *finish, real *y)                                                       \
@@ -142,11 +127,12 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 weights_row += taps->w_row;                                                                            \
             }                                                                                                          \
             UNROLLED_FOR (int p = 0; p < PIXELS; p++) {                                                                \
-                *(vector *)to = sum[p] + start;                                                                        \
+                sum[p] += start;                                                                                       \
+                if (finish)                                                                                            \
+                    sum[p] = finished_##vector(sum[p], finish, (first + p) * finish->add_pixel);                       \
+                *(vector *)to = sum[p];                                                                                \
                 to += line.y_pixel;                                                                                    \
             }                                                                                                          \
-            if (finish)                                                                                                \
-                name##_finish(finish, first, line.y_pixel, y);                                                         \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
@@ -171,10 +157,12 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                     carry_block_##real(number, SIZE, block, group, total);                                             \
                 }                                                                                                      \
             carry_##real(SIZE, group, total);                                                                          \
-            for (int p = 0; p < PIXELS; p++)                                                                           \
-                *(vector *)(y + (first + p) * line->y_pixel) = *(const vector *)(total + p * LANES) + start;           \
-            if (finish)                                                                                                \
-                name##_finish(finish, first, line->y_pixel, y);                                                        \
+            for (int p = 0; p < PIXELS; p++) {                                                                         \
+                vector sum = *(const vector *)(total + p * LANES) + start;                                             \
+                if (finish)                                                                                            \
+                    sum = finished_##vector(sum, finish, (first + p) * finish->add_pixel);                             \
+                *(vector *)(y + (first + p) * line->y_pixel) = sum;                                                    \
+            }                                                                                                          \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
@@ -322,6 +310,7 @@ DEFINE_KERNELS(double, double, SPREAD_1, 1, 9)
 
 #define DEFINE_PAIRS(real, LANES)                                                                                      \
     typedef VECTOR_OF(real, LANES * sizeof(real)) real##_##LANES;                                                      \
+    DEFINE_FINISHED(real, real##_##LANES)                                                                              \
     static inline real##_##LANES spread_2_##real##_##LANES(real##_##LANES v, int c)                                    \
     {                                                                                                                  \
         return c ? SHUFFLE_##LANES(v, 2, 1) : SHUFFLE_##LANES(v, 2, 0);                                                \

@@ -9,8 +9,12 @@ L2          that panel, which every tile of the band uses; and the band's input,
 packed      weights: [group][panel of output channels][tap, input channel][lanes], zero-padded to whole vectors
 threads     tasks of (image, band of rows); each output element belongs to one task
 
-A band that reads padding is copied, with its zeros, into the buffer of its thread; other bands are read in place. Stride,
-dilation and groups only change offsets. direct_grads.pyx computes the derivatives.
+If a few images have too few pixels for this, a task computes a part of the output channels of a longer band: a short band
+would read all weights for a few tiles.
+
+A band that reads padding or has a prologue is copied into the buffer of its thread, with zeros and after the prologue; other
+bands are read in place. Stride, dilation, groups and slices of channels only change offsets. direct_grads.pyx computes the
+derivatives.
 """
 import importlib
 

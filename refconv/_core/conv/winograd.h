@@ -135,7 +135,7 @@
 DEFINE_TRANSFORMS(float)
 DEFINE_TRANSFORMS(double)
 
-/* store_pixel: store the sums of one pixel plus the bias, and add 0 · y to poison, which becomes NaN if any y is non-finite. */
+/* store_pixel: store the sums of one pixel plus the bias, and add 0 · y to poison: it becomes NaN if any y is non-finite. */
 #define DEFINE_STORE(real)                                                                                             \
     static INLINE void store_lanes_##real(const ptrdiff_t lanes, const real *sums, const real *bias, real *poison,     \
                                           real *y)                                                                     \

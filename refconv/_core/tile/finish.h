@@ -2,20 +2,47 @@
  *
  *     y = min(max(sum + add, low), high)
  *
- * It is applied to the sums of a tile while they are in the first-level cache, so it does not read y from memory again. A NaN
- * stays a NaN.
+ * It is applied to the sums of a tile while they are in registers or in the first-level cache, so it does not read y from
+ * memory again. A NaN stays a NaN.
  */
 #ifndef REFCONV_FINISH_H
 #define REFCONV_FINISH_H
 
 #include "tile/image.h"
-#include "tile/tile.h"
+#include "tile/vectors.h"
 
 typedef struct {
     const void *add;     /* array that is added, at the first output, or NULL */
     ptrdiff_t add_pixel; /* elements from one of its pixels to the next */
     double low, high;    /* limits; -INFINITY and INFINITY if there are none */
 } Finish;
+
+/* finished_…: return a vector of outputs. `offset` is the number of elements of `add` before it. The loop is compiled to two
+ * instructions, which keep the vector in its register. */
+#define DEFINE_FINISHED(real, vector)                                                                                  \
+    static INLINE vector finished_##vector(vector sum, const Finish *finish, ptrdiff_t offset)                         \
+    {                                                                                                                  \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        const real low = (real)finish->low, high = (real)finish->high;                                                 \
+        real lane[LANES];                                                                                              \
+        if (finish->add)                                                                                               \
+            sum += *(const vector *)((const real *)finish->add + offset);                                              \
+        *(vector *)lane = sum;                                                                                         \
+        EACH_LANE_FOR (int v = 0; v < LANES; v++) {                                                                    \
+            const real y = lane[v] < low ? low : lane[v];                                                              \
+            lane[v] = y > high ? high : y;                                                                             \
+        }                                                                                                              \
+        return *(const vector *)lane;                                                                                  \
+    }
+
+DEFINE_FINISHED(float, float)
+DEFINE_FINISHED(double, double)
+#ifdef REFCONV_VECTORS
+DEFINE_FINISHED(float, vector_float)
+DEFINE_FINISHED(double, vector_double)
+DEFINE_FINISHED(float, half_float)
+DEFINE_FINISHED(double, half_double)
+#endif
 
 /* finish_row: finish `width` neighbouring sums. The loops over whole vectors have constant lengths, so they are unrolled.
  * `sums` and `to` may be the same array.

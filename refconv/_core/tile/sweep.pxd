@@ -1,7 +1,7 @@
 """Sweeps of the tile over an image, for all passes of a convolution."""
 from refconv._core.common.real cimport real
-from refconv._core.tile.finish cimport Finish, finish_rows
-from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, panels, rows_of_sums, tile
+from refconv._core.tile.finish cimport Finish, finish_at, finish_rows
+from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, finished_tile, panels, rows_of_sums, tile
 
 
 # How work is divided: by shapes only, so that the terms of a sum are always added in the same order.
@@ -79,6 +79,15 @@ cdef inline void run_sweep(const Sweep *sweep, Shape shape, const real *x, const
                   NULL, y)
 
 
+cdef inline void copy_rows(Py_ssize_t rows, Py_ssize_t width, real **out, real **to) noexcept nogil:
+    """Copy rows of a tile that are not in place."""
+    cdef Py_ssize_t p, v
+    for p in range(rows):
+        if out[p] != to[p]:
+            for v in range(width):
+                to[p][v] = out[p][v]
+
+
 cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, const real *x, const real *packed,
                            const real *start, const Finish *finish, real *y) noexcept nogil:
     """Compute one panel of channels of a rectangle of outputs.
@@ -92,7 +101,8 @@ cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, co
     cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, first = panel * shape.width
-    cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, i = 0, j = 0, p, v
+    cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, i = 0, j = 0, p
+    cdef Finish part
     # If outputs are contiguous, a row of the tile may write beyond its output, because the next output is stored later.
     cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
     while done < outputs:
@@ -108,12 +118,13 @@ cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, co
                 i, j = i + 1, 0
         for p in range(filled, shape.rows):
             a[p] = a[0]
-        tile(shape, filled, &sweep.runs, a, packed, start, out)
-        if finish != NULL:
-            finish_rows(finish, done, first, filled, width, out, to)
+        if finish != NULL and width == shape.width:
+            part = finish_at(y, finish, done, first)
+            finished_tile(shape, filled, &sweep.runs, a, packed, start, &part, out)
         else:
-            for p in range(filled):
-                if out[p] != to[p]:
-                    for v in range(width):
-                        to[p][v] = sums[p * shape.width + v]
+            tile(shape, filled, &sweep.runs, a, packed, start, out)
+            if finish != NULL:
+                finish_rows(finish, done, first, filled, width, out, to)
+            else:
+                copy_rows(filled, width, out, to)
         done += filled

@@ -12,8 +12,8 @@
  * Registers contain ROWS x VECTORS sums, VECTORS vectors of b and one broadcast element of a. The tile shapes below fit into
  * the registers of their instruction set, so no sum is spilled to memory. b is packed, and read once from the first byte to
  * the last. The elements of a are read in place: k goes through the runs (struct Runs), and run r begins at a[p] + run[r].
- * Nothing else is read. `start`, the bias, may be NULL. Rows are stored in order, so a row may overlap the beginning of the
- * next one.
+ * Nothing else is read. `start`, the bias, may be NULL. `finish`, the epilogue (finish.h), is NULL if there is none; its
+ * `add` begins at the first sum. Rows are stored in order, so a row may overlap the beginning of the next one.
  *
  * A sum of more than SUM_BLOCK products is computed block by block (sums.h). Each block adds its products in the order of k,
  * and the division into blocks depends only on the runs and their length, so the result has the same bits at any thread count.
@@ -27,62 +27,31 @@
 #include "common/lanes.h"
 #include "common/real.h"
 #include "common/sums.h"
+#include "tile/finish.h"
+#include "tile/vectors.h"
 
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#define WIDE_ROWS 12 /* 24 sums + 2 of b + 1 of a, of 32 registers */
-#define NARROW_ROWS 14
-#define SHORT_ROWS 4
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#define WIDE_ROWS 6 /* 12 + 2 + 1, of 16 */
-#define NARROW_ROWS 12
-#define SHORT_ROWS 3
-#elif defined(__aarch64__)
-#define VECTOR_BYTES 16
-#define WIDE_ROWS 12 /* 24 + 2 + 1, of 32 */
-#define NARROW_ROWS 14
-#define SHORT_ROWS 4
-#else
-#define VECTOR_BYTES 16
-#define WIDE_ROWS 4 /* 8 + 2 + 1, of 16 */
-#define NARROW_ROWS 8
-#define SHORT_ROWS 2
-#endif
-#define MOST_ROWS 14
-#define MOST_SUMS (MOST_ROWS * 2 * 16) /* MOST_ROWS rows of two vectors of sixteen float lanes */
+typedef enum { WIDE, NARROW, HALF } Kind;
 
-/* There are tiles with a width of two vectors, of one vector, and of half a vector for layers with few channels: six output
- * channels would leave ten of sixteen lanes idle. The smallest vectors are not halved. Each tile also has a version with few
- * rows, for the end of a sweep. */
-#define HALF_BYTES (VECTOR_BYTES > 16 ? VECTOR_BYTES / 2 : VECTOR_BYTES)
+typedef struct {
+    Kind kind;
+    ptrdiff_t rows;  /* sums down: pixels, or entries of the kernel */
+    ptrdiff_t width; /* sums across: channels */
+} Shape;
 
-#define LANES_float (VECTOR_BYTES / (int)sizeof(float))
-#define LANES_double (VECTOR_BYTES / (int)sizeof(double))
-#define HALF_LANES_float (HALF_BYTES / (int)sizeof(float))
-#define HALF_LANES_double (HALF_BYTES / (int)sizeof(double))
+typedef struct { /* positions of the factors a of one sum: `count` runs of `length` elements */
+    ptrdiff_t count, length;
+    ptrdiff_t step;         /* from one element of a run to the next */
+    const ptrdiff_t *start; /* offset of each run */
+} Runs;
 
 #ifdef REFCONV_VECTORS
 
-/* aligned(sizeof(real)): a vector may start at any element; may_alias: vectors are read through pointers to real. */
-#define VECTOR_OF(real, bytes) __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias)) real
-typedef VECTOR_OF(float, VECTOR_BYTES) vector_float;
-typedef VECTOR_OF(double, VECTOR_BYTES) vector_double;
-typedef VECTOR_OF(float, HALF_BYTES) half_float;
-typedef VECTOR_OF(double, HALF_BYTES) half_double;
-
-/* The function is neither inlined nor cloned, so that constants of one caller do not make the compiler rearrange the loop. */
-#if defined(__clang__)
-#define AS_WRITTEN __attribute__((noinline))
-#else
-#define AS_WRITTEN __attribute__((noinline, noclone))
-#endif
-
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
-    AS_WRITTEN static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step,                \
-                                const real **a, const real *b, const real *start, real **out)                          \
+    AS_WRITTEN static void name(const Runs *runs, const real **a, const real *b, const real *start,                    \
+                                const Finish *finish, real **out)                                                      \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        const ptrdiff_t *run = runs->start, count = runs->count, length = runs->length, step = runs->step;             \
         vector sum[ROWS][VECTORS];                                                                                     \
         UNROLLED_FOR (int p = 0; p < ROWS; p++) /* fetch early: stores wait for each other */                          \
             UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                                 \
@@ -94,7 +63,7 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
             UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                    \
                 sum[p][v] = first;                                                                                     \
         }                                                                                                              \
-        for (ptrdiff_t r = 0; r < runs; r++) { /* k ends at 0: another end would need a register */                    \
+        for (ptrdiff_t r = 0; r < count; r++) { /* k ends at 0: another end would need a register */                   \
             const real *row[ROWS];                                                                                     \
             UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                    \
                 row[p] = a[p] + run[r] + length * step;                                                                \
@@ -107,6 +76,10 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
                         sum[p][v] += row[p][k] * weight[v];                                                            \
             }                                                                                                          \
         }                                                                                                              \
+        if (finish)                                                                                                    \
+            UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                    \
+                UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                             \
+                    sum[p][v] = finished_##vector(sum[p][v], finish, p * finish->add_pixel + v * LANES);               \
         UNROLLED_FOR (int p = 0; p < ROWS; p++)                                                                        \
             UNROLLED_FOR (int v = 0; v < VECTORS; v++)                                                                 \
                 *(vector *)(out[p] + v * LANES) = sum[p][v];                                                           \
@@ -114,23 +87,22 @@ typedef VECTOR_OF(double, HALF_BYTES) half_double;
 
 #else /* for a compiler without vector extensions: the same sums, one element at a time */
 
-typedef float vector_float, half_float;
-typedef double vector_double, half_double;
-
-#define AS_WRITTEN
 #define DEFINE_TILE(name, real, vector, ROWS, VECTORS)                                                                 \
-    static void name(ptrdiff_t runs, const ptrdiff_t *run, ptrdiff_t length, ptrdiff_t step, const real **a,           \
-                     const real *b, const real *start, real **out)                                                     \
+    static void name(const Runs *runs, const real **a, const real *b, const real *start, const Finish *finish,         \
+                     real **out)                                                                                       \
     {                                                                                                                  \
         enum { WIDTH = VECTORS * (vector) };                                                                           \
         for (int p = 0; p < ROWS; p++) {                                                                               \
             const real *weight = b;                                                                                    \
             for (int v = 0; v < WIDTH; v++)                                                                            \
                 out[p][v] = start ? start[v] : 0;                                                                      \
-            for (ptrdiff_t r = 0; r < runs; r++)                                                                       \
-                for (ptrdiff_t k = 0; k < length * step; k += step, weight += WIDTH)                                   \
+            for (ptrdiff_t r = 0; r < runs->count; r++)                                                                \
+                for (ptrdiff_t k = 0; k < runs->length * runs->step; k += runs->step, weight += WIDTH)                 \
                     for (int v = 0; v < WIDTH; v++)                                                                    \
-                        out[p][v] += a[p][run[r] + k] * weight[v];                                                     \
+                        out[p][v] += a[p][runs->start[r] + k] * weight[v];                                             \
+            if (finish)                                                                                                \
+                for (int v = 0; v < WIDTH; v++)                                                                        \
+                    out[p][v] = finished_##real(out[p][v], finish, p * finish->add_pixel + v);                         \
         }                                                                                                              \
     }
 
@@ -181,37 +153,24 @@ typedef double vector_double, half_double;
 DEFINE_COPY_ROW(float)
 DEFINE_COPY_ROW(double)
 
-typedef enum { WIDE, NARROW, HALF } Kind;
-
-typedef struct {
-    Kind kind;
-    ptrdiff_t rows;  /* sums down: pixels, or entries of the kernel */
-    ptrdiff_t width; /* sums across: channels */
-} Shape;
-
-typedef struct { /* positions of the factors a of one sum: `count` runs of `length` elements */
-    ptrdiff_t count, length;
-    ptrdiff_t step;         /* from one element of a run to the next */
-    const ptrdiff_t *start; /* offset of each run */
-} Runs;
-
 /* block_tile: computes one block of the sums of a tile. If few rows are left at the end of a sweep, a short tile is faster.
  *
  * long_tile: computes the sums of many products. A block is several whole runs, or a part of one run.
  *
- * tile: computes the first `rows` rows of a tile of this shape; a and out have pointers for all rows of the shape. */
+ * tile: computes the first `rows` rows of a tile of this shape; a and out have pointers for all rows of the shape. The
+ * sums of a whole tile get their epilogue in registers. For fewer rows, `add` has no elements for the other rows, so the sums
+ * get it after they are stored; so do sums of many products. */
 #define DEFINE_TILE_OF_SHAPE(real)                                                                                     \
-    static inline void block_tile_##real(Kind kind, ptrdiff_t rows, Runs k, const real **a, const real *b,             \
-                                         const real *start, real **out)                                                \
+    static inline void block_tile_##real(Kind kind, ptrdiff_t rows, const Runs *k, const real **a, const real *b,      \
+                                         const real *start, const Finish *finish, real **out)                          \
     {                                                                                                                  \
         int few = rows <= SHORT_ROWS;                                                                                  \
         if (kind == WIDE)                                                                                              \
-            (few ? short_wide_tile_##real : wide_tile_##real)(k.count, k.start, k.length, k.step, a, b, start, out);   \
+            (few ? short_wide_tile_##real : wide_tile_##real)(k, a, b, start, finish, out);                            \
         else if (kind == NARROW)                                                                                       \
-            (few ? short_narrow_tile_##real : narrow_tile_##real)(k.count, k.start, k.length, k.step, a, b, start,     \
-                                                                  out);                                                \
+            (few ? short_narrow_tile_##real : narrow_tile_##real)(k, a, b, start, finish, out);                        \
         else                                                                                                           \
-            (few ? short_half_tile_##real : half_tile_##real)(k.count, k.start, k.length, k.step, a, b, start, out);   \
+            (few ? short_half_tile_##real : half_tile_##real)(k, a, b, start, finish, out);                            \
     }                                                                                                                  \
     AS_WRITTEN static void long_tile_##real(Shape shape, ptrdiff_t rows, Runs runs, const real **a, const real *b,     \
                                             const real *start, real **out)                                             \
@@ -236,7 +195,8 @@ typedef struct { /* positions of the factors a of one sum: `count` runs of `leng
             part.length = part.length < SUM_BLOCK ? part.length : SUM_BLOCK;                                           \
             for (ptrdiff_t p = 0; p < shape.rows; p++)                                                                 \
                 at[p] = a[p] + k * runs.step;                                                                          \
-            block_tile_##real(shape.kind, rows, part, at, b, number ? NULL : start, first ? group_rows : block_rows);  \
+            block_tile_##real(shape.kind, rows, &part, at, b, number ? NULL : start, NULL,                             \
+                              first ? group_rows : block_rows);                                                        \
             b += part.count * part.length * width;                                                                     \
             if (!first)                                                                                                \
                 add_sums_##real(size, block, group);                                                                   \
@@ -247,12 +207,15 @@ typedef struct { /* positions of the factors a of one sum: `count` runs of `leng
             memcpy(*out++, result + v, width * sizeof(real));                                                          \
     }                                                                                                                  \
     static inline void tile_##real(Shape shape, ptrdiff_t rows, const Runs *runs, const real **a, const real *b,       \
-                                   const real *start, real **out)                                                      \
+                                   const real *start, const Finish *finish, real **out)                                \
     {                                                                                                                  \
-        if (runs->count * runs->length > SUM_BLOCK)                                                                    \
+        const int is_long = runs->count * runs->length > SUM_BLOCK, at_once = !is_long && rows == shape.rows;          \
+        if (is_long)                                                                                                   \
             long_tile_##real(shape, rows, *runs, a, b, start, out);                                                    \
         else                                                                                                           \
-            block_tile_##real(shape.kind, rows, *runs, a, b, start, out);                                              \
+            block_tile_##real(shape.kind, rows, runs, a, b, start, at_once ? finish : NULL, out);                      \
+        if (finish && !at_once)                                                                                        \
+            finish_rows_##real(finish, 0, 0, rows, shape.width, out, out);                                             \
     }
 
 DEFINE_TILES(float)
@@ -260,7 +223,9 @@ DEFINE_TILES(double)
 DEFINE_TILE_OF_SHAPE(float)
 DEFINE_TILE_OF_SHAPE(double)
 
-#define tile(shape, rows, runs, a, b, start, out) FOR_TYPE_OF(b, tile)(shape, rows, runs, a, b, start, out)
+#define tile(shape, rows, runs, a, b, start, out) FOR_TYPE_OF(b, tile)(shape, rows, runs, a, b, start, NULL, out)
+#define finished_tile(shape, rows, runs, a, b, start, finish, out)                                                     \
+    FOR_TYPE_OF(b, tile)(shape, rows, runs, a, b, start, finish, out)
 #define copy_row(from, channels, width, to) FOR_TYPE_OF(to, copy_row)(from, channels, width, to)
 
 #endif

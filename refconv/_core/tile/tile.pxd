@@ -1,5 +1,6 @@
 """Cython declarations of tile.h, with functions that choose a tile shape and pack b."""
 from refconv._core.common.real cimport real
+from refconv._core.tile.finish cimport Finish
 
 cdef extern from "tile/tile.h" nogil:
     enum:
@@ -25,6 +26,8 @@ cdef extern from "tile/tile.h" nogil:
         Py_ssize_t step
         const Py_ssize_t *start
     void tile(Shape shape, Py_ssize_t rows, const Runs *runs, const void *a, const void *b, const void *start, void *out)
+    void finished_tile(Shape shape, Py_ssize_t rows, const Runs *runs, const void *a, const void *b, const void *start,
+                       const Finish *finish, void *out)
     void copy_row(const void *source, Py_ssize_t channels, Py_ssize_t width, void *to)
 
 
