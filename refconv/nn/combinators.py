@@ -98,16 +98,16 @@ class Sequential(Container):
             yield name, layer, shape
             shape = layer.output_shape(shape)
 
-    def steps(self, train: bool) -> Sequence[Step]:
+    def steps(self) -> Sequence[Step]:
         """Return the steps that ``forward`` runs.
 
         A step is a layer, or computes several layers together; see :mod:`refconv.nn.fusion`.
         """
-        return self._plan.steps(self.layers.values(), train)
+        return self._plan.steps(self.layers.values())
 
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        steps = self.steps(train)
+        steps = self.steps()
         backward_functions = []
         for step in steps:
             x, step_backward = step.forward(x, train)
@@ -127,7 +127,7 @@ class Sequential(Container):
 
     @names_failing_layer
     def __call__(self, x: Array) -> Array:
-        for step in self.steps(train=False):
+        for step in self.steps():
             x = step(x)
         return x
 

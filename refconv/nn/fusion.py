@@ -1,15 +1,15 @@
-"""Fusion of consecutive layers that are computed together.
+"""Fusion of consecutive layers that are computed together, for training.
 
 Only this module decides which layers are fused. If :class:`refconv.config` allows it, a ``Sequential`` runs the following
 consecutive layers, which have a common kernel, as one step:
 
 - a convolution of few channels, ReLU and 2×2 max pooling: the outputs of the convolution never leave the caches, and the
   backward function visits only the winners of the pooling;
-- in inference, a convolution and its batch normalisation, with or without ReLU: the normalisation works in place;
 - a convolution, a dense layer, a batch normalisation or a sum of branches, with ReLU: ReLU works in place, and its
   derivative is computed from the output.
 
-The layers keep their parameters and gradients, and outputs are the same. Models do not mention fusion.
+The layers keep their parameters and gradients, and outputs are the same. Models do not mention fusion. In inference the same
+steps run; :func:`refconv.compile_model` fuses more.
 """
 
 from __future__ import annotations
@@ -30,13 +30,11 @@ from refconv.nn.norm import BatchNorm
 from refconv.nn.separable import DepthwiseConv2D
 from refconv.ops.activation import relu_dx
 from refconv.ops.fused import (
-    batch_norm_inference_in_place,
     conv2d_relu_pool,
     conv2d_relu_pool_grads,
     pools_with,
     relu_in_place,
 )
-from refconv.ops.norm import batch_norm_inference_grads
 from refconv.typing import Array, Backward
 
 __all__ = ["Plan", "Step"]
@@ -45,16 +43,17 @@ CONVOLUTIONS = (Conv2D, DepthwiseConv2D)
 
 
 class Plan:
-    """Cache of the steps for one sequence of layers, for training and for inference.
+    """Cache of the steps for one sequence of layers.
 
     The steps are computed at their first use. They depend on the layers, on their settings, which are fixed at construction,
     and on the shapes of their parameters. They are computed again if a layer is replaced or built again.
     """
 
     def __init__(self) -> None:
-        self._planned: dict[bool, tuple[list[object], list[Step]]] = {}  # train: (objects that the steps depend on, steps)
+        self._inputs: list[object] = []  # the objects that the steps depend on
+        self._steps: list[Step] = []
 
-    def steps(self, layers: Iterable[Layer], train: bool) -> Sequence[Step]:
+    def steps(self, layers: Iterable[Layer]) -> Sequence[Step]:
         """Return the steps that a ``Sequential`` of these layers runs.
 
         If fusion is off, these are the layers themselves.
@@ -63,11 +62,9 @@ class Plan:
         if not _is_on():
             return layers
         inputs = [part for layer in layers for part in (layer, layer._parameters, vars(layer).get("forward"))]
-        if any(not _same_objects(planned, inputs) for planned, _ in self._planned.values()):
-            self._planned.clear()  # both modes: an outdated plan would keep replaced layers in memory
-        if train not in self._planned:
-            self._planned[train] = inputs, plan(layers, train)
-        return self._planned[train][1]
+        if not _same_objects(self._inputs, inputs):
+            self._inputs, self._steps = inputs, plan(layers)
+        return self._steps
 
     def __reduce__(self) -> tuple[type[Plan], tuple[()]]:  # a copy of the sequence has other layers and needs a new plan
         return Plan, ()
@@ -82,25 +79,22 @@ def _same_objects(first: Sequence[object], second: Sequence[object]) -> bool:
     return len(first) == len(second) and all(map(operator.is_, first, second))
 
 
-def plan(layers: Iterable[Layer], train: bool) -> list[Step]:
+def plan(layers: Iterable[Layer]) -> list[Step]:
     """Return the steps that compute these built layers."""
     steps: list[Step] = []
     remaining = list(layers)
     while remaining:
-        step, count = _first_step(remaining, train)
+        step, count = _first_step(remaining)
         steps.append(step)
         del remaining[:count]
     return steps
 
 
-def _first_step(layers: Sequence[Any], train: bool) -> tuple[Step, int]:
+def _first_step(layers: Sequence[Any]) -> tuple[Step, int]:
     # Exact types only: a subclass, or a layer whose forward was replaced, may compute something else.
     kinds = tuple(None if "forward" in vars(layer) else type(layer) for layer in layers[:3])
     if kinds == (Conv2D, ReLU, MaxPool2D) and _pool_together(layers[0], layers[2]):
         return _ConvReLUPool(layers[0]), 3
-    if not train and kinds[0] in CONVOLUTIONS and kinds[1:2] == (BatchNorm,) and _channels_last(*layers[:2]):
-        count = 3 if kinds[2:] == (ReLU,) else 2
-        return _ConvNorm(*layers[:count]), count
     if kinds[0] in (*CONVOLUTIONS, Dense, BatchNorm, Sum) and kinds[1:2] == (ReLU,):
         return _WithReLU(layers[0]), 2  # these layers return a new array and keep no reference to it
     return layers[0], 1
@@ -151,27 +145,6 @@ class _ConvReLUPool(_Step):
             w.grad += dw
             if b is not None:
                 b.grad += db
-            return dx
-
-        return y, backward
-
-
-class _ConvNorm(_Step):
-    def forward(self, x: Array, train: bool = False) -> tuple[Array, Backward]:
-        conv, norm, *relu = self.layers
-        gamma, beta = norm.parameters["gamma"], norm.parameters["beta"]
-        # Copies: training may change the averages before backward is called.
-        mean, var = norm.parameters["mean"].value.copy(), norm.parameters["var"].value.copy()
-        sums, conv_backward = conv.forward(x, train)
-        y = batch_norm_inference_in_place(sums, gamma.value, beta.value, mean, var, norm.eps, bool(relu))
-
-        def backward(dy: Array, want_dx: bool = True) -> Array | None:
-            sums, _ = conv.forward(x, train)  # recomputed: y overwrote them, and backward in inference mode is rare
-            dy = relu_dx(dy, x=y) if relu else dy
-            dsums, dgamma, dbeta = batch_norm_inference_grads(dy, x=sums, gamma=gamma.value, mean=mean, var=var, eps=norm.eps)
-            gamma.grad += dgamma
-            beta.grad += dbeta
-            dx: Array | None = conv_backward(dsums, want_dx)
             return dx
 
         return y, backward
