@@ -25,7 +25,7 @@ BATCH = 50  # cases in one child process
 SECONDS = 20  # of processor time for one case
 WAITING_SECONDS = 1800  # for one case, if it waits without using the processor
 NO_MEMORY = re.compile("(can't|cannot|unable to) allocate|out of memory", re.IGNORECASE)
-MAX_BYTES = 2**30  # of memory for a batch, in addition to the imported modules
+MAX_BYTES = 2**30  # of memory for a case, in addition to what the process uses before it
 
 
 def run(cases, mutated, reader, name, seed=0):
@@ -130,7 +130,6 @@ def _child(mutated, reader, path, seed, cases):
     if process == 0:
         try:
             warnings.simplefilter("ignore")
-            _limit_memory()
             outcome = reader()
             for case in cases:
                 line = "\t".join([str(case), *_run_case(mutated, outcome, path, random.Random(f"{seed} {case}"))])
@@ -148,11 +147,13 @@ def _run_case(mutated, outcome, path, rng):
     """Return the kind of a change and its outcome."""
     kind = "no file"
     try:
+        _limit_memory(MAX_BYTES)
         kind, content = mutated(rng)
         path.write_bytes(content)
         _limit_time(SECONDS, WAITING_SECONDS)  # the signal of a timer ends the process
         return kind, outcome(path)
     except Exception:
+        _limit_memory(None)  # for the text of a MemoryError
         return kind, traceback.format_exc().strip()
     finally:
         _limit_time(0, 0)
@@ -163,11 +164,13 @@ def _limit_time(seconds, waiting_seconds):
     signal.setitimer(signal.ITIMER_REAL, waiting_seconds)
 
 
-def _limit_memory():
+def _limit_memory(additional):
+    """Limit the memory of this process to what it uses now and these additional bytes; None means no limit."""
     statistics = Path("/proc/self/statm")
-    if statistics.exists():
-        now = int(statistics.read_text("ascii").split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + MAX_BYTES, resource.RLIM_INFINITY))
+    limit = resource.RLIM_INFINITY
+    if additional is not None and statistics.exists():
+        limit = int(statistics.read_text("ascii").split()[0]) * resource.getpagesize() + additional
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
 def command(program, description, cases, kinds, run_cases, arguments=None):
