@@ -14,7 +14,7 @@ from typing import Any
 
 from refconv.onnx.reading.errors import DamagedFile, NotExpressible
 from refconv.onnx.reading.tensors import arrays_of, type_name
-from refconv.onnx.writing.save import NOTES
+from refconv.onnx.writing.save import LAYOUT, NOTES
 from refconv.onnx.writing.writer import the_onnx_package
 from refconv.typing import Array
 
@@ -22,6 +22,7 @@ __all__ = ["Input", "Model", "parse"]
 
 MAX_FILE_BYTES = 2**31  # of a protobuf message
 MAX_NODES = 50_000
+FORMATS = ("channels_last", "channels_first")
 OPSETS = range(6, 29)  # versions of the operators that the readers know
 
 
@@ -48,6 +49,8 @@ class Model:
     opset : int
     notes : dict
         Notes of refconv in the metadata.
+    data_format : str or None
+        Layout of the images in the input, if the metadata of refconv contain it.
     """
 
     nodes: list[Any]
@@ -56,6 +59,7 @@ class Model:
     outputs: list[str]
     opset: int
     notes: dict[str, Any]
+    data_format: str | None
 
 
 def parse(path: Path) -> Model:
@@ -83,7 +87,8 @@ def parse(path: Path) -> Model:
     inputs = [_input(value) for value in graph.input if value.name not in constants]
     _check_names(graph, [value.name for value in inputs], constants)
     arrays = arrays_of(constants.values(), path.parent)
-    return Model([*graph.node], arrays, inputs, [value.name for value in graph.output], opset, _notes(proto))
+    outputs = [value.name for value in graph.output]
+    return Model([*graph.node], arrays, inputs, outputs, opset, _notes(proto), _data_format(proto))
 
 
 def _decoded(data: bytes) -> Any:
@@ -149,3 +154,12 @@ def _notes(proto: Any) -> dict[str, Any]:
                 raise DamagedFile(f"the notes in the metadata must be a JSON object, got {type(notes).__name__}")
             return notes
     return {}
+
+
+def _data_format(proto: Any) -> str | None:
+    for entry in proto.metadata_props:
+        if entry.key == LAYOUT:
+            if entry.value not in FORMATS:
+                raise DamagedFile(f"the layout in the metadata must be {' or '.join(FORMATS)}, got {entry.value!r}")
+            return str(entry.value)
+    return None
