@@ -135,7 +135,7 @@ def test_other_layouts_are_refused(tmp_path):
         with pytest.raises(ValueError, match=r"data_format must be 'channels_last' or None, got"):
             refconv.onnx.load(path, data_format=data_format)
     proto = onnx.load(path)
-    helper.set_model_props(proto, {"refconv.data_format": "NCHW"})
+    helper.set_model_props(proto, {"refconv_data_format": "NCHW"})
     path.write_bytes(proto.SerializeToString())
     with pytest.raises(ValueError, match=r"model.onnx: the layout in the metadata must be .*, got 'NCHW'"):
         refconv.onnx.load(path)

@@ -165,7 +165,7 @@ def test_dropout_is_active_in_training_again(tmp_path):
 
 def test_the_input_shape_is_given_if_the_file_does_not_fix_it(tmp_path):
     path = written(tmp_path / "model.onnx", [helper.make_node("Relu", ["x"], ["y"])], [3, "height", "width"])
-    with pytest.raises(refconv.onnx.NotExpressible, match=r"input_shape must be given, because the file does not fix"):
+    with pytest.raises(refconv.onnx.UnsupportedModelError, match=r"input_shape must be given, because the file does not fix"):
         refconv.onnx.load(path)
     assert refconv.onnx.load(path, input_shape=(3, 5, 7)).input_shape == (3, 5, 7)
     assert refconv.onnx.load(path, input_shape=(5, 7, 3), data_format="channels_last").input_shape == (5, 7, 3)
@@ -193,7 +193,7 @@ def test_the_input_shape_is_given_if_the_file_does_not_fix_it(tmp_path):
 def test_what_our_layers_cannot_express_is_refused_by_name(node, message, tmp_path):
     nodes = [node, helper.make_node("Add", ["y", "z"], ["w"])] if "z" in node.output else [node]
     path = written(tmp_path / "model.onnx", nodes, [3, 4], {"pads": np.array([0, 0, 1, 0, 0, 0], np.int64)})
-    with pytest.raises(refconv.onnx.NotExpressible, match=message):
+    with pytest.raises(refconv.onnx.UnsupportedModelError, match=message):
         refconv.onnx.load(path)
 
 

@@ -109,7 +109,7 @@ def test_notes_are_metadata(tmp_path):
     entries = onnx.load_model_from_string(saved(model, tmp_path / "model.onnx")).metadata_props
     metadata = {entry.key: entry.value for entry in entries}
     assert json.loads(metadata.pop("refconv")) == model.notes
-    assert metadata == {"refconv.data_format": "channels_last"}
+    assert metadata == {"refconv_data_format": "channels_last"}
     with pytest.raises(TypeError, match="notes must be JSON-serialisable"):
         saved(model, tmp_path / "model.onnx", notes={"a": object()})
 

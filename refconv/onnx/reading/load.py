@@ -10,7 +10,7 @@ from typing import Any, Literal
 from refconv._arguments import LARGEST, entries, integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Layer
-from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
+from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError, require
 from refconv.onnx.reading.file import Input, Model, parse
 from refconv.onnx.reading.flattening import fold_transpositions
 from refconv.onnx.reading.reader import Reader, channels_last, dtype_of, identity
@@ -37,8 +37,8 @@ def load(
     begins with a layer that transposes. With ``data_format="channels_last"`` it does not, and accepts (N, H, W, C).
 
     The network consists of ``Sequential``, ``Sum``, ``Mean`` and ``Concat`` where the graph has this form, and elsewhere of
-    :class:`refconv.nn.Graph`. A file contains data and no code: nothing in it is executed, and external data are only
-    read from the folder of the file.
+    :class:`refconv.nn.Graph`. Nodes that share weights become layers with separate copies. A file contains data and no code:
+    nothing in it is executed, and external data are only read from the folder of the file.
 
     Parameters
     ----------
@@ -61,8 +61,9 @@ def load(
     FileNotFoundError
         If the file does not exist.
     ValueError
-        :class:`refconv.onnx.DamagedFile` if the file is damaged, and :class:`refconv.onnx.NotExpressible` if refconv has no
-        layers for its graph. The message names the file and the node.
+        :class:`refconv.onnx.InvalidModelError` if the file is damaged, and
+        :class:`refconv.onnx.UnsupportedModelError` if refconv has no layers for its graph. The message names the file and
+        the node.
     MissingPackage
         If the package onnx is not installed.
 
@@ -91,10 +92,10 @@ def load(
         raise ArgumentValueError(f"data_format must be 'channels_last' or None, got {data_format!r}")
     try:
         return _network(parse(path), shape, data_format is not None)
-    except (DamagedFile, NotExpressible) as error:
+    except (InvalidModelError, UnsupportedModelError) as error:
         raise type(error)(f"{path}: {error}") from error
     except _UNEXPECTED as error:
-        raise DamagedFile(f"{path}: the file is damaged: {type(error).__name__}: {error}") from error
+        raise InvalidModelError(f"{path}: the file is damaged: {type(error).__name__}: {error}") from error
 
 
 def _network(model: Model, input_shape: Shape | None, wants_last: bool) -> Layer:

@@ -18,7 +18,7 @@ from refconv._errors import ArgumentError
 from refconv.nn import Flatten, Layer
 from refconv.nn.joins import Join
 from refconv.nn.reshape import Reshape, Transpose
-from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
+from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError, require
 from refconv.onnx.reading.file import Input, Model
 from refconv.onnx.reading.folding import fold
 from refconv.onnx.reading.node import Node
@@ -144,12 +144,12 @@ class Reader:
             node = Node(self, proto)
             try:
                 self._read(node)
-            except NotExpressible as error:
-                raise NotExpressible(f"{node} {error}") from error
-            except DamagedFile:
+            except UnsupportedModelError as error:
+                raise UnsupportedModelError(f"{node} {error}") from error
+            except InvalidModelError:
                 raise
             except ArgumentError as error:  # of a layer or a window that does not fit
-                raise NotExpressible(f"{node} must fit refconv's layer: {error}") from error
+                raise UnsupportedModelError(f"{node} must fit refconv's layer: {error}") from error
         require(len(self.model.outputs) == 1, f"the graph must have one output, got {self.model.outputs}")
         name = self.model.outputs[0]
         require(name in self.values, f"the output {name!r} must depend on the input")

@@ -23,7 +23,7 @@ OPSET = 19  # the first with dilation in AveragePool
 IR_VERSION = 9  # of the file format; the first for this opset
 BATCH = "batch"  # name of the batch axis, whose size is not fixed
 NOTES = "refconv"  # key of the notes in the metadata
-LAYOUT = "refconv.data_format"  # key of the layout of the graph's input in the metadata
+LAYOUT = "refconv_data_format"  # key of the layout of the graph's input in the metadata
 MAX_BYTES = 2**31 - 2**20  # a protobuf message has less than 2 GiB; one MiB is for the nodes
 
 
