@@ -25,7 +25,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
     Raises
     ------
     OSError
-        If the file cannot be written.
+        If the file cannot be written. Its ``filename`` is `path`, not the temporary file.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_atomically(Path(folder) / "new" / "file", b"content")
@@ -34,7 +34,10 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _with_name(error, path) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines((content,) if isinstance(content, bytes) else content)
@@ -44,8 +47,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
         os.replace(unfinished, path)
     except BaseException as error:
         Path(unfinished).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:  # as of `file.write`
-            raise type(error)(error.errno, error.strerror, str(path)) from error
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, unfinished):
+            raise _with_name(error, path) from error
         raise
 
 
@@ -54,6 +57,11 @@ def clear_unfinished(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     for unfinished in path.parent.glob(f".{path.name}.*"):
         unfinished.unlink(missing_ok=True)
+
+
+def _with_name(error: OSError, path: Path) -> OSError:
+    """Return the error with this path instead of the temporary file, which the caller does not know."""
+    return type(error)(error.errno, error.strerror, str(path))
 
 
 def _umask() -> int:

@@ -36,7 +36,7 @@ def row(name, path):
     texts = [f"{error:.1e}" for error in errors]
     try:
         texts.append(f"{relative_error(refconv.onnx.load(path)(x), expected):.1e}")
-    except refconv.onnx.NotExpressible as error:
+    except refconv.onnx.UnsupportedModelError as error:
         texts.append(f"refused: {str(error).partition(': ')[2]}")
     return [name, str(len(onnx.load(str(path)).graph.node)), *texts]
 

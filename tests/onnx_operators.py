@@ -84,7 +84,7 @@ def outcome(name, model, data, folder):
     try:
         network = refconv.onnx.load(path)
         y = network(inputs[0] if len(inputs) == 1 else tuple(inputs))
-    except (refconv.onnx.DamagedFile, refconv.onnx.NotExpressible) as error:
+    except (refconv.onnx.InvalidModelError, refconv.onnx.UnsupportedModelError) as error:
         return NODE.sub(r"\1\2: ", str(error).removeprefix(f"{path}: "))
     except Exception as error:
         raise Failed(f"{name} raises {type(error).__name__}: {error}") from error

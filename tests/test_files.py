@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import tempfile
 
 import pytest
 
@@ -33,6 +34,22 @@ def test_a_full_disk_is_reported_with_the_name_of_the_file(tmp_path, monkeypatch
         _files.write_atomically(tmp_path / "file", b"content")
     assert caught.value.filename == str(tmp_path / "file")
     assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("step", ["mkstemp", "replace"])
+def test_an_error_about_the_temporary_file_has_the_name_of_the_file(tmp_path, monkeypatch, step):
+    path = tmp_path / "file"
+
+    def fails(prefix, dir):
+        raise PermissionError(errno.EACCES, "Permission denied", f"{dir}/{prefix}k3x9")
+
+    if step == "mkstemp":
+        monkeypatch.setattr(tempfile, "mkstemp", fails)
+    else:
+        path.mkdir()  # a file cannot replace a folder
+    with pytest.raises(OSError, match=r"Permission denied|Is a directory") as caught:
+        _files.write_atomically(path, b"content")
+    assert (caught.value.filename, caught.value.filename2) == (str(path), None)
 
 
 def test_only_unfinished_files_of_a_killed_program_are_removed(tmp_path):

@@ -30,7 +30,7 @@ def freeze_to(model: Layer, name: str) -> None:
         If the network is not built.
     ValueError
         If there is no layer of this name, or its container does not define which layers are before it. The message lists the
-        existing names. No layer is frozen then.
+        existing names. Also if neither the layer nor the layers before it have parameters. No layer is frozen then.
 
     Examples
     --------
@@ -44,7 +44,13 @@ def freeze_to(model: Layer, name: str) -> None:
     Source: lecture row B10 (SOURCES.md).
     """
     model.named_parameters()  # raises RuntimeError before build
-    for layer in _layers_to(model, name, ""):
+    layers = _layers_to(model, name, "")
+    if not any(layer.named_parameters() for layer in layers):
+        first = next(iter(model.named_parameters()), "none")
+        raise ArgumentValueError(
+            f"name must be a layer with parameters or after one, the first parameter is {first}, got {name!r}"
+        )
+    for layer in layers:
         layer.freeze()
 
 

@@ -3,7 +3,7 @@
 The package onnx is imported when a file is written or read; ``pip install "refconv[onnx]"`` installs it.
 """
 
-from refconv.onnx.reading import DamagedFile, NotExpressible, load
+from refconv.onnx.reading import InvalidModelError, UnsupportedModelError, load
 from refconv.onnx.writing import Value, Writer, register, save
 
-__all__ = ["DamagedFile", "NotExpressible", "Value", "Writer", "load", "register", "save"]
+__all__ = ["InvalidModelError", "UnsupportedModelError", "Value", "Writer", "load", "register", "save"]

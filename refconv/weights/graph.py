@@ -14,7 +14,7 @@ from refconv.nn import Concat, Graph, Identity, Layer, Mean, Sequential, Sum
 from refconv.nn.graph import INPUT
 from refconv.nn.joins import Add, Average, Concatenate, Join
 
-__all__ = ["Node", "ancestors", "distinct", "network_of", "topological_order"]
+__all__ = ["Node", "ancestors", "distinct", "network_of", "shorten_names", "topological_order"]
 
 MAX_NESTING = 24  # branches inside branches; deeper parts become graphs
 
@@ -214,3 +214,66 @@ def _graph(nodes: Nodes, source: str | None) -> Graph:
         chains[name][name] = node.layer
     layers = {name: Sequential(chain) if len(chain) > 1 else chain[name] for name, chain in chains.items()}
     return Graph(layers, sources)
+
+
+def shorten_names(network: Layer, name: str = "") -> Layer:
+    """Return the network with shorter names inside its branches and graphs.
+
+    A file stores the names of the containers before the name of a layer, such as ``add_0_conv``. In the container this becomes
+    ``conv``, so that names do not grow if the network is written and read again.
+
+    Parameters
+    ----------
+    network : Layer
+        A network from :func:`network_of`.
+    name : str
+        Its complete name.
+
+    Examples
+    --------
+    >>> from refconv import nn
+    >>> shorten_names(nn.Sequential(add=nn.Sum(nn.Identity(), nn.Sequential(add_1_conv=nn.Conv2D(3, 1)))))
+    Sequential(add=Sum(Identity(), Sequential(conv=Conv2D(3, 1×1))))
+    """
+    if isinstance(network, Sequential):
+        return Sequential({key: shorten_names(layer, key) for key, layer in network.layers.items()})
+    if isinstance(network, Graph):
+        short = _short_names([*network.layers], name)
+        layers = {}
+        for key, layer in network.layers.items():
+            layers[short[key]] = _short_chain(layer, key, name, short[key], last=short[key])
+        sources = {short[key]: [short.get(read, read) for read in reads] for key, reads in network.sources.items()}
+        return Graph(layers, sources)
+    if isinstance(network, Sum | Mean | Concat):
+        branches = [_short_chain(layer, name, key) for key, layer in network.layers.items()]
+        return Concat(branches, axis=network.axis) if isinstance(network, Concat) else type(network)(branches)
+    return network
+
+
+def _short_chain(layer: Layer, *containers: str, last: str | None = None) -> Layer:
+    """Return a chain whose names do not begin with the names of its containers.
+
+    ``last`` is the new name of its last layer, by default also shortened.
+    """
+    if not isinstance(layer, Sequential):
+        return layer
+    short = _short_names([*layer.layers], *containers)
+    if last is not None and last not in short.values():
+        short[next(reversed(short))] = last
+    return Sequential({short[key]: shorten_names(inner, key) for key, inner in layer.layers.items()})
+
+
+def _short_names(names: Sequence[str], *containers: str) -> dict[str, str]:
+    """Return shorter names without the names of the containers, which files store before the name of each layer.
+
+    >>> _short_names(["add_0_conv", "add_1_conv", "relu", "add_0_relu"], "add", "0")
+    {'add_0_conv': 'conv', 'add_1_conv': '1_conv', 'relu': 'relu', 'add_0_relu': 'add_0_relu'}
+    """
+    short, used = {}, {*names, INPUT}
+    for name in names:
+        shorter = name
+        for container in filter(None, containers):
+            shorter = shorter.removeprefix(f"{container}_") or shorter
+        short[name] = name if shorter in used else shorter
+        used.add(shorter)
+    return short

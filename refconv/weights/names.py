@@ -1,10 +1,12 @@
 """Names of layer classes and functions in model files, and the lookup of these names.
 
-Loading a file never imports or runs anything: a name only selects a layer class or a function that exists already.
+Loading a file never runs anything in it: a name only selects a layer class or a function that exists already. Nothing is
+imported except refconv's own layers for networks from ONNX files.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
@@ -21,6 +23,8 @@ __all__ = ["Known", "class_name", "function_name"]
 
 # Their classes and functions are saved under public names, which stay valid if a module moves.
 PUBLIC = (nn, models, joins, reshape)
+# Packages of layers that are imported when a file names one of their classes.
+ON_DEMAND = ("refconv.onnx.layers",)
 MAIN = "__main__"
 # Names of classes in older files, and their present names.
 RENAMED = {
@@ -81,6 +85,9 @@ class Known:
         return self._classes[name]
 
     def _find_class(self, name: str) -> type[Layer]:
+        for package in ON_DEMAND:
+            if name.startswith(f"{package}."):
+                importlib.import_module(package)
         candidates = (self._given(name, _is_layer_class), _public(name), _defined(name))
         cls: type[Layer] | None = next(filter(_is_layer_class, candidates), None)
         if cls is not None:

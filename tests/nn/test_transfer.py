@@ -5,6 +5,7 @@ import pytest
 
 from evidence import needs_kernels
 from refconv import models, nn, optim
+from refconv.nn.reshape import Transpose
 from refconv.training import train_step
 
 SHAPE = (32, 32, 1)
@@ -136,5 +137,9 @@ def test_freeze_to_refuses_a_name_that_the_network_does_not_have_and_freezes_not
         with pytest.raises(ValueError, match=f"^{message}$"):
             nn.freeze_to(model, name)
     assert not frozen(model)
+    model = nn.Sequential(turned=Transpose((1, 0)), flat=nn.Flatten(), dense=nn.Dense(3))
+    model.build((2, 5), rng=0)
+    with pytest.raises(ValueError, match=r"^name must .* after one, the first parameter is dense.w, got 'flat'$"):
+        nn.freeze_to(model, "flat")
     with pytest.raises(RuntimeError, match="has no parameters yet"):
         nn.freeze_to(nn.Sequential(a=nn.Dense(3)), "a")

@@ -44,21 +44,25 @@ def refused(tmp_path, data, message, error=refconv.ArgumentValueError):
     ],
 )
 def test_files_that_are_not_onnx_are_refused(data, message, tmp_path):
-    refused(tmp_path, data if isinstance(data, bytes) else data(), message, refconv.onnx.DamagedFile)
+    refused(tmp_path, data if isinstance(data, bytes) else data(), message, refconv.onnx.InvalidModelError)
 
 
 @pytest.mark.parametrize("kind", ["BFLOAT16", "FLOAT16", "FLOAT8E4M3FN", "FLOAT8E5M2", "UINT8", "STRING", "COMPLEX64", "INT4"])
 def test_weights_of_other_types_are_refused_by_name(kind, tmp_path):
     model = proto()
     tensor(model).data_type = TensorProto.DataType.Value(kind)
-    refused(tmp_path, model, f"tensor 'dense.w' must be of a type among FLOAT, .*, got {kind}", refconv.onnx.NotExpressible)
+    refused(
+        tmp_path, model, f"tensor 'dense.w' must be of a type among FLOAT, .*, got {kind}", refconv.onnx.UnsupportedModelError
+    )
 
 
 @pytest.mark.parametrize("kind", ["BFLOAT16", "FLOAT16", "UINT8", "INT64"])
 def test_inputs_of_other_types_are_refused_by_name(kind, tmp_path):
     model = proto()
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind)
-    refused(tmp_path, model, rf"the input must be of type FLOAT or DOUBLE, got \['{kind}'\]", refconv.onnx.NotExpressible)
+    refused(
+        tmp_path, model, rf"the input must be of type FLOAT or DOUBLE, got \['{kind}'\]", refconv.onnx.UnsupportedModelError
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,18 +93,18 @@ def test_cycles_and_missing_names_are_refused(tmp_path):
     model = proto()
     first, second = model.graph.node
     first.input[0] = second.output[0]
-    refused(tmp_path, model, "topological order, without cycles: Gemm 'dense' reads 'output'", refconv.onnx.DamagedFile)
+    refused(tmp_path, model, "topological order, without cycles: Gemm 'dense' reads 'output'", refconv.onnx.InvalidModelError)
     first.input[0] = "nowhere"
-    refused(tmp_path, model, "reads 'nowhere', which no earlier node computes", refconv.onnx.DamagedFile)
+    refused(tmp_path, model, "reads 'nowhere', which no earlier node computes", refconv.onnx.InvalidModelError)
 
 
 def test_names_that_are_defined_twice_are_refused(tmp_path):
     model = proto()
     model.graph.node[1].output[0] = model.graph.node[0].output[0]
-    refused(tmp_path, model, "each name must be defined once", refconv.onnx.DamagedFile)
+    refused(tmp_path, model, "each name must be defined once", refconv.onnx.InvalidModelError)
     model = proto()
     model.graph.initializer.append(tensor(model))
-    refused(tmp_path, model, "the names of the weights must be distinct", refconv.onnx.DamagedFile)
+    refused(tmp_path, model, "the names of the weights must be distinct", refconv.onnx.InvalidModelError)
 
 
 def external(model, location, **others):
@@ -132,7 +136,7 @@ def test_external_data_outside_the_folder_are_refused(location, tmp_path):
     (tmp_path / "secret").write_bytes(bytes(48))
     (inside / "link").symlink_to(tmp_path / "secret")
     (inside / "folder").symlink_to(tmp_path)
-    refused(inside, external(proto(), location), "external data of tensor 'dense.w' must", refconv.onnx.DamagedFile)
+    refused(inside, external(proto(), location), "external data of tensor 'dense.w' must", refconv.onnx.InvalidModelError)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,10 @@ def test_external_data_outside_the_folder_are_refused(location, tmp_path):
 def test_bounds_of_external_data_are_checked(bounds, tmp_path):
     (tmp_path / "data").write_bytes(bytes(48))
     refused(
-        tmp_path, external(proto(), "data", **bounds), "external data of tensor 'dense.w' must have", refconv.onnx.DamagedFile
+        tmp_path,
+        external(proto(), "data", **bounds),
+        "external data of tensor 'dense.w' must have",
+        refconv.onnx.InvalidModelError,
     )
 
 
@@ -152,7 +159,7 @@ def test_constants_that_would_grow_without_bound_are_refused(tmp_path):
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in "xy")
     graph = helper.make_graph(nodes, "g", [x], [y], [helper.make_tensor("c", TensorProto.FLOAT, [4], [0.0] * 4)])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)])
-    refused(tmp_path, model, r"a node Concat must not compute more than \d+ elements", refconv.onnx.NotExpressible)
+    refused(tmp_path, model, r"a node Concat must not compute more than \d+ elements", refconv.onnx.UnsupportedModelError)
 
 
 REPEATED = {  # nodes whose layers each need an array, and the constants of the graph
@@ -175,7 +182,7 @@ def test_small_files_whose_layers_need_much_memory_are_refused(op, tmp_path, mon
     assert len(refconv.onnx.load(path).layers) >= 40
     monkeypatch.setattr("refconv.onnx.reading.reader.MAX_COMPUTED", 200)
     message = rf"a node {op} must not need more than \d+ elements of weights"
-    refused(tmp_path, path.read_bytes(), message, refconv.onnx.NotExpressible)
+    refused(tmp_path, path.read_bytes(), message, refconv.onnx.UnsupportedModelError)
 
 
 def graph_of(nodes, shape, constants):
@@ -197,7 +204,7 @@ def test_copies_of_transposed_constants_are_counted(tmp_path, monkeypatch):
         nodes.append(helper.make_node("Reshape", [f"t{k}", "size"], [f"a{k + 1}"]))
     model = graph_of([*nodes, helper.make_node("Relu", ["x0"], ["y"])], [4], {"size": [3, 5]})
     monkeypatch.setattr("refconv.onnx.reading.folding.MAX_FOLDED", 100)
-    refused(tmp_path, model, "a node Reshape must not compute more than 100 elements", refconv.onnx.NotExpressible)
+    refused(tmp_path, model, "a node Reshape must not compute more than 100 elements", refconv.onnx.UnsupportedModelError)
 
 
 def test_external_data_are_shared_by_few_tensors(tmp_path):
@@ -211,7 +218,7 @@ def test_external_data_are_shared_by_few_tensors(tmp_path):
     refconv.onnx.load(tmp_path / "model.onnx")
     model.graph.initializer.add().CopyFrom(tensor(model))
     model.graph.initializer[-1].name = "one too many"
-    refused(tmp_path, model, "at most 8 tensors must share the same external data, .* in data", refconv.onnx.DamagedFile)
+    refused(tmp_path, model, "at most 8 tensors must share the same external data, .* in data", refconv.onnx.InvalidModelError)
 
 
 def test_names_of_equal_nodes_need_no_search(tmp_path, monkeypatch):
@@ -245,13 +252,13 @@ def test_other_faults_are_named(change, message, tmp_path):
 def test_notes_that_are_not_json_are_refused(tmp_path):
     model = proto()
     helper.set_model_props(model, {"refconv": "{"})
-    refused(tmp_path, model, "the notes in the metadata must be JSON", refconv.onnx.DamagedFile)
+    refused(tmp_path, model, "the notes in the metadata must be JSON", refconv.onnx.InvalidModelError)
 
 
 def test_missing_files_and_folders_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         refconv.onnx.load(tmp_path / "missing.onnx")
-    with pytest.raises(refconv.onnx.DamagedFile, match="got a folder"):
+    with pytest.raises(refconv.onnx.InvalidModelError, match="got a folder"):
         refconv.onnx.load(tmp_path)
 
 

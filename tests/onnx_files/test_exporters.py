@@ -8,7 +8,7 @@ import pytest
 
 import refconv
 from onnx_runtimes import relative_error, run
-from refconv import nn
+from refconv import nn, weights
 
 pytest.importorskip("onnx")
 TOLERANCE = 1e-5
@@ -111,6 +111,31 @@ def test_files_of_pytorch_load_and_agree(name, dynamo, tmp_path):
         assert (kinds.count("Sum"), kinds.count("Transpose")) == (8, 0)
 
 
+def classifier(torch):
+    layers = torch.nn
+    features = layers.Sequential(layers.Conv2d(3, 4, 3), layers.ReLU(), layers.MaxPool2d(2), layers.BatchNorm2d(4))
+    dense = layers.Sequential(
+        layers.Flatten(), layers.Dropout(), layers.Linear(4 * 5 * 6, 7), layers.ReLU(), layers.Linear(7, 2)
+    )
+    return layers.Sequential(features, dense).eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data_format", [None, "channels_last"])
+@pytest.mark.parametrize("dynamo", [False, True], ids=["TorchScript", "dynamo"])
+def test_weights_of_a_loaded_network_are_those_of_pytorch(dynamo, data_format, tmp_path):
+    torch = pytest.importorskip("torch")
+    model = classifier(torch)
+    path = exported(torch, model, torch.randn(2, 3, 12, 14), tmp_path / "model.onnx", dynamo)
+    loaded = refconv.onnx.load(path, data_format=data_format)
+    assert "Flatten" in [type(layer).__name__ for layer in nn.layer.all_layers(loaded)]
+    expected = [array.numpy() for array in model.state_dict().values() if array.ndim > 1]
+    actual = [array for array in weights.to_torch(loaded).values() if array.ndim > 1]
+    assert [array.shape for array in actual] == [(4, 3, 3, 3), (7, 120), (2, 7)]
+    for ours, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.slow
 def test_files_of_keras_load_and_agree(tmp_path):
     os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -130,4 +155,5 @@ def test_files_of_keras_load_and_agree(tmp_path):
         expected = np.asarray(model.predict(batch, verbose=0))
         model.export(path, format="onnx", verbose=False)
     assert relative_error(run("ONNX Runtime", path.read_bytes(), batch), expected) < TOLERANCE
-    assert relative_error(refconv.onnx.load(path)(batch), expected) < TOLERANCE
+    for data_format in (None, "channels_last"):
+        assert relative_error(refconv.onnx.load(path, data_format=data_format)(batch), expected) < TOLERANCE

@@ -106,8 +106,10 @@ def test_notes_are_metadata(tmp_path):
     model = nn.Sequential(nn.Dense(4))
     model.build((3,), rng=0)
     model.notes = {"classes": ["zero", "one"]}
-    (entry,) = onnx.load_model_from_string(saved(model, tmp_path / "model.onnx")).metadata_props
-    assert (entry.key, json.loads(entry.value)) == ("refconv", model.notes)
+    entries = onnx.load_model_from_string(saved(model, tmp_path / "model.onnx")).metadata_props
+    metadata = {entry.key: entry.value for entry in entries}
+    assert json.loads(metadata.pop("refconv")) == model.notes
+    assert metadata == {"refconv_data_format": "channels_last"}
     with pytest.raises(TypeError, match="notes must be JSON-serialisable"):
         saved(model, tmp_path / "model.onnx", notes={"a": object()})
 

@@ -91,7 +91,7 @@ def test_branches_keep_the_order_and_a_concatenation_of_flattened_images_is_refu
     state = state_of(model, (2, 1, 5))
     assert loaded(model, state, (2, 1, 5))["fc.w"][1].tolist() == state["fc.weight"][:, 2].tolist()
     for mixing in (nn.Concat(nn.Identity(), nn.ReLU()), nn.Select([1, 0])):
-        with pytest.raises(ValueError, match="layers between Flatten and fc must keep the order"):
+        with pytest.raises(ValueError, match="layers between images and fc must be a Flatten"):
             keyed_entries(nn.Sequential(flatten=nn.Flatten(), mixing=mixing, fc=nn.Dense(3)), (2, 1, 5))
 
 

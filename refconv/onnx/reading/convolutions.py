@@ -103,7 +103,7 @@ def read_matmul(reader: Reader, node: Node) -> Value:
     require(len(x.shape) in (2, 3), "must have one matrix for at most two spatial axes")
     # The last axis is summed over, so it is the axis of the channels of a 1×1 convolution.
     rank = len(x.shape)
-    x = reader.ordered(x, tuple(range(rank)), node)
+    x = reader.ordered(x, tuple(range(rank)))
     layer = {2: Conv1D, 3: Conv2D}[rank](w.shape[1], 1, bias=False)
     kernel = w.reshape(*[1] * (rank - 1), *w.shape)
     return reader.apply(layer, x, (*x.shape[:-1], w.shape[1]), x.order, node, {"w": kernel})
@@ -114,7 +114,7 @@ def _matrix_from_the_left(reader: Reader, node: Node) -> Value:
     a, x = node.weights(0), node.value(1)
     rank = len(x.shape)
     require(a.ndim == 2 and rank > 1, "must have a matrix and images, or one constant matrix as its second input")
-    x = x if rank - 2 in x.order else reader.ordered(x, tuple(range(rank)), node)
+    x = x if rank - 2 in x.order else reader.ordered(x, tuple(range(rank)))
     layer = Resize([a if axis == rank - 2 else None for axis in x.order])
     return reader.apply(layer, x, (*x.shape[:-2], len(a), x.shape[-1]), x.order, node)
 
@@ -122,14 +122,14 @@ def _matrix_from_the_left(reader: Reader, node: Node) -> Value:
 def _dense(reader: Reader, node: Node, x: Value, w: Array, b: dict[str, Array]) -> Value:
     require(len(w) == x.shape[0], f"must have a matrix with {x.shape[0]} rows, got shape {w.shape}")
     layer = Dense(w.shape[1], bias=bool(b))
-    return reader.apply(layer, reader.ordered(x, (0,), node), (w.shape[1],), (0,), node, {"w": w, **b})
+    return reader.apply(layer, reader.ordered(x, (0,)), (w.shape[1],), (0,), node, {"w": w, **b})
 
 
 def spatial_input(reader: Reader, node: Node) -> Value:
     """Return the input of a node as images or signals with the channels last."""
     x: Value = node.value()
     require(len(x.shape) in (2, 3), f"must have one or two spatial axes, got {len(x.shape) - 1}")
-    return reader.channels_last(x, node)
+    return reader.channels_last(x)
 
 
 def window_options(node: Node, ndim: int) -> dict[str, Any]:

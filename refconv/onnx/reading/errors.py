@@ -1,23 +1,23 @@
-"""Errors about ONNX files: damaged files, and graphs that refconv cannot express."""
+"""Errors about ONNX files: invalid files, and graphs without equal layers of refconv."""
 
 from refconv._errors import ArgumentValueError
 
-__all__ = ["DamagedFile", "NotExpressible", "require"]
+__all__ = ["InvalidModelError", "UnsupportedModelError", "require"]
 
 
-class DamagedFile(ArgumentValueError):  # noqa: N818 named after what is wrong
+class InvalidModelError(ArgumentValueError):
     """Error about a file that is no valid ONNX model."""
 
     __module__ = "refconv.onnx"
 
 
-class NotExpressible(ArgumentValueError):  # noqa: N818 as above
+class UnsupportedModelError(ArgumentValueError):
     """Error about a graph that refconv's layers cannot express; it names the operator."""
 
     __module__ = "refconv.onnx"
 
 
 def require(condition: object, expected: str) -> None:
-    """Raise :class:`NotExpressible` unless a condition holds; the text follows the node's name."""
+    """Raise :class:`UnsupportedModelError` unless a condition holds; the text follows the node's name."""
     if not condition:
-        raise NotExpressible(expected)
+        raise UnsupportedModelError(expected)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from refconv.onnx.reading.errors import DamagedFile, NotExpressible
+from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError
 from refconv.onnx.reading.tensors import arrays_of, type_name
-from refconv.onnx.writing.save import NOTES
+from refconv.onnx.writing.save import LAYOUT, NOTES
 from refconv.onnx.writing.writer import the_onnx_package
 from refconv.typing import Array
 
@@ -22,6 +22,7 @@ __all__ = ["Input", "Model", "parse"]
 
 MAX_FILE_BYTES = 2**31  # of a protobuf message
 MAX_NODES = 50_000
+FORMATS = ("channels_last", "channels_first")
 OPSETS = range(6, 29)  # versions of the operators that the readers know
 
 
@@ -48,6 +49,8 @@ class Model:
     opset : int
     notes : dict
         Notes of refconv in the metadata.
+    data_format : str or None
+        Layout of the images in the input, if the metadata of refconv contain it.
     """
 
     nodes: list[Any]
@@ -56,34 +59,36 @@ class Model:
     outputs: list[str]
     opset: int
     notes: dict[str, Any]
+    data_format: str | None
 
 
 def parse(path: Path) -> Model:
     """Read and check a file.
 
-    Raises :class:`FileNotFoundError`, :class:`DamagedFile` or :class:`NotExpressible`.
+    Raises :class:`FileNotFoundError`, :class:`InvalidModelError` or :class:`UnsupportedModelError`.
     """
     if path.is_dir():
-        raise DamagedFile("an ONNX file is expected, got a folder")
+        raise InvalidModelError("an ONNX file is expected, got a folder")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     size = os.path.getsize(path)
     if not 0 < size < MAX_FILE_BYTES:
-        raise DamagedFile(f"an ONNX file must have at least one byte and less than {MAX_FILE_BYTES}, got {size}")
+        raise InvalidModelError(f"an ONNX file must have at least one byte and less than {MAX_FILE_BYTES}, got {size}")
     proto = _decoded(path.read_bytes())
     graph = proto.graph
     opset = _opset(proto)
     if len(graph.node) > MAX_NODES:
-        raise NotExpressible(f"the graph must have at most {MAX_NODES} nodes, got {len(graph.node)}")
+        raise UnsupportedModelError(f"the graph must have at most {MAX_NODES} nodes, got {len(graph.node)}")
     if len(proto.functions) or len(graph.sparse_initializer):
-        raise NotExpressible("the file must have no local functions and no sparse weights")
+        raise UnsupportedModelError("the file must have no local functions and no sparse weights")
     constants = {tensor.name: tensor for tensor in graph.initializer}
     if len(constants) != len(graph.initializer):
-        raise DamagedFile("the names of the weights must be distinct")
+        raise InvalidModelError("the names of the weights must be distinct")
     inputs = [_input(value) for value in graph.input if value.name not in constants]
     _check_names(graph, [value.name for value in inputs], constants)
     arrays = arrays_of(constants.values(), path.parent)
-    return Model([*graph.node], arrays, inputs, [value.name for value in graph.output], opset, _notes(proto))
+    outputs = [value.name for value in graph.output]
+    return Model([*graph.node], arrays, inputs, outputs, opset, _notes(proto), _data_format(proto))
 
 
 def _decoded(data: bytes) -> Any:
@@ -93,9 +98,9 @@ def _decoded(data: bytes) -> Any:
     try:
         proto.ParseFromString(data)
     except (DecodeError, ValueError, RecursionError) as error:
-        raise DamagedFile(f"the file is not an ONNX model, or is damaged: {error}") from error
+        raise InvalidModelError(f"the file is not an ONNX model, or is damaged: {error}") from error
     if not proto.HasField("graph"):
-        raise DamagedFile("the file is not an ONNX model, or is damaged: it has no graph")
+        raise InvalidModelError("the file is not an ONNX model, or is damaged: it has no graph")
     return proto
 
 
@@ -103,13 +108,13 @@ def _opset(proto: Any) -> int:
     versions = {entry.domain: entry.version for entry in proto.opset_import}
     version = versions.get("", versions.get("ai.onnx", 0))
     if version not in OPSETS:
-        raise NotExpressible(f"the opset must be from {OPSETS[0]} to {OPSETS[-1]}, got {version}")
+        raise UnsupportedModelError(f"the opset must be from {OPSETS[0]} to {OPSETS[-1]}, got {version}")
     return int(version)
 
 
 def _input(value: Any) -> Input:
     if not value.type.HasField("tensor_type"):
-        raise NotExpressible(f"input {value.name!r} must be an array")
+        raise UnsupportedModelError(f"input {value.name!r} must be an array")
     tensor = value.type.tensor_type
     sizes = None
     if tensor.HasField("shape"):
@@ -120,22 +125,22 @@ def _input(value: Any) -> Input:
 def _check_names(graph: Any, inputs: list[str], constants: dict[str, Any]) -> None:
     """Check that each name is defined once, and before its use."""
     if len(set(inputs)) != len(inputs):
-        raise DamagedFile("the names of the inputs must be distinct")
+        raise InvalidModelError("the names of the inputs must be distinct")
     defined = {*inputs, *constants}
     for node in graph.node:
         missing = [name for name in node.input if name and name not in defined]
         if missing:
-            raise DamagedFile(
+            raise InvalidModelError(
                 f"the nodes must be in topological order, without cycles: {node.op_type} {node.name!r} reads {missing[0]!r}, "
                 "which no earlier node computes"
             )
         for name in filter(None, node.output):
             if name in defined:
-                raise DamagedFile(f"each name must be defined once, got {name!r} twice")
+                raise InvalidModelError(f"each name must be defined once, got {name!r} twice")
             defined.add(name)
     for value in graph.output:
         if value.name not in defined:
-            raise DamagedFile(f"a node must compute the output {value.name!r}")
+            raise InvalidModelError(f"a node must compute the output {value.name!r}")
 
 
 def _notes(proto: Any) -> dict[str, Any]:
@@ -144,8 +149,17 @@ def _notes(proto: Any) -> dict[str, Any]:
             try:
                 notes = json.loads(entry.value)
             except (ValueError, RecursionError) as error:
-                raise DamagedFile(f"the notes in the metadata must be JSON, got {error}") from error
+                raise InvalidModelError(f"the notes in the metadata must be JSON, got {error}") from error
             if not isinstance(notes, dict):
-                raise DamagedFile(f"the notes in the metadata must be a JSON object, got {type(notes).__name__}")
+                raise InvalidModelError(f"the notes in the metadata must be a JSON object, got {type(notes).__name__}")
             return notes
     return {}
+
+
+def _data_format(proto: Any) -> str | None:
+    for entry in proto.metadata_props:
+        if entry.key == LAYOUT:
+            if entry.value not in FORMATS:
+                raise InvalidModelError(f"the layout in the metadata must be {' or '.join(FORMATS)}, got {entry.value!r}")
+            return str(entry.value)
+    return None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.onnx.reading.errors import NotExpressible, require
+from refconv.onnx.reading.errors import UnsupportedModelError, require
 from refconv.onnx.reading.node import BATCH, Node
 from refconv.onnx.reading.tensors import array_of, type_name
 from refconv.typing import Array
@@ -43,7 +43,7 @@ def fold(reader: Any, node: Node) -> Array | None:
     try:
         result = function(node, inputs)
     except (IndexError, OverflowError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise NotExpressible(f"must have constant inputs that fit together: {error}") from error
+        raise UnsupportedModelError(f"must have constant inputs that fit together: {error}") from error
     return np.asarray(result)
 
 
@@ -57,7 +57,7 @@ def _constant(node: Node) -> Array:
     ):
         if node.has(name):
             return np.array(read(), dtype)
-    raise NotExpressible("must have a value that is an array or numbers")
+    raise UnsupportedModelError("must have a value that is an array or numbers")
 
 
 def _shape(reader: Any, node: Node) -> Array:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from refconv._arguments import LARGEST, entries, integer, known_format
-from refconv._errors import ArgumentTypeError
+from refconv._arguments import LARGEST, entries, integer
+from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.nn import Layer
-from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
+from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError, require
 from refconv.onnx.reading.file import Input, Model, parse
-from refconv.onnx.reading.node import Node
+from refconv.onnx.reading.flattening import fold_transpositions
 from refconv.onnx.reading.reader import Reader, channels_last, dtype_of, identity
-from refconv.typing import DataFormat, Shape
+from refconv.typing import Shape
 from refconv.weights.graph import Node as GraphNode
-from refconv.weights.graph import ancestors, network_of
+from refconv.weights.graph import ancestors, network_of, shorten_names
 
 __all__ = ["load"]
 
@@ -24,7 +24,12 @@ __all__ = ["load"]
 _UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, UnicodeError, ValueError)
 
 
-def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data_format: DataFormat | None = None) -> Layer:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    input_shape: Shape | None = None,
+    data_format: Literal["channels_last"] | None = None,
+) -> Layer:
     """Load an ONNX file as a network of refconv's layers.
 
     The network can be summarised, drawn, trained further and saved like any other. Its images have the layout that they have
@@ -32,8 +37,8 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     begins with a layer that transposes. With ``data_format="channels_last"`` it does not, and accepts (N, H, W, C).
 
     The network consists of ``Sequential``, ``Sum``, ``Mean`` and ``Concat`` where the graph has this form, and elsewhere of
-    :class:`refconv.nn.Graph`. A file contains data and no code: nothing in it is executed, and external data are only
-    read from the folder of the file.
+    :class:`refconv.nn.Graph`. Nodes that share weights become layers with separate copies. A file contains data and no code:
+    nothing in it is executed, and external data are only read from the folder of the file.
 
     Parameters
     ----------
@@ -42,7 +47,9 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     input_shape : tuple of int, optional
         Shape of one input of the network, without the batch. It is needed if the file does not fix it.
     data_format : {"channels_last"}, optional
-        "channels_last" if the images have their channels first in the file, and should have them last in the network.
+        Pass "channels_last" for a file from PyTorch, whose images have their channels first, to get a network for images with
+        their channels last. A file from refconv stores its layout, and in a file from Keras the layout is visible; both may
+        also be loaded with "channels_last". By default, images have the layout of the file.
 
     Returns
     -------
@@ -54,8 +61,9 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     FileNotFoundError
         If the file does not exist.
     ValueError
-        :class:`refconv.onnx.DamagedFile` if the file is damaged, and :class:`refconv.onnx.NotExpressible` if refconv has no
-        layers for its graph. The message names the file and the node.
+        :class:`refconv.onnx.InvalidModelError` if the file is damaged, and
+        :class:`refconv.onnx.UnsupportedModelError` if refconv has no layers for its graph. The message names the file and
+        the node.
     MissingPackage
         If the package onnx is not installed.
 
@@ -80,29 +88,32 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, data
     """
     path = Path(path)
     shape = None if input_shape is None else _checked_shape(input_shape)
-    is_last = data_format is not None and known_format(data_format) == "channels_last"
+    if data_format not in (None, "channels_last"):
+        raise ArgumentValueError(f"data_format must be 'channels_last' or None, got {data_format!r}")
     try:
-        return _network(parse(path), shape, is_last)
-    except (DamagedFile, NotExpressible) as error:
+        return _network(parse(path), shape, data_format is not None)
+    except (InvalidModelError, UnsupportedModelError) as error:
         raise type(error)(f"{path}: {error}") from error
     except _UNEXPECTED as error:
-        raise DamagedFile(f"{path}: the file is damaged: {type(error).__name__}: {error}") from error
+        raise InvalidModelError(f"{path}: the file is damaged: {type(error).__name__}: {error}") from error
 
 
-def _network(model: Model, input_shape: Shape | None, is_last: bool) -> Layer:
+def _network(model: Model, input_shape: Shape | None, wants_last: bool) -> Layer:
     dtype = dtype_of(model.inputs)
+    has_last = _has_channels_last(model)
+    is_last = wants_last and not has_last  # the order of the axes changes
     require(input_shape is None or len(model.inputs) == 1, "input_shape must only be given for a graph with one input")
     shapes = [_input_shape(given, input_shape, is_last) for given in model.inputs]
     order_of = channels_last if is_last else identity
-    reader = Reader(model, shapes, [order_of(len(shape)) for shape in shapes])
+    reader = Reader(model, shapes, [order_of(len(shape)) for shape in shapes], wants_last or has_last)
     y = reader.read()
-    last = Node(reader, model.nodes[-1]) if model.nodes else None
-    if last is not None:
-        y = reader.ordered(y, order_of(len(y.shape)), last)
+    if model.nodes:
+        y = reader.ordered(y, order_of(len(y.shape)))
+    fold_transpositions(reader.steps, y.key)
     needed = ancestors({name: step.sources for name, step in reader.steps.items()}, y.key)
     steps = [step for name, step in reader.steps.items() if name in needed]
     nodes = [GraphNode(step.name, step.layer, tuple(step.sources), step.broadcasts) for step in steps]
-    network = network_of(nodes, y.key, [*reader.inputs])
+    network = shorten_names(network_of(nodes, y.key, [*reader.inputs]))
     network.notes = model.notes
     _build(network, [tuple(shape[axis] for axis in order_of(len(shape))) for shape in shapes], dtype)
     for step in reader.steps.values():
@@ -110,6 +121,24 @@ def _network(model: Model, input_shape: Shape | None, is_last: bool) -> Layer:
             for name, array in step.weights.items():
                 step.layer.parameters[name].value[...] = array
     return network
+
+
+def _has_channels_last(model: Model) -> bool:
+    """Return True if images have their channels last in the input of the graph.
+
+    Other files than those of refconv do not store the layout. The first nodes then move the last axis before the others, as in
+    files from Keras.
+    """
+    if model.data_format is not None:
+        return model.data_format == "channels_last"
+    names = {given.name for given in model.inputs}
+    users = [node for node in model.nodes if names & {*node.input}]
+    return bool(users) and all(node.op_type == "Transpose" and _moves_last_axis(node) for node in users)
+
+
+def _moves_last_axis(node: Any) -> bool:
+    axes = next(([*attribute.ints] for attribute in node.attribute if attribute.name == "perm"), [])
+    return len(axes) > 2 and axes == [0, len(axes) - 1, *range(1, len(axes) - 1)]
 
 
 def _build(network: Layer, shapes: Sequence[Shape], dtype: Any) -> None:

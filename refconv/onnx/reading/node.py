@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
+from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError, require
 from refconv.typing import Array
 
 __all__ = ["BATCH", "Node"]
@@ -29,7 +29,7 @@ class Node:
         self.op, self.name, self.domain = proto.op_type, proto.name, proto.domain
         self.inputs, self.outputs = list(proto.input), list(proto.output)
         if not self.outputs or not self.outputs[0]:
-            raise DamagedFile(f"{self} must have an output")
+            raise InvalidModelError(f"{self} must have an output")
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Node:
             return default
         attribute = self._attributes[name]
         if attribute.type != getattr(attribute, kind):
-            raise DamagedFile(f"{self} must have an attribute {name} of type {kind}, got type {attribute.type}")
+            raise InvalidModelError(f"{self} must have an attribute {name} of type {kind}, got type {attribute.type}")
         return getattr(attribute, field)
 
     def has_input(self, k: int) -> bool:
@@ -129,5 +129,5 @@ class Node:
     def checked_axis(self, axis: int, rank: int) -> int:
         """Return an axis counted from 0."""
         if not -rank <= axis < rank:
-            raise NotExpressible(f"must have an axis from {-rank} to {rank - 1}, got {axis}")
+            raise UnsupportedModelError(f"must have an axis from {-rank} to {rank - 1}, got {axis}")
         return axis % rank

@@ -70,7 +70,7 @@ def read_softmax(reader: Reader, node: Node) -> Value:
         require(len(longer) == 1, "must normalise over one axis")
         axis = longer[0]
     order = tuple(k for k in (x.order if axis in x.order else identity(len(x.shape))) if k != axis)
-    return reader.elementwise(Softmax(), reader.ordered(x, (*order, axis), node), node)
+    return reader.elementwise(Softmax(), reader.ordered(x, (*order, axis)), node)
 
 
 @reads("Sqrt", "Reciprocal", "Pow")
@@ -116,7 +116,7 @@ def read_batch_norm(reader: Reader, node: Node) -> Value:
     cls, order = (P4BatchNorm, P4_ORDER) if is_on_p4(x) else (BatchNorm, channels_last(len(x.shape)))
     layer = cls(momentum=momentum if 0 <= momentum <= 1 else None, eps=node.real("epsilon", 1e-5))
     weights = dict(zip(("gamma", "beta", "mean", "var"), map(node.weights, range(1, 5)), strict=True))
-    return reader.elementwise(layer, reader.ordered(x, order, node), node, {**weights, "updates": np.array(MANY)})
+    return reader.elementwise(layer, reader.ordered(x, order), node, {**weights, "updates": np.array(MANY)})
 
 
 @reads("InstanceNormalization")
@@ -153,7 +153,7 @@ def read_sub(reader: Reader, node: Node) -> Value:
     _check_broadcasting(node)
     if node.is_constant(1):
         return _with_constant(reader, node, node.value(), -node.weights(1), Shift, "shift")
-    negative = reader.elementwise(Scale((), trainable=False), node.value(1), node, {"scale": np.array(-1.0)})
+    negative = reader.elementwise(Scale((), trainable=False), node.value(1), "scale", {"scale": np.array(-1.0)})
     if node.is_constant(0):
         return _with_constant(reader, node, negative, node.weights(0), Shift, "shift")
     return _join_values(reader, node, [node.value(0), negative], Add())
@@ -177,7 +177,7 @@ def read_div(reader: Reader, node: Node) -> Value:
         c = node.weights(1)
         require((c != 0).all(), "must not divide by zero")
         return _with_constant(reader, node, node.value(), 1 / c, Scale, "scale")
-    inverse = reader.elementwise(Power(-1), node.value(1), node)
+    inverse = reader.elementwise(Power(-1), node.value(1), "power")
     if node.is_constant(0):
         return _with_constant(reader, node, inverse, node.weights(0), Scale, "scale")
     return _join_values(reader, node, [node.value(0), inverse], Multiply())
@@ -196,7 +196,7 @@ def read_concat(reader: Reader, node: Node) -> Value:
     require(axis >= 0, "must not concatenate batches")
     require(all(len(x.shape) == rank for x in values), "must have inputs with the same number of axes")
     order = _common_order(values)
-    values = [reader.ordered(x, order, node) for x in values]
+    values = [reader.ordered(x, order) for x in values]
     if len(values) == 1:
         return values[0]
     shape = tuple(sum(x.shape[axis] for x in values) if k == axis else n for k, n in enumerate(values[0].shape))
@@ -253,7 +253,7 @@ def _join_values(reader: Reader, node: Node, values: list[Value], layer: Any) ->
         return values[0]
     require(len({len(x.shape) for x in values}) == 1, "must have inputs with the same number of axes")
     order = _common_order(values)
-    values = [reader.ordered(x, order, node) for x in values]
+    values = [reader.ordered(x, order) for x in values]
     shape = tuple(max(sizes) for sizes in zip(*(x.shape for x in values), strict=True))
     return reader.apply(layer, values, shape, order, node)
 

@@ -42,7 +42,7 @@ def _p4_max_pool(reader: Reader, node: Node) -> Value:
     options = window_options(node, 3)
     expected = {"stride": kernel, "padding": "valid", "dilation": [1, 1, 1]}
     require(kernel == [1, k, k] and options == expected, "must pool square windows that tile the images, or have two axes")
-    x = reader.ordered(node.value(), P4_ORDER, node)
+    x = reader.ordered(node.value(), P4_ORDER)
     layer = P4MaxPool2D(k)
     H, W, _, _ = layer.output_shape(x.stored)
     return reader.apply(layer, x, (x.shape[0], 4, H, W), P4_ORDER, node)
@@ -53,7 +53,7 @@ def read_reduce_max(reader: Reader, node: Node) -> Value:
     x = node.value()
     given = node.numbers("axes", 1) or []
     require(is_on_p4(x) and given == [2] and not node.integer("keepdims", 1), "must be over the four rotations of p4")
-    y = reader.ordered(x, P4_ORDER, node)
+    y = reader.ordered(x, P4_ORDER)
     C, _, H, W = x.shape
     return reader.apply(P4GroupPool(), y, (C, H, W), channels_last(3), node)
 

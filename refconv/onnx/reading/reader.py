@@ -18,7 +18,7 @@ from refconv._errors import ArgumentError
 from refconv.nn import Flatten, Layer
 from refconv.nn.joins import Join
 from refconv.nn.reshape import Reshape, Transpose
-from refconv.onnx.reading.errors import DamagedFile, NotExpressible, require
+from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError, require
 from refconv.onnx.reading.file import Input, Model
 from refconv.onnx.reading.folding import fold
 from refconv.onnx.reading.node import Node
@@ -66,7 +66,7 @@ class Value(NamedTuple):
 
 @dataclass
 class Step:
-    """Layer of the network with its sources, and the values of its parameters.
+    """Layer of the network with its sources, the shape of its output, and the values of its parameters.
 
     ``broadcasts`` is True for a join of arrays of different shapes.
     """
@@ -74,6 +74,7 @@ class Step:
     name: str
     layer: Layer
     sources: list[str]
+    shape: Shape
     weights: dict[str, Array] = field(default_factory=dict)
     broadcasts: bool = False
 
@@ -102,9 +103,13 @@ class Reader:
         The shape of one example of each input in the graph.
     orders : sequence of tuple of int
         The order of its axes in the network.
+    is_last : bool
+        True if the inputs of the network are known to have their channels last.
     """
 
-    def __init__(self, model: Model, shapes: Sequence[Shape], orders: Sequence[tuple[int, ...]]) -> None:
+    def __init__(
+        self, model: Model, shapes: Sequence[Shape], orders: Sequence[tuple[int, ...]], is_last: bool = False
+    ) -> None:
         self.model = model
         self.opset = model.opset
         self.folded = 0  # elements of computed constants
@@ -117,6 +122,7 @@ class Reader:
             self.uses[name] = self.uses.get(name, 0) + 1
         names = ["input"] if len(model.inputs) == 1 else [f"input{k}" for k in range(len(model.inputs))]
         self.inputs = dict(zip(names, orders, strict=True))
+        self.undetermined = set() if is_last else {*names}  # layers whose outputs may have any layout
         self.values: dict[str, Value] = {
             given.name: Value(key, tuple(shape), tuple(order))
             for given, key, shape, order in zip(model.inputs, names, shapes, orders, strict=True)
@@ -138,12 +144,12 @@ class Reader:
             node = Node(self, proto)
             try:
                 self._read(node)
-            except NotExpressible as error:
-                raise NotExpressible(f"{node} {error}") from error
-            except DamagedFile:
+            except UnsupportedModelError as error:
+                raise UnsupportedModelError(f"{node} {error}") from error
+            except InvalidModelError:
                 raise
             except ArgumentError as error:  # of a layer or a window that does not fit
-                raise NotExpressible(f"{node} must fit refconv's layer: {error}") from error
+                raise UnsupportedModelError(f"{node} must fit refconv's layer: {error}") from error
         require(len(self.model.outputs) == 1, f"the graph must have one output, got {self.model.outputs}")
         name = self.model.outputs[0]
         require(name in self.values, f"the output {name!r} must depend on the input")
@@ -179,10 +185,13 @@ class Reader:
         x: Value | Sequence[Value],
         shape: Shape,
         order: tuple[int, ...],
-        node: Node,
+        node: Node | str,
         weights: Mapping[str, Array] | None = None,
     ) -> Value:
-        """Append a layer with this shape and order of its output."""
+        """Append a layer with this shape and order of its output.
+
+        Its name is the name of the node, or of its weights. A text instead of a node is the name of an additional layer.
+        """
         sources = [x] if isinstance(x, Value) else list(x)
         inputs: Any = tuple(source.stored for source in sources) if isinstance(layer, Join) else sources[0].stored
         name = self._unique(node, weights)
@@ -195,14 +204,17 @@ class Reader:
             require(got == spec.shape, f"must have weights {key} of shape {spec.shape}, got {got}")
             self.allocate(math.prod(spec.shape))
         shapes = {source.stored for source in sources}
-        self.steps[name] = Step(name, layer, [source.key for source in sources], weights, broadcasts=len(shapes) > 1)
+        keys = [source.key for source in sources]
+        self.steps[name] = Step(name, layer, keys, y.stored, weights, broadcasts=len(shapes) > 1)
+        if not self.undetermined.isdisjoint(keys) and y.order != channels_last(len(y.shape)):
+            self.undetermined.add(name)
         return y
 
-    def elementwise(self, layer: Layer, x: Value, node: Node, weights: Mapping[str, Array] | None = None) -> Value:
+    def elementwise(self, layer: Layer, x: Value, node: Node | str, weights: Mapping[str, Array] | None = None) -> Value:
         """Append a layer that keeps the shape."""
         return self.apply(layer, x, x.shape, x.order, node, weights)
 
-    def ordered(self, x: Value, order: tuple[int, ...], node: Node) -> Value:
+    def ordered(self, x: Value, order: tuple[int, ...]) -> Value:
         """Return the same array with all axes in this order, transposed or reshaped if necessary."""
         if x.order == order:
             return x
@@ -210,15 +222,15 @@ class Reader:
             present = tuple(axis for axis in order if axis in x.order)
             y = x
             if x.order != present:
-                y = self.apply(Transpose([x.order.index(axis) for axis in present]), y, x.shape, present, node)
+                y = self.apply(Transpose([x.order.index(axis) for axis in present]), y, x.shape, present, "transpose")
             if present != order:
-                y = self.apply(Reshape([x.shape[axis] for axis in order]), y, x.shape, order, node)
+                y = self.apply(Reshape([x.shape[axis] for axis in order]), y, x.shape, order, "reshape")
             self._ordered[x.key, order] = y
         return self._ordered[x.key, order]
 
-    def channels_last(self, x: Value, node: Node) -> Value:
+    def channels_last(self, x: Value) -> Value:
         """Return the same images or signals with the channels last."""
-        return self.ordered(x, channels_last(len(x.shape)), node)
+        return self.ordered(x, channels_last(len(x.shape)))
 
     def reshaped(self, x: Value, shape: Shape, node: Node) -> Value:
         """Return the array reshaped in ONNX's row-major order.
@@ -232,16 +244,22 @@ class Reader:
         if [x.shape[a] for a in old] == [shape[a] for a in new] and all(x.shape[a] > 1 for a in x.order):
             return Value(x.key, shape, tuple(new[old.index(axis)] for axis in x.order))  # only axes of length 1 come or go
         longer = [axis for axis in x.order if x.shape[axis] > 1]
-        x = x if longer == sorted(longer) else self.ordered(x, identity(len(x.shape)), node)
-        layer = Flatten() if len(shape) == 1 else Reshape(shape)
+        x = x if longer == sorted(longer) else self.ordered(x, identity(len(x.shape)))
+        # In refconv, Flatten is for images with their channels last: weights.to_torch relies on it.
+        is_image = len(shape) == 1 and not (x.key in self.undetermined and len(x.shape) > 1)
+        layer = Flatten() if is_image else Reshape(shape)
         return self.apply(layer, x, shape, identity(len(shape)), node)
 
-    def _unique(self, node: Node, weights: Mapping[str, Array] | None) -> str:
+    def _unique(self, node: Node | str, weights: Mapping[str, Array] | None) -> str:
         """Return the name of a layer: the beginning of its weights' names, or the name of the node."""
+        if isinstance(node, str):
+            return self._numbered(node)
         inputs = [WEIGHT_NAME.match(name) for name in node.inputs[1:] if name in self.constants] if weights else []
         name = next((match[1] for match in inputs if match), node.name or node.op.lower())
         name = re.sub(r"\W+", "_", name).strip("_")
-        name = name if name and not name.isdecimal() else f"{node.op.lower()}{name}"
+        return self._numbered(name if name and not name.isdecimal() else f"{node.op.lower()}{name}")
+
+    def _numbered(self, name: str) -> str:
         number = self._counts.get(name, 0)  # without it, the names of n equal layers would take n² steps
         self._counts[name] = number + 1
         name = distinct(name if number == 0 else f"{name}_{number + 1}", self._names)

@@ -36,12 +36,12 @@ def read_resize(reader: Reader, node: Node) -> Value:
     resized = [axis for axis, n in enumerate(x.shape) if sizes[axis] != n or scales[axis] != 1]
     if not resized:
         return x
-    x = x if len(x.order) == len(x.shape) else reader.ordered(x, identity(len(x.shape)), node)
+    x = x if len(x.order) == len(x.shape) else reader.ordered(x, identity(len(x.shape)))
     factors = [sizes[axis] // x.shape[axis] for axis in (1, 2)] if len(x.shape) == 3 else []
     is_whole = all(scales[axis] == factor for axis, factor in zip((1, 2), factors, strict=False))
     shape = tuple(sizes)
     if factors and is_whole and min(factors) > 0 and resized[0] > 0 and (mode, transformation, rounding) in SAME_SAMPLING:
-        x = reader.ordered(x, channels_last(3), node)
+        x = reader.ordered(x, channels_last(3))
         layer: Any = Upsample2D(tuple(factors), mode={"nearest": "nearest", "linear": "bilinear"}[mode])
         return reader.apply(layer, x, shape, x.order, node)
     is_exact = all(math.isclose(scales[axis] * x.shape[axis], sizes[axis], rel_tol=1e-6) for axis in resized)

@@ -89,7 +89,7 @@ def read_gather(reader: Reader, node: Node) -> Value:
     assert indices is not None
     reader.allocate(indices.size)
     channels = [int(k) + x.shape[axis] * (k < 0) for k in indices]
-    x = reader.ordered(x, (*(k for k in x.order if k != axis), axis) if axis in x.order else identity(len(x.shape)), node)
+    x = reader.ordered(x, (*(k for k in x.order if k != axis), axis) if axis in x.order else identity(len(x.shape)))
     require(x.order and x.order[-1] == axis, "must select elements of an axis with several elements")
     shape = tuple(len(channels) if k == axis else n for k, n in enumerate(x.shape))
     return reader.apply(Select(channels), x, shape, x.order, node)
@@ -115,7 +115,7 @@ def read_slice(reader: Reader, node: Node) -> Value:
     shape = tuple(count for _, count, _ in ranges.values())
     if shape == x.shape and all(step == 1 for _, _, step in ranges.values()):
         return x
-    x = x if len(x.order) == len(x.shape) else reader.ordered(x, identity(len(x.shape)), node)
+    x = x if len(x.order) == len(x.shape) else reader.ordered(x, identity(len(x.shape)))
     margins = {axis: (first, x.shape[axis] - first - count) for axis, (first, count, _) in ranges.items()}
     if x.order == IMAGE and margins[0] == (0, 0) and all(step == 1 for _, _, step in ranges.values()):
         return reader.apply(Crop2D((margins[1], margins[2])), x, shape, x.order, node)
@@ -137,7 +137,7 @@ def read_pad(reader: Reader, node: Node) -> Value:
     require(mode in MODES, f"must have a mode among {', '.join(MODES)}, got {mode!r}")
     if not any(map(any, widths.values())):
         return x
-    x = x if len(x.order) == len(x.shape) else reader.ordered(x, identity(len(x.shape)), node)
+    x = x if len(x.order) == len(x.shape) else reader.ordered(x, identity(len(x.shape)))
     sides = [widths[axis + 1] for axis in x.order]
     shape = tuple(n + sum(widths[axis + 1]) for axis, n in enumerate(x.shape))
     if value == 0 and x.order == IMAGE and not any(sides[-1]):

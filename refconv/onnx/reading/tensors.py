@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refconv.onnx.reading.errors import DamagedFile, NotExpressible
+from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError
 from refconv.onnx.writing.writer import the_onnx_package
 from refconv.typing import Array
 
@@ -43,7 +43,7 @@ def type_name(number: int) -> str:
 def arrays_of(tensors: Iterable[Any], folder: Path) -> dict[str, Array]:
     """Return the arrays of several ``TensorProto`` by name; see :func:`array_of`.
 
-    Raises :class:`DamagedFile` also if many of them read the same external data.
+    Raises :class:`InvalidModelError` also if many of them read the same external data.
     """
     arrays: dict[str, Array] = {}
     bytes_read: Counter[PurePosixPath] = Counter()  # by location
@@ -53,33 +53,37 @@ def arrays_of(tensors: Iterable[Any], folder: Path) -> dict[str, Array]:
             location = PurePosixPath(_entries(tensor)["location"])
             bytes_read[location] += arrays[tensor.name].nbytes
             if bytes_read[location] > MAX_SHARING * (folder / location).stat().st_size:
-                raise DamagedFile(f"at most {MAX_SHARING} tensors must share the same external data, got more in {location}")
+                raise InvalidModelError(
+                    f"at most {MAX_SHARING} tensors must share the same external data, got more in {location}"
+                )
     return arrays
 
 
 def array_of(tensor: Any, folder: Path) -> Array:
     """Return the array of a ``TensorProto``.
 
-    ``folder`` contains the file, and external data may only be in this folder. Raises :class:`DamagedFile` or
-    :class:`NotExpressible`; the message names the tensor.
+    ``folder`` contains the file, and external data may only be in this folder. Raises :class:`InvalidModelError` or
+    :class:`UnsupportedModelError`; the message names the tensor.
     """
     name, kind, shape = f"tensor {tensor.name!r}", type_name(tensor.data_type), tuple(tensor.dims)
     if kind not in TYPES:
-        raise NotExpressible(f"{name} must be of a type among {', '.join(TYPES)}, got {kind}")
+        raise UnsupportedModelError(f"{name} must be of a type among {', '.join(TYPES)}, got {kind}")
     if len(shape) > MAX_AXES or min(shape, default=0) < 0 or math.prod(shape) > MAX_ELEMENTS:
-        raise DamagedFile(f"{name} must have at most {MAX_AXES} axes and {MAX_ELEMENTS} elements, got shape {shape}")
+        raise InvalidModelError(f"{name} must have at most {MAX_AXES} axes and {MAX_ELEMENTS} elements, got shape {shape}")
     stored, field = TYPES[kind]
     dtype, size = np.dtype(stored), math.prod(shape)
     if tensor.data_location == tensor.EXTERNAL:
         a = _external(tensor, folder, dtype, size)
     elif tensor.HasField("raw_data"):
         if len(tensor.raw_data) != size * dtype.itemsize:
-            raise DamagedFile(f"{name} of shape {shape} must have {size * dtype.itemsize} bytes, got {len(tensor.raw_data)}")
+            raise InvalidModelError(
+                f"{name} of shape {shape} must have {size * dtype.itemsize} bytes, got {len(tensor.raw_data)}"
+            )
         a = np.frombuffer(tensor.raw_data, dtype)
     else:
         numbers = getattr(tensor, field)
         if len(numbers) != size:
-            raise DamagedFile(f"{name} of shape {shape} must have {size} elements, got {len(numbers)}")
+            raise InvalidModelError(f"{name} of shape {shape} must have {size} elements, got {len(numbers)}")
         a = np.array(numbers).astype(dtype)
     return a.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
@@ -90,16 +94,16 @@ def _external(tensor: Any, folder: Path, dtype: np.dtype[Any], size: int) -> Arr
     entries = _entries(tensor)
     location = entries.get("location", "")
     if not entries.keys() <= EXTERNAL_KEYS:
-        raise DamagedFile(
+        raise InvalidModelError(
             f"the external data of {name} must have entries among {sorted(EXTERNAL_KEYS)}, got {sorted(entries)}"
         )
     path = _inside(folder, location, name)
     bounds = [entries.get("offset", "0"), entries.get("length", str(size * dtype.itemsize))]
     if not all(text.isascii() and text.isdecimal() and len(text) < 20 for text in bounds):
-        raise DamagedFile(f"the external data of {name} must have an offset and a length, got {bounds}")
+        raise InvalidModelError(f"the external data of {name} must have an offset and a length, got {bounds}")
     offset, length = map(int, bounds)
     if length != size * dtype.itemsize or offset + length > path.stat().st_size:
-        raise DamagedFile(
+        raise InvalidModelError(
             f"the external data of {name} must have {size * dtype.itemsize} bytes within {location}, got {length} at {offset}"
         )
     return np.fromfile(path, dtype, size, offset=offset)
@@ -114,12 +118,12 @@ def _inside(folder: Path, location: str, name: str) -> Path:
     parts = PurePosixPath(location).parts
     is_relative = not PurePosixPath(location).is_absolute() and not PureWindowsPath(location).anchor
     if not parts or not is_relative or ".." in parts or "\\" in location or "\0" in location:
-        raise DamagedFile(f"the external data of {name} must be inside the folder of the model, got {location!r}")
+        raise InvalidModelError(f"the external data of {name} must be inside the folder of the model, got {location!r}")
     path = folder
     for part in parts:
         path = path / part
         if os.path.islink(path):
-            raise DamagedFile(f"the external data of {name} must not be behind a symbolic link, got {location!r}")
+            raise InvalidModelError(f"the external data of {name} must not be behind a symbolic link, got {location!r}")
     if not path.is_file():
-        raise DamagedFile(f"the external data of {name} must be in a file, got {location!r}")
+        raise InvalidModelError(f"the external data of {name} must be in a file, got {location!r}")
     return path

@@ -51,7 +51,11 @@ def write_graph(graph: Writer, layer: Graph, x: Value) -> Value:
     values = {INPUT: x}
     for name, inner in layer.layers.items():
         read = [values[source] for source in layer.sources[name]]
-        values[name] = _joined(graph, inner, read) if isinstance(inner, Join) else graph.layer(inner, read[0], name)
+        if isinstance(inner, Join):
+            with graph.inside(name):
+                values[name] = _joined(graph, inner, read)
+        else:
+            values[name] = graph.layer(inner, read[0], name)
     return values[name]
 
 

@@ -25,7 +25,15 @@ def normalise(graph: Writer, layer: Any, name: str) -> str:
     return graph.add("BatchNormalization", name, *names, epsilon=float(layer.eps))
 
 
-@register(GroupNorm, InstanceNorm, LayerNorm)
+@register(InstanceNorm)
+def write_instance_norm(graph: Writer, layer: InstanceNorm, x: Value) -> Value:
+    order = channels_first(len(x.shape), layer.data_format)
+    names = [graph.weights(layer, key, layer.parameters[key].value) for key in ("gamma", "beta")]
+    name = graph.add("InstanceNormalization", graph.ordered(x, order), *names, epsilon=float(layer.eps))
+    return x._replace(name=name, order=order)
+
+
+@register(GroupNorm, LayerNorm)
 def write_group_norm(graph: Writer, layer: Any, x: Value) -> Value:
     """Write the normalisation of groups: each becomes one channel of an instance normalisation."""
     order = channels_first(len(x.shape), layer.data_format)

@@ -12,17 +12,18 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv._version import __version__
 from refconv.nn import Layer
-from refconv.nn.layer import is_channels_first
 from refconv.onnx.writing.writer import Value, Writer, channels_first, identity, the_onnx_package
 from refconv.typing import DataFormat, Shape
+from refconv.weights.element_order import input_layout
 from refconv.weights.specs import saved_shape
 
-__all__ = ["NOTES", "OPSET", "save"]
+__all__ = ["LAYOUT", "NOTES", "OPSET", "save"]
 
 OPSET = 19  # the first with dilation in AveragePool
 IR_VERSION = 9  # of the file format; the first for this opset
 BATCH = "batch"  # name of the batch axis, whose size is not fixed
 NOTES = "refconv"  # key of the notes in the metadata
+LAYOUT = "refconv_data_format"  # key of the layout of the graph's input in the metadata
 MAX_BYTES = 2**31 - 2**20  # a protobuf message has less than 2 GiB; one MiB is for the nodes
 
 
@@ -49,7 +50,8 @@ def save(
     input_shape : tuple of int, optional
         Shape of one input of the network, without the batch; by default the shape that was passed to ``build``.
     data_format : {"channels_last", "channels_first"}, optional
-        Layout of the images in the graph's input and output; by default the layout of the network.
+        Layout of the images in the graph's input and output; by default the layout of the network. It is stored in the
+        metadata of the file.
     notes : dict, optional
         JSON-serialisable dict for the metadata of the file; by default ``model.notes``, which contains the preprocessing of
         a network from ``refconv train``.
@@ -94,7 +96,8 @@ def model_proto(
     """Return a built network as a ``ModelProto``; see :func:`save`."""
     onnx = the_onnx_package()
     shape = _checked_shape(model, input_shape)
-    layout = "channels_first" if is_channels_first(model) else "channels_last"
+    known = input_layout(model, shape)
+    layout = known or "channels_last"
     outside = layout if data_format is None else known_format(data_format)
     x = Value("input", shape, _order(len(shape), layout, outside))
     graph = Writer(OPSET, reserved=("input", "output"))
@@ -117,8 +120,11 @@ def model_proto(
     result = helper.make_model(
         proto, producer_name="refconv", producer_version=__version__, opset_imports=opsets, ir_version=IR_VERSION
     )
+    metadata = {LAYOUT: outside} if known or data_format else {}
     if notes := dict(model.notes if notes is None else notes):
-        helper.set_model_props(result, {NOTES: _as_json(notes)})
+        metadata[NOTES] = _as_json(notes)
+    if metadata:
+        helper.set_model_props(result, metadata)
     return result
 
 

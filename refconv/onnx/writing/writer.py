@@ -89,7 +89,7 @@ class Writer:
 
     def layer(self, layer: Layer, x: Value, name: str = "") -> Value:
         """Write a layer and return its output; ``name`` is its name in its container."""
-        with self._inside(name):
+        with self.inside(name):
             y: Value = _function_for(layer, ".".join(self._scope))(self, layer, x)
             expected = tuple(layer.output_shape(x.shape))
             if y.shape != expected:
@@ -101,7 +101,10 @@ class Writer:
 
     def add(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Append a node and return the name of its output; an empty name is a missing input."""
-        name = self._unique(".".join(self._scope) or op.lower())
+        return self._add(op, ".".join(self._scope) or op.lower(), *inputs, **attributes)
+
+    def _add(self, op: str, name: str, *inputs: str, **attributes: Any) -> str:
+        name = self._unique(name)
         helper = the_onnx_package().helper
         self.nodes.append(helper.make_node(op, list(inputs), [name], name, **attributes))
         return name
@@ -143,7 +146,7 @@ class Writer:
             return x.name
         if (x.name, order) not in self._transposed:
             axes = [0, *(1 + x.order.index(axis) for axis in order)]
-            self._transposed[x.name, order] = self.add("Transpose", x.name, perm=axes)
+            self._transposed[x.name, order] = self._add("Transpose", "transpose", x.name, perm=axes)
         return self._transposed[x.name, order]
 
     def channels_first(self, x: Value, data_format: str = "channels_last") -> str:
@@ -165,12 +168,15 @@ class Writer:
         return name
 
     @contextlib.contextmanager
-    def _inside(self, name: str) -> Iterator[None]:
-        self._scope += [name] if name else []
+    def inside(self, name: str) -> Iterator[None]:
+        """Add the name of a layer to the names of the nodes that are written in the block."""
+        depth = len(self._scope)
+        if name and self._scope[-1:] != [name]:  # load gives a container the name of its last layer
+            self._scope.append(name)
         try:
             yield
         finally:
-            del self._scope[len(self._scope) - bool(name) :]
+            del self._scope[depth:]
 
 
 def identity(rank: int) -> tuple[int, ...]:

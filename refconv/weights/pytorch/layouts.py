@@ -24,6 +24,7 @@ import refconv.nn as nn
 from refconv._errors import ArgumentValueError
 from refconv.nn.layer import is_channels_first
 from refconv.typing import Array, Shape
+from refconv.weights.element_order import State, element_order
 
 __all__ = ["Entry", "Layout", "entries_of"]
 
@@ -111,11 +112,6 @@ LAYOUTS: dict[type[nn.Layer], dict[str, tuple[str, Layout]]] = {
     nn.LayerNorm: SCALE_AND_SHIFT,
 }
 
-# Layers that do not change the order of the elements of a flattened image.
-ACTIVATIONS = (nn.ELU, nn.LeakyReLU, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Softmax, nn.Tanh)
-KEEP_ORDER = (*ACTIVATIONS, nn.BatchNorm, nn.Dropout, nn.Identity, nn.LayerNorm)
-UNKNOWN: Shape = ()  # flattened images after a layer that may change the order, such as a Concat
-
 
 def entries_of(model: nn.Layer, shape: Shape) -> list[Entry]:
     """Return all parameters of a network, each once, with their counterparts in PyTorch.
@@ -127,53 +123,26 @@ def entries_of(model: nn.Layer, shape: Shape) -> list[Entry]:
     >>> [(entry.parameter, entry.suffix, entry.shape) for entry in entries_of(nn.Sequential(layers), (3, 5, 2))]
     [('1.w', 'weight', (7, 30)), ('1.b', 'bias', (7,))]
     """
-    images: dict[str, Shape] = {}
-    if not is_channels_first(model):
-        _find_images(model, tuple(shape), "", None, images)
+    images = {} if is_channels_first(model) else element_order(model, tuple(shape)).images
     _, *inner = model.distinct_layers(shape)
     layers = [("", model, shape), *inner]
     return [entry for name, layer, reaching in layers for entry in _own_entries(name, layer, reaching, images.get(name))]
 
 
-def _own_entries(layer_name: str, layer: nn.Layer, shape: Shape, image: Shape | None) -> Iterator[Entry]:
+def _own_entries(layer_name: str, layer: nn.Layer, shape: Shape, image: State | None) -> Iterator[Entry]:
     """Yield the parameters of one layer.
 
-    Its input is a flattened image of shape ``image``, or not flattened (None).
+    Its input is a flattened image of shape ``image``, of unknown order, or not flattened (None).
     """
     known = next((LAYOUTS[cls] for cls in type(layer).__mro__ if cls in LAYOUTS), {})
     for name, spec in layer.specs(shape).items():
         suffix, layout = known.get(name, (name, unchanged))
         one_for_each_input = spec.shape[:1] == tuple(shape) and not (isinstance(layer, nn.Dense) and name == "b")
         if image is not None and one_for_each_input:
-            if image == UNKNOWN:
+            if not isinstance(image, tuple):
                 raise ArgumentValueError(
-                    f"the layers between Flatten and {layer_name} must keep the order of the elements, got one that may "
-                    "change it: the order in PyTorch is unknown"
+                    f"the layers between images and {layer_name} must be a Flatten and layers that keep the order of the "
+                    "elements, got one that may change it: the order in PyTorch is unknown"
                 )
             layout = partial(after_flatten, image=image)
         yield Entry(layer_name, name, suffix, layout(np.empty(spec.shape))[1], layout, spec)
-
-
-def _find_images(layer: nn.Layer, shape: Shape, name: str, image: Shape | None, images: dict[str, Shape]) -> Shape | None:
-    """Record the layers whose input is a flattened image, and the shape of this image.
-
-    ``image`` is this shape for the input of ``layer``, None if it is not flattened, or UNKNOWN. Returns it for the output.
-    """
-    if image is not None:
-        images.setdefault(name, image)
-    if isinstance(layer, nn.Flatten):
-        return shape if len(shape) > 1 else image
-    after = []
-    for inner_name, inner, reaching in layer.children(shape):
-        after.append(_find_images(inner, reaching, f"{name}.{inner_name}".lstrip("."), image, images))
-        if isinstance(layer, nn.Sequential):
-            image = after[-1]
-    if isinstance(layer, nn.Sequential):
-        return image
-    if image is None and not any(shape is not None for shape in after):
-        return None
-    if after and len(set(after)) == 1 and not isinstance(layer, nn.Concat):
-        return after[0]
-    if isinstance(layer, nn.Dense):
-        return None
-    return image if isinstance(layer, KEEP_ORDER) else UNKNOWN
