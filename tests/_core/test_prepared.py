@@ -57,7 +57,9 @@ def precision(name):
 def prepared_layer(name, p):
     with precision(name):
         result = prepared(p)
-    assert name.startswith(result.algorithm)
+    # Compilers without vectors have no kernel for pairs of channels.
+    pairs_are_direct = not kernels.depthwise.takes(2, 18, 9, p.x.dtype)
+    assert name.startswith(result.algorithm) or (name == "depthwise pairs" and pairs_are_direct)
     return result
 
 
@@ -266,8 +268,9 @@ def test_other_shapes_and_transposed_arrays_are_rejected(name):
 
 
 def test_nbytes_counts_packed_weights():
-    sizes = {name: prepared_layer(name, layer(name)).nbytes for name in LAYERS}
-    assert [name for name, size in sizes.items() if not size] == [name for name in LAYERS if name.startswith("depthwise")]
+    layers = {name: prepared_layer(name, layer(name)) for name in LAYERS}
+    sizes = {name: run.nbytes for name, run in layers.items()}
+    assert all((size == 0) == (layers[name].algorithm == "depthwise") for name, size in sizes.items())
     assert sizes["winograd 2×2"] >= 16 / 9 * layer("winograd 2×2").w.nbytes
     assert sizes["winograd 4×4"] >= 4 * layer("winograd 4×4").w.nbytes
     assert sizes["direct 1×1"] >= layer("direct 1×1").w.nbytes
