@@ -165,7 +165,7 @@ def _limit_time(seconds, waiting_seconds):
 
 
 def _limit_memory(additional):
-    """Limit the memory of this process to what it uses now and these additional bytes; None means no limit."""
+    """Limit the memory of this process to additional bytes; None removes the limit."""
     statistics = Path("/proc/self/statm")
     limit = resource.RLIM_INFINITY
     if additional is not None and statistics.exists():

@@ -69,7 +69,8 @@ def test_a_case_that_does_not_end_is_a_crash(monkeypatch, read):
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited on Linux only")
 def test_a_case_that_needs_too_much_memory_is_reported(monkeypatch):
     monkeypatch.setattr(fuzzing, "MAX_BYTES", 2**26)
-    assert "MemoryError" in outcome_of(lambda path: bytes(2**27), 1)[1][0][1]
+    # More than the allocator may have kept of memory that other tests freed.
+    assert "MemoryError" in outcome_of(lambda path: bytes(2**33), 1)[1][0][1]
 
 
 def test_a_refusal_that_changes_the_network_is_a_fault(tmp_path, monkeypatch):
