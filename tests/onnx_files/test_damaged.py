@@ -265,3 +265,17 @@ def test_missing_files_and_folders_are_named(tmp_path):
 @pytest.mark.slow
 def test_random_changes_never_crash_the_reader(tmp_path):
     assert fuzz(300, seed=1, folder=tmp_path).total() >= 300
+
+
+def test_negative_variances_and_names_in_another_encoding_are_refused(tmp_path):
+    model = nn.Sequential(norm=nn.BatchNorm())
+    model.build((4,), rng=0)
+    refconv.onnx.save(model, tmp_path / "norm.onnx")
+    changed = onnx.load(tmp_path / "norm.onnx")
+    (var,) = (tensor for tensor in changed.graph.initializer if tensor.name == "norm.var")
+    var.raw_data = np.float32([1, 1, -2, 1]).tobytes()
+    refused(tmp_path, changed, "must have variances of at least 0", refconv.onnx.UnsupportedModelError)
+    content = (tmp_path / "norm.onnx").read_bytes().replace(b"norm.gamma", b"norm.\xff\xfe\xff\xfe\xff")
+    (tmp_path / "norm.onnx").write_bytes(content)
+    with pytest.raises(refconv.onnx.InvalidModelError, match=r"UTF-8|damaged"):
+        refconv.onnx.load(tmp_path / "norm.onnx")

@@ -117,16 +117,17 @@ def test_files_of_refconv_store_their_layout(tmp_path):
 
 def test_a_file_that_moves_the_channels_to_the_front_has_channels_last(tmp_path):
     nodes = [
-        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+        helper.make_node("Pad", ["x", "pads"], ["p"]),
+        helper.make_node("Transpose", ["p"], ["t"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["t", "conv.weight"], ["c"]),
         helper.make_node("Transpose", ["c"], ["y"], perm=[0, 2, 3, 1]),
     ]
-    path = written(tmp_path / "model.onnx", nodes, [7, 8, 3], {"conv.weight": WEIGHTS["conv.weight"]})
+    path = written(tmp_path / "model.onnx", nodes, [7, 8, 3], {**WEIGHTS, "pads": np.array([0, 1, 0, 0, 0, 0, 0, 0])})
     x = batch((7, 8, 3))
     for data_format in (None, "channels_last"):
         model = refconv.onnx.load(path, data_format=data_format)
-        assert kinds(model) == ["Sequential", "Conv2D"]
-        assert model(x).shape == (3, 6, 7, 4)
+        assert kinds(model) == ["Sequential", "Pad", "Conv2D"]
+        assert model(x).shape == (3, 7, 7, 4)
 
 
 def test_other_layouts_are_refused(tmp_path):

@@ -123,7 +123,12 @@ def _input(value: Any) -> Input:
 
 
 def _check_names(graph: Any, inputs: list[str], constants: dict[str, Any]) -> None:
-    """Check that each name is defined once, and before its use."""
+    """Check that each name is valid UTF-8 and is defined once, before its use."""
+    texts = [text for node in graph.node for text in (node.name, node.op_type, node.domain, *node.input, *node.output)]
+    if invalid := [
+        text for text in [*texts, *inputs, *constants] if not isinstance(text, str)
+    ]:  # of some versions of protobuf
+        raise InvalidModelError(f"names must be valid UTF-8, got {invalid[0]!r}")
     if len(set(inputs)) != len(inputs):
         raise InvalidModelError("the names of the inputs must be distinct")
     defined = {*inputs, *constants}

@@ -22,6 +22,8 @@ __all__ = ["load"]
 
 # Exceptions that attributes and inputs of unexpected kinds raise in functions that read a node.
 _UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, UnicodeError, ValueError)
+# Operators for which the axes of images have no meaning.
+KEEP_AXES = ("Add", "Cast", "Div", "Identity", "Mul", "Pad", "Sub")
 
 
 def load(
@@ -126,14 +128,21 @@ def _network(model: Model, input_shape: Shape | None, wants_last: bool) -> Layer
 def _has_channels_last(model: Model) -> bool:
     """Return True if images have their channels last in the input of the graph.
 
-    Other files than those of refconv do not store the layout. The first nodes then move the last axis before the others, as in
-    files from Keras.
+    Other files than those of refconv do not store the layout. In files from Keras, the first nodes that use it move the last
+    axis before the others.
     """
     if model.data_format is not None:
         return model.data_format == "channels_last"
-    names = {given.name for given in model.inputs}
-    users = [node for node in model.nodes if names & {*node.input}]
-    return bool(users) and all(node.op_type == "Transpose" and _moves_last_axis(node) for node in users)
+    unmoved = {given.name for given in model.inputs}
+    transposes = []
+    for node in model.nodes:
+        if unmoved.isdisjoint(node.input):
+            continue
+        if node.op_type in KEEP_AXES:
+            unmoved.update(node.output)
+        else:
+            transposes.append(node.op_type == "Transpose" and _moves_last_axis(node))
+    return bool(transposes) and all(transposes)
 
 
 def _moves_last_axis(node: Any) -> bool:

@@ -116,6 +116,7 @@ def read_batch_norm(reader: Reader, node: Node) -> Value:
     cls, order = (P4BatchNorm, P4_ORDER) if is_on_p4(x) else (BatchNorm, channels_last(len(x.shape)))
     layer = cls(momentum=momentum if 0 <= momentum <= 1 else None, eps=node.real("epsilon", 1e-5))
     weights = dict(zip(("gamma", "beta", "mean", "var"), map(node.weights, range(1, 5)), strict=True))
+    require(not (weights["var"] < 0).any(), "must have variances of at least 0")
     return reader.elementwise(layer, reader.ordered(x, order), node, {**weights, "updates": np.array(MANY)})
 
 
