@@ -1,6 +1,6 @@
-"""Order of the elements inside a network: flattened images, and the layout of the network's input.
+"""Order of the elements in a network: flattened images, and the layout of the input.
 
-Images in PyTorch have their channels first, and those of our layers usually last. Both have the same channels and pixels, but
+Images in PyTorch have their channels first, and images in our layers usually last. Both have the same channels and pixels, but
 a flattened image has another order of its elements. :func:`element_order` follows the images through a network to find the
 layers whose parameters are in this order.
 """
@@ -130,7 +130,9 @@ def element_order(model: nn.Layer, shape: Shape) -> ElementOrder:
 
 
 def input_layout(model: nn.Layer, shape: Shape) -> str | None:
-    """Return the layout of the images that a network takes; None if it reshapes arrays of any layout.
+    """Return the layout of the images that a network takes.
+
+    The result is None if it reshapes arrays of any layout.
 
     >>> conv = nn.Conv2D(4, 3)
     >>> input_layout(conv, (7, 8, 3)), input_layout(nn.Sequential(Transpose((1, 2, 0)), conv), (3, 7, 8))

@@ -1,4 +1,4 @@
-"""Tests that networks of the layers from ONNX files are loaded in a process that has not imported refconv.onnx."""
+"""Tests that networks of layers from ONNX files are loaded without importing refconv.onnx."""
 
 import subprocess
 import sys

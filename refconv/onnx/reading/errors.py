@@ -18,6 +18,9 @@ class UnsupportedModelError(ArgumentValueError):
 
 
 def require(condition: object, expected: str) -> None:
-    """Raise :class:`UnsupportedModelError` unless a condition holds; the text follows the node's name."""
+    """Raise :class:`UnsupportedModelError` unless a condition holds.
+
+    The text follows the node's name.
+    """
     if not condition:
         raise UnsupportedModelError(expected)

@@ -27,7 +27,9 @@ WITH_WEIGHTS = (BatchNorm, Scale, Shift)  # of each element
 
 
 def fold_transpositions(steps: Mapping[str, Step], output: str) -> None:
-    """Let each ``Flatten`` read images with their channels last where the weights after it can be permuted.
+    """Let each ``Flatten`` read images with their channels last, where this is possible.
+
+    The weights after it must be permutable.
 
     Changes the sources of such a ``Flatten``, and the weights. A transposition that nothing reads any more does not lead to
     the output.
@@ -55,7 +57,10 @@ def fold_transpositions(steps: Mapping[str, Step], output: str) -> None:
 
 
 def _affected(flatten: Step, users: Mapping[str, list[Step]], output: str) -> list[Step] | None:
-    """Return the layers with weights for the flattened elements; None if the order of the elements has other effects."""
+    """Return the layers with weights for the flattened elements.
+
+    The result is None if the order of the elements has other effects.
+    """
     affected, pending = [], [flatten]
     while pending:
         step = pending.pop()
@@ -72,7 +77,7 @@ def _affected(flatten: Step, users: Mapping[str, list[Step]], output: str) -> li
 
 
 def _permute(step: Step, image: Shape) -> None:
-    """Put the weights for flattened images of this shape, with channels first, in the order with channels last."""
+    """Put the weights for flattened images of this shape in the order with channels last."""
     count = math.prod(image)
     rows = np.moveaxis(np.arange(count).reshape(image), 0, -1).reshape(-1)
     for name, array in step.weights.items():

@@ -66,7 +66,7 @@ class Value(NamedTuple):
 
 @dataclass
 class Step:
-    """Layer of the network with its sources, the shape of its output, and the values of its parameters.
+    """Layer of the network with its sources, its output shape and the values of its parameters.
 
     ``broadcasts`` is True for a join of arrays of different shapes.
     """
