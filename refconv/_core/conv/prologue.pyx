@@ -4,8 +4,6 @@ It serves algorithms that do not apply the prologue while they read x.
 
 threads     tasks are rows of an image; each output element belongs to one task
 """
-import numpy as np
-
 from cython.parallel cimport prange
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of

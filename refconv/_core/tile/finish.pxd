@@ -30,4 +30,3 @@ cdef inline Finish finish_of(const real[:, :, :, :] add, low, high, tuple shape)
 cdef inline bint changes_sums(const Finish *finish) noexcept nogil:
     """Return True if outputs are not the sums themselves."""
     return finish.add != NULL or finish.low != -INFINITY or finish.high != INFINITY
-
