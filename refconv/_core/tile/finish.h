@@ -106,8 +106,7 @@ DEFINE_FINISH(double)
 
 #define finish_rows(finish, pixel, channel, rows, width, sums, to)                                                     \
     FOR_TYPE_OF(*(to), finish_rows)(finish, pixel, channel, rows, width, sums, to)
-#define finish_pixels(finish, image, first, pixels, y)                                                                 \
-    FOR_TYPE_OF(y, finish_pixels)(finish, image, first, pixels, y)
+#define finish_pixels(finish, image, first, pixels, y) FOR_TYPE_OF(y, finish_pixels)(finish, image, first, pixels, y)
 /* The pointer selects the element type. */
 #define finish_at(pointer, finish, pixel, channel) FOR_TYPE_OF(pointer, finish_at)(finish, pixel, channel)
 
