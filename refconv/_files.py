@@ -60,7 +60,7 @@ def clear_unfinished(path: str | os.PathLike[str]) -> None:
 
 
 def _with_name(error: OSError, path: Path) -> OSError:
-    """Return the error with this path instead of the temporary file, which the caller does not know."""
+    """Return the error with this path instead of the path of the temporary file."""
     return type(error)(error.errno, error.strerror, str(path))
 
 

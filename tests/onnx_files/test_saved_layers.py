@@ -1,4 +1,4 @@
-"""Tests that networks of the layers from ONNX files are loaded in a process that has not imported refconv.onnx."""
+"""Tests that saved networks of ONNX layers load without an import of refconv.onnx."""
 
 import subprocess
 import sys

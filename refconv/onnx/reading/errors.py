@@ -18,6 +18,9 @@ class UnsupportedModelError(ArgumentValueError):
 
 
 def require(condition: object, expected: str) -> None:
-    """Raise :class:`UnsupportedModelError` unless a condition holds; the text follows the node's name."""
+    """Raise :class:`UnsupportedModelError` unless a condition holds.
+
+    ``expected`` follows the name of the node in the message.
+    """
     if not condition:
         raise UnsupportedModelError(expected)
