@@ -1,7 +1,7 @@
-"""Order of the elements in a network: flattened images, and the layout of the input.
+"""Order of the elements of flattened images, and the layout of a network's input.
 
-Images in PyTorch have their channels first, and images in our layers usually last. Both have the same channels and pixels, but
-a flattened image has another order of its elements. :func:`element_order` follows the images through a network to find the
+Images have their channels first in PyTorch, and usually last in refconv. Both have the same channels and pixels, but a
+flattened image has another order of its elements. :func:`element_order` follows the images through a network to find the
 layers whose parameters are in this order.
 """
 
@@ -130,9 +130,7 @@ def element_order(model: nn.Layer, shape: Shape) -> ElementOrder:
 
 
 def input_layout(model: nn.Layer, shape: Shape) -> str | None:
-    """Return the layout of the images that a network takes.
-
-    The result is None if it reshapes arrays of any layout.
+    """Return the layout of a network's input; None if the network reshapes any array.
 
     >>> conv = nn.Conv2D(4, 3)
     >>> input_layout(conv, (7, 8, 3)), input_layout(nn.Sequential(Transpose((1, 2, 0)), conv), (3, 7, 8))

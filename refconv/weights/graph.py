@@ -264,7 +264,7 @@ def _short_chain(layer: Layer, *containers: str, last: str | None = None) -> Lay
 
 
 def _short_names(names: Sequence[str], *containers: str) -> dict[str, str]:
-    """Return shorter names, without the names of the containers before them.
+    """Return names without the names of the containers at their beginning.
 
     >>> _short_names(["add_0_conv", "add_1_conv", "relu", "add_0_relu"], "add", "0")
     {'add_0_conv': 'conv', 'add_1_conv': '1_conv', 'relu': 'relu', 'add_0_relu': 'add_0_relu'}

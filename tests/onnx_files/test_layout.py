@@ -1,4 +1,4 @@
-"""Tests of layouts, the order of flattened images and names in networks from ONNX files."""
+"""Tests of layouts, flattened images and names in networks from ONNX files."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def classifier(path, nodes=CLASSIFIER, output="y"):
 
 
 def expected(x):
-    """Return the flattened, rectified features and the scores of images (N, C, H, W)."""
+    """Return the rectified features and the scores of images (N, C, H, W)."""
     windows = np.lib.stride_tricks.sliding_window_view(x, (2, 2), (2, 3))
     features = np.einsum("bchwij,ocij->bohw", windows, WEIGHTS["conv.weight"]).reshape(len(x), -1)
     w, b, mean, var = (WEIGHTS[f"norm.{name}"] for name in ("weight", "bias", "mean", "var"))

@@ -1,4 +1,4 @@
-"""Tests that networks of layers from ONNX files are loaded without importing refconv.onnx."""
+"""Tests that saved networks of ONNX layers load without an import of refconv.onnx."""
 
 import subprocess
 import sys

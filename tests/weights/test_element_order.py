@@ -1,4 +1,4 @@
-"""Tests of the order of elements in a network, by which weights for PyTorch are permuted."""
+"""Tests of the order of elements inside a network, and of weights for PyTorch."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def rows_of(model, shape=SHAPE):
 
 
 def channels_first(shape):
-    """Return the rows for flattened images with channels last, in the order of channels first."""
+    """Return the rows of a flattened image in the order with channels first."""
     return np.moveaxis(np.arange(np.prod(shape)).reshape(shape), -1, 0).ravel().tolist()
 
 

@@ -20,7 +20,7 @@ class UnsupportedModelError(ArgumentValueError):
 def require(condition: object, expected: str) -> None:
     """Raise :class:`UnsupportedModelError` unless a condition holds.
 
-    The text follows the node's name.
+    ``expected`` follows the name of the node in the message.
     """
     if not condition:
         raise UnsupportedModelError(expected)

@@ -27,12 +27,10 @@ WITH_WEIGHTS = (BatchNorm, Scale, Shift)  # of each element
 
 
 def fold_transpositions(steps: Mapping[str, Step], output: str) -> None:
-    """Let each ``Flatten`` read images with their channels last, where this is possible.
+    """Remove transpositions before a ``Flatten`` by permuting the weights after it.
 
-    The weights after it must be permutable.
-
-    Changes the sources of such a ``Flatten``, and the weights. A transposition that nothing reads any more does not lead to
-    the output.
+    Where this is possible, the function changes the source of the ``Flatten`` and the weights. The transposition stays in
+    ``steps``, but the output does not depend on it unless another layer reads it.
 
     Parameters
     ----------
@@ -59,7 +57,7 @@ def fold_transpositions(steps: Mapping[str, Step], output: str) -> None:
 def _affected(flatten: Step, users: Mapping[str, list[Step]], output: str) -> list[Step] | None:
     """Return the layers with weights for the flattened elements.
 
-    The result is None if the order of the elements has other effects.
+    Returns None if the order of these elements also affects other layers or the output.
     """
     affected, pending = [], [flatten]
     while pending:
@@ -77,7 +75,10 @@ def _affected(flatten: Step, users: Mapping[str, list[Step]], output: str) -> li
 
 
 def _permute(step: Step, image: Shape) -> None:
-    """Put the weights for flattened images of this shape in the order with channels last."""
+    """Reorder the weights for flattened images from channels first to channels last.
+
+    ``image`` is the shape (C, H, W) or (C, L) of an image.
+    """
     count = math.prod(image)
     rows = np.moveaxis(np.arange(count).reshape(image), 0, -1).reshape(-1)
     for name, array in step.weights.items():

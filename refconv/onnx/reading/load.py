@@ -128,7 +128,7 @@ def _network(model: Model, input_shape: Shape | None, wants_last: bool) -> Layer
 def _has_channels_last(model: Model) -> bool:
     """Return True if images have their channels last in the input of the graph.
 
-    Files of other programs do not store the layout. In files from Keras, the first nodes that use it move the last
+    Only refconv stores the layout. In files from Keras, the first nodes that use it move the last
     axis before the others.
     """
     if model.data_format is not None:

@@ -66,9 +66,9 @@ class Value(NamedTuple):
 
 @dataclass
 class Step:
-    """Layer of the network with its sources, its output shape and the values of its parameters.
+    """Layer of the network with its sources and the values of its parameters.
 
-    ``broadcasts`` is True for a join of arrays of different shapes.
+    ``shape`` is the shape of its output. ``broadcasts`` is True for a join of arrays of different shapes.
     """
 
     name: str
