@@ -4,6 +4,8 @@ It serves algorithms that do not apply the prologue while they read x.
 
 threads     tasks are rows of an image; each output element belongs to one task
 """
+import numpy as np  # no-cython-lint: dtype_of and aligned_empty use it
+
 from cython.parallel cimport prange
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
