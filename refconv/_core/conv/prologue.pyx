@@ -4,7 +4,7 @@ It serves algorithms that do not apply the prologue while they read x.
 
 threads     tasks are rows of an image; each output element belongs to one task
 """
-import numpy as np  # no-cython-lint: dtype_of and aligned_empty use it
+import numpy as np  # no-cython-lint: used by functions of arrays.pxd, which are compiled into this module
 
 from cython.parallel cimport prange
 
