@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from refconv import _core
 from refconv._arguments import entries, integer
 from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
@@ -54,7 +55,7 @@ def compile_model(model: Layer, input_shape: Shape | None = None, *, batch_size:
     TypeError, ValueError
         If an argument is not valid or does not fit the network.
     RuntimeError
-        If the network is not built.
+        If the network is not built, or this build of refconv has no kernels.
 
     Examples
     --------
@@ -73,6 +74,10 @@ def compile_model(model: Layer, input_shape: Shape | None = None, *, batch_size:
 
     Source: lecture rows A16 and A23 (SOURCES.md).
     """
+    if _core.ISA is None:
+        raise RuntimeError(
+            "compile_model needs the compiled kernels, and this build of refconv has only the loops: call model(x)"
+        )
     if not isinstance(model, Layer):
         raise ArgumentTypeError(f"model must be a layer, got {model!r}")
     if input_shape is None:

@@ -7,7 +7,7 @@ import pytest
 
 import refconv
 from evidence import needs_kernels
-from refconv import models, nn, optim
+from refconv import _core, models, nn, optim
 from refconv.inference import compile_model
 from refconv.nn.joins import Add, Concatenate, Multiply
 from refconv.training import train_step
@@ -218,6 +218,12 @@ def test_the_memory_of_a_plan_is_bounded():
 def test_wrong_arguments_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         compile_model(*arguments)
+
+
+def test_a_build_without_kernels_is_refused(network, monkeypatch):
+    monkeypatch.setattr(_core, "ISA", None)
+    with pytest.raises(RuntimeError, match="compile_model needs the compiled kernels"):
+        compile_model(network)
 
 
 @pytest.mark.parametrize(
