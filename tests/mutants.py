@@ -247,8 +247,8 @@ KERNELS = [
         "padding at the top as at the left",
         "conv/direct.pyx",
         "conv2d",
-        "window, groups)\n        self.is_float32",
-        "window, groups)\n        self.conv.top = self.conv.left\n        self.is_float32",
+        "        self.window, self.is_float32 =",
+        "        self.plan.conv.top = self.plan.conv.left\n        self.window, self.is_float32 =",
     ),
     kernel(
         "winners counted from the edge of the padding",
