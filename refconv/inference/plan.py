@@ -43,8 +43,8 @@ def compile_model(model: Layer, input_shape: Shape | None = None, *, batch_size:
         Number of inputs for which the algorithms are chosen. The plan accepts any number.
     watch : bool
         If True, each call checks whether the network has changed, and compiles it again if it has. The check reads all
-        weights, which takes a few per cent of the time for one image with a large network. With False, the plan uses the
-        weights that the network had when it was compiled.
+        weights: one image takes about a seventh longer with ResNet-50, and large batches hardly longer. With False, the plan
+        uses the weights that the network had when it was compiled.
 
     Returns
     -------
