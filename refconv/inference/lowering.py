@@ -7,7 +7,6 @@ call the layer.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from refconv.geometry import Window
 from refconv.inference.folding import batch_norm_as_affine
 from refconv.inference.graph import INPUT, Affine, Concatenation, Convolution, Graph, Limits, Product, Reshape, Run, Total
 from refconv.models.sizes import SizedSequential
+from refconv.nn import reshape
 from refconv.nn.channels import ChannelAffine
 from refconv.nn.joins import Add, Concatenate, Join
 from refconv.nn.rules import Rules
@@ -217,10 +217,10 @@ def _relu6(graph: Lowering, layer: nn.ReLU6, x: str) -> str:
     return graph.add(Affine, [x], graph.shape(x), limits=Limits(low=0, high=6))
 
 
-@RULES.register(nn.Flatten)
-def _flatten(graph: Lowering, layer: nn.Flatten, x: str) -> str:
-    shape = graph.shape(x)
-    return x if len(shape) == 1 else graph.add(Reshape, [x], (math.prod(shape),))
+@RULES.register(nn.Flatten, reshape.Reshape)
+def _reshape(graph: Lowering, layer: nn.Layer, x: str) -> str:
+    shape = layer.output_shape(graph.shape(x))
+    return x if shape == graph.shape(x) else graph.add(Reshape, [x], shape)
 
 
 def _branches(graph: Lowering, layer: Any, x: str) -> list[str]:

@@ -167,7 +167,9 @@ class RunStep(Step):
 
     def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
         arrays = tuple(np.ascontiguousarray(x) for x in inputs)
-        return self.node.layer(arrays if isinstance(self.node.layer, Join) else arrays[0])
+        result: Array = self.node.layer(arrays if isinstance(self.node.layer, Join) else arrays[0])
+        # A view of the arena would change when the memory of the input is used again.
+        return result.copy() if any(np.may_share_memory(result, x) for x in arrays) else result
 
 
 STEPS: dict[type[Node], type[Step]] = {

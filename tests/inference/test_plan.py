@@ -10,6 +10,7 @@ from evidence import needs_kernels
 from refconv import _core, models, nn, optim
 from refconv.inference import compile_model
 from refconv.nn.joins import Add, Concatenate, Multiply
+from refconv.nn.reshape import Reshape, Transpose
 from refconv.training import train_step
 
 pytestmark = needs_kernels
@@ -103,6 +104,22 @@ def test_a_plan_computes_graphs():
     }
     sources = {"a": ["input"], "b": ["a"], "sum": ["input", "b"], "both": ["sum", "a"], "product": ["both", "both"]}
     model = randomised(nn.Graph(layers, {**sources, "last": ["product"]}), (9, 7, 6), np.float64)
+    assert difference(model, compile_model(model)) <= 1e-12
+
+
+class View(nn.Layer):
+    """Layer of a user that returns a view of its input."""
+
+    def forward(self, x, train=True):
+        return x[...], lambda dy: dy
+
+
+@pytest.mark.parametrize("layers", [[View()], [Reshape((9, 42)), Reshape((9, 7, 6))], [View(), Transpose((0, 1, 2))]])
+def test_a_view_of_an_output_is_valid_until_it_is_read(layers):
+    """The memory of the first convolution is used again before the sum reads the view."""
+    convolutions = {f"{k}": nn.Sequential(nn.Conv2D(6, 3, padding=1), nn.ReLU()) for k in range(4)}
+    model = nn.Sequential(nn.Conv2D(6, 1), *layers, nn.Sum(nn.Sequential(convolutions), nn.Identity()))
+    randomised(model, (9, 7, 6), np.float64)
     assert difference(model, compile_model(model)) <= 1e-12
 
 
