@@ -6,6 +6,7 @@ one or several layers: :mod:`refconv.inference.rewriting` joins nodes whose resu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -83,7 +84,7 @@ class Convolution(Limited):
     """y = min(max(conv2d(x', w) + b + other, low), high).
 
     x' is the first input or, with a prologue, max(scale · x + shift, 0). The second input, if there is one, is added to the
-    sums.
+    sums. A step that has packed w removes it from the node.
     """
 
     w: Any = None  # array (kh, kw, C / groups, O)
@@ -95,7 +96,7 @@ class Convolution(Limited):
 
     @property
     def multiply_adds(self) -> int:
-        return self.shape[0] * self.shape[1] * self.w.size
+        return math.prod(self.shape) * math.prod(self.window.kernel) * (self.input_shape[-1] // self.groups)
 
 
 @dataclass
@@ -111,14 +112,15 @@ class PooledConvolution(Node):
 
 @dataclass
 class Product(Limited):
-    """y = min(max(x · w + b, low), high): a dense layer."""
+    """y = min(max(x · w + b, low), high): a dense layer. A step that has packed w removes it from the node."""
 
     w: Any = None  # array (C, O)
     b: Array | None = None
+    input_shape: Shape = ()
 
     @property
     def multiply_adds(self) -> int:
-        return self.w.size
+        return math.prod(self.input_shape) * math.prod(self.shape)
 
 
 @dataclass

@@ -190,7 +190,8 @@ def _convolution(graph: Lowering, x: str, w: Array, b: Array | None, window: Win
 
 @RULES.register(nn.Dense)
 def _dense(graph: Lowering, layer: nn.Dense, x: str) -> str:
-    return graph.add(Product, [x], (layer.units,), w=layer.parameters["w"].value, b=_value(layer, "b"))
+    w, b = layer.parameters["w"].value, _value(layer, "b")
+    return graph.add(Product, [x], (layer.units,), w=w, b=b, input_shape=graph.shape(x))
 
 
 @RULES.register(nn.BatchNorm)

@@ -60,8 +60,7 @@ class ConvolutionStep(Step):
     def __init__(self, node: Convolution, dtype: np.dtype[Any], images: int) -> None:
         super().__init__(node, dtype, images)
         size = node.input_shape[:2]
-        w, b = _packable(node.w, dtype), _packable(node.b, dtype)
-        self.prepared = kernels().conv.prepare(w, b, node.window, node.groups, images, size)
+        self.prepared = kernels().conv.prepare(*_weights(node, dtype), node.window, node.groups, images, size)
         self.kernel, self.nbytes = self.prepared.algorithm, self.prepared.nbytes
         self.options = _options(node.limits)
         if node.prologue is not None:
@@ -80,7 +79,8 @@ class PooledConvolutionStep(Step):
 
     def __init__(self, node: PooledConvolution, dtype: np.dtype[Any], images: int) -> None:
         super().__init__(node, dtype, images)
-        self.w, self.b = _packable(node.conv.w, dtype), _packable(node.conv.b, dtype)
+        self.w, self.b = _weights(node.conv, dtype)
+        self.nbytes = self.w.nbytes
 
     def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
         return conv2d_relu_pool(np.ascontiguousarray(inputs[0]), self.w, self.b, self.node.conv.window)[0]
@@ -91,8 +91,8 @@ class ProductStep(Step):
 
     def __init__(self, node: Product, dtype: np.dtype[Any], images: int) -> None:
         super().__init__(node, dtype, images)
-        w, b = _packable(node.w, dtype)[None, None], _packable(node.b, dtype)
-        self.prepared = kernels().conv.prepare(w, b, Window((1, 1)), 1, 1, (1, images))
+        w, b = _weights(node, dtype)
+        self.prepared = kernels().conv.prepare(w[None, None], b, Window((1, 1)), 1, 1, (1, images))
         self.kernel, self.nbytes = self.prepared.algorithm, self.prepared.nbytes
         self.options = _options(node.limits)
 
@@ -187,6 +187,13 @@ STEPS: dict[type[Node], type[Step]] = {
 def step_of(node: Node, dtype: np.dtype[Any], images: int) -> Step:
     """Return the step of a node for batches of about this size."""
     return STEPS[type(node)](node, dtype, images)
+
+
+def _weights(node: Any, dtype: np.dtype[Any]) -> tuple[Array, Array | None]:
+    """Return copies of w and b, and remove w from the node: folded weights in float64 take twice the memory of the network."""
+    w, b = _packable(node.w, dtype), _packable(node.b, dtype)
+    node.w = None
+    return w, b
 
 
 def _packable(array: Array | None, dtype: np.dtype[Any]) -> Any:

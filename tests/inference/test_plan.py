@@ -1,6 +1,8 @@
 """Tests of compiled networks: outputs equal the model's, and changes are noticed."""
 
+import gc
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -222,6 +224,19 @@ def test_the_memory_of_a_plan_is_bounded():
     activations = sorted(4 * np.prod(node.shape) for node in plan.graph.nodes.values())
     weights = sum(parameter.value.nbytes for parameter in model.named_parameters().values())
     assert plan.nbytes <= 1.2 * weights + 1.6 * sum(activations[-2:])
+
+
+def test_a_plan_keeps_no_weights_that_it_does_not_count():
+    model = randomised(models.create("resnet50-small"), (32, 32, 3), np.float32)
+    tracemalloc.start()
+    try:
+        plan = compile_model(model, watch=False)
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    weights = sum(parameter.value.nbytes for parameter in model.named_parameters().values())
+    assert kept <= plan.nbytes + 0.15 * weights  # steps, names and biases
 
 
 @pytest.mark.parametrize(

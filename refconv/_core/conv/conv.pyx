@@ -49,14 +49,18 @@ def prepare(w, bias, window, groups, images, input_size):
 
 
 class Prepared:
-    """Convolution layer with packed weights."""
+    """Convolution layer with packed weights.
+
+    Winograd's algorithm needs the weights themselves as well, for images with non-finite outputs.
+    """
 
     def __init__(self, layer, w, bias):
-        self.layer, self.w, self.bias = layer, w, bias
+        self.layer = layer
         for self.name, suits in choose.FORWARD:
             self.compute = FORWARD[self.name](layer, w, bias) if suits(layer) else None
             if self.compute is not None:
                 break
+        self.unpacked = (w, bias) if self.name == "winograd" else ()
 
     @property
     def algorithm(self):
@@ -70,8 +74,8 @@ class Prepared:
 
     @property
     def nbytes(self):
-        """Bytes of the packed weights; 0 if the algorithm uses w itself."""
-        return self.compute.nbytes
+        """Bytes of the packed weights, and of the weights themselves if the algorithm needs them."""
+        return self.compute.nbytes + sum(array.nbytes for array in self.unpacked if array is not None)
 
     def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
         """Write y = min(max(conv(x') + bias + add, low), high), x' = max(scale · x + shift, 0).
@@ -81,7 +85,7 @@ class Prepared:
         stays a NaN. The padding is zero also if there are scale and shift.
         """
         if y.size and not self.compute(x, y, add, low, high, scale, shift):
-            direct_forward(self.layer, self.w, self.bias)(x, y, add, low, high, scale, shift)
+            direct_forward(self.layer, *self.unpacked)(x, y, add, low, high, scale, shift)
 
 
 def conv2d_dx(dy, w, tuple input_size, window, groups):
