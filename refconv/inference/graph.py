@@ -141,7 +141,13 @@ class Total(Limited):
 
 @dataclass
 class Concatenation(Node):
-    """Concatenation of the inputs along their last axis, the channels."""
+    """Concatenation of the inputs along their last axis, the channels.
+
+    ``copied`` contains the numbers of the inputs that are not computed in their channels of the output, and their first
+    channels there.
+    """
+
+    copied: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass

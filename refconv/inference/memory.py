@@ -102,12 +102,15 @@ def plan_memory(graph: Graph) -> Arena:
 
 
 def _place_inputs(graph: Graph, node: Concatenation, places: dict[str, Place]) -> None:
-    """Place the inputs of a concatenation in its output, if they can be computed there."""
-    (buffer, channel) = places[node.name]
-    for name in node.inputs:
+    """Place the inputs of a concatenation in its output, if they can be computed there; the others are copied."""
+    buffer, first = places[node.name]
+    channel = 0
+    for k, name in enumerate(node.inputs):
         producer = graph.nodes.get(name)
-        if isinstance(producer, Convolution | Concatenation) and name not in places and node.inputs.count(name) == 1:
-            places[name] = Place(buffer, channel)
+        if isinstance(producer, Convolution | Concatenation) and name not in places:
+            places[name] = Place(buffer, first + channel)
+        else:
+            node.copied.append((k, channel))
         channel += graph.shape(name)[-1]
 
 

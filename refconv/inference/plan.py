@@ -109,8 +109,7 @@ class Plan:
         self.model, self.input_shape = model, input_shape
         self.output_shape = tuple(model.output_shape(input_shape))
         self._lock = threading.Lock()
-        self._is_watching = watch
-        self._batch_size = batch_size
+        self._batch_size, self._is_watching = batch_size, watch
         self._compile()
 
     def __call__(self, x: Array) -> Array:
@@ -163,17 +162,22 @@ class Plan:
         return np.ascontiguousarray(x)
 
     def _compile(self) -> None:
-        self.watch = Watch(self.model)
+        self._watch = Watch(self.model) if self._is_watching else None
         self.dtype = next((p.value.dtype for p in self.model.named_parameters().values()), np.dtype(np.float32))
         self.graph = rewrite(lower(self.model, self.input_shape))
         self.arena = plan_memory(self.graph)
         self.steps: list[Step] = [step_of(node, self.dtype, self._batch_size) for node in self.graph.nodes.values()]
-        self._last_reads = {name: node.name for node in self.graph.nodes.values() for name in [node.name, *node.inputs]}
+        last_reads = {
+            name: node.name for node in self.graph.nodes.values() for name in node.inputs if name != self.graph.output
+        }
+        self._released: dict[str, list[str]] = {}  # by the name of a node: the outputs that no later node reads
+        for name, last in last_reads.items():
+            self._released.setdefault(last, []).append(name)
         self._allocate(self._batch_size)
 
     def _update(self, images: int) -> None:
         """Compile again if the network has changed, and allocate memory for these images."""
-        if self._is_watching and not self.watch.is_unchanged():
+        if self._watch is not None and not self._watch.is_unchanged():
             self._compile()
         if images != self._images:
             self._allocate(images)
@@ -195,9 +199,8 @@ class Plan:
         for step in self.steps:
             node = step.node
             values[node.name] = step([values[name] for name in node.inputs], self._outputs.get(node.name))
-            for name in {*node.inputs}:
-                if self._last_reads[name] == node.name and name != self.graph.output:
-                    del values[name]
+            for name in self._released.get(node.name, ()):
+                del values[name]
             if after is not None:
                 after(step)
         return values[self.graph.output].copy()

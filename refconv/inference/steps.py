@@ -137,17 +137,15 @@ class TotalStep(Step):
 
 
 class ConcatenationStep(Step):
-    """Copy of the inputs that were not computed in their place."""
+    """Copy of the inputs that are not computed in their place."""
 
-    kernel = "copy"
+    def __init__(self, node: Concatenation, dtype: np.dtype[Any], images: int) -> None:
+        super().__init__(node, dtype, images)
+        self.kernel = "copy" if node.copied else "in place"
 
     def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
-        channel = 0
-        for x in inputs:
-            part = y[..., channel : channel + x.shape[-1]]
-            if x.ctypes.data != part.ctypes.data:
-                np.copyto(part, x)
-            channel += x.shape[-1]
+        for k, channel in self.node.copied:
+            y[..., channel : channel + inputs[k].shape[-1]] = inputs[k]
         return y
 
 
