@@ -112,7 +112,10 @@ class PooledConvolution(Node):
 
 @dataclass
 class Product(Limited):
-    """y = min(max(x · w + b, low), high): a dense layer. A step that has packed w removes it from the node."""
+    """y = min(max(x · w + b, low), high): a dense layer.
+
+    A step that has packed w removes it from the node.
+    """
 
     w: Any = None  # array (C, O)
     b: Array | None = None

@@ -102,7 +102,10 @@ def plan_memory(graph: Graph) -> Arena:
 
 
 def _place_inputs(graph: Graph, node: Concatenation, places: dict[str, Place]) -> None:
-    """Place the inputs of a concatenation in its output, if they can be computed there; the others are copied."""
+    """Place the inputs of a concatenation in its output, if they can be computed there.
+
+    The others will be copied.
+    """
     buffer, first = places[node.name]
     channel = 0
     for k, name in enumerate(node.inputs):

@@ -188,7 +188,10 @@ def step_of(node: Node, dtype: np.dtype[Any], images: int) -> Step:
 
 
 def _weights(node: Any, dtype: np.dtype[Any]) -> tuple[Array, Array | None]:
-    """Return copies of w and b, and remove w from the node: folded weights in float64 take twice the memory of the network."""
+    """Return copies of w and b, and remove w from the node.
+
+    Folded weights are in float64, which takes twice the memory of the network.
+    """
     w, b = _packable(node.w, dtype), _packable(node.b, dtype)
     node.w = None
     return w, b
