@@ -1,4 +1,4 @@
-"""Limits of the machine, measured with the number of threads and the clock of the comparison."""
+"""Limits of the machine, measured with the threads and the clock of the comparison."""
 
 from benchmarks.measure import interleaved
 from refconv.inference.limits import Limits, limits_of

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from refconv.nn.graph import INPUT
 from refconv.typing import Array, Shape
 
 __all__ = [
@@ -27,8 +28,6 @@ __all__ = [
     "Run",
     "Total",
 ]
-
-INPUT = "input"  # name of the network's input
 
 AnyNode = TypeVar("AnyNode", bound="Node")
 

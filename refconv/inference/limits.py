@@ -37,12 +37,12 @@ class Limits(NamedTuple):
         return self.by_size[min((n for n in self.by_size if n >= (size or largest)), default=largest)]
 
     def seconds(self, operations: float, size: float, dtype: str) -> float:
-        """Return the shortest possible time for these operations if each of ``size`` bytes is moved once."""
+        """Return the shortest time for these operations if each of ``size`` bytes is moved once."""
         return max(operations / self.peak[dtype], size / self.bandwidth(size))
 
 
 def limits_of(threads: int, sizes: Iterable[int], seconds: Callable[[Callable[[], object]], float]) -> Limits:
-    """Measure the limits for a number of threads; ``seconds(run)`` returns the time of a call of run."""
+    """Measure the limits for a number of threads; ``seconds(run)`` times a call of run."""
     kernels = _core.load("limits")
     peak = {name: _peak(kernels, np.dtype(name), threads, seconds) for name in ("float32", "float64")}
     return Limits(peak, {size: _bandwidth(kernels, size, threads, seconds) for size in sizes})

@@ -6,8 +6,6 @@ call the layer.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,8 +17,8 @@ from refconv.inference.graph import INPUT, Affine, Concatenation, Convolution, G
 from refconv.models.sizes import SizedSequential
 from refconv.nn import reshape
 from refconv.nn.channels import ChannelAffine
-from refconv.nn.joins import Add, Concatenate, Join
-from refconv.nn.rules import Rules
+from refconv.nn.joins import Add, Average, Concatenate, Join
+from refconv.nn.rules import Rules, Scope
 from refconv.typing import Array, Shape
 
 __all__ = ["Lowering", "lower"]
@@ -43,8 +41,8 @@ def lower(model: nn.Layer, shape: Shape) -> Graph:
     return lowering.graph
 
 
-class Lowering:
-    """Graph under construction, and the dotted name of the layer that is being translated.
+class Lowering(Scope):
+    """Graph under construction.
 
     Parameters
     ----------
@@ -53,47 +51,42 @@ class Lowering:
     """
 
     def __init__(self, shape: Shape) -> None:
+        super().__init__([INPUT])
         self.graph = Graph(shape)
-        self._scope: list[str] = []
 
     def layer(self, layer: nn.Layer, x: str, name: str = "") -> str:
         """Add the nodes of a layer with this name in its container; return the name of its output."""
-        with self._inside(name):
-            function = RULES.function_for(layer)
+        with self.inside(name):
             if layer.inference_layer is not layer:
                 return self.layer(layer.inference_layer, x)
-            return (function or _run)(self, layer, x)
+            return (RULES.function_for(layer) or _run)(self, layer, x)
 
-    def join(self, layer: Join, inputs: list[str], name: str) -> str:
+    def join(self, layer: Join, inputs: list[str]) -> str:
         """Add the node of a layer that joins several outputs."""
-        with self._inside(name):
-            shapes = [self.shape(x) for x in inputs]
-            shape = layer.output_shape(tuple(shapes))
-            if type(layer) is Concatenate and layer.axis in (-1, len(shape) - 1):
-                return self.add(Concatenation, inputs, shape)
-            if type(layer) is Add and len({*shapes}) == 1:
-                return _total(self, inputs)
+        shapes = tuple(self.shape(x) for x in inputs)
+        kind, shape = type(layer), tuple(layer.output_shape(shapes))
+        if len(inputs) == 1 and kind in (Add, Average, Concatenate):
+            return inputs[0]
+        if kind is Concatenate and layer.axis in (-1, len(shape) - 1):
+            return self.add(Concatenation, inputs, shape)
+        if kind not in (Add, Average) or len({*shapes}) > 1:
             return self.add(Run, inputs, shape, layer=layer)
+        total = self.add(Total, inputs, shape)
+        return total if kind is Add else self.scale(total, 1 / len(inputs))
+
+    def scale(self, x: str, factor: float) -> str:
+        """Add the product of an output and a number."""
+        shape = self.shape(x)
+        return self.add(Affine, [x], shape, ".scale", scale=np.full(shape[-1:], factor), shift=np.zeros(shape[-1:]))
 
     def add(self, kind: type[Any], inputs: list[str], shape: Shape, suffix: str = "", **attributes: Any) -> str:
         """Append a node for the current layer and return its name."""
-        layer = ".".join(self._scope) or "model"
-        name, number = layer + suffix, 2
-        while name in self.graph.nodes or name == INPUT:
-            name, number = f"{layer}{suffix}_{number}", number + 1
-        return self.graph.add(kind(name, inputs, tuple(shape), [layer], **attributes))
+        layer = self.path or "model"
+        return self.graph.add(kind(self.unique(layer + suffix), inputs, tuple(shape), [layer], **attributes))
 
     def shape(self, name: str) -> Shape:
         """Return the shape of an output, without the batch."""
         return self.graph.shape(name)
-
-    @contextlib.contextmanager
-    def _inside(self, name: str) -> Iterator[None]:
-        self._scope += [name] if name else []
-        try:
-            yield
-        finally:
-            del self._scope[len(self._scope) - bool(name) :]
 
 
 def _run(graph: Lowering, layer: nn.Layer, x: str) -> str:
@@ -118,50 +111,42 @@ def _identity(graph: Lowering, layer: nn.Layer, x: str) -> str:
 
 @RULES.register(nn.Sum)
 def _sum(graph: Lowering, layer: nn.Sum, x: str) -> str:
-    return _total(graph, _branches(graph, layer, x))
+    return graph.join(Add(), _branches(graph, layer, x))
 
 
 @RULES.register(nn.Mean)
 def _mean(graph: Lowering, layer: nn.Mean, x: str) -> str:
-    branches = _branches(graph, layer, x)
-    return _scaled(graph, _total(graph, branches), 1 / len(branches))
+    return graph.join(Average(), _branches(graph, layer, x))
 
 
 @RULES.register(nn.Concat)
 def _concat(graph: Lowering, layer: nn.Concat, x: str) -> str:
-    shape = layer.output_shape(graph.shape(x))
-    if layer.axis not in (-1, len(shape) - 1):
-        return _run(graph, layer, x)
-    branches = _branches(graph, layer, x)
-    return branches[0] if len(branches) == 1 else graph.add(Concatenation, branches, shape)
-
-
-@RULES.register(nn.Fractal)
-def _fractal(graph: Lowering, layer: nn.Fractal, x: str) -> str:
-    inputs = [x] * layer.columns
-    for row in layer.every_row():
-        names = {c: layer.name(c, row) for c in layer.ending(row)}
-        branches = [graph.layer(layer.layers[name], inputs[c], name) for c, name in names.items()]
-        joined = _scaled(graph, _total(graph, branches), 1 / len(branches)) if len(branches) > 1 else branches[0]
-        for c in names:
-            inputs[c] = joined
-    return joined
+    return graph.join(Concatenate(layer.axis), _branches(graph, layer, x))
 
 
 @RULES.register(nn.Graph)
-def _any_graph(graph: Lowering, layer: nn.Graph, x: str) -> str:
+def _graph(graph: Lowering, layer: nn.Graph, x: str) -> str:
     if layer.inputs != [INPUT]:
         return _run(graph, layer, x)
     outputs = {INPUT: x}
     for name, inner in layer.layers.items():
         inputs = [outputs[source] for source in layer.sources[name]]
-        outputs[name] = graph.join(inner, inputs, name) if isinstance(inner, Join) else graph.layer(inner, inputs[0], name)
+        if isinstance(inner, Join):
+            with graph.inside(name):
+                outputs[name] = graph.join(inner, inputs)
+        else:
+            outputs[name] = graph.layer(inner, inputs[0], name)
     return outputs[name]
+
+
+@RULES.register(nn.Fractal)
+def _fractal(graph: Lowering, layer: nn.Fractal, x: str) -> str:
+    return _graph(graph, layer.as_graph(), x)
 
 
 @RULES.register(nn.StochasticDepth)
 def _stochastic_depth(graph: Lowering, layer: nn.StochasticDepth, x: str) -> str:
-    return _scaled(graph, graph.layer(layer.layer, x, next(iter(layer.layers))), layer.survival)
+    return graph.scale(graph.layer(layer.layer, x, next(iter(layer.layers))), layer.survival)
 
 
 @RULES.register(nn.Conv2D, nn.DepthwiseConv2D)
@@ -226,12 +211,3 @@ def _reshape(graph: Lowering, layer: nn.Layer, x: str) -> str:
 
 def _branches(graph: Lowering, layer: Any, x: str) -> list[str]:
     return [graph.layer(inner, x, name) for name, inner in layer.named_layers()]
-
-
-def _total(graph: Lowering, branches: list[str]) -> str:
-    return branches[0] if len(branches) == 1 else graph.add(Total, branches, graph.shape(branches[0]))
-
-
-def _scaled(graph: Lowering, x: str, factor: float) -> str:
-    shape = graph.shape(x)
-    return graph.add(Affine, [x], shape, ".scale", scale=np.full(shape[-1:], factor), shift=np.zeros(shape[-1:]))

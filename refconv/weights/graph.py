@@ -7,28 +7,16 @@ layer, or parallel branches of a ``Sum``, ``Mean`` or ``Concat``, or else a :cla
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from refconv.nn import Concat, Graph, Identity, Layer, Mean, Sequential, Sum
 from refconv.nn.graph import INPUT
 from refconv.nn.joins import Add, Average, Concatenate, Join
 
-__all__ = ["Node", "ancestors", "distinct", "network_of", "shorten_names", "topological_order"]
+__all__ = ["Node", "ancestors", "network_of", "shorten_names", "topological_order"]
 
 MAX_NESTING = 24  # branches inside branches; deeper parts become graphs
-
-
-def distinct(name: str, used: Container[str]) -> str:
-    """Return a name that is not used yet: the name itself, or with a number.
-
-    >>> distinct("conv", {"conv", "conv_2"})
-    'conv_3'
-    """
-    number, unique = 2, name
-    while unique in used:
-        unique, number = f"{name}_{number}", number + 1
-    return unique
 
 
 class Node(NamedTuple):

@@ -72,6 +72,19 @@ def test_a_subclass_with_its_own_forward_is_called():
     assert kinds(graph_of(nn.Conv2D(5, 3), Doubled())) == ["Convolution", "Run"]
 
 
+def test_a_subclass_with_its_own_join_is_called():
+    class Largest(nn.Sum):
+        def _join(self, outputs):
+            return np.maximum.reduce(outputs)
+
+    class Captioned(nn.Sum):
+        def caption(self):
+            return "sum"
+
+    assert kinds(graph_of(Largest(nn.Conv2D(5, 3), nn.Conv2D(5, 3)))) == ["Run"]
+    assert kinds(graph_of(Captioned(nn.Conv2D(5, 3), nn.Conv2D(5, 3)))) == ["Convolution", "Convolution"]
+
+
 def test_a_folded_convolution_lists_the_layers_that_it_replaces():
     graph = graph_of(nn.Sequential(conv=nn.Conv2D(5, 3), norm=nn.BatchNorm()), nn.ReLU())
     (node,) = graph.nodes.values()

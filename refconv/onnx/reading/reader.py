@@ -18,13 +18,13 @@ from refconv._errors import ArgumentError
 from refconv.nn import Flatten, Layer
 from refconv.nn.joins import Join
 from refconv.nn.reshape import Reshape, Transpose
+from refconv.nn.rules import distinct
 from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError, require
 from refconv.onnx.reading.file import Input, Model
 from refconv.onnx.reading.folding import fold
 from refconv.onnx.reading.node import Node
 from refconv.onnx.reading.tensors import MAX_SHARING
 from refconv.typing import Array, Shape
-from refconv.weights.graph import distinct
 
 __all__ = ["P4_ORDER", "Reader", "Step", "Value", "channels_last", "identity", "is_on_p4", "reads"]
 

@@ -17,9 +17,8 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._optional import need
 from refconv.nn import Layer
 from refconv.nn.description import short_repr
-from refconv.nn.rules import Rules
+from refconv.nn.rules import Rules, Scope
 from refconv.typing import Array, Shape
-from refconv.weights.graph import distinct
 
 __all__ = ["Value", "Writer", "channels_first", "identity", "register", "the_onnx_package"]
 
@@ -65,7 +64,7 @@ def register(*classes: type[Layer]) -> Callable[[Function], Function]:
     return RULES.register(*classes)
 
 
-class Writer:
+class Writer(Scope):
     """ONNX graph under construction.
 
     Parameters
@@ -77,12 +76,11 @@ class Writer:
     """
 
     def __init__(self, opset: int, reserved: Sequence[str] = ()) -> None:
+        super().__init__(reserved)
         self.opset = opset
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self.bytes = 0  # of all initializers
-        self._scope: list[str] = []
-        self._names: set[str] = {*reserved}
         self._weights: dict[tuple[int, str], str] = {}
         self._constants: dict[tuple[str, Shape, bytes], str] = {}
         self._transposed: dict[tuple[str, tuple[int, ...]], str] = {}
@@ -90,7 +88,7 @@ class Writer:
     def layer(self, layer: Layer, x: Value, name: str = "") -> Value:
         """Write a layer and return its output; ``name`` is its name in its container."""
         with self.inside(name):
-            y: Value = _function_for(layer, ".".join(self._scope))(self, layer, x)
+            y: Value = _function_for(layer, self.path)(self, layer, x)
             expected = tuple(layer.output_shape(x.shape))
             if y.shape != expected:
                 raise ArgumentValueError(
@@ -101,10 +99,10 @@ class Writer:
 
     def add(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Append a node and return the name of its output; an empty name is a missing input."""
-        return self._add(op, ".".join(self._scope) or op.lower(), *inputs, **attributes)
+        return self._add(op, self.path or op.lower(), *inputs, **attributes)
 
     def _add(self, op: str, name: str, *inputs: str, **attributes: Any) -> str:
-        name = self._unique(name)
+        name = self.unique(name)
         helper = the_onnx_package().helper
         self.nodes.append(helper.make_node(op, list(inputs), [name], name, **attributes))
         return name
@@ -124,8 +122,8 @@ class Writer:
         """
         key = (id(layer), name)
         if key not in self._weights:
-            dotted = ".".join([*self._scope, name])
-            self._weights[key] = self._initializer(self._unique(dotted), np.asarray(array, np.float32))
+            dotted = f"{self.path}.{name}" if self.path else name
+            self._weights[key] = self._initializer(self.unique(dotted), np.asarray(array, np.float32))
         return self._weights[key]
 
     def constant(self, array: Any, name: str = "constant") -> str:
@@ -133,7 +131,7 @@ class Writer:
         array = np.asarray(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            self._constants[key] = self._initializer(self._unique(name), array)
+            self._constants[key] = self._initializer(self.unique(name), array)
         return self._constants[key]
 
     def integers(self, numbers: Sequence[int]) -> str:
@@ -162,21 +160,11 @@ class Writer:
         self.bytes += array.nbytes
         return name
 
-    def _unique(self, name: str) -> str:
-        name = distinct(name, self._names)
-        self._names.add(name)
-        return name
-
     @contextlib.contextmanager
     def inside(self, name: str) -> Iterator[None]:
         """Add the name of a layer to the names of the nodes that are written in the block."""
-        depth = len(self._scope)
-        if name and self._scope[-1:] != [name]:  # load gives a container the name of its last layer
-            self._scope.append(name)
-        try:
+        with super().inside("" if self._path[-1:] == [name] else name):  # load gives a container the name of its last layer
             yield
-        finally:
-            del self._scope[depth:]
 
 
 def identity(rank: int) -> tuple[int, ...]:

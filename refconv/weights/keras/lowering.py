@@ -14,8 +14,9 @@ from refconv.nn import graph as general
 from refconv.nn.branches import Branches
 from refconv.nn.joins import Add, Average, Concatenate, Join, Multiply
 from refconv.nn.parameter import Parameter
+from refconv.nn.rules import distinct
 from refconv.typing import Shape
-from refconv.weights.graph import ancestors, distinct
+from refconv.weights.graph import ancestors
 from refconv.weights.keras.names import group_names, keras_order, snake_case
 from refconv.weights.keras.to_keras_layers import Value, steps_of
 

@@ -12,8 +12,9 @@ from refconv.nn import Layer
 from refconv.nn.graph import INPUT
 from refconv.nn.joins import Join
 from refconv.nn.layer import all_layers
+from refconv.nn.rules import distinct
 from refconv.typing import Shape
-from refconv.weights.graph import Node, distinct, network_of, topological_order
+from refconv.weights.graph import Node, network_of, topological_order
 from refconv.weights.keras.entries import (
     Call,
     Entry,
