@@ -34,6 +34,7 @@ _ROWS = [
     ("_version", "the version number", ""),
     ("families", "the names of the families of operators", ""),
     ("typing", "types of the public interface, for annotations", ""),
+    ("_tables", "tables and sizes as text", "typing"),
     ("_arguments", "checks of arguments that are not arrays", "_errors typing"),
     (
         "geometry",
@@ -65,7 +66,7 @@ _ROWS = [
     (
         "inference",
         "compiled inference: networks as lists of steps with packed weights",
-        "_arguments _config _core _errors geometry models nn ops typing",
+        "_arguments _config _core _errors _tables geometry models nn ops typing",
     ),
     (
         "training",
@@ -76,7 +77,7 @@ _ROWS = [
     (
         "analysis",
         "tables, memory, receptive fields, Gabor filters and paths of networks",
-        "_arguments _ascii _errors geometry models nn typing",
+        "_arguments _ascii _errors _tables geometry models nn typing",
     ),
     ("drawing", "drawings of architectures and plots of training runs", "_arguments _errors _optional models nn typing"),
     ("cli", "the command line, with one module for each command", "*"),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from refconv._arguments import choice, integer
 from refconv._ascii import echo
+from refconv._tables import aligned, size, storage
 from refconv.analysis.receptive_field import extent, middle
 from refconv.nn.description import Description, Span, built_shape, by, short_name, short_repr
 from refconv.nn.layer import Layer, all_layers
@@ -225,16 +226,9 @@ LEFT_ALIGNED_COLUMNS = (
 )
 
 
-def _text(lines: list[list[str]]) -> Iterator[str]:
-    """Yield the lines of aligned columns, with rules below the head and above the totals."""
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    rule = ["─" * width for width in widths]
-    totals = next(k for k, line in enumerate(lines) if line[0] == TOTAL)
-    for line in [lines[0], rule, *lines[1:totals], rule, *lines[totals:]]:
-        cells = zip(line, widths, strict=True)
-        yield "  ".join(
-            cell.ljust(w) if k < LEFT_ALIGNED_COLUMNS else cell.rjust(w) for k, (cell, w) in enumerate(cells)
-        ).rstrip()
+def _text(lines: list[list[str]]) -> list[str]:
+    """Return the lines of aligned columns, with rules below the head and above the totals."""
+    return aligned(lines, range(LEFT_ALIGNED_COLUMNS), next(k for k, line in enumerate(lines) if line[0] == TOTAL))
 
 
 def _markdown(lines: list[list[str]]) -> Iterator[str]:
@@ -262,10 +256,10 @@ def _cells(input_shape: Shape, table: list[Row]) -> list[tuple[str, ...]]:
 
     The first total is for inference, and the second for layers that are used only in training.
     """
-    lines: list[tuple[str, ...]] = [COLUMNS, ("input", "", _size(input_shape), "", "", "", "")]
+    lines: list[tuple[str, ...]] = [COLUMNS, ("input", "", size(input_shape), "", "", "", "")]
     for row in table:
-        field = "all" if row.receptive_field is None else _size(row.receptive_field)
-        lines.append((short_name(row.name), row.layer, _size(row.output), *_numbers([row]), field))
+        field = "all" if row.receptive_field is None else size(row.receptive_field)
+        lines.append((short_name(row.name), row.layer, size(row.output), *_numbers([row]), field))
     lines.append((TOTAL, "", "", *_numbers([row for row in table if not row.training_only]), ""))
     if only_training := [row for row in table if row.training_only]:
         lines.append(("only in training", "", "", *_numbers(only_training), ""))
@@ -292,18 +286,3 @@ def _memory_text(memory: dict[str, int]) -> str:
         f"memory in float32: parameters {parameters}; activations of one input {training} in training, "
         f"{at_once} at once in inference"
     )
-
-
-def storage(n: int) -> str:
-    """Return a number of bytes as text, in the largest suitable unit.
-
-    >>> storage(624), storage(42336), storage(102228128)
-    ('624 bytes', '41.3 KiB', '97.5 MiB')
-    """
-    if n < 2**10:
-        return f"{n} bytes"
-    return f"{n / 2**10:,.1f} KiB" if n < 2**20 else f"{n / 2**20:,.1f} MiB"
-
-
-def _size(shape: Shape) -> str:
-    return " × ".join(map(str, shape))

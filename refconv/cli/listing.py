@@ -88,15 +88,9 @@ def _sizes(shape: Shape) -> str:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a table as lines; names are aligned on the left, numbers on the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [head, tuple("─" * width for width in widths), *rows]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if 2 <= k < len(head) - 1 else cell.ljust(width)
-            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    from refconv._tables import aligned
+
+    return "\n".join(aligned([head, *rows], {0, 1, len(head) - 1}))
 
 
 COMMAND = Command("list", "list the architectures, the data sets and the trained weights", DESCRIPTION, add_arguments, run)

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from refconv.nn.description import by
 from refconv.nn.graph import INPUT
 from refconv.typing import Array, Shape
 
@@ -58,6 +59,10 @@ class Node:
         """Number of multiply-adds for one example."""
         return 0
 
+    def description(self) -> str:
+        """Return what the node computes, such as "conv 3×3, ReLU"."""
+        return type(self).__name__.lower()
+
 
 @dataclass
 class Limits:
@@ -70,12 +75,24 @@ class Limits:
         """Return True if there is a limit."""
         return self.low is not None or self.high is not None
 
+    def __str__(self) -> str:
+        if (self.low, self.high) == (0, None):
+            return "ReLU"
+        return "ReLU6" if (self.low, self.high) == (0, 6) else f"from {self.low} to {self.high}"
+
 
 @dataclass
 class Limited(Node):
     """Node that can limit its output."""
 
     limits: Limits = field(default_factory=Limits)
+
+    def operations(self) -> list[str]:
+        """Return what the node computes before it limits the output."""
+        return []
+
+    def description(self) -> str:
+        return ", ".join([*self.operations(), *([str(self.limits)] if self.limits.are_set() else [])])
 
 
 @dataclass
@@ -97,6 +114,13 @@ class Convolution(Limited):
     def multiply_adds(self) -> int:
         return math.prod(self.shape) * math.prod(self.window.kernel) * (self.input_shape[-1] // self.groups)
 
+    def operations(self) -> list[str]:
+        stride = f" stride {by(self.window.stride)}" if set(self.window.stride) != {1} else ""
+        conv = f"conv {by(self.window.kernel)}{stride}"
+        before = ["BN, ReLU"] if self.prologue is not None else []
+        groups = [f"{self.groups} groups"] if self.groups > 1 else []
+        return [*before, conv, *groups, *(f"+ {name}" for name in self.inputs[1:])]
+
 
 @dataclass
 class PooledConvolution(Node):
@@ -107,6 +131,9 @@ class PooledConvolution(Node):
     @property
     def multiply_adds(self) -> int:
         return self.conv.multiply_adds
+
+    def description(self) -> str:
+        return f"{self.conv.description()}, max pool 2×2"
 
 
 @dataclass
@@ -124,6 +151,9 @@ class Product(Limited):
     def multiply_adds(self) -> int:
         return math.prod(self.input_shape) * math.prod(self.shape)
 
+    def operations(self) -> list[str]:
+        return ["dense"]
+
 
 @dataclass
 class Affine(Limited):
@@ -135,10 +165,16 @@ class Affine(Limited):
     scale: Any = None  # array (C,)
     shift: Any = None
 
+    def operations(self) -> list[str]:
+        return ["scale and shift"] if self.scale is not None else []
+
 
 @dataclass
 class Total(Limited):
     """Sum of the inputs, with limits."""
+
+    def operations(self) -> list[str]:
+        return ["sum"]
 
 
 @dataclass
@@ -166,6 +202,9 @@ class Run(Node):
     @property
     def multiply_adds(self) -> int:
         return self.layer.multiply_adds(self.layer.input_shape) if self.layer.input_shape else 0
+
+    def description(self) -> str:
+        return type(self.layer).__name__
 
 
 class Graph:

@@ -67,7 +67,7 @@ class Lowering(Scope):
         kind, shape = type(layer), tuple(layer.output_shape(shapes))
         if len(inputs) == 1 and kind in (Add, Average, Concatenate):
             return inputs[0]
-        if kind is Concatenate and layer.axis in (-1, len(shape) - 1):
+        if type(layer) is Concatenate and layer.axis in (-1, len(shape) - 1):
             return self.add(Concatenation, inputs, shape)
         if kind not in (Add, Average) or len({*shapes}) > 1:
             return self.add(Run, inputs, shape, layer=layer)

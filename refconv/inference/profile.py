@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from refconv._config import get_config
+from refconv._tables import aligned
 from refconv.inference.limits import Limits, measure_limits
 from refconv.inference.steps import Step
-from refconv.inference.table import HEAD, aligned, step_cells
+from refconv.inference.table import HEAD, LEFT_ALIGNED, step_cells
 from refconv.typing import Array
 
 __all__ = ["Profile", "StepTime", "profile"]
@@ -85,7 +86,8 @@ class Profile:
             for k, t in enumerate(self.times, 1)
         ]
         total = ["total", *[""] * (len(HEAD) - 1), f"{1000 * self.seconds:.3f}", "100.0", ""]
-        return f"{aligned([head, *lines, total])}\n\n{self.description}"
+        table = aligned([head, *lines, total], LEFT_ALIGNED, totals=len(lines) + 1)
+        return "\n".join([*table, "", self.description])
 
 
 def profile(plan: Any, x: Array, rounds: int) -> Profile:

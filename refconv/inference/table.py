@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from refconv.inference.graph import Affine, Convolution, Limits, Node, PooledConvolution, Product, Total
+from refconv._tables import aligned, size, storage
 from refconv.inference.steps import Step
 
-__all__ = ["aligned", "plan_table", "step_cells"]
+__all__ = ["HEAD", "LEFT_ALIGNED", "plan_table", "step_cells"]
 
 HEAD = ["step", "computes", "layers", "kernel", "output", "weights", "multiply-adds"]
-LEFT_ALIGNED_COLUMNS = 5
+LEFT_ALIGNED = range(5)  # columns
 
 
 def plan_table(steps: Sequence[Step]) -> str:
     """Return one line for each step, and the totals."""
-    lines = [step_cells(k, step) for k, step in enumerate(steps, 1)]
+    lines = [HEAD, *(step_cells(k, step) for k, step in enumerate(steps, 1))]
     totals = (sum(step.nbytes for step in steps), sum(step.node.multiply_adds for step in steps))
-    return aligned([HEAD, *lines, ["total", "", "", "", "", kibibytes(totals[0]), f"{totals[1]:,}"]])
+    total = ["total", "", "", "", "", storage(totals[0]), f"{totals[1]:,}"]
+    return "\n".join(aligned([*lines, total], LEFT_ALIGNED, totals=len(lines)))
 
 
 def step_cells(number: int, step: Step) -> list[str]:
@@ -26,45 +27,9 @@ def step_cells(number: int, step: Step) -> list[str]:
     They are its number, what it computes, the layers, the kernel and sizes.
     """
     node = step.node
-    return [
-        str(number),
-        description(node),
-        layer_names(node.layers),
-        step.kernel,
-        " × ".join(map(str, node.shape)),
-        kibibytes(step.nbytes),
-        f"{node.multiply_adds:,}",
-    ]
-
-
-def description(node: Node) -> str:
-    """Return what a node computes, such as "conv 3×3, + stem.pool, ReLU"."""
-    parts = []
-    if isinstance(node, Convolution):
-        kernel, stride = ("×".join(map(str, numbers)) for numbers in (node.window.kernel, node.window.stride))
-        parts += ["BN, ReLU"] if node.prologue is not None else []
-        parts += [f"conv {kernel}" + (f" stride {stride}" if set(node.window.stride) != {1} else "")]
-        parts += [f"{node.groups} groups"] if node.groups > 1 else []
-        parts += [f"+ {name}" for name in node.inputs[1:]]
-    elif isinstance(node, PooledConvolution):
-        return f"{description(node.conv)}, max pool 2×2"
-    elif isinstance(node, Affine):
-        parts += ["scale and shift"] if node.scale is not None else []
-    elif isinstance(node, Product):
-        parts += ["dense"]
-    elif isinstance(node, Total):
-        parts += ["sum"]
-    else:
-        parts += [type(node).__name__.lower() if not hasattr(node, "layer") else repr(node.layer).partition("(")[0]]
-    return ", ".join([*parts, *limited(getattr(node, "limits", Limits()))])
-
-
-def limited(limits: Limits) -> list[str]:
-    """Return the name of the limits of an output."""
-    if not limits.are_set():
-        return []
-    names: dict[tuple[float | None, float | None], str] = {(0, None): "ReLU", (0, 6): "ReLU6"}
-    return [names.get((limits.low, limits.high), f"from {limits.low} to {limits.high}")]
+    weights = storage(step.nbytes) if step.nbytes else "–"
+    cells = [str(number), node.description(), layer_names(node.layers), step.kernel, size(node.shape), weights]
+    return [*cells, f"{node.multiply_adds:,}"]
 
 
 def layer_names(names: Sequence[str]) -> str:
@@ -80,21 +45,3 @@ def layer_names(names: Sequence[str]) -> str:
     if not common:
         return ", ".join(names)
     return ".".join([*parts[0][:common], f"({', '.join('.'.join(part[common:]) for part in parts)})"])
-
-
-def kibibytes(size: int) -> str:
-    """Return a size in KiB or MiB."""
-    if not size:
-        return "–"
-    return f"{size / 1024:,.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):,.1f} MiB"
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Return lines of cells with aligned columns and rules below the head and above the totals."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = ["─" * width for width in widths]
-    texts = []
-    for line in [lines[0], rule, *lines[1:-1], rule, lines[-1]]:
-        cells = enumerate(zip(line, widths, strict=True))
-        texts.append("  ".join(c.ljust(w) if k < LEFT_ALIGNED_COLUMNS else c.rjust(w) for k, (c, w) in cells).rstrip())
-    return "\n".join(texts)
