@@ -3,11 +3,11 @@
 from argparse import Namespace
 from pathlib import Path
 
-from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.architecture import add_architecture, chosen, is_saved, variant
 from refconv.cli.command import Command
 from refconv.cli.console import say
+from refconv.cli.output_files import picture_file
 from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
@@ -39,12 +39,7 @@ def run(options: Namespace) -> None:
 
     model, shape = chosen(options)
     name = Path(options.model).stem.replace(":", "-") if is_saved(options.model) else variant(options.model, options.small)
-    path = Path(options.out or f"{name}.png")
-    form = path.suffix.lower().removeprefix(".")
-    if form not in ("png", "svg"):
-        raise ArgumentValueError(f"--out must end in .png or .svg, got {path}")
-    if path.exists() and not options.overwrite:
-        raise FileExistsError(f"{path} already exists; choose another file with --out, or replace it with --overwrite")
+    path, form = picture_file(options.out or f"{name}.png", options.overwrite)
     write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))
     say(f"wrote {path}")
 

@@ -51,7 +51,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: Namespace) -> None:
-    from refconv.cli.pictures import check_output
+    from refconv.cli.output_files import check_not_input, check_overwrite
     from refconv.cli.saved_model import find_weights
     from refconv.weights.model import RUN_FILES
 
@@ -59,12 +59,11 @@ def run(options: Namespace) -> None:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise ArgumentValueError(f"OUT must end in {' or '.join(FORMATS)}, got {path}")
-    if path.exists() and not options.overwrite:
-        raise FileExistsError(f"{path} already exists; choose another file, or replace it with --overwrite")
+    check_overwrite(path, options.overwrite, option=None)
     if options.layout and suffix != ".onnx":
         raise ArgumentValueError(f"--layout must only be given for an .onnx file, got {path}")
     source = find_weights(options.model)
-    check_output("OUT", str(path), [source, *(os.path.join(source, name) for name in RUN_FILES)])
+    check_not_input("OUT", str(path), [source, *(os.path.join(source, name) for name in RUN_FILES)])
     FORMATS[suffix](options, path)
     say(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MiB")
 

@@ -49,7 +49,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: Namespace) -> None:
     from refconv import data, models
-    from refconv.cli.pictures import check_output
+    from refconv.cli.output_files import check_not_input, check_overwrite
     from refconv.models.torchvision import torchvision_variant
 
     has_layers = Path(options.file).suffix.lower() in (".onnx", ".keras")
@@ -58,9 +58,8 @@ def run(options: Namespace) -> None:
         if options.mean or options.std:
             raise ArgumentValueError(f"--mean and --std must only be given for an .onnx or .keras file, got {options.file}")
     path = Path(options.out or f"{options.name}.safetensors")
-    if path.exists() and not options.overwrite:
-        raise FileExistsError(f"{path} already exists; choose another file with --out, or replace it with --overwrite")
-    check_output("--out", str(path), [options.file, *filter(None, [options.labels])])
+    check_overwrite(path, options.overwrite)
+    check_not_input("--out", str(path), [options.file, *filter(None, [options.labels])])
     if has_layers:
         model = _with_layers(options)
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from refconv.data import Preprocessing
     from refconv.typing import Array
 
-__all__ = ["Picture", "Pictures", "check_output"]
+__all__ = ["Picture", "Pictures"]
 
 TOGETHER = 32  # files
 STDIN = "-"
@@ -94,19 +93,3 @@ def files_of(source: str) -> list[str]:
 
     folders = [Path(source), *sorted(path for path in Path(source).rglob("*") if path.is_dir())]
     return [str(path) for folder in folders for path in pictures_in(folder)]
-
-
-def check_output(option: str, path: str, inputs: Sequence[str]) -> None:
-    """Check that an output file is neither a folder nor one of the inputs."""
-    from refconv._errors import ArgumentValueError
-
-    if os.path.isdir(path):
-        raise ArgumentValueError(f"{option} must be a file, got the folder {path}")
-    for other in inputs:
-        if os.path.realpath(path) == os.path.realpath(other) or _is_same_file(path, other):
-            raise ArgumentValueError(f"{option} must be a file that is not an input, got {path}")
-
-
-def _is_same_file(a: str, b: str) -> bool:
-    """Return True for two names of one file, such as hard links."""
-    return os.path.exists(a) and os.path.exists(b) and os.path.samefile(a, b)

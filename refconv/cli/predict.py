@@ -67,7 +67,8 @@ def add_arguments(parser: Parser) -> None:
 def run(options: Namespace) -> int:
     """Classify the images and return 1 if one could not be read, else 0."""
     from refconv._config import config
-    from refconv.cli.pictures import Pictures, check_output
+    from refconv.cli.output_files import check_not_input
+    from refconv.cli.pictures import Pictures
     from refconv.cli.saved_model import load_model
 
     model = load_model(options.model)
@@ -84,7 +85,7 @@ def run(options: Namespace) -> int:
         if model.has_masks:
             _check_names(pictures.paths)
         if options.show:
-            check_output("--show", options.show, [options.model, *pictures.paths])
+            check_not_input("--show", options.show, [options.model, *pictures.paths])
         shown = (_segment if model.has_masks else _classify)(network, model, pictures, options)
     if options.show and shown:
         import numpy as np

@@ -1,14 +1,13 @@
 """Command ``refconv profile``: time the steps of compiled inference."""
 
 from argparse import Namespace
-from pathlib import Path
 
-from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.architecture import add_architecture, chosen, is_saved, variant
 from refconv.cli.arguments import one_of, positive
 from refconv.cli.command import Command
 from refconv.cli.console import say
+from refconv.cli.output_files import picture_file
 from refconv.cli.parser import Parser
 
 __all__ = ["COMMAND"]
@@ -39,7 +38,9 @@ def run(options: Namespace) -> None:
     import refconv
     from refconv._files import write_atomically
 
-    path = _picture_path(options)
+    if options.out is not None:
+        need("matplotlib", "train", "refconv profile --out")
+        path, form = picture_file(options.out, options.overwrite)
     model, shape = chosen(options)
     if not model.is_built:
         model.build(shape, rng=0)
@@ -47,25 +48,13 @@ def run(options: Namespace) -> None:
     x = np.random.default_rng(0).standard_normal((options.images, *shape)).astype(plan.dtype)
     profile = plan.profile(x, rounds=options.rounds)
     say(profile.as_json() if options.format == "json" else str(profile))
-    if path is not None:
+    if options.out is not None:
         from refconv.drawing.profile import profile_picture
 
         name = options.model if is_saved(options.model) else variant(options.model, options.small)
-        write_atomically(path, profile_picture(profile, name, form=path.suffix.lower().removeprefix(".")))
+        write_atomically(path, profile_picture(profile, name, form))
         if options.format == "text":
             say(f"wrote {path}")
-
-
-def _picture_path(options: Namespace) -> Path | None:
-    if options.out is None:
-        return None
-    need("matplotlib", "train", "refconv profile --out")
-    path = Path(options.out)
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise ArgumentValueError(f"--out must end in .png or .svg, got {path}")
-    if path.exists() and not options.overwrite:
-        raise FileExistsError(f"{path} already exists; choose another file with --out, or replace it with --overwrite")
-    return path
 
 
 COMMAND = Command("profile", "time the steps of compiled inference", DESCRIPTION, add_arguments, run)

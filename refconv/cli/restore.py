@@ -13,6 +13,7 @@ from refconv._optional import need
 from refconv.cli.arguments import positive, seed
 from refconv.cli.command import Command, Failure
 from refconv.cli.console import bar, say
+from refconv.cli.output_files import check_overwrite
 from refconv.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def _output_path(options: Namespace) -> Path:
     for option, source in (("PHOTO", options.photo), ("--mask", options.mask)):
         if source and path.exists() and Path(source).exists() and path.samefile(source):
             raise ArgumentValueError(f"--out must differ from {option}, got {path} for both")
-    if path.exists() and not options.overwrite:
-        raise FileExistsError(f"{path} already exists; choose another file with --out, or replace it with --overwrite")
+    check_overwrite(path, options.overwrite)
     folder = next(parent for parent in path.absolute().parents if parent.exists())  # missing folders are created later
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ArgumentValueError(f"--out must be a file in a writable folder, got {path}")
