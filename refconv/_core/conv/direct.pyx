@@ -102,10 +102,8 @@ cdef class Direct:
         conv.pyx describes the arguments.
         """
         cdef Plan p = self.plan
-        p.conv.N = len(x)
-        if (p.conv.H, p.conv.W) != x.shape[1:3]:  # a dense layer is an image that is as wide as its batch
+        if x.shape[:3] != (p.conv.N, p.conv.H, p.conv.W):  # in a dense layer, the batch is the width of one image
             p.conv = conv_of(len(x), x.shape[1:3], p.conv.C, p.conv.O, self.window, p.conv.groups)
-        if y.size:
             divide(&p)
         if scale is not None and p.parts > 1:  # each part would compute the prologue again
             x, scale, shift = prologue.rectify(x, scale, shift), None, None
@@ -137,6 +135,7 @@ cdef pack_all(Direct self, const real[:, :, :, ::1] w, const real[::1] bias):
     self.plan.shape = shape
     if not (c.O and c.rows > 0 and c.columns > 0):
         return
+    divide(&self.plan)
     pack_weights(&c, shape, &w[0, 0, 0, 0], &packed[0])
     self.weights = Weights(packed=&packed[0], start=NULL)
     if bias is not None:
