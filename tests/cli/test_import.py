@@ -6,20 +6,13 @@ import pytest
 import refconv
 from refconv import models, weights
 from refconv.cli import main
-from refconv.models.torchvision import TORCHVISION
-from refconv.weights.pytorch import keyed_entries
 from refconv.weights.safetensors import write_safetensors
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, narrow_resnet18):
     """Return a folder with weights of a narrow network that stands for torchvision's ResNet-18."""
-    variant = TORCHVISION["resnet18"]
-    narrow = variant._replace(arguments={**variant.arguments, "width": 0.02})
-    monkeypatch.setitem(TORCHVISION, "resnet18", narrow)
-    entries = keyed_entries(models.create("resnet18", **narrow.arguments, classes=2), (224, 224, 3))
-    rng = np.random.default_rng(0)
-    state = {key: rng.uniform(0.1, 1, entry.shape).astype(np.float32) for key, entry in entries.items()}
+    state = narrow_resnet18(0.1)
     write_safetensors(tmp_path / "weights.safetensors", state, {})
     (tmp_path / "labels.txt").write_text("cat\nbird of prey\n", "utf-8")
     monkeypatch.chdir(tmp_path)

@@ -12,8 +12,6 @@ from refconv.cli import train, training_run
 from refconv.cli.parser import Parser
 from refconv.cli.run_folder import own_options
 from refconv.cli.saved_model import find_weights, load_model
-from refconv.models.torchvision import TORCHVISION
-from refconv.weights.pytorch import keyed_entries
 from refconv.weights.safetensors import write_safetensors
 
 for module in ("tqdm", "matplotlib"):
@@ -99,14 +97,9 @@ def test_freeze_to_trains_only_the_layers_after_it(prepared):
 
 
 @pytest.fixture
-def torchvision_files(tmp_path, monkeypatch):
+def torchvision_files(tmp_path, narrow_resnet18):
     """Save random weights of a narrow ResNet-18 as torchvision does, and as an imported model."""
-    variant = TORCHVISION["resnet18"]
-    narrow = variant._replace(arguments={**variant.arguments, "width": 0.02})
-    monkeypatch.setitem(TORCHVISION, "resnet18", narrow)
-    entries = keyed_entries(models.create("resnet18", **narrow.arguments, classes=2), (224, 224, 3))
-    rng = np.random.default_rng(0)
-    state = {key: rng.uniform(-0.5, 1, entry.shape).astype(np.float32) for key, entry in entries.items()}
+    state = narrow_resnet18(-0.5)
     # With small variances, the result depends on epsilon.
     state |= {key: array**2 / 100 for key, array in state.items() if key.endswith("running_var")}
     state |= {key: np.array(7, np.int64) for key in state if key.endswith("num_batches_tracked")}
