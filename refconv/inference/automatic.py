@@ -48,6 +48,7 @@ class _Compiled:
     def _compiled(self, x: Array) -> Plan | None:
         """Return the plan for inputs like x; None if the network does not accept them."""
         try:
-            return Plan(self._model, x.shape[1:], len(x), watch=False)
+            self._model.output_shape(x.shape[1:])
         except (TypeError, ValueError):
             return None
+        return Plan(self._model, x.shape[1:], len(x), watch=False)
