@@ -23,8 +23,8 @@ from refconv.nn.layer import Layer
 
 __all__ = ["cifar_densenet", "dense_block", "densenet"]
 
-# Table 1: growth rate k, and layers in each of the four dense blocks, each layer a 1 × 1 and a 3 × 3 convolution. DenseNet-161
-# is in the paper of CVPR 2017; its arXiv version of 2018 has DenseNet-264 instead.
+# Table 1: growth rate k, and layers in each of the four dense blocks, each layer a 1 × 1 and a 3 × 3 convolution. The sizes of
+# DenseNet-161 are from torchvision.
 CONFIGURATIONS = {
     121: (32, (6, 12, 24, 16)),
     161: (48, (6, 12, 36, 24)),
@@ -68,7 +68,7 @@ def densenet(depth: int = 121, classes: int = 1000, width: float = 1, *, small_i
     7978856
 
     Source: lecture row M14 (SOURCES.md); Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional
-    networks", 2017, Table 1.
+    networks", 2017, Table 1; with 161 layers as in torchvision.
     """
     growth, blocks = CONFIGURATIONS[choice("depth", depth, CONFIGURATIONS)]
     growth = scaled(growth, width)
