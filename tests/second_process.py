@@ -5,10 +5,14 @@ folders: its first task is the folders in ``FOLDERS``, then it gathers evidence 
 """
 
 import os
+import pickle
+import tempfile
 import warnings
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cached_property
 from multiprocessing import active_children, get_context
+from pathlib import Path
 
 import pytest
 
@@ -104,12 +108,17 @@ class Recorder:
             self.warnings[nodeid].append((str(message.message), message.category.__name__, message.filename, message.lineno))
 
 
-def results_of(arguments, names):
-    """Run pytest with these arguments; return the reports and the warnings by node id."""
+def write_results(path, arguments, names):
+    """Run pytest with these arguments; write the reports and the warnings by node id to a file.
+
+    A returned value would be read by a thread of the first process while a test runs. Its megabytes would be counted by tests
+    that measure memory.
+    """
     recorder = Recorder(names)
     with open(os.devnull, "w", encoding="utf-8") as discarded, redirect_stdout(discarded), redirect_stderr(discarded):
         pytest.main([*arguments, "-p", "no:cacheprovider"], plugins=[recorder])
-    return recorder.reports, recorder.warnings
+    with open(path, "wb") as file:
+        pickle.dump((recorder.reports, recorder.warnings), file)
 
 
 class Delegated:
@@ -119,7 +128,11 @@ class Delegated:
         self._config = config
         names = [item.nodeid for item in items if is_delegated(item)]
         files = dict.fromkeys(str(item.path) for item in items if is_delegated(item))
-        self._future = executor_of(config).submit(results_of, [*config.invocation_params.args, *files], names)
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # a stopped process may still write
+        config.add_cleanup(folder.cleanup)
+        self._path = Path(folder.name, "results")
+        arguments = [*config.invocation_params.args, *files]
+        self._future = executor_of(config).submit(write_results, self._path, arguments, names)
 
     def reports(self, item):
         """Wait for the second process; return the reports of a test.
@@ -128,7 +141,7 @@ class Delegated:
         """
         reports = [
             item.ihook.pytest_report_from_serializable(config=self._config, data=data)
-            for data in self._results()[0].get(item.nodeid, ())
+            for data in self._results[0].get(item.nodeid, ())
         ]
         return reports if reports and reports[-1].when == "teardown" else []
 
@@ -139,9 +152,10 @@ class Delegated:
         """
         return [
             warnings.WarningMessage(text, type(category, (Warning,), {}), *place)
-            for text, category, *place in self._results()[1].get(item.nodeid, ())
+            for text, category, *place in self._results[1].get(item.nodeid, ())
         ]
 
+    @cached_property
     def _results(self):
         """Wait for the second process; return its reports and warnings.
 
@@ -149,6 +163,7 @@ class Delegated:
         report cannot be sent. The tests then run in this process, which reports the cause.
         """
         try:
-            return self._future.result()
+            self._future.result()
+            return pickle.loads(self._path.read_bytes())
         except Exception:
             return {}, {}

@@ -25,7 +25,7 @@ def test_passes(number):
     time.sleep(1000 if "FAIL" in os.environ else 0)
 
 def test_fails():
-    print("printed before the failure")
+    print("printed before the failure", "-" * int(os.environ.get("PRINT", 0)))
     assert 2 * 3 == 7
 
 @pytest.mark.skip(reason="not today")
@@ -55,7 +55,7 @@ def test_ends_the_process_that_was_started():
         os._exit(1)
 """
 FIRST = """
-import os, pathlib, pytest, time
+import os, pathlib, pytest, time, tracemalloc
 
 def test_runs_in_the_process_that_was_started_first():
     pathlib.Path("first.txt").write_text(str(os.getpid()), "utf-8")
@@ -65,6 +65,13 @@ def test_fails_while_the_second_process_waits():
     while not pathlib.Path("delegated.txt").exists():
         time.sleep(0.1)
     assert 0
+
+@pytest.mark.skipif("os.environ.get('PRINT') is None")
+def test_measures_memory_while_the_second_process_ends(request):
+    (delegated,) = (value for value in request.config.stash._storage.values() if type(value).__name__ == "Delegated")
+    tracemalloc.start()
+    delegated._future.result()
+    assert tracemalloc.get_traced_memory()[1] < int(os.environ["PRINT"])
 """
 
 pytestmark = pytest.mark.slow
@@ -94,7 +101,7 @@ def run(tmp_path):
     return outcome
 
 
-COUNTS = f"1 failed, {MIN_TESTS + 3} passed, 3 skipped, 1 xfailed, 1 warning, 1 error in"
+COUNTS = f"1 failed, {MIN_TESTS + 3} passed, 4 skipped, 1 xfailed, 1 warning, 1 error in"
 
 
 def test_results_of_the_second_process_are_reported_like_others(run):
@@ -122,13 +129,13 @@ def test_some_options_need_one_process(run, arguments):
 def test_options_apply_in_both_processes(run):
     printed, first, delegated = run("-k", "passes or first")
     assert first != delegated
-    assert f"{MIN_TESTS + 1} passed, 1 skipped, 7 deselected in" in printed
+    assert f"{MIN_TESTS + 1} passed, 2 skipped, 7 deselected in" in printed
 
 
 def test_tests_of_a_process_that_ended_run_again(run):
     printed, first, delegated = run(STOP="1")
     assert first == delegated
-    assert COUNTS.replace(f"{MIN_TESTS + 3} passed, 3", f"{MIN_TESTS + 4} passed, 2") in printed
+    assert COUNTS.replace(f"{MIN_TESTS + 3} passed, 4", f"{MIN_TESTS + 4} passed, 3") in printed
 
 
 def test_tests_run_again_if_a_report_cannot_be_sent(run):
@@ -141,3 +148,9 @@ def test_a_run_that_ends_early_ends_the_second_process(run):
     printed, first, delegated = run("-x", FAIL="1")
     assert first != delegated
     assert "1 failed, 1 passed in" in printed
+
+
+def test_results_of_the_second_process_do_not_count_as_memory_of_a_test(run):
+    printed, first, delegated = run(PRINT="3000000")
+    assert first != delegated
+    assert COUNTS.replace(f"{MIN_TESTS + 3} passed, 4", f"{MIN_TESTS + 4} passed, 3") in printed
