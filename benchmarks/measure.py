@@ -13,7 +13,8 @@ __all__ = ["differences", "interleaved", "median_block", "repetitions"]
 
 BLOCK = 0.03  # seconds
 LEAST, MOST = 3, 2000  # fewest and most repetitions of a block
-SLOW = 0.5  # seconds; a slower callable is called only once, in the first round
+SLOW = 0.5  # seconds; the block of a slower callable is one call
+LONG = 5.0  # seconds; a callable that takes longer is not called again after the first round
 PAUSE = 0.02  # seconds before each turn, because the threads of the previous callable may still spin on the cores
 
 
@@ -23,7 +24,7 @@ def interleaved(runs, rounds, clock=time.perf_counter):
     best = dict.fromkeys(runs, float("inf"))
     for turn in range(rounds):
         for name, run in runs.items():
-            if turn == 0 or counts[name] > 1:
+            if turn == 0 or best[name] < LONG:
                 time.sleep(PAUSE)
                 best[name] = min(best[name], median_block(run, counts[name], clock))
     return best

@@ -8,19 +8,39 @@ import numpy as np
 from benchmarks.side import Side
 
 __all__ = [
+    "ALL",
     "CHANNELS_LAST",
     "CONTIGUOUS",
+    "NEEDS",
+    "ON_REQUEST",
     "PEERS",
+    "TORCH",
     "installed",
     "jax_side",
     "onnx_session_side",
     "onnx_side",
+    "openvino_side",
     "set_num_threads",
 ]
 
 # The columns of the table that each library fills.
-PEERS = {"torch": ("PyTorch NCHW", "PyTorch NHWC"), "jax": ("JAX",), "onnxruntime": ("ONNX Runtime",)}
-NEEDS = {"torch": ("torch",), "jax": ("jax",), "onnxruntime": ("onnxruntime", "onnx")}
+PEERS = {
+    "torch": ("PyTorch NCHW", "PyTorch NHWC"),
+    "torch.compile": ("torch.compile",),
+    "jax": ("JAX",),
+    "onnxruntime": ("ONNX Runtime",),
+    "openvino": ("OpenVINO",),
+}
+TORCH = PEERS["torch"]
+ALL = tuple(column for columns in PEERS.values() for column in columns)
+NEEDS = {
+    "torch": ("torch",),
+    "torch.compile": ("torch",),
+    "jax": ("jax",),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "openvino": ("openvino", "torch", "onnx"),
+}
+ON_REQUEST = ("torch.compile",)  # compiling a network takes up to a minute and needs a C++ compiler
 
 _threads = 1
 
@@ -34,7 +54,7 @@ def set_num_threads(n, names):
     """Set the number of threads of these libraries; JAX has no such setting."""
     global _threads
     _threads = n
-    if "torch" in names:
+    if {"torch", "torch.compile"} & set(names):
         import torch
 
         torch.set_num_threads(n)
@@ -151,3 +171,23 @@ def onnx_session_side(model, x, output_shape, read):
         return result
 
     return Side(run, lambda value: [read(value.numpy())])
+
+
+def openvino_side(model, x, read):
+    """Return OpenVINO's side of a model with one input and one output, in float32."""
+    import openvino
+
+    core = openvino.Core()
+    settings = {
+        "INFERENCE_NUM_THREADS": _threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+    }
+    request = core.compile_model(core.read_model(model, b""), "CPU", settings).create_infer_request()
+    given = np.ascontiguousarray(x)
+
+    def run():
+        return request.infer([given], share_inputs=True, share_outputs=True)
+
+    return Side(run, lambda result: [read(result[0])])

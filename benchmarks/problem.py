@@ -17,8 +17,8 @@ __all__ = ["Problem", "Row", "both", "normal"]
 class Problem(ABC):
     """Base class for problems: a name, and for each library a method that returns its side.
 
-    A new problem implements ``draw``, ``refconv``, ``torch``, ``jax``, ``onnxruntime``, ``flops`` and ``small``. The method of
-    a library that cannot compute the problem returns None.
+    A new problem implements ``draw``, ``refconv``, ``flops``, ``small`` and the methods of the libraries that can compute the
+    problem. The method of another library returns None.
     """
 
     name: str
@@ -37,7 +37,13 @@ class Problem(ABC):
     def jax(self, work, a):
         return None
 
+    def torch_compiled(self, work, a):
+        return None
+
     def onnxruntime(self, work, a):
+        return None
+
+    def openvino(self, work, a):
         return None
 
     @abstractmethod
@@ -62,8 +68,10 @@ class Problem(ABC):
             "refconv": lambda: self.refconv(work, a),
             "PyTorch NCHW": lambda: self.torch(work, a, peers.CONTIGUOUS),
             "PyTorch NHWC": lambda: self.torch(work, a, peers.CHANNELS_LAST),
+            "torch.compile": lambda: self.torch_compiled(work, a),
             "JAX": lambda: self.jax(work, a),
             "ONNX Runtime": lambda: self.onnxruntime(work, a),
+            "OpenVINO": lambda: self.openvino(work, a),
         }
         made = {name: makers[name]() for name in ("refconv", *names)}
         return {name: side for name, side in made.items() if side is not None}
@@ -73,12 +81,14 @@ class Problem(ABC):
 class Row:
     """One line of the table.
 
-    ``bar`` is the target for the time of PyTorch ÷ the time of refconv on two threads, or None if there is no target.
+    ``bar`` is the target for the shortest time of ``rivals``, which are columns of the table, ÷ the time of refconv on two
+    threads, or None if there is no target.
     """
 
     problem: Problem
     work: str
     bar: float | None = None
+    rivals: tuple[str, ...] = peers.TORCH
 
     @property
     def name(self):

@@ -8,7 +8,7 @@ from refconv._optional import need
 __all__ = ["Box", "numbers_beside", "picture"]
 
 # Okabe and Ito's colours, which people with colour blindness can distinguish.
-OURS, TORCH, ROOF = "#0072B2", "#D55E00", "#444444"
+OURS, PEER, ROOF = "#0072B2", "#D55E00", "#444444"
 PER_COLUMN, KEY = 24, 2.6  # rows in a column of the key, and width of a column in inches
 FONT, MARKER = 8, 7  # sizes in points
 REACH = 40  # number of circles on which a place for a number is searched
@@ -17,8 +17,8 @@ REACH = 40  # number of circles on which a place for a number is searched
 def picture(table, machine) -> bytes:
     """Return the plot as a PNG.
 
-    It shows the machine's roofs, and for each row a point for refconv and one for PyTorch's faster memory format. The rows are
-    numbered; a key beside the plot lists their names.
+    It shows the machine's roofs, and for each row a point for refconv and one for the fastest library that it is compared
+    with. The rows are numbered; a key beside the plot lists their names.
     """
     figures = need("matplotlib.figure", "train", "drawing a roofline")
     key = KEY * math.ceil(len(table) / PER_COLUMN)
@@ -26,17 +26,17 @@ def picture(table, machine) -> bytes:
     figure = figures.Figure(figsize=(width, 7), dpi=120, layout="none")
     axes = figure.add_axes([0.75 / width, 0.09, (width - key - 1) / width, 0.85])
     points = [(row.flops / row.bytes, row.flops / row.seconds["refconv"] / 1e9) for row in table]
-    theirs = [row.torch and row.flops / row.torch / 1e9 for row in table]
+    theirs = [row.fastest and row.flops / row.fastest / 1e9 for row in table]
     _frame(axes, points, theirs, machine)
     _roofs(axes, machine, {row.dtype for row in table})
     for (x, y), their in zip(points, theirs, strict=True):
         if their:
             axes.plot([x, x], [y, their], color="#bbbbbb", linewidth=0.8, zorder=1)
-            axes.plot(x, their, "D", color=TORCH, markersize=4, markerfacecolor="white", zorder=2)
+            axes.plot(x, their, "D", color=PEER, markersize=4, markerfacecolor="white", zorder=2)
         axes.plot(x, y, "o", color=OURS, markersize=5, zorder=3)
     _numbers(axes, points, [(x, their) for (x, _), their in zip(points, theirs, strict=True) if their])
     axes.plot([], [], "o", color=OURS, label="refconv")
-    axes.plot([], [], "D", color=TORCH, markerfacecolor="white", label="PyTorch, the faster format")
+    axes.plot([], [], "D", color=PEER, markerfacecolor="white", label="fastest library that it is compared with")
     axes.legend(loc="lower right", fontsize=FONT)
     for k, row in enumerate(table):
         place = ((width - key + KEY * (k // PER_COLUMN)) / width, 0.93 - 0.036 * (k % PER_COLUMN))

@@ -3,6 +3,7 @@
 To add a row, add it to ROWS; a problem of a new kind needs a class in ``benchmarks/problems``.
 """
 
+from benchmarks import peers
 from benchmarks.problem import Row, both
 from benchmarks.problems.convolution import Convolution, Depthwise, Transposed
 from benchmarks.problems.dense import CrossEntropy, Dense
@@ -15,7 +16,8 @@ from benchmarks.problems.pooling import MaxPooling
 
 __all__ = ["ROWS", "chosen"]
 
-# Name, images, pixels per side, input channels, output channels; then the bars of forward and backward.
+# Name, images, pixels per side, input channels, output channels; then the bars of forward and backward. Complete networks are
+# compared with the fastest of all libraries, the other rows with PyTorch.
 ROWS = (
     *both(Convolution("LeNet conv1", 64, 32, 1, 6, kernel=5, first=True), 2.5, 2.0),
     *both(Convolution("LeNet conv2", 64, 14, 6, 16, kernel=5), 1.2, 1.4),
@@ -48,12 +50,15 @@ ROWS = (
     Row(LeNetStep("LeNet-5, batch 64", 64), "training step", 3.0),
     Row(LeNetStep("LeNet-5, batch 128", 128), "training step", 3.0),
     *(
-        Row(Network(f"{title}, batch {images}", model, images), "inference", 1.0)
+        Row(Network(f"{title}, batch {images}", model, images), "inference", 0.95, peers.ALL)
         for title, model in (
             ("VGG-16", "vgg-d"),
+            ("ResNet-18", "resnet18"),
             ("ResNet-50", "resnet50"),
-            ("MobileNet", "mobilenet"),
+            ("ResNeXt-50", "resnext50"),
+            ("GoogLeNet", "googlenet"),
             ("DenseNet-121", "densenet121"),
+            ("MobileNet", "mobilenet"),
         )
         for images in (1, 8)
     ),

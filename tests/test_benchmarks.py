@@ -23,7 +23,7 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.append(str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import choose, limits, measure, peers, roofline, rows, scaling, table  # noqa: E402
+from benchmarks import choose, each_isa, limits, measure, peers, roofline, rows, scaling, table  # noqa: E402
 from benchmarks.problem import Problem, Row  # noqa: E402
 from benchmarks.side import Side  # noqa: E402
 
@@ -32,7 +32,12 @@ JAX_ROWS = (
     *("LeNet conv1, backward", "3×3, float64, backward", "3×3, 32 groups, forward", "transposed 2×2 stride 2, backward"),
     *("max pool 3×3 stride 2, backward", "batch norm, training, backward", "softmax and cross-entropy, both"),
 )
-COMPARED = [(row, library) for row in rows.ROWS for library in peers.PEERS if library != "jax" or row.name in JAX_ROWS]
+# OpenVINO and torch.compile only compute complete networks, and torch.compile compiles slowly.
+NETWORK_ROWS = {"torch.compile": ("MobileNet, batch 8, inference",)} | {
+    "openvino": tuple(row.name for row in rows.ROWS if row.work == "inference")
+}
+TESTED = {"jax": JAX_ROWS} | NETWORK_ROWS
+COMPARED = [(row, library) for row in rows.ROWS for library in peers.PEERS if row.name in TESTED.get(library, (row.name,))]
 MACHINE = limits.Limits({"float32": 400e9, "float64": 200e9}, {1 << 20: 100e9, 1 << 28: 20e9})
 
 
@@ -51,15 +56,14 @@ def test_every_library_computes_the_same_result(row, library):
     problem = row.problem.small()
     sides = problem.sides(row.work, peers.PEERS[library])
     results = {name: side.read(side.run()) for name, side in sides.items()}
-    if library == "torch":
-        assert "PyTorch NCHW" in results
+    assert library in ("jax", "onnxruntime") or len(results) > 1
     for result in results.values():
         assert measure.differences(results["refconv"], result) < (1e-5 if problem.dtype == "float32" else 1e-13)
         assert all(array.dtype == problem.dtype for array in result if array.ndim)
 
 
-def test_the_rows_for_jax_exist():
-    assert set(JAX_ROWS) <= {row.name for row in rows.ROWS}
+def test_the_rows_that_are_tested_exist():
+    assert {name for names in TESTED.values() for name in names} <= {row.name for row in rows.ROWS}
 
 
 def test_names_of_rows_are_unique():
@@ -130,10 +134,17 @@ def test_interleaved_returns_the_smallest_median_of_several_blocks():
     assert "".join(clock.ran) == "aaaabbbb" + 3 * "aaabbb"
 
 
-def test_a_slow_function_runs_in_one_block_only():
+def test_a_slow_function_is_called_once_in_each_round():
     clock = Clock()
     best = measure.interleaved({"a": clock.takes("a", [2.0]), "b": clock.takes("b", [0.02])}, 4, clock)
     assert best["a"] == 2
+    assert clock.ran.count("a") == 5
+
+
+def test_a_very_slow_function_is_called_in_one_round_only():
+    clock = Clock()
+    best = measure.interleaved({"a": clock.takes("a", [2 * measure.LONG]), "b": clock.takes("b", [0.02])}, 4, clock)
+    assert best["a"] == 2 * measure.LONG
     assert clock.ran.count("a") == 2
 
 
@@ -184,25 +195,49 @@ MEASURED = table.Measured(
 )
 
 
+NAMES = ("PyTorch NCHW", "PyTorch NHWC", "JAX", "ONNX Runtime")
+
+
 def test_a_row_of_the_table_has_its_cells_in_order():
     cells = ["conv", "forward", "2.000", "50 %", "4.000", "3.000", "12.000", "–", "1.50", "1.50", "✓"]
-    assert MEASURED.cells() == cells
-    assert table.line(cells).split("  ")[0] == "conv"
-    assert len(table.line(cells)) == len(table.rule())
-    assert len(table.line(table.COLUMNS)) < len(table.rule()) + 1
+    assert MEASURED.cells(NAMES) == cells
+    assert MEASURED.cells(["OpenVINO", "PyTorch NCHW"]) == [*cells[:4], "–", "4.000", *cells[-3:]]
+    header, rule = table.heading(NAMES).splitlines()
+    assert header.split() == ["row", "work", "refconv", "limit", *" ".join(NAMES).split(), "ratio", "bar"]
+    assert table.line(cells, NAMES).split("  ")[0] == "conv"
+    assert len(table.line(cells, NAMES)) == len(rule)
+    assert len(header) < len(rule) + 1
+
+
+def test_the_ratio_is_to_the_fastest_rival():
+    engine = replace(MEASURED, seconds={"refconv": 2e-3, "PyTorch NHWC": 3e-3, "OpenVINO": 1e-3})
+    assert engine.ratio == 1.5
+    assert replace(engine, rivals=peers.ALL).ratio == 0.5
+    assert {row.rivals for row in rows.ROWS if row.work == "inference"} == {peers.ALL}
+    assert {row.rivals for row in rows.ROWS if row.work != "inference"} == {peers.TORCH}
+
+
+def test_the_summary_has_a_line_for_each_kind_of_work():
+    half = replace(MEASURED, work="backward", seconds={"refconv": 2.0, "PyTorch NCHW": 1.0})
+    step = replace(MEASURED, work="training step")
+    assert table.summary([MEASURED, half, step]) == [
+        "operators, 2 rows: geometric mean of the ratios 0.87, smallest 0.50 (conv, backward)",
+        "training, 1 row: geometric mean of the ratios 1.50, smallest 1.50 (conv, training step)",
+    ]
+    assert table.summary([replace(MEASURED, seconds={"refconv": 1.0})]) == []
 
 
 def test_the_verdict_depends_on_the_bar():
     assert replace(MEASURED, bar=1.51).verdict == "✗"
-    assert replace(MEASURED, bar=None).cells()[-3:] == ["1.50", "–", ""]
-    assert replace(MEASURED, seconds={"refconv": 1.0}).cells()[4:] == ["–"] * 5 + ["1.50", ""]
+    assert replace(MEASURED, bar=None).cells(NAMES)[-3:] == ["1.50", "–", ""]
+    assert replace(MEASURED, seconds={"refconv": 1.0}).cells(NAMES)[4:] == ["–"] * 5 + ["1.50", ""]
 
 
 def test_markdown_and_csv_contain_the_same_rows():
-    lines = table.to_markdown([MEASURED, MEASURED]).splitlines()
+    lines = table.to_markdown([MEASURED, MEASURED], NAMES).splitlines()
     assert len(lines) == 4
     assert all(line.count("|") == 12 for line in lines)
-    (row,) = csv.DictReader(table.to_csv([MEASURED]).splitlines())
+    (row,) = csv.DictReader(table.to_csv([MEASURED], NAMES).splitlines())
     assert (row["row"], float(row["refconv"]), float(row["ratio"]), row["ONNX Runtime"]) == ("conv", 2.0, 1.5, "")
     assert (float(row["limit"]), int(row["flops"]), int(row["bytes"])) == (1.0, 10**6, 10**5)
 
@@ -256,8 +291,8 @@ def test_a_side_with_a_different_result_is_named_and_not_timed(monkeypatch, caps
     assert (
         "✗ doubled, forward: the result of PyTorch NHWC differs by 5.0e-01 of the largest number, so it is not timed" in text
     )
-    cells = text.splitlines()[-2].split()
-    assert cells[6:9] == ["–"] * 3  # PyTorch NHWC, JAX, ONNX Runtime
+    cells = next(line.split() for line in text.splitlines() if line.startswith("doubled"))
+    assert cells[6] == "–"  # PyTorch NHWC
     assert cells[-1] == "✓"
 
 
@@ -286,20 +321,49 @@ def test_without_peers_refconv_is_measured_alone(monkeypatch, capsys, quick):
     status, text = run(capsys, "--rounds", "1")
     assert status == 0
     assert "against no other library" in text
-    assert text.splitlines()[-1].startswith("ReLU")
+    assert any(line.startswith("ReLU") for line in text.splitlines())
+
+
+@needs_kernels
+def test_each_instruction_set_is_measured_in_its_own_process(monkeypatch, capsys, tmp_path):
+    commands = []
+    monkeypatch.setattr(_core, "instruction_sets", lambda: ["v4", "v3", "baseline"])
+    monkeypatch.setattr(peers, "installed", lambda name: name != "jax")
+
+    def process(command, env):
+        commands.append((command[1:], env))
+        return subprocess.CompletedProcess(command, "v4" in env["REFCONV_ISA"])
+
+    monkeypatch.setattr(each_isa.subprocess, "run", process)
+    status, text = run(capsys, "--isa", "v4,v3", "--rows", "1×1", "--quick", "--csv", str(tmp_path / "rows.csv"))
+    assert status == 1
+    assert text == "left out, because they cannot be limited to v3: onnxruntime\n"
+    common = ["-m", "benchmarks", "--threads", "2", "--rows", "1×1", "--quick", "--csv"]
+    assert [command for command, _ in commands] == [
+        [*common, str(tmp_path / "rows-v4.csv"), "--peers", "torch,onnxruntime,openvino"],
+        [*common, str(tmp_path / "rows-v3.csv"), "--peers", "torch,openvino"],
+    ]
+    assert [environment.get("REFCONV_ISA") for _, environment in commands] == ["v4", "v3"]
+    assert commands[1][1]["ONEDNN_MAX_CPU_ISA"] == "AVX2"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--isa", "v3,v5"], "--isa must be one or more of v3, got 'v5'"),
+        (["--isa", ""], "--isa must be one or more of v3, got ''"),
         (["--rows", "conv1", "no such"], "no row's name contains 'no such'; the rows are: LeNet conv1, forward;"),
-        (["--peers", "torch,tensorflow"], "--peers must be one or more of torch, jax, onnxruntime, got 'tensorflow'"),
+        (
+            ["--peers", "torch,tensorflow"],
+            "--peers must be one or more of torch, torch.compile, jax, onnxruntime, openvino, got 'tensorflow'",
+        ),
         (["--peers", "jax"], "--peers must be installed libraries, got 'jax'. Run: pip install jax"),
         (["--threads", "0"], "argument --threads: must be at least 1, got 0"),
     ],
 )
 def test_the_command_names_the_wrong_argument(arguments, message, monkeypatch, capsys):
     monkeypatch.setattr(peers, "installed", lambda name: name == "torch")
+    monkeypatch.setattr(_core, "instruction_sets", lambda: ["v3", "baseline"])
     with pytest.raises(SystemExit, match="2"):
         command.main(arguments)
     assert message in capsys.readouterr().err

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+import refconv
 from benchmarks import peers
 from benchmarks.problem import Problem, normal
 from benchmarks.side import Side
@@ -23,7 +24,7 @@ SIDE = 224
 
 @dataclass(frozen=True)
 class Network(Problem):
-    """Scores of a batch of images, computed by a network."""
+    """Scores of a batch of images, computed by a compiled network."""
 
     model: str
     images: int
@@ -34,14 +35,48 @@ class Network(Problem):
         return normal(self.dtype, x=(self.images, self.side, self.side, 3))
 
     def refconv(self, work, a):
-        network = built(self.model, self.side)
-        return Side(lambda: network(a["x"]))
+        """Return the side of the compiled network.
+
+        It does not check whether weights have changed, as the other libraries do not.
+        """
+        plan = refconv.compile_model(built(self.model, self.side), batch_size=self.images, watch=False)
+        return Side(lambda: plan(a["x"]))
 
     def torch(self, work, a, layout):
         import torch
 
-        module = torch_module(built(self.model, self.side), (self.side, self.side, 3)).eval()
-        module, x = module.to(memory_format=getattr(torch, layout.name)), layout.image(a["x"])
+        module = self._module().to(memory_format=getattr(torch, layout.name))
+        return self._torch_side(module, layout.image(a["x"]))
+
+    def torch_compiled(self, work, a):
+        """Return the side of torch.compile, which may transform the weights because they are frozen."""
+        import torch
+        import torch._inductor.config
+
+        with torch._inductor.config.patch(freezing=True):
+            side = self._torch_side(torch.compile(self._module()), peers.CHANNELS_LAST.image(a["x"]))
+            side.run()  # the first call compiles
+        return side
+
+    def onnxruntime(self, work, a):
+        """Return ONNX Runtime's side of the model that PyTorch exports, or None without PyTorch."""
+        if not peers.installed("torch"):
+            return None
+        model, x, shape = self._onnx(a["x"])
+        return peers.onnx_session_side(model, x, shape, lambda scores: scores)
+
+    def openvino(self, work, a):
+        """Return OpenVINO's side of the model that PyTorch exports."""
+        model, x, _ = self._onnx(a["x"])
+        return peers.openvino_side(model, x, lambda scores: scores)
+
+    def _module(self):
+        """Return PyTorch's network for inference."""
+        return torch_module(built(self.model, self.side), (self.side, self.side, 3)).eval()
+
+    @staticmethod
+    def _torch_side(module, x):
+        import torch
 
         def run():
             with torch.inference_mode():
@@ -49,19 +84,15 @@ class Network(Problem):
 
         return Side(run)
 
-    def onnxruntime(self, work, a):
-        """Return ONNX Runtime's side of the model that PyTorch exports, or None without PyTorch."""
-        if not peers.installed("torch"):
-            return None
+    def _onnx(self, images):
+        """Return PyTorch's network as an ONNX file, the images for it and the shape of the scores."""
         import torch
 
-        module = torch_module(built(self.model, self.side), (self.side, self.side, 3)).eval()
-        x, written = peers.CONTIGUOUS.image(a["x"]), io.BytesIO()
+        module, x, written = self._module(), peers.CONTIGUOUS.image(images), io.BytesIO()
         with warnings.catch_warnings():  # the exporter that needs no further packages is deprecated
             warnings.simplefilter("ignore")
             torch.onnx.export(module, (x,), written, dynamo=False)
-        shape = (self.images, *module(x).shape[1:])
-        return peers.onnx_session_side(written.getvalue(), x.numpy(), shape, lambda scores: scores)
+        return written.getvalue(), x.numpy(), tuple(module(x).shape)
 
     def flops(self, work, a, results):
         return 2 * self.images * models.create(self.model).multiply_adds((self.side, self.side, 3))
@@ -75,7 +106,7 @@ class Network(Problem):
         return a["x"].nbytes + weights
 
     def small(self):
-        return replace(self, images=2, side=64)
+        return replace(self, images=2, side=96)  # at least the size for the auxiliary heads of GoogLeNet
 
 
 @cache
@@ -99,6 +130,8 @@ def torch_module(layer, shape):
     if kind in (nn.Sequential, nn.Sum, nn.Concat):
         inner = [torch_module(child, at) for _, child, at in layer.children(shape)]
         return torch.nn.Sequential(*inner) if kind is nn.Sequential else branches(kind, inner)
+    if kind is nn.Heads:  # the auxiliary heads are used in training only
+        return torch_module(layer.trunk, shape)
     if kind in (nn.Conv2D, nn.DepthwiseConv2D):
         return torch_convolution(layer, shape)
     if kind in (nn.MaxPool2D, nn.AvgPool2D):
@@ -109,6 +142,8 @@ def torch_module(layer, shape):
         return torch_norm(layer, shape[-1])
     if kind is nn.PadChannels:
         return torch.nn.ConstantPad3d((0, 0, 0, 0, 0, layer.channels - shape[-1]), 0.0)
+    if kind is nn.LocalResponseNorm:
+        return torch.nn.LocalResponseNorm(layer.size, layer.alpha * layer.size, layer.beta, layer.k)
     simple = {
         nn.ReLU: lambda: torch.nn.ReLU(inplace=True),
         nn.Identity: torch.nn.Identity,
