@@ -23,7 +23,7 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.append(str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import choose, each_isa, limits, measure, peers, roofline, rows, scaling, table  # noqa: E402
+from benchmarks import choose, each_isa, limits, measure, peers, roofline, rows, scaling, table, winograd_points  # noqa: E402
 from benchmarks.problem import Problem, Row  # noqa: E402
 from benchmarks.side import Side  # noqa: E402
 
@@ -473,6 +473,29 @@ def test_both_algorithms_are_timed_around_each_threshold(monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         choose.main(["nothing"])
     assert "THRESHOLD must be one of WINOGRAD_LEAST_CHANNELS, " in capsys.readouterr().err
+
+
+@needs_kernels
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_tiles_of_winograd_have_the_bounded_errors_of_their_points(dtype):
+    rng = np.random.default_rng(3)
+    d = rng.standard_normal((6, 6, 1, 50)).astype(dtype)
+    g = rng.standard_normal((3, 3, 50, 37)).astype(dtype)
+    exact = winograd_points.plain_outputs(d.astype(np.longdouble), g.astype(np.longdouble))
+    y = _core.kernels.winograd.conv2d(d.transpose(2, 0, 1, 3).copy(), g, None, (0, 0), (4, 4), 4).transpose(1, 2, 0, 3)
+    assert (np.abs(y - exact) <= winograd_points.bound(d, g, 5 / 8, 3 / 2)).all()
+    by_numpy = winograd_points.outputs(d, g, 5 / 8, 3 / 2)
+    assert (np.abs(by_numpy - exact) <= winograd_points.bound(d, g, 5 / 8, 3 / 2)).all()
+
+
+def test_errors_of_interpolation_points_are_printed(monkeypatch, capsys):
+    monkeypatch.setattr(winograd_points, "TILES", 4)
+    monkeypatch.setattr(winograd_points, "CHANNELS", 7)
+    winograd_points.main([])
+    header, *lines = capsys.readouterr().out.splitlines()
+    errors = {tuple(line.split()[:2]): float(line.split()[2]) for line in lines}
+    assert header.split()[:2] == ["a", "b"]
+    assert errors["0.6250", "1.5000"] < errors["1.0000", "2.0000"]
 
 
 def test_every_threshold_of_the_choice_is_measured():

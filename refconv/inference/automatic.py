@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from refconv._config import get_config
-from refconv.inference.plan import Plan
+from refconv.inference.plan import Plan, compile_model
 from refconv.nn import Layer
 from refconv.typing import Array
 
@@ -51,4 +51,4 @@ class _Compiled:
             self._model.output_shape(x.shape[1:])
         except (TypeError, ValueError):
             return None
-        return Plan(self._model, x.shape[1:], len(x), watch=False)
+        return compile_model(self._model, x.shape[1:], batch_size=len(x), watch=False)

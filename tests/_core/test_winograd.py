@@ -135,6 +135,17 @@ def test_small_tiles_are_as_accurate_as_direct():
     assert small < 1.5 * direct
 
 
+def test_rounding_errors_of_large_tiles_are_about_twice_those_of_a_running_sum():
+    p = problem((20, 22), Window((3, 3), padding="same"), N=2, C_g=64, O_g=48, dtype=np.float32)
+    exact = kernels.direct.conv2d(*(a.astype(np.float64) for a in (p.x, p.w, p.b)), p.window, 1)
+    running = np.zeros_like(exact, np.float32)
+    padded = np.pad(p.x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    for i, j, c in np.ndindex(3, 3, 64):
+        running += padded[:, i : i + 20, j : j + 22, c, None] * p.w[i, j, c]
+    large, plain = (np.mean((y - exact) ** 2) ** 0.5 for y in (forward(p, 4), running + p.b))
+    assert large < 2.5 * plain  # with the points ±1 and ±2, it is more than 4 times the error
+
+
 @pytest.mark.parametrize("side", ["start", "end"])
 @TILES
 def test_nothing_outside_the_arrays_is_read(m, side):

@@ -6,7 +6,7 @@ import pytest
 import refconv
 from evidence import needs_kernels
 from refconv import nn
-from refconv.inference import automatic
+from refconv.inference import automatic, compile_model
 from refconv.inference.automatic import LEAST_IMAGES, for_inference
 from refconv.training import Ensemble, evaluate, predict, predict_proba
 
@@ -33,12 +33,11 @@ def compiled(monkeypatch):
     """Return the list of the batch sizes for which plans are compiled."""
     sizes = []
 
-    class Counted(automatic.Plan):
-        def __init__(self, model, input_shape, batch_size, watch):
-            sizes.append(batch_size)
-            super().__init__(model, input_shape, batch_size, watch)
+    def counted(model, input_shape, *, batch_size, watch):
+        sizes.append(batch_size)
+        return compile_model(model, input_shape, batch_size=batch_size, watch=watch)
 
-    monkeypatch.setattr(automatic, "Plan", Counted)
+    monkeypatch.setattr(automatic, "compile_model", counted)
     return sizes
 
 

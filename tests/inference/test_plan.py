@@ -9,7 +9,7 @@ import pytest
 
 import refconv
 from evidence import needs_kernels
-from refconv import _core, models, nn, optim
+from refconv import _core, config, models, nn, optim
 from refconv.inference import compile_model
 from refconv.nn.joins import Add, Concatenate, Multiply
 from refconv.nn.reshape import Reshape, Transpose
@@ -218,6 +218,24 @@ def test_the_result_is_not_overwritten_by_the_next_call(network):
     assert np.array_equal(first, kept)
 
 
+@pytest.mark.parametrize("outside", ["standard", "fast"])
+def test_the_precision_of_a_plan_does_not_depend_on_the_settings(outside):
+    layer = nn.Conv2D(37, 3, padding="same")
+    layer.build((35, 33, 34), rng=1)
+    x = np.random.default_rng(6).standard_normal((1, 35, 33, 34)).astype(np.float32)
+    expected = {}
+    for precision in ("standard", "fast"):
+        with config(precision=precision):
+            expected[precision] = layer(x)
+    assert not np.array_equal(expected["standard"], expected["fast"])
+    with config(precision=outside):
+        for precision, tiles in (("standard", "winograd 2×2"), ("fast", "winograd 4×4")):
+            plan = compile_model(layer, precision=precision)
+            assert plan.steps[0].kernel == tiles
+            assert np.array_equal(plan(x), expected[precision])
+        assert compile_model(layer).steps[0].kernel == "winograd 4×4"
+
+
 def test_the_memory_of_a_plan_is_bounded():
     model = randomised(models.create("resnet50-small"), (32, 32, 3), np.float32)
     plan = compile_model(model, watch=False)
@@ -250,6 +268,11 @@ def test_a_plan_keeps_no_weights_that_it_does_not_count():
 def test_wrong_arguments_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         compile_model(*arguments)
+
+
+def test_an_unknown_precision_is_refused(network):
+    with pytest.raises(ValueError, match="precision must be 'standard' or 'fast', got 'exact'"):
+        compile_model(network, precision="exact")
 
 
 def test_a_build_without_kernels_is_refused(network, monkeypatch):

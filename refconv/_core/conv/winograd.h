@@ -6,7 +6,10 @@
  *
  * with t products instead of 3·m. G and B evaluate polynomials at t points; Aᵀ computes the outputs from the products at these
  * points. For m = 2 the points are 0, 1, -1 and infinity, all entries of the matrices are 0, ±1 and ±1/2, and the result is as
- * accurate as the plain sum. For m = 4 they are 0, ±1, ±2 and infinity, and rounding errors are ten times larger.
+ * accurate as the plain sum. For m = 4 they are 0, ±5/8, ±3/2 and infinity, and rounding errors are about twice the errors of
+ * a running sum; with ±1 and ±2 they would be four times as large (python -m benchmarks.winograd_points compares points).
+ * Points whose products are near 1 give matrices whose entries differ less. All products of these points in the matrices are
+ * exact in float32.
  *
  * The sum is linear in each of its factors, so the derivative needs only transposes: ∂e/∂g = Gᵀ [(A ∂e/∂y) ⊙ (Bᵀ d)].
  *
@@ -17,6 +20,14 @@
 #define REFCONV_WINOGRAD_H
 
 #include "tile/tile.h"
+
+/* The points of larger tiles and their squares, and for each the product of its differences from the other points. */
+#define A1 (5 / 8.0f)
+#define B1 (3 / 2.0f)
+#define A2 (A1 * A1)
+#define B2 (B1 * B1)
+#define PRODUCT_A (2 * A2 * (A2 - B2))
+#define PRODUCT_B (2 * B2 * (B2 - A2))
 
 /* The transforms along one axis. `s` and `r` are the steps between the numbers of d and t. */
 #define DEFINE_AXES(type)                                                                                              \
@@ -56,34 +67,34 @@
     }                                                                                                                  \
     static inline void input_4_##type(const type *d, int s, type *t, int r)                                            \
     {                                                                                                                  \
-        type even = d[4 * s] - 4 * d[2 * s], odd = d[3 * s] - 4 * d[1 * s];                                            \
-        type even_far = d[4 * s] - d[2 * s], odd_far = 2 * (d[3 * s] - d[1 * s]);                                      \
-        t[0 * r] = 4 * d[0 * s] - 5 * d[2 * s] + d[4 * s];                                                             \
-        t[1 * r] = even + odd;                                                                                         \
-        t[2 * r] = even - odd;                                                                                         \
-        t[3 * r] = even_far + odd_far;                                                                                 \
-        t[4 * r] = even_far - odd_far;                                                                                 \
-        t[5 * r] = 4 * d[1 * s] - 5 * d[3 * s] + d[5 * s];                                                             \
+        type even_a = d[4 * s] - B2 * d[2 * s], odd_a = A1 * (d[3 * s] - B2 * d[1 * s]);                               \
+        type even_b = d[4 * s] - A2 * d[2 * s], odd_b = B1 * (d[3 * s] - A2 * d[1 * s]);                               \
+        t[0 * r] = A2 * B2 * d[0 * s] - (A2 + B2) * d[2 * s] + d[4 * s];                                               \
+        t[1 * r] = even_a + odd_a;                                                                                     \
+        t[2 * r] = even_a - odd_a;                                                                                     \
+        t[3 * r] = even_b + odd_b;                                                                                     \
+        t[4 * r] = even_b - odd_b;                                                                                     \
+        t[5 * r] = A2 * B2 * d[1 * s] - (A2 + B2) * d[3 * s] + d[5 * s];                                               \
     }                                                                                                                  \
     static inline void kernel_4_##type(const type *g, int s, type *t, int r)                                           \
     {                                                                                                                  \
-        type even = (g[0 * s] + g[2 * s]) / 6, odd = g[1 * s] / 6;                                                     \
-        type even_far = g[0 * s] / 24 + g[2 * s] / 6, odd_far = g[1 * s] / 12;                                         \
-        t[0 * r] = g[0 * s] / 4;                                                                                       \
-        t[1 * r] = -even - odd;                                                                                        \
-        t[2 * r] = odd - even;                                                                                         \
-        t[3 * r] = even_far + odd_far;                                                                                 \
-        t[4 * r] = even_far - odd_far;                                                                                 \
+        type even_a = (g[0 * s] + A2 * g[2 * s]) / PRODUCT_A, odd_a = A1 * g[1 * s] / PRODUCT_A;                       \
+        type even_b = (g[0 * s] + B2 * g[2 * s]) / PRODUCT_B, odd_b = B1 * g[1 * s] / PRODUCT_B;                       \
+        t[0 * r] = g[0 * s] / (A2 * B2);                                                                               \
+        t[1 * r] = even_a + odd_a;                                                                                     \
+        t[2 * r] = even_a - odd_a;                                                                                     \
+        t[3 * r] = even_b + odd_b;                                                                                     \
+        t[4 * r] = even_b - odd_b;                                                                                     \
         t[5 * r] = g[2 * s];                                                                                           \
     }                                                                                                                  \
     static inline void output_4_##type(const type *t, int s, type *y, int r)                                           \
     {                                                                                                                  \
-        type even = t[1 * s] + t[2 * s], odd = t[1 * s] - t[2 * s];                                                    \
-        type even_far = t[3 * s] + t[4 * s], odd_far = t[3 * s] - t[4 * s];                                            \
-        y[0 * r] = t[0 * s] + even + even_far;                                                                         \
-        y[1 * r] = odd + 2 * odd_far;                                                                                  \
-        y[2 * r] = even + 4 * even_far;                                                                                \
-        y[3 * r] = odd + 8 * odd_far + t[5 * s];                                                                       \
+        type even_a = t[1 * s] + t[2 * s], odd_a = A1 * (t[1 * s] - t[2 * s]);                                         \
+        type even_b = t[3 * s] + t[4 * s], odd_b = B1 * (t[3 * s] - t[4 * s]);                                         \
+        y[0 * r] = t[0 * s] + even_a + even_b;                                                                         \
+        y[1 * r] = odd_a + odd_b;                                                                                      \
+        y[2 * r] = A2 * even_a + B2 * even_b;                                                                          \
+        y[3 * r] = A2 * odd_a + B2 * odd_b + t[5 * s];                                                                 \
     }
 
 /* The transforms down and across: a block of FROM × FROM numbers for each channel becomes TO × TO numbers. The steps between
