@@ -1,10 +1,11 @@
-"""Training time of LeNet-5 while other processes use the processor.
+"""Times of training and of single operators while other processes use the processor.
 
     python -m benchmarks.busy --busy 0 1 2 --against /path/to/another/checkout
 
 An epoch of 12,000 images is trained alone, and while one or two processes loop forever. It is trained with `import refconv`
-and with the command `refconv train`. Checkouts and numbers of busy processes take turns. The benchmark prints medians in
-seconds and their ratios to the time without busy processes. Another checkout needs its own compiled kernels.
+and with the command `refconv train`. Rows of the table of operators, named by --rows, run for a third of a second; the mean
+time of a call counts. Checkouts and numbers of busy processes take turns. The benchmark prints medians in seconds and their
+ratios to the time without busy processes. Another checkout needs its own compiled kernels.
 """
 
 import argparse
@@ -19,6 +20,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 12_000
+ROWS = (
+    *("LeNet-5, batch 64, training step", "3×3, 64 channels, forward", "3×3, 64 channels, backward", "1×1, forward"),
+    *("depthwise 3×3, forward", "max pool 2×2, forward", "batch norm, training, forward", "dense 400 to 120, forward"),
+)
 
 # Trains one epoch for each line of its standard input and prints its seconds.
 TRAINER = """
@@ -37,17 +42,33 @@ for _ in sys.stdin:
 """
 
 
-class Importer:
-    """Process that imports refconv from one checkout and trains epochs on request."""
+# Runs a row of the table for each line of its standard input and prints the mean seconds of a call.
+OPERATOR = """
+import sys
+import time
+from benchmarks.rows import ROWS
+(row,) = [row for row in ROWS if row.name == sys.argv[1]]
+run = row.problem.sides(row.work, [])["refconv"].run
+for _ in sys.stdin:
+    began, calls = time.perf_counter(), 0
+    while time.perf_counter() < began + 1 / 3:
+        run()
+        calls += 1
+    print((time.perf_counter() - began) / calls, flush=True)
+"""
 
-    def __init__(self, root, images):
-        command = [sys.executable, "-c", TRAINER, str(images)]
+
+class Importer:
+    """Process that imports refconv from one checkout, and measures on request."""
+
+    def __init__(self, root, program, argument):
+        command = [sys.executable, "-X", "utf8", "-c", program, argument]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
         self.process = subprocess.Popen(command, cwd=root, env=environment(root), **pipes)
-        self.seconds()  # warm-up: the first epoch also draws the images and touches memory for the first time
+        self.seconds()  # warm-up: the first run also draws the images and touches memory for the first time
 
     def seconds(self):
-        """Train an epoch; return its time in seconds."""
+        """Train an epoch or call an operator; return the time in seconds."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
@@ -108,10 +129,11 @@ def measure(sides, counts, rounds):
 
 def table(names, counts, seconds):
     """Yield lines with the seconds, and their ratios to the first number of busy processes."""
-    yield "seconds an epoch, beside busy processes: " + ", ".join(map(str, counts))
+    yield "seconds of an epoch or a call, beside busy processes: " + ", ".join(map(str, counts))
+    width = max(map(len, names)) + 2
     for name in names:
         alone = seconds[name, counts[0]]
-        yield f"{name:40}" + "".join(f"{seconds[name, n]:8.3f} ({seconds[name, n] / alone:.2f}×)" for n in counts)
+        yield f"{name:{width}}" + "".join(f"{seconds[name, n]:10.6f} ({seconds[name, n] / alone:.2f}×)" for n in counts)
 
 
 def main(arguments=None):
@@ -122,13 +144,21 @@ def main(arguments=None):
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="numbers of busy processes")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--from", choices=("import", "command"), nargs="+", default=["import", "command"], dest="entries")
+    parser.add_argument("--from", choices=("import", "command"), nargs="*", default=["import", "command"], dest="entries")
+    parser.add_argument(
+        "--rows", nargs="*", default=ROWS, metavar="NAME", help="complete names of rows of python -m benchmarks"
+    )
     parser.add_argument("--against", type=Path, nargs="*", default=[], metavar="DIR", help="other checkouts")
     options = parser.parse_args(arguments)
-    kinds = {"import": Importer, "command": Command}
     roots = [ROOT, *(root.resolve() for root in options.against)]
+    makers = {
+        "import": lambda root: Importer(root, TRAINER, str(options.images)),
+        "command": lambda root: Command(root, options.images),
+    }
+    makers = {name: makers[name] for name in options.entries}
+    makers |= {row: lambda root, row=row: Importer(root, OPERATOR, row) for row in options.rows}
     with contextlib.ExitStack() as stack:
-        sides = {f"{root}, {entry}": kinds[entry](root, options.images) for entry in options.entries for root in roots}
+        sides = {f"{root.name}, {name}": make(root) for name, make in makers.items() for root in roots}
         for side in sides.values():
             stack.callback(side.close)
         print(*table(sides, options.busy, measure(sides, options.busy, options.rounds)), sep="\n")

@@ -34,7 +34,7 @@ def test_each_side_is_measured_beside_each_number_of_processes_and_the_median_co
     assert seconds == {("new", 0): 2.0, ("new", 1): 4.0, ("old", 0): 20.0, ("old", 1): 40.0}
     assert [re.findall(r"[\d.]+", line) for line in busy.table(["new"], [0, 1], seconds)] == [
         ["0", "1"],
-        ["2.000", "1.00", "4.000", "2.00"],
+        ["2.000000", "1.00", "4.000000", "2.00"],
     ]
 
 
@@ -52,7 +52,20 @@ def test_busy_processes_run_until_the_block_ends(monkeypatch):
 def test_epochs_are_trained_from_both_entries(capsys, entry):
     for module in ("tqdm", "matplotlib"):
         pytest.importorskip(module)
-    busy.main(["--busy", "0", "--rounds", "1", "--images", "130", "--from", entry])
+    busy.main(["--busy", "0", "--rounds", "1", "--images", "130", "--from", entry, "--rows"])
     heading, line = capsys.readouterr().out.splitlines()
-    assert heading == "seconds an epoch, beside busy processes: 0"
+    assert heading == "seconds of an epoch or a call, beside busy processes: 0"
     assert re.fullmatch(rf".*, {entry} +\d+\.\d+ \(1\.00×\)", line)
+
+
+@pytest.mark.slow
+@needs_kernels
+def test_operators_are_measured(capsys):
+    busy.main(["--busy", "0", "--rounds", "1", "--from", "--rows", busy.ROWS[-1]])
+    assert re.fullmatch(rf".*, {busy.ROWS[-1]} +\d+\.\d+ \(1\.00×\)", capsys.readouterr().out.splitlines()[1])
+
+
+def test_the_measured_rows_exist():
+    from benchmarks.rows import ROWS
+
+    assert set(busy.ROWS) <= {row.name for row in ROWS}
