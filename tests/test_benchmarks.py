@@ -3,7 +3,9 @@
 import csv
 import itertools
 import math
+import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,7 +25,7 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.append(str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import choose, each_isa, limits, measure, peers, roofline, rows, scaling, table, winograd_points  # noqa: E402
+from benchmarks import choose, each_isa, limits, measure, peers, processes, roofline, rows, scaling, table, winograd_points  # noqa: E402
 from benchmarks.problem import Problem, Row  # noqa: E402
 from benchmarks.side import Side  # noqa: E402
 
@@ -496,6 +498,20 @@ def test_errors_of_interpolation_points_are_printed(monkeypatch, capsys):
     errors = {tuple(line.split()[:2]): float(line.split()[2]) for line in lines}
     assert header.split()[:2] == ["a", "b"]
     assert errors["0.6250", "1.5000"] < errors["1.0000", "2.0000"]
+
+
+@needs_kernels
+@pytest.mark.slow
+def test_processes_are_compared(capsys):
+    pytest.importorskip("mpi4py")
+    if not shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])):
+        pytest.skip("mpiexec is not installed")
+    assert processes.main(["--processes", "1", "2", "--networks", "lenet", "--images", "64"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:-1]]
+    assert [row[:5] for row in rows[3:]] == [["lenet", "all", "shards", *row[3:5]] for row in rows[3:]]
+    assert len({row[-4] for row in rows[:3]}) == 1
+    assert float(rows[1][-2]) == 0  # one process sends no messages
+    assert float(rows[2][-2]) > 2
 
 
 def test_every_threshold_of_the_choice_is_measured():

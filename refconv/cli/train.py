@@ -39,6 +39,9 @@ contains the latest network, and best.safetensors the network with the lowest va
 have other classes, the last layer starts from random weights. The images are prepared as for the trained weights, unless
 --input gives another size. --freeze-to does not train the first layers. `refconv summary MODEL` prints their names.
 
+mpiexec -n 4 refconv train … trains in four processes, with Open MPI or MPICH and mpi4py. Each process computes some of the
+--shards of a batch, and the weights are the same, bit for bit, for any number of processes, also without mpiexec.
+
 With --engine reference, the reference loops compute everything. One image then takes about a second, so use
 --images 64 --test-images 20.
 """
@@ -155,6 +158,13 @@ def _add_execution(add: Callable[..., Any]) -> None:
         help="compute with the compiled kernels (default if they are built) or with the reference loops",
     )
     add("--threads", type=threads, metavar="N", help="number of threads of the kernels (default: see refconv info)")
+    add(
+        "--shards",
+        type=positive,
+        metavar="N",
+        help="divide each batch into N parts, whose gradients are added in a fixed order (default: 8 with mpiexec)",
+    )
+    add("--sync-bn", action="store_true", help="with --shards: batch normalisation uses the statistics of all shards")
     add("--out", metavar="DIR", help="output folder (default: a new folder runs/MODEL-DATA)")
     add("--resume", metavar="DIR", help="continue the run in this output folder with its original options")
     add("--checkpoint-every", type=positive, metavar="N", help="steps between checkpoints (default: one epoch)")

@@ -17,6 +17,13 @@ from refconv._errors import ArgumentValueError
 from refconv.cli.architecture import input_shape
 from refconv.cli.command import Failure
 from refconv.cli.console import say
+from refconv.cli.mpi import (
+    first_process_before_others,
+    first_value,
+    only_first_prints,
+    processes_of_mpiexec,
+    threads_of_a_process,
+)
 from refconv.cli.rehearsal import dry_run, find_lr
 from refconv.cli.run_folder import output_folder, own_options, restore_options
 from refconv.cli.starting_weights import copy_weights, freeze, input_of, network, starting_model
@@ -39,7 +46,9 @@ from refconv.training import (
     fit,
 )
 from refconv.training.metrics import accuracy, intersection_over_union
+from refconv.training.processes import Processes
 from refconv.training.run import Run
+from refconv.training.shards import DEFAULT_SHARDS
 from refconv.typing import Array
 
 __all__ = ["train"]
@@ -72,15 +81,23 @@ SCHEDULES: dict[str, Callable[[], Any]] = {
 def train(options: Namespace) -> None:
     """Train according to the options, report progress, and save the network, history and plot."""
     keep_freed_memory()
-    if options.resume:
-        restore_options(options)
-    with config(engine=options.engine, threads=options.threads):
-        if options.dry_run:
-            model, loaded, batches = _prepared(options)
-            dry_run(model, make_optimizer(model, options), batches, loaded.prepare.input_shape, options)
-            return
-        with output_folder(options) as folder:
-            _train(options, folder)
+    processes = processes_of_mpiexec()
+    if processes.size > 1 and (options.find_lr or options.dry_run):
+        raise ArgumentValueError(f"--find-lr and --dry-run must be used without mpiexec, got {processes.size} processes")
+    with only_first_prints(processes):
+        if options.resume:
+            restore_options(options)
+        elif processes.size > 1:
+            options.shards = options.shards or DEFAULT_SHARDS  # saved, so that one process can resume the run
+        with config(engine=options.engine, threads=options.threads or threads_of_a_process(processes)):
+            if options.dry_run:
+                model, loaded, batches = _prepared(options)
+                dry_run(model, make_optimizer(model, options), batches, loaded.prepare.input_shape, options)
+            elif processes.rank:
+                _train(options, first_value(processes, None), processes)
+            else:
+                with output_folder(options) as folder:
+                    _train(options, first_value(processes, folder), processes)
 
 
 def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | data.Prefetch]:
@@ -112,16 +129,21 @@ def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | d
     return model, loaded, batches
 
 
-def _train(options: Namespace, folder: Path) -> None:
-    model, loaded, batches = _prepared(options)
+def _train(options: Namespace, folder: Path, processes: Processes) -> None:
+    with first_process_before_others(processes):
+        model, loaded, batches = _prepared(options)
     if options.find_lr:
         find_lr(model, make_optimizer(model, options), batches, folder, options)
         return
     checkpoint = Checkpoint(folder, every=options.checkpoint_every, resume=bool(options.resume), notes=own_options(options))
     try:
-        history = _fit(model, batches, loaded, checkpoint, options)
+        history = _fit(model, batches, loaded, checkpoint, options, processes)
     except Diverged as error:
+        if processes.rank:
+            return
         raise Failure(f"{error} ({save_diverged(folder, options, error, loaded)})") from error
+    if processes.rank:  # the first process saves the results
+        return
     if history.stopped:
         say(f"stopped; the network is saved as it is; continue with --resume {shlex.quote(str(folder))}")
     elif history.best not in (None, history.epochs[-1]):
@@ -154,7 +176,12 @@ def _after(fit_size: Callable[[Array], Array], augment: Any) -> Callable[[Array,
 
 
 def _fit(
-    model: Layer, batches: data.Batches | data.Prefetch, loaded: TrainingData, checkpoint: Checkpoint, options: Namespace
+    model: Layer,
+    batches: data.Batches | data.Prefetch,
+    loaded: TrainingData,
+    checkpoint: Checkpoint,
+    options: Namespace,
+    processes: Processes,
 ) -> History:
     with stop_signals() as received:
         callbacks = [ProgressBar(say), StopOnSignal(received), checkpoint]
@@ -176,11 +203,16 @@ def _fit(
             metrics=_metrics(loaded),
             clip_norm=options.clip_norm,
             callbacks=callbacks,
+            shards=options.shards,
+            sync_bn=options.sync_bn,
+            communicator=processes.communicator,
         )
 
 
 class ReportWaiting(Callback):
     """Callback that prints for which share of an epoch the training has waited for images."""
+
+    only_first = True
 
     def __init__(self, batches: data.Prefetch) -> None:
         self.batches, self.before = batches, 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -147,19 +147,50 @@ class Batches:
         return f"Batches({len(self.images)} examples of {example}, batch_size={self.batch_size})"
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        yield from self.every(1)
+
+    def every(self, step: int, first: int = 0) -> Iterator[tuple[Array, Array]]:
+        """Yield every ``step``-th batch of a pass from ``first`` on, and read only these.
+
+        >>> [x.tolist() for x, _ in Batches(np.arange(5) * 10, np.arange(5), 1, shuffle=False).every(3, 1)]
+        [[10], [40]]
+        """
+        for k, chosen, seed in self._pass():
+            if k % step == first:
+                yield self._examples(chosen, [seed, k])
+
+    def sharded(self, count: int, own: Iterable[int]) -> Iterator[tuple[int, dict[int, tuple[Array, Array]]]]:
+        """Yield the size of each batch with the parts ``own`` of ``count`` equal parts, by number.
+
+        Only these parts are read and augmented. Empty parts, in the last batch, are left out.
+
+        >>> batches = Batches(np.arange(5) * 10, np.arange(5), 4, shuffle=False)
+        >>> [(size, {k: x.tolist() for k, (x, _) in parts.items()}) for size, parts in batches.sharded(2, [1])]
+        [(4, {1: [20, 30]}), (1, {})]
+        """
+        own = list(own)
+        for k, chosen, seed in self._pass():
+            parts = np.array_split(chosen, count)
+            yield len(chosen), {part: self._examples(parts[part], [seed, k, part]) for part in own if len(parts[part])}
+
+    def _pass(self) -> Iterator[tuple[int, Array, int]]:
+        """Yield the number of each batch, the indices of its images, and the seed of this pass."""
         count = len(self.images)
         first = self._done
         self._done = 0
         order = self.rng.permutation(count) if self.shuffle else np.arange(count)
         seed = int(self.rng.integers(2**63)) if self.augment is not None else 0
         for k in range(first, len(self)):
-            chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
-            images, labels = self.images[chosen], self.labels[chosen]
-            if self.augment is not None:
-                images = self.augment(images, np.random.default_rng([seed, k]))
-            if self.prepare is not None:
-                images = self.prepare(images)
-            yield images, labels.astype(np.intp, copy=False) if labels.dtype.kind in "iu" else labels
+            yield k, order[k * self.batch_size : (k + 1) * self.batch_size], seed
+
+    def _examples(self, chosen: Array, seeds: list[int]) -> tuple[Array, Array]:
+        """Return the images with these indices, augmented and prepared, and their labels."""
+        images, labels = self.images[chosen], self.labels[chosen]
+        if self.augment is not None:
+            images = self.augment(images, np.random.default_rng(seeds))
+        if self.prepare is not None:
+            images = self.prepare(images)
+        return images, labels.astype(np.intp, copy=False) if labels.dtype.kind in "iu" else labels
 
     def settings(self) -> dict[str, Any]:
         """Return all settings that determine the batches, except the random generator.

@@ -77,22 +77,29 @@ class Prefetch:
         return {"type": type(self.batches).__name__, **(self.batches.settings() if hasattr(self.batches, "settings") else {})}
 
     def __getattr__(self, name: str) -> Any:
-        """Return ``state`` or ``resume`` of the batches.
+        """Return ``state``, ``resume``, ``batch_size`` or ``sharded`` of the batches.
 
         They are looked up dynamically, because iterables other than :class:`Batches` may not have them.
         """
-        if name in ("state", "resume"):
+        if name in ("state", "resume", "batch_size"):
             return getattr(self.batches, name)
+        if name == "sharded":
+            sharded = self.batches.sharded
+            return lambda count, own: self._ahead(sharded(count, own))
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        return self._ahead(self.batches)
+
+    def _ahead(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Yield the elements of an iterable, which another thread computes."""
         batch_queue: queue.Queue[Any] = queue.Queue(self.ahead)
         cancelled = threading.Event()
         context = contextvars.copy_context()  # a new thread would start with default settings
-        worker = threading.Thread(target=context.run, args=(self._work, batch_queue, cancelled), daemon=True)
+        worker = threading.Thread(target=context.run, args=(self._work, batches, batch_queue, cancelled), daemon=True)
         worker.start()
         try:
             while (item := self._next(batch_queue)) is not END:
@@ -112,9 +119,9 @@ class Prefetch:
         self.waited += time.perf_counter() - start
         return item
 
-    def _work(self, batch_queue: queue.Queue[Any], cancelled: threading.Event) -> None:
+    def _work(self, batches: Iterable[Any], batch_queue: queue.Queue[Any], cancelled: threading.Event) -> None:
         try:
-            for batch in self.batches:
+            for batch in batches:
                 self._put(batch, batch_queue, cancelled)
                 if cancelled.is_set():
                     return

@@ -11,6 +11,7 @@ from refconv.nn.description import Span
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
 from refconv.nn.layout import channel_count
+from refconv.nn.shared_statistics import SharedStatistics, add_over_shards
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 from refconv.typing import Array, Backward, DataFormat, Shape
 
@@ -108,7 +109,12 @@ class BatchNorm(Layer):
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         gamma, beta = self.parameters["gamma"], self.parameters["beta"]
         options: dict[str, Any] = {"eps": self.eps, "data_format": self.data_format}
-        if train and not self.frozen:
+        gradients: Callable[..., tuple[Array, ...]]
+        if train and not self.frozen and add_over_shards.get() is not None:
+            norm = SharedStatistics(x, gamma, **options)
+            y, mean, var = norm.forward(beta.value), norm.mean, norm.var
+            gradients, update = norm.gradients, self._update_of(mean, var, int(norm.count))
+        elif train and not self.frozen:
             y, mean, var = batch_norm(x, gamma.value, beta.value, **options)
             gradients, update = batch_norm_grads, self._update_of(mean, var, x.size // mean.size)
         else:

@@ -45,6 +45,7 @@ class Callback:
     """
 
     comes_last = False  # True for a callback that must be called after all others, such as Checkpoint
+    only_first = False  # True for a callback that writes or prints: of several processes, only the first calls it
 
     def restore(self, run: Run) -> None:
         """Restore a saved state of the run; called once, before ``on_train_begin`` of all callbacks."""
@@ -133,6 +134,8 @@ class CSVLogger(Callback):
 
     Source: lecture row A12 (SOURCES.md).
     """
+
+    only_first = True
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)

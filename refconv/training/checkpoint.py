@@ -75,6 +75,7 @@ class Checkpoint(Callback):
     """
 
     comes_last = True  # the other callbacks may change the state that it saves
+    only_first = True
 
     def __init__(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import islice, zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from refconv.training.arguments import check_loss, found
 from refconv.training.losses import CrossEntropy, Loss
 from refconv.training.metrics import measure, named_metrics
 from refconv.training.pairs import each_pair, pairs
+from refconv.training.processes import Processes
 from refconv.training.step import check_targets
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def evaluate(
     *,
     loss: Callable[[Array, Array], Any] = CrossEntropy(),  # noqa: B008  immutable
     metrics: Mapping[str, Metric] | None = None,
+    communicator: Any = None,
 ) -> Evaluation:
     """Evaluate a network in inference mode.
 
@@ -98,6 +101,8 @@ def evaluate(
     metrics : dict of callable, optional
         ``{name: metric}``, functions of scores and targets such as :func:`refconv.training.metrics.accuracy`. The
         default is the accuracy for :class:`CrossEntropy` and :class:`BinaryCrossEntropy`. Other losses have no default.
+    communicator : mpi4py.MPI.Comm, optional
+        Processes of MPI, each of which computes some of the batches. All get the same result.
 
     Returns
     -------
@@ -118,24 +123,49 @@ def evaluate(
     Source: lecture rows A21 and M2 (SOURCES.md).
     """
     check_loss(loss)
-    metrics = named_metrics(metrics, loss)
-    losses, means, predictions, labels = Means(), Means(), [], []
+    metrics, processes = named_metrics(metrics, loss), Processes(communicator)
     model = for_inference(model)
-    for x, targets in each_pair(pairs(batches, shuffle=False)):
-        scores = model(x)
-        targets = check_targets(loss, targets, scores.shape)
-        value, _ = loss(scores, targets)
-        losses.add(loss.weight_of_batch(targets) if isinstance(loss, Loss) else len(scores), {"loss": value})
-        means.add(len(scores), measure(metrics, scores, targets))
-        if are_class_labels(scores, targets):
-            predictions.append(scores.argmax(-1))
-            labels.append(targets)
+    batches = pairs(batches, shuffle=False)
+    if hasattr(batches, "every"):
+        own = batches.every(processes.size, processes.rank)
+    else:
+        own = islice(batches, processes.rank, None, processes.size)
+    by_process = processes.gather([_evaluated(model, x, targets, loss, metrics) for x, targets in each_pair(own)])
+    losses, means, predictions, labels = Means(), Means(), [], []
+    for result in (result for turn in zip_longest(*by_process) for result in turn if result is not None):
+        losses.add(result.weight, {"loss": result.loss})
+        means.add(result.images, result.metrics)
+        if result.labels is not None:
+            predictions.append(result.predictions)
+            labels.append(result.labels)
     if not means.examples:
         raise ArgumentValueError("batches yielded nothing; is it an exhausted iterator?")
     mean_loss = losses.values()["loss"]
     if not labels:
         return Evaluation(mean_loss, means.values())
     return Evaluation(mean_loss, means.values(), np.concatenate(predictions), np.concatenate(labels))
+
+
+class _Evaluated(NamedTuple):
+    """Result for one batch."""
+
+    images: int
+    weight: float  # of the loss
+    loss: float
+    metrics: dict[str, float]
+    predictions: Array | None
+    labels: Array | None
+
+
+def _evaluated(
+    model: Callable[[Array], Array], x: Array, targets: Any, loss: Callable[..., Any], metrics: Mapping[str, Metric]
+) -> _Evaluated:
+    scores = model(x)
+    targets = check_targets(loss, targets, scores.shape)
+    value, _ = loss(scores, targets)
+    weight = loss.weight_of_batch(targets) if isinstance(loss, Loss) else len(scores)
+    classes = (scores.argmax(-1), targets) if are_class_labels(scores, targets) else (None, None)
+    return _Evaluated(len(scores), weight, value, measure(metrics, scores, targets), *classes)
 
 
 class Means:

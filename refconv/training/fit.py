@@ -10,12 +10,16 @@ from refconv.optim import clip_by_global_norm, constant
 from refconv.training.callbacks import Callback, in_order
 from refconv.training.history import History
 from refconv.training.losses import CrossEntropy
+from refconv.training.processes import Processes
 from refconv.training.run import Run
+from refconv.training.sharded_gradient import ShardedGradient, facts_of
+from refconv.training.together import end_together, own_callbacks
 
 if TYPE_CHECKING:
     from refconv.nn import Layer
     from refconv.optim import Optimizer
     from refconv.training.metrics import Metric
+    from refconv.training.shards import Shards
 
 __all__ = ["fit"]
 
@@ -33,6 +37,9 @@ def fit(
     schedule: Callable[[float], float] | None = None,
     clip_norm: float | None = None,
     callbacks: Sequence[Callback] = (),
+    shards: int | None = None,
+    sync_bn: bool = False,
+    communicator: Any = None,
 ) -> History:
     """Train a network and return the history of the run.
 
@@ -68,6 +75,17 @@ def fit(
     callbacks : sequence of Callback
         Objects that are called after each step and each epoch: :class:`ProgressBar`, :class:`Checkpoint`,
         :class:`EarlyStopping`, or your own.
+    shards : int, optional
+        Number of equal parts of each batch whose gradients are computed one after the other and added in a fixed order. Batch
+        normalisation uses the statistics of each shard. The trained weights depend on this number, but not on the number of
+        processes. By default batches are not divided, except with several processes, where the default is 8.
+    sync_bn : bool
+        True if batch normalisation uses the statistics of all shards of a batch. Shards then wait for each other in each such
+        layer, and each needs its own copy of the network.
+    communicator : mpi4py.MPI.Comm, optional
+        Processes of MPI that train together, such as ``MPI.COMM_WORLD``: each computes some of the shards and evaluates some
+        of the batches. All must call :func:`fit` with the same arguments. Callbacks of this package that write or print are
+        called in the first process only. If one process fails, it ends all.
 
     Returns
     -------
@@ -81,7 +99,8 @@ def fit(
         contains the epochs so far. ``optimizer.lr`` is restored, as after every run.
     TypeError, ValueError
         If an argument is not valid (the message names it), or if targets do not fit the loss, such as labels that are not
-        classes of the model. The targets of all :class:`refconv.data.Batches` are checked before the first step.
+        classes of the model. The targets of all :class:`refconv.data.Batches` are checked before the first step. Also if the
+        arguments, weights, data, versions or instruction sets differ between processes.
 
     Examples
     --------
@@ -95,6 +114,7 @@ def fit(
 
     Source: lecture rows A12, A20 and M2 (SOURCES.md).
     """
+    processes = Processes(communicator)
     with Run(
         model,
         batches,
@@ -106,18 +126,46 @@ def fit(
         metrics=metrics,
         schedule=schedule or constant,
         clip_norm=clip_norm,
-        callbacks=in_order(callbacks),
+        callbacks=own_callbacks(in_order(callbacks), processes),
+        shards=shards,
+        sync_bn=sync_bn,
+        processes=processes,
     ) as run:
-        while run.begin_epoch():
-            for x, targets in run.remaining_batches():
-                scores, backward = model.forward(x, train=True)
-                value, dscores = loss(scores, targets)
-                run.refuse_divergence(value, x)
-                model.zero_grad()
-                call_backward(backward, dscores, want_dx=False)
-                if clip_norm is not None:
-                    clip_by_global_norm(optimizer.parameters, clip_norm)
-                optimizer.step()
-                run.end_step(value, scores, targets)  # computes the metrics and calls the callbacks
-            run.end_epoch()  # runs validation and test, and calls the callbacks
-        return run.end()
+        if processes.size > 1:
+            processes.refuse_differences(facts_of(run))
+        with end_together(processes):
+            while run.begin_epoch():
+                if run.shards is None:
+                    _train_on_batches(run)
+                else:
+                    _train_on_shards(run, run.shards)
+                run.end_epoch()  # runs validation and test, and calls the callbacks
+            return run.end()
+
+
+def _train_on_batches(run: Run) -> None:
+    """Train the remaining steps of an epoch."""
+    for x, targets in run.remaining_batches():
+        scores, backward = run.model.forward(x, train=True)
+        value, dscores = run.loss(scores, targets)
+        run.refuse_divergence(value, x)
+        run.model.zero_grad()
+        call_backward(backward, dscores, want_dx=False)
+        _update(run)
+        run.end_step(value, scores, targets)  # computes the metrics and calls the callbacks
+
+
+def _train_on_shards(run: Run, shards: Shards) -> None:
+    """Train the remaining steps of an epoch with the gradients of shards."""
+    compute_gradient = ShardedGradient(run, shards)
+    for images, parts in run.remaining_shards(shards):
+        measured = compute_gradient(images, parts)
+        run.refuse_divergence(sum(shard.loss for shard in measured), run.last_x)
+        _update(run)
+        run.end_shards(measured)  # calls the callbacks
+
+
+def _update(run: Run) -> None:
+    if run.clip_norm is not None:
+        clip_by_global_norm(run.optimizer.parameters, run.clip_norm)
+    run.optimizer.step()

@@ -37,6 +37,8 @@ class ProgressBar(Callback):
     Source: lecture row A12 (SOURCES.md).
     """
 
+    only_first = True
+
     def __init__(self, write: Callable[[str], Any] = print) -> None:
         self.write = write
         self._bar: Bar | None = None

@@ -17,13 +17,16 @@ from refconv.training.evaluate import Evaluation, Means, evaluate
 from refconv.training.history import Diverged, Epoch, History
 from refconv.training.metrics import measure, named_metrics
 from refconv.training.pairs import each_pair, is_exhausted_after_one_pass, length, pairs
+from refconv.training.processes import Processes
 from refconv.training.settings import describe
+from refconv.training.shards import Measured, Shards
 from refconv.training.step import check_targets, main_scores, scores_shape
 
 if TYPE_CHECKING:
     from refconv.nn import Layer
     from refconv.optim import Optimizer
     from refconv.training.metrics import Metric
+    from refconv.training.shards import Parts
     from refconv.typing import Array
 
 __all__ = ["Run"]
@@ -68,6 +71,9 @@ class Run:
         schedule: Callable[[float], float],
         clip_norm: float | None,
         callbacks: Sequence[Any],
+        shards: int | None = None,
+        sync_bn: bool = False,
+        processes: Processes | None = None,
     ) -> None:
         check_optimizer(optimizer)
         check_loss(loss)
@@ -77,6 +83,11 @@ class Run:
         self.validation = _repeatable("validation", validation, self.epochs, shuffle=False)
         self.test = _repeatable("test", test, self.epochs, shuffle=False)
         self.loss, self.callbacks = loss, callbacks
+        self.processes = Processes() if processes is None else processes
+        divided = shards is not None or self.processes.size > 1
+        if sync_bn and not divided:
+            raise ArgumentValueError("shards must be given with sync_bn=True, got None: a whole batch has common statistics")
+        self.shards = Shards(shards, self.processes, self.batches, sync_bn) if divided else None
         self.schedule: Any = schedule  # not typed as a Callable, because a Plateau also has the methods watch and reset
         self.functions = named_metrics(metrics, loss)
         self.clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)
@@ -94,7 +105,7 @@ class Run:
         self.order: Any = None  # state of the batches at the start of this epoch
         self.means, self.seconds, self.last_lr = Means(), 0.0, 0.0  # for this epoch
         self.scores: Array | None = None
-        self._last_x: Array | None = None
+        self.last_x: Array | None = None
         measured = {"train": self.batches, "validation": self.validation, "test": self.test}
         kinds = [kind for kind, batches in measured.items() if batches is not None]
         self.history = History(measured=[f"{kind}_{name}" for kind in kinds for name in ("loss", *self.functions)])
@@ -125,6 +136,8 @@ class Run:
             "batches": self.batches,
             "validation": self.validation,
         }
+        if self.shards is not None:
+            named |= {"shards": self.shards.count, "sync_bn": self.shards.sync_bn}
         configured = {type(callback).__name__: callback for callback in self.callbacks if callback.settings()}
         settings = {name: describe(value) for name, value in {**named, **configured}.items()}
         settings["optimizer"]["lr"] = self.lr  # the initial one, because the schedule changes optimizer.lr
@@ -163,27 +176,48 @@ class Run:
         """Yield the remaining batches of this epoch; set the learning rate before each step."""
         for x, targets in each_pair(self.batches):
             targets = self._checked(x, targets)
-            self.optimizer.lr = self.lr * lr_factor(self.schedule, self._progress())
-            self.step += 1
-            self._last_x = x
+            self._begin_step()
+            self.last_x = x
             yield x, targets
             if self.stop:
                 return
         self.steps = self.step
 
+    def remaining_shards(self, shards: Shards) -> Iterator[tuple[int, Parts]]:
+        """Yield the size of each remaining batch and this process's shards.
+
+        Before each step, set the learning rate.
+        """
+        for images, parts in shards.parts_of(self.batches):
+            parts = {shard: (x, self._checked(x, targets)) for shard, (x, targets) in parts.items()}
+            self._begin_step()
+            yield images, parts
+            if self.stop:
+                return
+        self.steps = self.step
+
+    def _begin_step(self) -> None:
+        self.optimizer.lr = self.lr * lr_factor(self.schedule, self._progress())
+        self.step += 1
+
     def end_step(self, value: float, scores: Any, targets: Array) -> None:
         """Add a step to the means of the epoch and call the callbacks."""
         self.scores = scores = main_scores(scores)
-        self.means.add(len(scores), {"loss": value, **measure(self.functions, scores, targets)})
+        self.end_shards([Measured(0, len(scores), value, measure(self.functions, scores, targets))])
+
+    def end_shards(self, measured: Iterable[Measured]) -> None:
+        """Add a step on shards to the means of the epoch and call the callbacks."""
+        for shard in measured:
+            self.means.add(shard.images, {"loss": shard.loss, **shard.metrics})
         self.seconds, self.last_lr = time.perf_counter() - self._start_time, self.optimizer.lr
         self._call("on_step_end")
 
-    def refuse_divergence(self, value: float, x: Array) -> None:
-        """Raise :class:`Diverged` if the loss of a step is not finite."""
+    def refuse_divergence(self, value: float, x: Array | None) -> None:
+        """Raise :class:`Diverged` if the loss of a step is not finite; x are inputs of this step."""
         if not math.isfinite(value):
             if self.images:  # recorded without validation and test, because the previous step made the weights useless
                 self.history.epochs.append(self._record())
-            cause = cause_of_divergence(self.model, x)
+            cause = ADVICE if x is None else cause_of_divergence(self.model, x)
             message = f"the loss is {value} at step {self.step} of epoch {self.epoch}{cause}"
             raise Diverged(message, self.history)
 
@@ -212,8 +246,8 @@ class Run:
         self.history.stopped = self.stop and not self.history.stopped_early and not completed
         if self.test is not None and self.history.test is None:
             self.history.test = self._evaluate("test", self.test, None)
-        if self.scores is not None and self._last_x is not None:
-            warn_if_averages_lag(self.model, self._last_x, self.scores)
+        if self.scores is not None and self.last_x is not None:
+            warn_if_averages_lag(self.model, self.last_x, self.scores)
         return self.history
 
     def _call(self, method: str) -> None:
@@ -253,7 +287,9 @@ class Run:
 
     def _evaluate(self, kind: str, batches: Iterable[Any], epoch: Epoch | None) -> Evaluation:
         """Evaluate the network; raise :class:`Diverged` if the loss is not finite."""
-        evaluation = evaluate(self.model, batches, loss=self.loss, metrics=self.functions)
+        # A plan chooses algorithms for its first batch, so its results would depend on which batches a process has.
+        model = self.model if self.shards is None else self.model.__call__
+        evaluation = evaluate(model, batches, loss=self.loss, metrics=self.functions, communicator=self.processes.communicator)
         if kind == "test":
             self.history.test = evaluation
         if epoch is not None and not math.isfinite(evaluation.loss):

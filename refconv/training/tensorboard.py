@@ -35,6 +35,8 @@ class TensorBoard(Callback):
     Source: lecture row A12 (SOURCES.md).
     """
 
+    only_first = True
+
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._module = need("tensorboardX", "tensorboard", "writing for TensorBoard")
         self.folder = str(folder)

@@ -1,0 +1,150 @@
+"""Training in several processes of MPI: equal weights, speed, and messages of a step.
+
+    python -m benchmarks.processes --processes 1 2 4 8 --networks lenet resnet20-small
+
+For each network, and for batch normalisation of each shard and of all shards (--sync-bn), the benchmark trains with 8 shards:
+in this process without MPI, and with ``mpiexec`` in each number of processes with one thread each. It prints a digest of the
+weights, images in a second of the last epoch, and the messages that the first process sends in a step: their number and bytes.
+All digests of a network must be equal. The command returns 1 if they are not. The last lines compare the images in a second of
+two processes with one thread each, and of one process with two threads, without shards.
+
+It needs mpi4py, and ``mpiexec`` of its MPI library. Images are random.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["main", "train"]
+
+ROOT = Path(__file__).parents[1]
+SHARDS = 8
+# Open MPI refuses to run as root, and to start more processes than there are processors.
+ENVIRONMENT = {
+    **{f"{name}_ALLOW_RUN_AS_ROOT{end}": "1" for name in ("OMPI", "PRTE") for end in ("", "_CONFIRM")},
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+
+
+class Counted:
+    """Communicator that counts the messages and bytes that this process sends."""
+
+    def __init__(self, communicator):
+        self.communicator, self.messages, self.bytes = communicator, 0, 0
+
+    def __getattr__(self, name):
+        return getattr(self.communicator, name)
+
+    def _count(self, size):
+        self.messages += 1
+        self.bytes += size
+
+    def allgather(self, value):
+        import pickle
+
+        self._count(len(pickle.dumps(value)))
+        return self.communicator.allgather(value)
+
+    def Alltoallv(self, sent, received):  # noqa: N802
+        self._count(sent[0].nbytes)
+        self.communicator.Alltoallv(sent, received)
+
+    def Allgatherv(self, sent, received):  # noqa: N802
+        self._count(sent.nbytes)
+        self.communicator.Allgatherv(sent, received)
+
+
+def train(network, shards, sync_bn, images, batch_size, epochs, communicator=None):
+    """Train a network on random images; return a digest of the weights, its speed and messages."""
+    import numpy as np
+
+    from refconv import data, models, optim, training
+
+    counted = communicator and Counted(communicator)
+    model, shape = models.create(network, classes=10), models.input_shape(network)
+    model.build(shape, rng=0)
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((images, *shape)).astype(np.float32), rng.integers(0, 10, images)
+    batches = data.Batches(x, labels, batch_size, rng=1, drop_last=True)
+    optimizer = optim.SGD(model, 0.02, momentum=0.9)
+    history = training.fit(
+        model, batches, optimizer, epochs=epochs, shards=shards, sync_bn=sync_bn, clip_norm=1.0, communicator=counted
+    )
+    digest = hashlib.sha256(b"".join(p.value.tobytes() for p in model.named_parameters().values())).hexdigest()[:12]
+    steps = epochs * len(batches)
+    messages, size = (counted.messages / steps, counted.bytes / steps) if counted else (0, 0)
+    return {
+        "digest": digest,
+        "images_per_second": history.epochs[-1].images_per_second,
+        "messages": messages,
+        "bytes": size,
+    }
+
+
+def measured(processes, threads, *arguments):
+    """Return the result of ``train`` in new processes; without mpiexec if their number is 0."""
+    command = [sys.executable, "-m", "benchmarks.processes", "--train", json.dumps(arguments)]
+    if processes:
+        mpiexec = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+        command = [mpiexec, "-n", str(processes), *command]
+    environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
+    if result.returncode:
+        raise RuntimeError(result.stdout + result.stderr)
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def main(arguments=None):
+    """Run the command; return 1 if weights differ."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.processes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4, 8], metavar="N")
+    parser.add_argument("--networks", nargs="+", default=["lenet", "resnet20", "densenet-bc100-small"], metavar="NAME")
+    parser.add_argument("--images", type=int, default=640)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--train", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.train:
+        return _train_here(*json.loads(options.train))
+    sizes = options.images, options.batch_size, 2
+    print(f"{'network':24}{'batch norm':14}{'processes':>10}  {'digest':14}{'images/s':>9}{'messages':>10}{'kB a step':>11}")
+    equal = [
+        _compared(network, sync_bn, options.processes, sizes) for network in options.networks for sync_bn in (False, True)
+    ]
+    for network in options.networks:
+        one, two = measured(0, 2, network, None, False, *sizes), measured(2, 1, network, 2, False, *sizes)
+        ratio = two["images_per_second"] / one["images_per_second"]
+        print(f"{network}: 2 processes with 1 thread, 2 shards: {ratio:.2f} × the images/s of 1 process with 2 threads")
+    return 0 if all(equal) else 1
+
+
+def _train_here(*arguments):
+    """Train in this process, and print the result if it is the first of mpiexec."""
+    from refconv.cli.mpi import processes_of_mpiexec
+
+    processes = processes_of_mpiexec()
+    result = train(*arguments, communicator=processes.communicator)
+    if not processes.rank:
+        print(json.dumps(result))
+
+
+def _compared(network, sync_bn, counts, sizes):
+    """Print the rows of a network; return True if all digests are equal."""
+    digests = set()
+    for count in (0, *counts):
+        found = measured(count, 1, network, SHARDS, sync_bn, *sizes)
+        digests.add(found["digest"])
+        name = "all shards" if sync_bn else "each shard"
+        row = f"{network:24}{name:14}{count or 'no MPI':>10}  {found['digest']:14}{found['images_per_second']:9.0f}"
+        print(f"{row}{found['messages']:10.1f}{found['bytes'] / 1000:11.1f}", flush=True)
+    return len(digests) == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""Division of batches into shards, and the measurements of a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refconv._arguments import flag, integer
+from refconv._errors import ArgumentValueError
+from refconv.training.pairs import each_pair
+from refconv.training.processes import Processes
+from refconv.typing import Array
+
+__all__ = ["DEFAULT_SHARDS", "Measured", "Parts", "Shards"]
+
+Parts = dict[int, tuple[Array, Array]]  # x and targets of shards, by number
+
+DEFAULT_SHARDS = 8  # shards, if there are several processes
+
+
+class Shards:
+    """Division of each batch into shards.
+
+    Parameters
+    ----------
+    count : int
+        Number of shards of a batch, in all processes together.
+    processes : Processes
+        The processes, each with some of the shards.
+    batches : iterable
+        The training data; if it has a batch size, the number of shards must divide it.
+    sync_bn : bool
+        True if batch normalisation uses the statistics of all shards.
+    """
+
+    def __init__(self, count: int | None, processes: Processes, batches: Any, sync_bn: bool = False) -> None:
+        self.sync_bn = flag("sync_bn", sync_bn)
+        self.count, self.processes = integer("shards", DEFAULT_SHARDS if count is None else count), processes
+        if self.count < processes.size:
+            raise ArgumentValueError(f"shards must be at least {processes.size}, the number of processes, got {self.count}")
+        size = getattr(batches, "batch_size", self.count)
+        if size % self.count:
+            raise ArgumentValueError(f"shards must divide the batch size {size}, got {self.count}")
+
+    @property
+    def own(self) -> range:
+        """Shards of this process."""
+        return self.processes.own(self.count)
+
+    def parts_of(self, batches: Iterable[Any]) -> Iterator[tuple[int, Parts]]:
+        """Yield the number of images of each batch, and this process's shards that are not empty.
+
+        Batches that cannot be divided before they are read are read completely by each process.
+        """
+        if hasattr(batches, "sharded"):
+            yield from batches.sharded(self.count, self.own)
+            return
+        for x, targets in each_pair(batches):
+            ends = [len(part) for part in np.array_split(np.arange(len(x)), self.count)]
+            ends = np.cumsum([0, *ends]).tolist()
+            yield len(x), {k: (x[a:b], targets[a:b]) for k in self.own if (a := ends[k]) < (b := ends[k + 1])}
+
+
+class Measured(NamedTuple):
+    """Loss and metrics of one shard: means over its images."""
+
+    shard: int
+    images: int
+    loss: float
+    metrics: dict[str, float]

@@ -1,0 +1,68 @@
+"""Callbacks and errors of several processes that train one network."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from refconv.training.callbacks import Callback
+from refconv.training.history import Diverged
+from refconv.training.processes import Processes
+
+if TYPE_CHECKING:
+    from refconv.training.run import Run
+
+__all__ = ["end_together", "own_callbacks"]
+
+
+def own_callbacks(callbacks: Sequence[Callback], processes: Processes) -> list[Callback]:
+    """Return the callbacks of this process.
+
+    Callbacks that write or print only restore the run, except in the first process. Before the callbacks that come last, the
+    processes agree on whether to stop.
+    """
+    if processes.size == 1:
+        return list(callbacks)
+    own = [Restoring(callback) if callback.only_first and processes.rank else callback for callback in callbacks]
+    return sorted([*own, Agreement(processes)], key=lambda callback: callback.comes_last)
+
+
+@contextmanager
+def end_together(processes: Processes) -> Iterator[None]:
+    """End all processes if an error ends this one.
+
+    The others would wait for its messages. :class:`Diverged` ends only the run: all processes raise it in the same step.
+    """
+    try:
+        yield
+    except Diverged:
+        raise
+    except BaseException:
+        if processes.size > 1:
+            traceback.print_exc()
+            sys.stderr.flush()
+            processes.communicator.Abort(1)
+        raise
+
+
+class Restoring(Callback):
+    """Callback that restores the run like another one, and does nothing else."""
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback, self.comes_last = callback, callback.comes_last
+
+    def restore(self, run: Run) -> None:
+        self.callback.restore(run)
+
+
+class Agreement(Callback):
+    """Callback with which all processes stop after the same step if one of them wants to stop."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def on_step_end(self, run: Run) -> None:
+        run.stop = self._processes.any(run.stop)
