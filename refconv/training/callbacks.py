@@ -45,7 +45,7 @@ class Callback:
     """
 
     comes_last = False  # True for a callback that must be called after all others, such as Checkpoint
-    only_first = False  # True for a callback that writes or prints: of several processes, only the first calls it
+    only_first = False  # True for a callback that writes or prints: of several processes, only the first calls its hooks
 
     def restore(self, run: Run) -> None:
         """Restore a saved state of the run; called once, before ``on_train_begin`` of all callbacks."""

@@ -9,7 +9,8 @@ The other sums of the tree are divided among the processes: each computes them f
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,21 @@ class Processes:
         total = np.empty(first.size, first.dtype)
         self.communicator.Allgatherv(np.ascontiguousarray(piece), [total, lengths])
         return total
+
+    @contextmanager
+    def fail_together(self) -> Iterator[None]:
+        """Raise an error of one process in all; the others would wait for it.
+
+        All processes must enter the block.
+        """
+        error: Exception | None = None
+        try:
+            yield
+        except Exception as raised:
+            error = raised
+        for rank, message in enumerate(self.gather(None if error is None else f"{type(error).__name__}: {error}")):
+            if message is not None:
+                raise error or RuntimeError(f"process {rank} has failed: {message}")
 
     def refuse_differences(self, facts: Mapping[str, Any]) -> None:
         """Raise ``ValueError`` in every process if a fact differs between processes."""

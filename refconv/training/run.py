@@ -84,6 +84,7 @@ class Run:
         self.test = _repeatable("test", test, self.epochs, shuffle=False)
         self.loss, self.callbacks = loss, callbacks
         self.processes = Processes() if processes is None else processes
+        self._called = [callback for callback in callbacks if not (self.processes.rank and callback.only_first)]
         divided = shards is not None or self.processes.size > 1
         if sync_bn and not divided:
             raise ArgumentValueError("shards must be given with sync_bn=True, got None: a whole batch has common statistics")
@@ -148,13 +149,14 @@ class Run:
             stack.callback(setattr, self.optimizer, "lr", self.lr)
             if hasattr(self.schedule, "watch"):
                 self.schedule.reset()
-            for callback in self.callbacks:
-                callback.restore(self)
-            for epoch in self.history.epochs:
-                self._watch(epoch)
-            for callback in self.callbacks:
-                stack.callback(callback.on_train_end, self)
-                callback.on_train_begin(self)
+            with self.processes.fail_together():
+                for callback in self.callbacks:
+                    callback.restore(self)
+                for epoch in self.history.epochs:
+                    self._watch(epoch)
+                for callback in self._called:
+                    stack.callback(callback.on_train_end, self)
+                    callback.on_train_begin(self)
             self._end = stack.pop_all()
         return self
 
@@ -251,7 +253,7 @@ class Run:
         return self.history
 
     def _call(self, method: str) -> None:
-        for callback in self.callbacks:
+        for callback in self._called:
             getattr(callback, method)(self)
 
     def _checked(self, x: Array, targets: Any) -> Any:

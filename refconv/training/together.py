@@ -21,13 +21,11 @@ __all__ = ["end_together", "own_callbacks"]
 def own_callbacks(callbacks: Sequence[Callback], processes: Processes) -> list[Callback]:
     """Return the callbacks of this process.
 
-    Callbacks that write or print only restore the run, except in the first process. Before the callbacks that come last, the
-    processes agree on whether to stop.
+    Before the callbacks that come last, the processes agree on whether to stop.
     """
     if processes.size == 1:
         return list(callbacks)
-    own = [Restoring(callback) if callback.only_first and processes.rank else callback for callback in callbacks]
-    return sorted([*own, Agreement(processes)], key=lambda callback: callback.comes_last)
+    return sorted([*callbacks, Agreement(processes)], key=lambda callback: callback.comes_last)
 
 
 @contextmanager
@@ -46,16 +44,6 @@ def end_together(processes: Processes) -> Iterator[None]:
             sys.stderr.flush()
             processes.communicator.Abort(1)
         raise
-
-
-class Restoring(Callback):
-    """Callback that restores the run like another one, and does nothing else."""
-
-    def __init__(self, callback: Callback) -> None:
-        self.callback, self.comes_last = callback, callback.comes_last
-
-    def restore(self, run: Run) -> None:
-        self.callback.restore(run)
 
 
 class Agreement(Callback):

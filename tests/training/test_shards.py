@@ -430,6 +430,22 @@ def test_an_error_of_one_process_ends_all(capsys):
     assert "OSError: no such device" in capsys.readouterr().err
 
 
+def test_an_error_at_the_start_of_one_process_is_raised_in_all():
+    class Fails(Callback):
+        def restore(self, run):
+            if run.processes.rank == 1:
+                raise OSError("no such file")
+
+    def failing(communicator):
+        expected = (
+            (OSError, "^no such file") if communicator.Get_rank() else (RuntimeError, "process 1 has failed: OSError: no such")
+        )
+        with pytest.raises(expected[0], match=expected[1]):
+            train(communicator, callbacks=[Fails()])
+
+    in_processes(2, failing)
+
+
 def test_a_checkpoint_records_the_number_of_shards(tmp_path):
     train(callbacks=[Checkpoint(tmp_path)], epochs=1)
     with pytest.raises(ValueError, match="shards: 2, was 4"):
