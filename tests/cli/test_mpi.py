@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import refconv
-from command_line import SMALL
+from command_line import MPI_ENVIRONMENT, SMALL, find_mpiexec
 from evidence import needs_kernels
 from mpi_threads import in_processes
+from refconv import _core
 from refconv._optional import MissingPackage
 from refconv.cli import main, mpi, training_run
 from refconv.cli.mpi import processes_of_mpiexec, threads_of_a_process
@@ -39,15 +39,9 @@ ARGUMENTS = (
     "--validation",
     "0.2",
 )
-MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+MPIEXEC = find_mpiexec()
 HAS_MPI = MPIEXEC is not None and importlib.util.find_spec("mpi4py") is not None
 with_mpiexec = pytest.mark.skipif(not HAS_MPI, reason="mpiexec or mpi4py is not installed")
-# Open MPI refuses to run as root, which tests in containers do, and more processes than processors.
-ENVIRONMENT = {
-    **{f"{name}_ALLOW_RUN_AS_ROOT{end}": "1" for name in ("OMPI", "PRTE") for end in ("", "_CONFIRM")},
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-}
 
 
 def digest(folder):
@@ -125,7 +119,7 @@ def start(*arguments, processes, cwd):
     """Start a command with mpiexec; the processes form a group."""
     command = [MPIEXEC, "-n", str(processes), sys.executable, "-m", "refconv", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
-    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(Path(refconv.__file__).parents[1])}
+    environment = {**os.environ, **MPI_ENVIRONMENT, "PYTHONPATH": str(Path(refconv.__file__).parents[1])}
     return subprocess.Popen(command, cwd=cwd, env=environment, start_new_session=True, **pipes)
 
 
@@ -199,10 +193,23 @@ def children(pid):
 
 @pytest.mark.slow
 @with_mpiexec
-def test_different_arguments_of_the_processes_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("environment", "more", "difference"),
+    [
+        ([], ["--lr", "0.04"], "the setting optimizer"),
+        ([], ["--seed", "1"], "the setting batches"),
+        ([], ["--shards", "4"], "the setting shards"),
+        (["env", "REFCONV_ISA=baseline"], [], "the instruction set"),
+        (["env", "NPY_DISABLE_CPU_FEATURES=AVX512F AVX512_SKX AVX2 X86_V3 X86_V4"], [], "the results of NumPy's"),
+    ],
+)
+def test_different_processes_are_refused(environment, more, difference, tmp_path):
+    if "baseline" in str(environment) and _core.ISA == "baseline":
+        pytest.skip("this machine has one instruction set")
     command = [sys.executable, "-m", "refconv", *SMALL, "--out", "out"]
-    together = [MPIEXEC, "-n", "1", *command, "--lr", "0.04", ":", "-n", "1", *command]
-    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(Path(refconv.__file__).parents[1])}
-    result = subprocess.run(together, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=120)
+    together = [MPIEXEC, "-n", "1", *command, ":", "-n", "1", *environment, *command, *more]
+    variables = {**os.environ, **MPI_ENVIRONMENT, "PYTHONPATH": str(Path(refconv.__file__).parents[1])}
+    result = subprocess.run(together, cwd=tmp_path, env=variables, capture_output=True, encoding="utf-8", timeout=120)
     assert result.returncode != 0
-    assert "refconv train: the setting optimizer must be the same in all processes" in result.stdout + result.stderr
+    assert f"refconv train: {difference}" in result.stdout + result.stderr
+    assert "must be the same in all processes, got " in result.stdout + result.stderr

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import refconv
+from command_line import find_mpiexec
 from evidence import needs_kernels
 from layer_evidence import assert_consecutive
 from refconv import data, nn, optim, weights
@@ -283,3 +284,5 @@ def test_a_run_that_is_killed_three_times_ends_with_the_same_bits():
     script = sys.modules["kill_and_resume"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert script.killed_and_resumed(3)
+    if find_mpiexec() and importlib.util.find_spec("mpi4py"):
+        assert script.killed_and_resumed(3, processes=(1, 2, 3))
