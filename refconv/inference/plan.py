@@ -19,6 +19,7 @@ from refconv.inference.profile import Profile, profile
 from refconv.inference.rewriting import rewrite
 from refconv.inference.steps import Step, step_of
 from refconv.inference.table import plan_table
+from refconv.inference.tiles import choose_tiles
 from refconv.inference.watch import Watch
 from refconv.nn import Layer
 from refconv.typing import Array, Shape
@@ -165,7 +166,8 @@ class Plan:
         self._watch = Watch(self.model) if self._is_watching else None
         self.dtype = next((p.value.dtype for p in self.model.named_parameters().values()), np.dtype(np.float32))
         self.graph = rewrite(lower(self.model, self.input_shape))
-        self.arena = plan_memory(self.graph)
+        self.arena = plan_memory(self.graph, self._batch_size, self.dtype.itemsize)
+        choose_tiles(self.graph, self.arena.size, self._batch_size, self.dtype.itemsize)
         self.steps: list[Step] = [step_of(node, self.dtype, self._batch_size) for node in self.graph.nodes.values()]
         last_reads = {
             name: node.name for node in self.graph.nodes.values() for name in node.inputs if name != self.graph.output

@@ -13,8 +13,8 @@ If a few images have too few pixels for this, a task computes a part of the outp
 would read all weights for a few tiles.
 
 A band that reads padding or has a prologue is copied into the buffer of its thread, with zeros and after the prologue; other
-bands are read in place. Stride, dilation, groups and slices of channels only change offsets. direct_grads.pyx computes the
-derivatives.
+bands are read in place. Stride, dilation, groups and slices of channels only change offsets. direct_dx.pyx and
+direct_grads.pyx compute the derivatives.
 """
 import importlib
 

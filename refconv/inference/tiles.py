@@ -1,0 +1,71 @@
+"""Choice of Winograd's tiles within a limit of the memory of a plan.
+
+Larger tiles need fewer multiplications, but the transformed kernels take more memory than the weights: 16/9 of it for tiles of
+2×2 outputs, and 36/9 for 4×4. So the layers with the most pixels, where the weights are a small part of the data, get the
+larger tiles.
+"""
+
+from __future__ import annotations
+
+import math
+
+from refconv._config import get_config
+from refconv._core.conv import choose
+from refconv.inference.graph import Convolution, Graph, Weighted
+
+__all__ = ["MOST_ACTIVATIONS", "MOST_WEIGHTS", "choose_tiles"]
+
+# The most memory of packed weights and outputs, relative to the memory of the weights and of the two largest outputs.
+MOST_WEIGHTS = 1.2
+MOST_ACTIVATIONS = 1.1
+ALWAYS_SPARE = 1 << 22  # bytes that small networks may use for tiles beyond this limit
+
+MULTIPLICATIONS = {0: 9.0, 2: 4.0, 4: 2.25}  # for one output, by the side of the tiles; 0 is the plain sum
+MEMORY = {0: 1.0, 2: 16 / 9, 4: 36 / 9}  # of the packed kernels, relative to the weights
+
+
+def choose_tiles(graph: Graph, arena_size: int, images: int, itemsize: int) -> None:
+    """Set the side of the tiles of each convolution for which Winograd's algorithm is an option.
+
+    Parameters
+    ----------
+    graph : Graph
+    arena_size : int
+        Elements of the arena for one image.
+    images : int
+        Number of images in a batch.
+    itemsize : int
+        Bytes of an element.
+    """
+    spare = max(_spare_elements(graph, arena_size, images), ALWAYS_SPARE // itemsize)
+    options = []
+    for node in graph.nodes.values():
+        if isinstance(node, Convolution) and choose.suits_winograd(node.layer_of(images, itemsize)):
+            node.side = 0
+            options += [(*option, node) for option in _options(node, images)]
+    # A layer's tiles of 2×2 come before its tiles of 4×4, because they save more for each element.
+    for _, elements, side, node in sorted(options, key=lambda option: -option[0]):
+        if elements <= spare:
+            node.side = side
+            spare -= elements
+
+
+def _spare_elements(graph: Graph, arena_size: int, images: int) -> float:
+    """Return the elements that are left if all weights are packed for the plain sum."""
+    weights = sum(node.w.size for node in graph.nodes.values() if isinstance(node, Weighted))
+    largest = sum(sorted(math.prod(node.shape) for node in graph.nodes.values())[-2:])
+    return (MOST_WEIGHTS - 1) * weights + images * (MOST_ACTIVATIONS * largest - arena_size)
+
+
+def _options(node: Convolution, images: int) -> list[tuple[float, float, int]]:
+    """Return the options of a convolution: multiplications saved per additional element, these elements, and the side."""
+    pixels = images * math.prod(node.shape[:2])
+    largest = choose.tile_side(pixels, 4 if get_config().precision == "fast" else 2)
+    options, before = [], 0
+    for side in (2, 4):
+        if side <= largest:
+            elements = (MEMORY[side] - MEMORY[before]) * node.w.size
+            saved = (MULTIPLICATIONS[before] - MULTIPLICATIONS[side]) * pixels * math.prod(node.w.shape[2:])
+            options.append((saved / elements, elements, side))
+            before = side
+    return options
