@@ -129,8 +129,8 @@ class Weighted(Limited):
 class Convolution(Weighted):
     """y = min(max(scale · conv2d(x', w) + b + other, low), high).
 
-    w has the shape (kh, kw, C / groups, O). x' is the first input or, with a prologue, max(scale · x + shift, 0). The second input, if there is one, is added to the
-    sums.
+    w has the shape (kh, kw, C / groups, O). x' is the first input or, with a prologue, max(scale · x + shift, 0). The second
+    input, if there is one, is added to the sums.
     """
 
     window: Any = None  # Window

@@ -58,7 +58,10 @@ def _spare_elements(graph: Graph, arena_size: int, images: int) -> float:
 
 
 def _options(node: Convolution, images: int) -> list[tuple[float, float, int]]:
-    """Return the options of a convolution: multiplications saved per additional element, these elements, and the side."""
+    """Return the options of a convolution.
+
+    An option is the multiplications that it saves per additional element, these elements, and the side of the tiles.
+    """
     pixels = images * math.prod(node.shape[:2])
     largest = choose.tile_side(pixels, 4 if get_config().precision == "fast" else 2)
     options, before = [], 0

@@ -112,7 +112,10 @@ def test_a_plan_computes_graphs():
 
 
 def pooled():
-    """Return branches of pooling layers, crops and sums, each of which is a slice of a concatenation, for inputs of 9×11×6."""
+    """Return branches of pooling layers, crops and sums for inputs of 9×11×6.
+
+    Each is a slice of a concatenation.
+    """
     branches = nn.Concat(
         small=nn.Sequential(nn.Conv2D(5, 1), nn.MaxPool2D(3, stride=1, padding=1)),
         wide=nn.Sequential(nn.Conv2D(18, 1), nn.MaxPool2D((3, 2), stride=1, padding=((1, 1), (0, 1)))),
@@ -173,7 +176,7 @@ def test_a_shortcut_that_is_read_later_is_not_overwritten():
 
 
 def test_non_finite_outputs_are_those_of_the_network():
-    """Winograd's algorithm spreads them in their tiles, and its fallback computes the weights from the transformed kernels."""
+    """The fallback of Winograd's algorithm computes the weights from the transformed kernels."""
     for precision in ("standard", "fast"):
         model = randomised(nn.Sequential(nn.Conv2D(35, 3, padding=1), nn.BatchNorm()), (37, 35, 33), np.float32)
         with refconv.config(precision=precision):

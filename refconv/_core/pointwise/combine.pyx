@@ -87,7 +87,7 @@ cdef set_steps(const real[:, :, :, :] x, tuple shape, Py_ssize_t *steps):
 
 
 cdef void join_pixels(Combination *c) noexcept nogil:
-    """Describe the rows as one long row, if the pixels of each array are equally far from each other."""
+    """Describe the rows as one long row, if all pixels of each array are equally far apart."""
     cdef Py_ssize_t k
     cdef const Py_ssize_t *step
     for k in range(c.count + 1):
@@ -111,7 +111,10 @@ cdef void combine_pixels(const Combination *c, Py_ssize_t first, Py_ssize_t end,
 
 
 cdef void combine_row(const Combination *c, Py_ssize_t row, Py_ssize_t first, Py_ssize_t length, const real *_) noexcept nogil:
-    """Compute some pixels of one row, as one line of elements if they are contiguous in all arrays."""
+    """Compute some pixels of one row.
+
+    They are one line of elements, if they are contiguous in all arrays.
+    """
     cdef Py_ssize_t pixel, k, size = c.channels
     cdef bint contiguous = c.scale == NULL
     for k in range(c.count + 1):
