@@ -42,7 +42,9 @@ def fold_affine(scale: Array | None, b: Array | None, factor: Array, shift: Arra
 
 
 def scaled(w: Array, factors: Array | None, dtype: np.dtype[Any]) -> Array:
-    """Return w, multiplied with factors in float64 and rounded to another type; w itself if nothing changes.
+    """Return w, multiplied with factors in float64 and rounded to a type.
+
+    Without factors, it is w itself if w has this type.
 
     >>> w = np.array([[1.0, 3.0]], np.float32)
     >>> scaled(w, np.array([2.0, 10.0]), np.dtype(np.float32)), scaled(w, None, w.dtype) is w

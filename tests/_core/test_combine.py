@@ -13,7 +13,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def layouts(shape, dtype):
-    """Return uninitialised arrays of a shape: contiguous, with other channels beside it, and with other pixels around it."""
+    """Return arrays of NaN: contiguous, a slice of wider pixels, and a crop of larger images."""
     N, H, W, C = shape
     wide = np.full((N, H, W, C + 5), np.nan, dtype)
     framed = np.full((N, H + 3, W + 2, C), np.nan, dtype)

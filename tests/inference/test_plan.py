@@ -160,7 +160,7 @@ def test_a_plan_computes_transposed_convolutions(name, dtype):
 
 @pytest.mark.parametrize(("channels", "width"), [(35, 70), (64, 530)])
 def test_residual_sums_are_added_in_place(channels, width):
-    """The sizes leave remainders of tiles and panels, and one sum has more products than a block."""
+    """Sizes leave remainders of tiles and panels, and one sum has more products than a block."""
     block = nn.Sequential(conv1=nn.Conv2D(width, 1), relu=nn.ReLU(), conv2=nn.Conv2D(channels, 1))
     blocks = (nn.Sequential(nn.Sum(nn.Identity(), copy.deepcopy(block)), nn.ReLU()) for _ in range(3))
     model = randomised(nn.Sequential(nn.Conv2D(channels, 1), *blocks), (7, 9, 3), np.float64)
