@@ -108,7 +108,7 @@ class Weighted(Limited):
     """Node with weights: y = min(max(scale · f(x, w) + b, low), high).
 
     f is linear in w. The scale and the bias, one for each output channel, are in float64 after :meth:`fold`. A step that packs
-    w multiplies it with the scale, and then removes w from the node.
+    w multiplies it with the scale. It removes w and b from the node, so that the plan does not refer to the network's arrays.
     """
 
     w: Any = None  # array of the network
@@ -291,11 +291,15 @@ class Graph:
     ----------
     shape : tuple of int
         Shape of the input, without the batch.
+    images : int
+        Number of inputs in a batch, for which the algorithms are chosen.
+    itemsize : int
+        Bytes of an element.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, images: int = 1, itemsize: int = 4) -> None:
         self.nodes: dict[str, Node] = {}
-        self.input_shape = shape
+        self.input_shape, self.images, self.itemsize = shape, images, itemsize
         self.output = INPUT
 
     def add(self, node: Node) -> str:
@@ -306,6 +310,10 @@ class Graph:
     def shape(self, name: str) -> Shape:
         """Return the shape of an output or of the input, without the batch."""
         return self.input_shape if name == INPUT else self.nodes[name].shape
+
+    def layer_of(self, node: Convolution) -> Layer:
+        """Return the sizes of a convolution for the choice of its algorithm."""
+        return node.layer_of(self.images, self.itemsize)
 
     def users(self, name: str) -> list[Node]:
         """Return the nodes that read an output."""

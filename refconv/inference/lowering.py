@@ -40,8 +40,10 @@ __all__ = ["Lowering", "lower"]
 RULES = Rules()
 
 
-def lower(model: nn.Layer, shape: Shape) -> Graph:
+def lower(model: nn.Layer, shape: Shape, images: int = 1, itemsize: int = 4) -> Graph:
     """Return the graph of a built network for inputs of this shape.
+
+    ``images`` and ``itemsize`` are the number of inputs in a batch and the bytes of an element, for the choice of algorithms.
 
     >>> import refconv.nn as nn
     >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), norm=nn.BatchNorm(), relu=nn.ReLU())
@@ -50,7 +52,7 @@ def lower(model: nn.Layer, shape: Shape) -> Graph:
     >>> [(name, type(node).__name__) for name, node in lower(model, (28, 28, 1)).nodes.items()]
     [('conv', 'Convolution'), ('norm', 'Affine'), ('relu', 'Affine')]
     """
-    lowering = Lowering(shape)
+    lowering = Lowering(Graph(shape, images, itemsize))
     lowering.graph.output = lowering.layer(model, INPUT)
     return lowering.graph
 
@@ -60,13 +62,13 @@ class Lowering(Scope):
 
     Parameters
     ----------
-    shape : tuple of int
-        Shape of the input, without the batch.
+    graph : Graph
+        A graph without nodes.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, graph: Graph) -> None:
         super().__init__([INPUT])
-        self.graph = Graph(shape)
+        self.graph = graph
 
     def layer(self, layer: nn.Layer, x: str, name: str = "") -> str:
         """Add the nodes of a layer with this name in its container; return the name of its output."""

@@ -67,11 +67,10 @@ class Arena(NamedTuple):
     size: int
 
 
-def plan_memory(graph: Graph, images: int = 1, itemsize: int = 4) -> Arena:
+def plan_memory(graph: Graph) -> Arena:
     """Return the place of each output that a plan computes itself.
 
-    A layer that the plan only calls allocates its own output. ``images`` and ``itemsize``, the number of images in a batch and
-    the bytes of an element, decide which convolutions can add to an array in place.
+    A layer that the plan only calls allocates its own output.
 
     >>> from refconv import nn
     >>> from refconv.inference.lowering import lower
@@ -101,7 +100,7 @@ def plan_memory(graph: Graph, images: int = 1, itemsize: int = 4) -> Arena:
         buffer.last = max(buffer.last, _last_read(graph, name, last_reads))
         if isinstance(node, Concatenation):
             _place_inputs(graph, node, places)
-        if _adds_in_place(graph, node, images, itemsize) and buffer.shape == node.shape:
+        if _adds_in_place(graph, node) and buffer.shape == node.shape:
             other = node.inputs[1]
             if other not in places and _last_read(graph, other, last_reads) == numbers[name]:
                 places[other] = places[name]
@@ -124,7 +123,7 @@ def _place_inputs(graph: Graph, node: Concatenation, places: dict[str, Place]) -
         channel += graph.shape(name)[-1]
 
 
-def _adds_in_place(graph: Graph, node: Node, images: int, itemsize: int) -> bool:
+def _adds_in_place(graph: Graph, node: Node) -> bool:
     """Return True if a convolution may overwrite the array that it adds to its sums.
 
     Only the plain sum reads each element of that array before it writes it, and never computes outputs a second time.
@@ -134,7 +133,7 @@ def _adds_in_place(graph: Graph, node: Node, images: int, itemsize: int) -> bool
     other = graph.nodes.get(node.inputs[1])
     if other is None or isinstance(other, ALLOCATE_THEMSELVES):
         return False
-    return choose.first_algorithm(choose.FORWARD, node.layer_of(images, itemsize)) == "direct"
+    return choose.first_algorithm(choose.FORWARD, graph.layer_of(node)) == "direct"
 
 
 def _last_read(graph: Graph, name: str, last_reads: dict[str, int]) -> int:

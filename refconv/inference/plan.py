@@ -165,9 +165,9 @@ class Plan:
     def _compile(self) -> None:
         self._watch = Watch(self.model) if self._is_watching else None
         self.dtype = next((p.value.dtype for p in self.model.named_parameters().values()), np.dtype(np.float32))
-        self.graph = rewrite(lower(self.model, self.input_shape))
-        self.arena = plan_memory(self.graph, self._batch_size, self.dtype.itemsize)
-        choose_tiles(self.graph, self.arena.size, self._batch_size, self.dtype.itemsize)
+        self.graph = rewrite(lower(self.model, self.input_shape, self._batch_size, self.dtype.itemsize))
+        self.arena = plan_memory(self.graph)
+        choose_tiles(self.graph, self.arena.size)
         self.steps: list[Step] = [step_of(node, self.dtype, self._batch_size) for node in self.graph.nodes.values()]
         last_reads = {
             name: node.name for node in self.graph.nodes.values() for name in node.inputs if name != self.graph.output

@@ -20,6 +20,7 @@ from refconv.inference.graph import (
     Total,
     Weighted,
 )
+from refconv.ops.dispatch import kernels
 from refconv.ops.fused import pools_with
 
 __all__ = ["rewrite"]
@@ -102,11 +103,13 @@ def scale_total(graph: Graph, node: Node) -> None:
 
 
 def apply_before(graph: Graph, node: Node) -> None:
-    """Let a convolution normalise and rectify its input while it reads it."""
+    """Let a convolution normalise and rectify its input while it reads it, if its kernel can."""
     if not isinstance(node, Affine) or node.scale is None or node.limits != Limits(low=0) or not graph.is_read_once(node.name):
         return
     (conv,) = graph.users(node.name)
-    if isinstance(conv, Convolution) and conv.prologue is None and conv.inputs[0] == node.name:
+    if not isinstance(conv, Convolution) or conv.prologue is not None or conv.inputs[0] != node.name:
+        return
+    if kernels().conv.applies_prologue(graph.layer_of(conv)):
         conv.prologue = node.scale, node.shift
         conv.layers = [*node.layers, *conv.layers]
         graph.bypass(node, node.inputs[0])

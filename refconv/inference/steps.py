@@ -223,13 +223,13 @@ def step_of(node: Node, dtype: np.dtype[Any], images: int) -> Step:
 
 
 def _weights(node: Weighted, dtype: np.dtype[Any]) -> tuple[Array, Array | None]:
-    """Return w, multiplied with the scale, and a copy of b; remove w from the node.
+    """Return w, multiplied with the scale, and a copy of b; remove both from the node.
 
     w can be an array of the network, which must be packed or copied.
     """
-    w = scaled(node.w, node.factors(), dtype)
-    node.w = None
-    return w, _packable(node.b, dtype)
+    w, b = scaled(node.w, node.factors(), dtype), _packable(node.b, dtype)
+    node.w = node.b = None
+    return w, b
 
 
 def _packable(array: Array | None, dtype: np.dtype[Any]) -> Any:

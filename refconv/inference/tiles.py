@@ -18,31 +18,24 @@ __all__ = ["MOST_ACTIVATIONS", "MOST_WEIGHTS", "choose_tiles"]
 # The most memory of packed weights and outputs, relative to the memory of the weights and of the two largest outputs.
 MOST_WEIGHTS = 1.2
 MOST_ACTIVATIONS = 1.1
-ALWAYS_SPARE = 1 << 22  # bytes that small networks may use for tiles beyond this limit
+RESERVED = 9 << 19  # bytes of this for buffers of the kernels and for the steps themselves
+ALWAYS_SPARE = 1 << 21  # bytes that small networks may use for tiles beyond this limit
 
 MULTIPLICATIONS = {0: 9.0, 2: 4.0, 4: 2.25}  # for one output, by the side of the tiles; 0 is the plain sum
 MEMORY = {0: 1.0, 2: 16 / 9, 4: 36 / 9}  # of the packed kernels, relative to the weights
 
 
-def choose_tiles(graph: Graph, arena_size: int, images: int, itemsize: int) -> None:
+def choose_tiles(graph: Graph, arena_size: int) -> None:
     """Set the side of the tiles of each convolution for which Winograd's algorithm is an option.
 
-    Parameters
-    ----------
-    graph : Graph
-    arena_size : int
-        Elements of the arena for one image.
-    images : int
-        Number of images in a batch.
-    itemsize : int
-        Bytes of an element.
+    ``arena_size`` is the size of the arena for one image, in elements.
     """
-    spare = max(_spare_elements(graph, arena_size, images), ALWAYS_SPARE // itemsize)
+    spare = max(_spare_elements(graph, arena_size), ALWAYS_SPARE // graph.itemsize)
     options = []
     for node in graph.nodes.values():
-        if isinstance(node, Convolution) and choose.suits_winograd(node.layer_of(images, itemsize)):
+        if isinstance(node, Convolution) and choose.suits_winograd(graph.layer_of(node)):
             node.side = 0
-            options += [(*option, node) for option in _options(node, images)]
+            options += [(*option, node) for option in _options(node, graph.images)]
     # A layer's tiles of 2×2 come before its tiles of 4×4, because they save more for each element.
     for _, elements, side, node in sorted(options, key=lambda option: -option[0]):
         if elements <= spare:
@@ -50,11 +43,12 @@ def choose_tiles(graph: Graph, arena_size: int, images: int, itemsize: int) -> N
             spare -= elements
 
 
-def _spare_elements(graph: Graph, arena_size: int, images: int) -> float:
+def _spare_elements(graph: Graph, arena_size: int) -> float:
     """Return the elements that are left if all weights are packed for the plain sum."""
     weights = sum(node.w.size for node in graph.nodes.values() if isinstance(node, Weighted))
     largest = sum(sorted(math.prod(node.shape) for node in graph.nodes.values())[-2:])
-    return (MOST_WEIGHTS - 1) * weights + images * (MOST_ACTIVATIONS * largest - arena_size)
+    spare = (MOST_WEIGHTS - 1) * weights + graph.images * (MOST_ACTIVATIONS * largest - arena_size)
+    return spare - RESERVED // graph.itemsize
 
 
 def _options(node: Convolution, images: int) -> list[tuple[float, float, int]]:

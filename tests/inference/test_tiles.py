@@ -17,6 +17,7 @@ pytestmark = needs_kernels
 @pytest.fixture(autouse=True)
 def no_spare_memory(monkeypatch):
     monkeypatch.setattr(tiles, "ALWAYS_SPARE", 0)
+    monkeypatch.setattr(tiles, "RESERVED", 0)
 
 
 def chosen(model, images, dense=0):
@@ -24,11 +25,11 @@ def chosen(model, images, dense=0):
     if dense:
         model = nn.Sequential(model, nn.GlobalAvgPool2D(), nn.Dense(dense))
     model.build((40, 36, 32), rng=0)
-    graph = rewrite(lower(model, (40, 36, 32)))
-    arena = plan_memory(graph, images)
-    tiles.choose_tiles(graph, arena.size, images, 4)
+    graph = rewrite(lower(model, (40, 36, 32), images))
+    arena = plan_memory(graph)
+    tiles.choose_tiles(graph, arena.size)
     nodes = [node for node in graph.nodes.values() if getattr(node, "side", None) is not None]
-    spare = tiles._spare_elements(graph, arena.size, images)
+    spare = tiles._spare_elements(graph, arena.size)
     return [node.side for node in nodes], sum((tiles.MEMORY[node.side] - 1) * node.w.size for node in nodes) - spare
 
 

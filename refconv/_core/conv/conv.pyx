@@ -50,6 +50,12 @@ def prepare(layer, w, bias, keep=True):
     return Prepared(layer, w, bias, keep)
 
 
+def applies_prologue(layer):
+    """Return True if the layer's algorithm applies a prologue without a copy of x."""
+    name = choose.first_algorithm(choose.FORWARD, layer)
+    return name == "winograd" or (name == "direct" and not direct.copies_for_prologue(layer))
+
+
 class Prepared:
     """Convolution layer with packed weights.
 
