@@ -222,9 +222,9 @@ class Affine(Limited):
 
 @dataclass
 class Total(Limited):
-    """y = min(max(scale · (x₁ + x₂ + …) + shift, low), high): the sum of the inputs, or their mean.
+    """y = min(max(scale · (x₁ + x₂ + …) + shift, low), high).
 
-    None is a scale of 1 and a shift of 0.
+    This is the sum of the inputs, or their mean. None is a scale of 1 and a shift of 0.
     """
 
     scale: Any = None  # array (C,)

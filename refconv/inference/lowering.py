@@ -206,9 +206,10 @@ def _conv_transpose(graph: Lowering, layer: nn.ConvTranspose2D, x: str) -> str:
 
 
 def turned_padding(window: Window, input_size: Shape, output_size: Shape) -> Any:
-    """Return the padding with which a convolution with the turned kernel is the transposed convolution with this window.
+    """Return the padding of the convolution that is the transposed convolution with this window.
 
-    It is None if there is none: if the stride is not 1, or if the padding of the window is wider than the kernel.
+    The kernel of the convolution is turned. The padding is None if there is none: if the stride is not 1, or if the padding of
+    the window is wider than the kernel.
 
     >>> turned_padding(Window((3, 5), padding=((1, 0), (2, 2))), (7, 9), (8, 9))
     ((1, 2), (2, 2))

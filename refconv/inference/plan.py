@@ -167,7 +167,8 @@ class Plan:
         self.dtype = next((p.value.dtype for p in self.model.named_parameters().values()), np.dtype(np.float32))
         self.graph = rewrite(lower(self.model, self.input_shape, self._batch_size, self.dtype.itemsize))
         self.arena = plan_memory(self.graph)
-        choose_tiles(self.graph, self.arena.size)
+        weights = sum(parameter.value.size for parameter in self.model.named_parameters().values())
+        choose_tiles(self.graph, self.arena.size, weights)
         self.steps: list[Step] = [step_of(node, self.dtype, self._batch_size) for node in self.graph.nodes.values()]
         last_reads = {
             name: node.name for node in self.graph.nodes.values() for name in node.inputs if name != self.graph.output

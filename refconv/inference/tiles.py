@@ -25,17 +25,24 @@ MULTIPLICATIONS = {0: 9.0, 2: 4.0, 4: 2.25}  # for one output, by the side of th
 MEMORY = {0: 1.0, 2: 16 / 9, 4: 36 / 9}  # of the packed kernels, relative to the weights
 
 
-def choose_tiles(graph: Graph, arena_size: int) -> None:
+def choose_tiles(graph: Graph, arena_size: int, weights: int) -> None:
     """Set the side of the tiles of each convolution for which Winograd's algorithm is an option.
 
-    ``arena_size`` is the size of the arena for one image, in elements.
+    Parameters
+    ----------
+    graph : Graph
+    arena_size : int
+        Elements of the arena for one image.
+    weights : int
+        Elements of all parameters of the network.
     """
-    spare = max(_spare_elements(graph, arena_size), ALWAYS_SPARE // graph.itemsize)
+    nodes = [node for node in graph.nodes.values() if isinstance(node, Convolution)]
+    suited = [node for node in nodes if choose.suits_winograd(graph.layer_of(node))]
+    spare = _spare_elements(graph, suited, arena_size, weights)
     options = []
-    for node in graph.nodes.values():
-        if isinstance(node, Convolution) and choose.suits_winograd(graph.layer_of(node)):
-            node.side = 0
-            options += [(*option, node) for option in _options(node, graph.images)]
+    for node in suited:
+        node.side = 0
+        options += [(*option, node) for option in _options(node, graph.images)]
     # A layer's tiles of 2×2 come before its tiles of 4×4, because they save more for each element.
     for _, elements, side, node in sorted(options, key=lambda option: -option[0]):
         if elements <= spare:
@@ -43,12 +50,18 @@ def choose_tiles(graph: Graph, arena_size: int) -> None:
             spare -= elements
 
 
-def _spare_elements(graph: Graph, arena_size: int) -> float:
-    """Return the elements that are left if all weights are packed for the plain sum."""
-    weights = sum(node.w.size for node in graph.nodes.values() if isinstance(node, Weighted))
+def _spare_elements(graph: Graph, suited: list[Convolution], arena_size: int, weights: int) -> float:
+    """Return the elements that tiles may take beyond the packed weights of plain sums.
+
+    Networks that consist mostly of 3×3 convolutions may exceed the limit: the larger the share of these layers in the weights,
+    the more of them get tiles of 2×2.
+    """
+    packed = sum(node.w.size for node in graph.nodes.values() if isinstance(node, Weighted))
     largest = sum(sorted(math.prod(node.shape) for node in graph.nodes.values())[-2:])
-    spare = (MOST_WEIGHTS - 1) * weights + graph.images * (MOST_ACTIVATIONS * largest - arena_size)
-    return spare - RESERVED // graph.itemsize
+    limit = MOST_WEIGHTS * weights + graph.images * MOST_ACTIVATIONS * largest - RESERVED // graph.itemsize
+    of_tiles = sum(node.w.size for node in suited)
+    excess = (MEMORY[2] - 1) * of_tiles * (of_tiles / packed if packed else 0)
+    return max(limit - packed - graph.images * arena_size, excess, ALWAYS_SPARE // graph.itemsize)
 
 
 def _options(node: Convolution, images: int) -> list[tuple[float, float, int]]:

@@ -21,16 +21,14 @@ def no_spare_memory(monkeypatch):
 
 
 def chosen(model, images, dense=0):
-    """Return the sides of the tiles, and the elements that they take beyond the limit."""
+    """Return the sides of the tiles of a network, to which a dense layer may be added."""
     if dense:
         model = nn.Sequential(model, nn.GlobalAvgPool2D(), nn.Dense(dense))
     model.build((40, 36, 32), rng=0)
     graph = rewrite(lower(model, (40, 36, 32), images))
-    arena = plan_memory(graph)
-    tiles.choose_tiles(graph, arena.size)
-    nodes = [node for node in graph.nodes.values() if getattr(node, "side", None) is not None]
-    spare = tiles._spare_elements(graph, arena.size)
-    return [node.side for node in nodes], sum((tiles.MEMORY[node.side] - 1) * node.w.size for node in nodes) - spare
+    weights = sum(parameter.value.size for parameter in model.named_parameters().values())
+    tiles.choose_tiles(graph, plan_memory(graph).size, weights)
+    return [node.side for node in graph.nodes.values() if getattr(node, "side", None) is not None]
 
 
 def convolutions():
@@ -46,22 +44,27 @@ def convolutions():
 
 def test_layers_with_many_pixels_get_the_larger_tiles():
     with refconv.config(precision="fast"):
-        sides, excess = chosen(convolutions(), 5, dense=700)
-        assert excess <= 0
-        assert sides == sorted(sides, reverse=True)
-        assert len({*sides}) > 1
-        assert chosen(convolutions(), 5, dense=20000)[0] == [4, 4, 2]  # 450 pixels of the last layer are few
-        assert chosen(convolutions(), 50, dense=20000)[0] == [4, 4, 4]
+        assert chosen(convolutions(), 5) == [4, 2, 2]
+        assert chosen(convolutions(), 5, dense=700) == [4, 4, 2]
+        assert chosen(convolutions(), 5, dense=20000) == [4, 4, 2]  # 450 pixels of the last layer are few
+        assert chosen(convolutions(), 50, dense=20000) == [4, 4, 4]
+
+
+def test_networks_of_3x3_convolutions_get_tiles_of_2x2():
+    """The limit leaves nothing for tiles, but these convolutions have most of the weights."""
+    layers = (nn.Conv2D(32, 3, padding=1) for _ in range(9))
+    assert chosen(nn.Sequential(*layers, nn.Conv2D(64, 1)), 1).count(2) == 8
 
 
 def test_no_large_tiles_with_the_standard_precision():
-    assert chosen(convolutions(), 50, dense=20000)[0] == [2, 2, 2]
+    assert chosen(convolutions(), 50, dense=20000) == [2, 2, 2]
 
 
 def test_small_networks_may_use_some_memory(monkeypatch):
-    assert chosen(nn.Conv2D(32, 3, padding=1), 1)[0] == [0]
-    monkeypatch.setattr(tiles, "ALWAYS_SPARE", 1 << 22)
-    assert chosen(nn.Conv2D(32, 3, padding=1), 1)[0] == [2]
+    model = nn.Sequential(nn.Conv2D(32, 3, padding=1), nn.Conv2D(900, 1), nn.GlobalAvgPool2D())
+    assert chosen(model, 1) == [0]
+    monkeypatch.setattr(tiles, "ALWAYS_SPARE", 1 << 21)
+    assert chosen(model, 1) == [2]
 
 
 def test_the_plan_uses_the_chosen_tiles():
