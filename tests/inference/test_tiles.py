@@ -45,7 +45,6 @@ def convolutions():
 def test_layers_with_many_pixels_get_the_larger_tiles():
     with refconv.config(precision="fast"):
         assert chosen(convolutions(), 5) == [4, 2, 2]
-        assert chosen(convolutions(), 5, dense=700) == [4, 4, 2]
         assert chosen(convolutions(), 5, dense=20000) == [4, 4, 2]  # 450 pixels of the last layer are few
         assert chosen(convolutions(), 50, dense=20000) == [4, 4, 4]
 
@@ -61,7 +60,8 @@ def test_no_large_tiles_with_the_standard_precision():
 
 
 def test_small_networks_may_use_some_memory(monkeypatch):
-    model = nn.Sequential(nn.Conv2D(32, 3, padding=1), nn.Conv2D(900, 1), nn.GlobalAvgPool2D())
+    # More than two of the largest outputs are needed at the same time, so the limit leaves nothing for the tiles.
+    model = nn.Sequential(nn.Conv2D(32, 3, padding=1), nn.Sum(*(nn.Sequential(nn.Conv2D(64, 1), nn.ReLU()) for _ in range(5))))
     assert chosen(model, 1) == [0]
     monkeypatch.setattr(tiles, "ALWAYS_SPARE", 1 << 21)
     assert chosen(model, 1) == [2]

@@ -146,20 +146,22 @@ cdef inline void combine_line(const Combination *c, Py_ssize_t row, Py_ssize_t p
         b = pixel_of(c, 1, row, pixel, _)
         for i in range(size):
             y[i] = a[i] + b[i]
-    elif scale == NULL:
+    elif scale == NULL and c.low == -INFINITY and c.high == INFINITY:
         memcpy(y, a, size * sizeof(real))
     for k in range(2, c.count):
         b = pixel_of(c, k, row, pixel, _)
         for i in range(size):
             y[i] += b[i]
+    if c.count > 1:
+        a = y
     if scale != NULL:
-        if c.count > 1:
-            a = y
         for i in range(size):
-            y[i] = scale[i] * a[i] + shift[i]
-    if c.low != -INFINITY or c.high != INFINITY:
+            value = scale[i] * a[i] + shift[i]
+            value = low if value < low else value
+            y[i] = high if value > high else value
+    elif c.low != -INFINITY or c.high != INFINITY:
         for i in range(size):
-            value = low if y[i] < low else y[i]
+            value = low if a[i] < low else a[i]
             y[i] = high if value > high else value
 
 
