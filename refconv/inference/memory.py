@@ -130,8 +130,8 @@ def _adds_in_place(graph: Graph, node: Node) -> bool:
     """
     if not isinstance(node, Convolution) or len(node.inputs) < 2 or node.inputs[0] == node.inputs[1]:
         return False
-    other = graph.nodes.get(node.inputs[1])
-    if other is None or isinstance(other, ALLOCATE_THEMSELVES):
+    x, other = map(graph.nodes.get, node.inputs)
+    if other is None or isinstance(other, ALLOCATE_THEMSELVES) or isinstance(x, Reshape):  # x may be a view of the other array
         return False
     return choose.first_algorithm(choose.FORWARD, graph.layer_of(node)) == "direct"
 

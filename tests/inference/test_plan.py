@@ -175,6 +175,13 @@ def test_a_shortcut_that_is_read_later_is_not_overwritten():
     assert difference(model, compile_model(model)) <= 1e-12
 
 
+def test_a_shortcut_is_not_overwritten_while_a_view_of_it_is_read():
+    view = nn.Sequential(Reshape((9, 210)), Reshape((9, 7, 30)), nn.Conv2D(30, (2, 1), padding=((1, 0), (0, 0))))
+    model = nn.Sequential(nn.Conv2D(30, 1), nn.Sum(nn.Identity(), view), nn.ReLU())
+    model = randomised(model, (9, 7, 3), np.float64)
+    assert difference(model, compile_model(model)) <= 1e-12
+
+
 def test_non_finite_outputs_are_those_of_the_network():
     """The fallback of Winograd's algorithm computes the weights from the transformed kernels."""
     for precision in ("standard", "fast"):
