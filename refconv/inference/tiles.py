@@ -18,7 +18,7 @@ __all__ = ["MOST_ACTIVATIONS", "MOST_WEIGHTS", "choose_tiles"]
 # The most memory of packed weights and outputs, relative to the memory of the weights and of the two largest outputs.
 MOST_WEIGHTS = 1.2
 MOST_ACTIVATIONS = 1.1
-RESERVED = 9 << 19  # bytes of this for buffers of the kernels and for the steps themselves
+RESERVED = 1 << 22  # bytes of this for buffers of the kernels and for the steps themselves
 ALWAYS_SPARE = 1 << 21  # bytes that small networks may use for tiles beyond this limit
 
 MULTIPLICATIONS = {0: 9.0, 2: 4.0, 4: 2.25}  # for one output, by the side of the tiles; 0 is the plain sum
@@ -56,11 +56,12 @@ def _spare_elements(graph: Graph, suited: list[Convolution], arena_size: int, we
     Networks that consist mostly of 3×3 convolutions may exceed the limit: the larger the share of these layers in the weights,
     the more of them get tiles of 2×2.
     """
+    nodes = [node for node in graph.nodes.values() if isinstance(node, Convolution)]
     packed = sum(node.w.size for node in graph.nodes.values() if isinstance(node, Weighted))
     largest = sum(sorted(math.prod(node.shape) for node in graph.nodes.values())[-2:])
     limit = MOST_WEIGHTS * weights + graph.images * MOST_ACTIVATIONS * largest - RESERVED // graph.itemsize
-    of_tiles = sum(node.w.size for node in suited)
-    excess = (MEMORY[2] - 1) * of_tiles * (of_tiles / packed if packed else 0)
+    three = sum(node.w.size for node in nodes if node.window.kernel == (3, 3))
+    excess = (MEMORY[2] - 1) * sum(node.w.size for node in suited) * (three / packed if packed else 0)
     return max(limit - packed - graph.images * arena_size, excess, ALWAYS_SPARE // graph.itemsize)
 
 
