@@ -1,10 +1,15 @@
 """Peak memory and page faults of training and inference, compared with PyTorch.
 
     python -m benchmarks.memory --threads 2
+    python -m benchmarks.memory --plans
 
 Each case runs in a separate process. The peak is the largest resident memory, minus the resident memory after the network was
 created and before it was used. Faults are the pages that one step touches for the first time: the mean over the last steps,
 when all reused memory has been allocated. Both are Linux's counts, from /proc.
+
+With --plans, the table shows the memory of compiled networks instead, for images of 224×224 pixels: the weights of the network
+and the peak of all arrays while it is compiled and while it runs, counted by tracemalloc. The limit is 2.2 times the weights
+and 1.1 times the two largest outputs.
 """
 
 import argparse
@@ -16,6 +21,7 @@ import re
 import resource
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +34,7 @@ CASES = {
     "ResNet-20, training, batch 128": ("resnet20", 128, (32, 32, 3), True),
     "ResNet-50, inference, batch 1": ("resnet50", 1, (224, 224, 3), False),
 }
+PLANS = ("resnet50", "vgg16", "densenet121", "mobilenet")
 STEPS = 8
 COUNTED = 4  # the last steps, whose page faults are counted
 LIBRARIES = ("refconv", "PyTorch NCHW", "PyTorch NHWC")
@@ -40,16 +47,54 @@ def main(arguments=None):
         prog="python -m benchmarks.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--plans", action="store_true", help="measure compiled networks")
     parser.add_argument("--measure", nargs=2, metavar=("CASE", "LIBRARY"), help="measure one case in this process; print JSON")
     options = parser.parse_args(arguments)
     if options.measure:
         print(json.dumps(measure(*options.measure, options.threads)))
+        return
+    if options.plans:
+        print_plans(options.threads)
         return
     libraries = LIBRARIES if peers.installed("torch") else LIBRARIES[:1]
     print(f"{'':32}" + "".join(f"{name:>24}" for name in libraries), flush=True)
     for case in CASES:
         cells = [cell(**measure_in_subprocess(case, library, options.threads)) for library in libraries]
         print(f"{case:32}" + "".join(f"{text:>24}" for text in cells), flush=True)
+
+
+def print_plans(threads):
+    """Print the memory of compiled networks in MiB, for one image and for eight."""
+    columns = ("weights", "compiling", "running", "limit", "of limit")
+    print(f"{'MiB':24}" + "".join(f"{name:>12}" for name in columns), flush=True)
+    for name in PLANS:
+        for images in (1, 8):
+            weights, compiling, running, limit = (size / 2**20 for size in measure_plan(name, images, threads))
+            cells = [*(f"{size:.0f}" for size in (weights, compiling, running, limit)), f"{100 * running / limit:.0f}%"]
+            print(f"{f'{name}, batch {images}':24}" + "".join(f"{text:>12}" for text in cells), flush=True)
+
+
+def measure_plan(name, images, threads, shape=(224, 224, 3)):
+    """Return the bytes of the weights, at the peaks of compiling and running, and of the limit."""
+    import refconv
+    from refconv import models
+
+    refconv.set_config(threads=threads)
+    model = models.create(name)
+    model.build(shape, rng=1)
+    weights = sum(parameter.value.nbytes for parameter in model.named_parameters().values())
+    x = np.random.default_rng(1).standard_normal((images, *shape)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        plan = refconv.compile_model(model, batch_size=images)
+        compiling = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        plan(x)
+        running = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    outputs = sorted(images * x.itemsize * int(np.prod(step.node.shape)) for step in plan.steps)
+    return weights, weights + compiling, weights + running, 2.2 * weights + 1.1 * sum(outputs[-2:])
 
 
 def cell(peak, faults):

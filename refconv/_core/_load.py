@@ -32,6 +32,7 @@ ALGORITHMS = (
     "conv_relu_pool_grads",
     "depthwise",
     "direct",
+    "direct_dx",
     "direct_grads",
     "one_channel",
     "prologue",

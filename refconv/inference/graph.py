@@ -10,6 +10,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
+from refconv._core.conv.choose import Layer
+from refconv.inference.folding import fold_affine
 from refconv.nn.description import by
 from refconv.nn.graph import INPUT
 from refconv.typing import Array, Shape
@@ -19,15 +23,19 @@ __all__ = [
     "Affine",
     "Concatenation",
     "Convolution",
+    "Crop",
     "Graph",
     "Limited",
     "Limits",
     "Node",
     "PooledConvolution",
+    "Pooling",
     "Product",
     "Reshape",
     "Run",
     "Total",
+    "TransposedConvolution",
+    "Weighted",
 ]
 
 AnyNode = TypeVar("AnyNode", bound="Node")
@@ -96,23 +104,48 @@ class Limited(Node):
 
 
 @dataclass
-class Convolution(Limited):
-    """y = min(max(conv2d(x', w) + b + other, low), high).
+class Weighted(Limited):
+    """Node with weights: y = min(max(scale · f(x, w) + b, low), high).
 
-    x' is the first input or, with a prologue, max(scale · x + shift, 0). The second input, if there is one, is added to the
-    sums. A step that has packed w removes it from the node.
+    f is linear in w. The scale and the bias, one for each output channel, are in float64 after :meth:`fold`. A step that packs
+    w multiplies it with the scale. It removes w and b from the node, so that the plan does not refer to the network's arrays.
     """
 
-    w: Any = None  # array (kh, kw, C / groups, O)
+    w: Any = None  # array of the network
     b: Array | None = None
+    scale: Array | None = None
+    input_shape: Shape = ()
+
+    def fold(self, scale: Array, shift: Array) -> None:
+        """Let the node also compute scale · y + shift."""
+        self.scale, self.b = fold_affine(self.scale, self.b, scale, shift)
+
+    def factors(self) -> Any:
+        """Return the scale of each weight, an array that is broadcast to w, or None."""
+        return self.scale
+
+
+@dataclass
+class Convolution(Weighted):
+    """y = min(max(scale · conv2d(x', w) + b + other, low), high).
+
+    w has the shape (kh, kw, C / groups, O). x' is the first input or, with a prologue, max(scale · x + shift, 0). The second
+    input, if there is one, is added to the sums.
+    """
+
     window: Any = None  # Window
     groups: int = 1
-    input_shape: Shape = ()
+    side: int | None = None  # of Winograd's tiles, 0 for another algorithm; None is the usual side
     prologue: tuple[Array, Array] | None = None  # scale and shift of each input channel
 
     @property
     def multiply_adds(self) -> int:
         return math.prod(self.shape) * math.prod(self.window.kernel) * (self.input_shape[-1] // self.groups)
+
+    def layer_of(self, images: int, itemsize: int) -> Layer:
+        """Return the sizes of the convolution for the choice of its algorithm."""
+        height, width, inputs = self.input_shape
+        return Layer(self.window, images, (height, width), inputs, self.shape[-1], self.groups, itemsize, self.side)
 
     def operations(self) -> list[str]:
         stride = f" stride {by(self.window.stride)}" if set(self.window.stride) != {1} else ""
@@ -120,6 +153,31 @@ class Convolution(Limited):
         before = ["BN, ReLU"] if self.prologue is not None else []
         groups = [f"{self.groups} groups"] if self.groups > 1 else []
         return [*before, conv, *groups, *(f"+ {name}" for name in self.inputs[1:])]
+
+
+@dataclass
+class TransposedConvolution(Weighted):
+    """y = min(max(scale · conv_transpose2d(x, w) + b, low), high).
+
+    w has the shape (kh, kw, O / groups, C).
+    """
+
+    window: Any = None  # Window
+    groups: int = 1
+
+    @property
+    def multiply_adds(self) -> int:
+        return math.prod(self.input_shape) * math.prod(self.window.kernel) * (self.shape[-1] // self.groups)
+
+    def operations(self) -> list[str]:
+        groups = [f"{self.groups} groups"] if self.groups > 1 else []
+        return [f"up-conv {by(self.window.kernel)} stride {by(self.window.stride)}", *groups]
+
+    def factors(self) -> Any:
+        if self.scale is None:
+            return None
+        of_groups = self.scale.reshape(self.groups, -1)
+        return np.repeat(of_groups, self.input_shape[-1] // self.groups, axis=0).T  # (O / groups, C)
 
 
 @dataclass
@@ -137,15 +195,8 @@ class PooledConvolution(Node):
 
 
 @dataclass
-class Product(Limited):
-    """y = min(max(x · w + b, low), high): a dense layer.
-
-    A step that has packed w removes it from the node.
-    """
-
-    w: Any = None  # array (C, O)
-    b: Array | None = None
-    input_shape: Shape = ()
+class Product(Weighted):
+    """y = min(max(scale · (x · w) + b, low), high), with w (C, O): a dense layer."""
 
     @property
     def multiply_adds(self) -> int:
@@ -171,10 +222,36 @@ class Affine(Limited):
 
 @dataclass
 class Total(Limited):
-    """Sum of the inputs, with limits."""
+    """y = min(max(scale · (x₁ + x₂ + …) + shift, low), high).
+
+    This is the sum of the inputs, or their mean. None is a scale of 1 and a shift of 0.
+    """
+
+    scale: Any = None  # array (C,)
+    shift: Any = None
 
     def operations(self) -> list[str]:
-        return ["sum"]
+        return ["sum"] if self.scale is None else ["sum", "scale and shift"]
+
+
+@dataclass
+class Pooling(Node):
+    """Maximum or average of each window."""
+
+    statistic: str = "max"  # or "mean"
+    window: Any = None  # Window
+    count_include_pad: bool = False
+
+    def description(self) -> str:
+        stride = f" stride {by(self.window.stride)}" if self.window.stride != self.window.kernel else ""
+        return f"{self.statistic} pool {by(self.window.kernel)}{stride}"
+
+
+@dataclass
+class Crop(Node):
+    """Image without its margins ((top, bottom), (left, right))."""
+
+    margins: Any = ((0, 0), (0, 0))
 
 
 @dataclass
@@ -214,11 +291,15 @@ class Graph:
     ----------
     shape : tuple of int
         Shape of the input, without the batch.
+    images : int
+        Number of inputs in a batch, for which the algorithms are chosen.
+    itemsize : int
+        Bytes of an element.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, images: int = 1, itemsize: int = 4) -> None:
         self.nodes: dict[str, Node] = {}
-        self.input_shape = shape
+        self.input_shape, self.images, self.itemsize = shape, images, itemsize
         self.output = INPUT
 
     def add(self, node: Node) -> str:
@@ -229,6 +310,10 @@ class Graph:
     def shape(self, name: str) -> Shape:
         """Return the shape of an output or of the input, without the batch."""
         return self.input_shape if name == INPUT else self.nodes[name].shape
+
+    def layer_of(self, node: Convolution) -> Layer:
+        """Return the sizes of a convolution for the choice of its algorithm."""
+        return node.layer_of(self.images, self.itemsize)
 
     def users(self, name: str) -> list[Node]:
         """Return the nodes that read an output."""

@@ -1,6 +1,6 @@
 """Translation of a network to a graph of operations.
 
-A function for each class of layers adds its nodes to the graph. Layers without a function, such as pooling, become nodes that
+A function for each class of layers adds its nodes to the graph. Layers without a function, such as sigmoid, become nodes that
 call the layer.
 """
 
@@ -13,7 +13,21 @@ import numpy as np
 import refconv.nn as nn
 from refconv.geometry import Window
 from refconv.inference.folding import batch_norm_as_affine
-from refconv.inference.graph import INPUT, Affine, Concatenation, Convolution, Graph, Limits, Product, Reshape, Run, Total
+from refconv.inference.graph import (
+    INPUT,
+    Affine,
+    Concatenation,
+    Convolution,
+    Crop,
+    Graph,
+    Limits,
+    Pooling,
+    Product,
+    Reshape,
+    Run,
+    Total,
+    TransposedConvolution,
+)
 from refconv.models.sizes import SizedSequential
 from refconv.nn import reshape
 from refconv.nn.channels import ChannelAffine
@@ -26,8 +40,10 @@ __all__ = ["Lowering", "lower"]
 RULES = Rules()
 
 
-def lower(model: nn.Layer, shape: Shape) -> Graph:
+def lower(model: nn.Layer, shape: Shape, images: int = 1, itemsize: int = 4) -> Graph:
     """Return the graph of a built network for inputs of this shape.
+
+    ``images`` and ``itemsize`` are the number of inputs in a batch and the bytes of an element, for the choice of algorithms.
 
     >>> import refconv.nn as nn
     >>> model = nn.Sequential(conv=nn.Conv2D(6, 5), norm=nn.BatchNorm(), relu=nn.ReLU())
@@ -36,7 +52,7 @@ def lower(model: nn.Layer, shape: Shape) -> Graph:
     >>> [(name, type(node).__name__) for name, node in lower(model, (28, 28, 1)).nodes.items()]
     [('conv', 'Convolution'), ('norm', 'Affine'), ('relu', 'Affine')]
     """
-    lowering = Lowering(shape)
+    lowering = Lowering(Graph(shape, images, itemsize))
     lowering.graph.output = lowering.layer(model, INPUT)
     return lowering.graph
 
@@ -46,13 +62,13 @@ class Lowering(Scope):
 
     Parameters
     ----------
-    shape : tuple of int
-        Shape of the input, without the batch.
+    graph : Graph
+        A graph without nodes.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, graph: Graph) -> None:
         super().__init__([INPUT])
-        self.graph = Graph(shape)
+        self.graph = graph
 
     def layer(self, layer: nn.Layer, x: str, name: str = "") -> str:
         """Add the nodes of a layer with this name in its container; return the name of its output."""
@@ -171,6 +187,61 @@ def _convolution(graph: Lowering, x: str, w: Array, b: Array | None, window: Win
     w = w.reshape(*w.shape[:2], input_shape[-1] // groups, -1)  # a depthwise kernel is (kh, kw, C, multiplier)
     shape = (*window.output_size(input_shape[:2]), w.shape[3])
     return graph.add(Convolution, [x], shape, suffix, w=w, b=b, window=window, groups=groups, input_shape=input_shape)
+
+
+@RULES.register(nn.ConvTranspose2D)
+def _conv_transpose(graph: Lowering, layer: nn.ConvTranspose2D, x: str) -> str:
+    input_shape = graph.shape(x)
+    w, b, window, shape = layer.parameters["w"].value, _value(layer, "b"), layer.window, tuple(layer.output_shape(input_shape))
+    if layer.data_format != "channels_last" or not np.isfinite(w).all():
+        return _run(graph, layer, x)
+    padding = turned_padding(window, input_shape[:2], shape[:2])
+    if layer.groups == 1 and padding is not None:
+        turned = Window(window.kernel, (1, 1), padding, window.dilation)
+        return _convolution(graph, x, w[::-1, ::-1].swapaxes(2, 3), b, turned, 1)
+    if window.output_size(shape[:2]) != input_shape[:2]:  # an output padding of the stride or more
+        return _run(graph, layer, x)
+    options: dict[str, Any] = {"window": window, "groups": layer.groups, "input_shape": input_shape}
+    return graph.add(TransposedConvolution, [x], shape, w=w, b=b, **options)
+
+
+def turned_padding(window: Window, input_size: Shape, output_size: Shape) -> Any:
+    """Return the padding of the convolution that is the transposed convolution with this window.
+
+    The kernel of the convolution is turned. The padding is None if there is none: if the stride is not 1, or if the padding of
+    the window is wider than the kernel.
+
+    >>> turned_padding(Window((3, 5), padding=((1, 0), (2, 2))), (7, 9), (8, 9))
+    ((1, 2), (2, 2))
+    """
+    padding = []
+    for k, S, D, (before, _), n, m in zip(
+        window.kernel, window.stride, window.dilation, window.pads(output_size), input_size, output_size, strict=True
+    ):
+        reach = (k - 1) * D
+        padding.append((reach - before, m - n + before))
+        if S != 1 or min(padding[-1]) < 0:
+            return None
+    return tuple(padding)
+
+
+@RULES.register(nn.MaxPool2D, nn.AvgPool2D, nn.GlobalMaxPool2D, nn.GlobalAvgPool2D)
+def _pooling(graph: Lowering, layer: Any, x: str) -> str:
+    if layer.data_format != "channels_last":
+        return _run(graph, layer, x)
+    input_shape = graph.shape(x)
+    shape = layer.output_shape(input_shape)
+    if isinstance(layer, nn.GlobalMaxPool2D | nn.GlobalAvgPool2D):
+        return graph.add(Pooling, [x], shape, statistic=layer.statistic, window=Window(input_shape[:2]))
+    counts = layer.arguments.get("count_include_pad", False)
+    return graph.add(Pooling, [x], shape, statistic=layer.statistic, window=layer.window, count_include_pad=counts)
+
+
+@RULES.register(nn.Crop2D)
+def _crop(graph: Lowering, layer: nn.Crop2D, x: str) -> str:
+    if layer.data_format != "channels_last":
+        return _run(graph, layer, x)
+    return graph.add(Crop, [x], layer.output_shape(graph.shape(x)), margins=layer.margin)
 
 
 @RULES.register(nn.Dense)

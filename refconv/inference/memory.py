@@ -1,7 +1,8 @@
 """Places of the outputs of a graph in one block of memory, the arena.
 
 Outputs that are not needed at the same time share memory. The inputs of a concatenation are computed in their channels of its
-output, so they need not be copied: in a dense block, all layers write to one buffer.
+output, so they need not be copied: in a dense block, all layers write to one buffer. The last convolution of a residual block
+adds its sums to the shortcut in place, so all blocks of one size share a buffer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from refconv.inference.graph import Concatenation, Convolution, Graph, PooledConvolution, Reshape, Run
+from refconv._core.conv import choose
+from refconv.inference.graph import Concatenation, Convolution, Graph, Node, PooledConvolution, Reshape, Run
 from refconv.typing import Shape
 
 __all__ = ["Arena", "Buffer", "Place", "plan_memory"]
@@ -98,6 +100,10 @@ def plan_memory(graph: Graph) -> Arena:
         buffer.last = max(buffer.last, _last_read(graph, name, last_reads))
         if isinstance(node, Concatenation):
             _place_inputs(graph, node, places)
+        if _adds_in_place(graph, node) and buffer.shape == node.shape:
+            other = node.inputs[1]
+            if other not in places and _last_read(graph, other, last_reads) == numbers[name]:
+                places[other] = places[name]
     return Arena(buffers, places, _set_offsets(buffers))
 
 
@@ -110,11 +116,24 @@ def _place_inputs(graph: Graph, node: Concatenation, places: dict[str, Place]) -
     channel = 0
     for k, name in enumerate(node.inputs):
         producer = graph.nodes.get(name)
-        if isinstance(producer, Convolution | Concatenation) and name not in places:
+        if producer is not None and not isinstance(producer, ALLOCATE_THEMSELVES) and name not in places:
             places[name] = Place(buffer, first + channel)
         else:
             node.copied.append((k, channel))
         channel += graph.shape(name)[-1]
+
+
+def _adds_in_place(graph: Graph, node: Node) -> bool:
+    """Return True if a convolution may overwrite the array that it adds to its sums.
+
+    Only the plain sum reads each element of that array before it writes it, and never computes outputs a second time.
+    """
+    if not isinstance(node, Convolution) or len(node.inputs) < 2 or node.inputs[0] == node.inputs[1]:
+        return False
+    x, other = map(graph.nodes.get, node.inputs)
+    if other is None or isinstance(other, ALLOCATE_THEMSELVES) or isinstance(x, Reshape):  # x may be a view of the other array
+        return False
+    return choose.first_algorithm(choose.FORWARD, graph.layer_of(node)) == "direct"
 
 
 def _last_read(graph: Graph, name: str, last_reads: dict[str, int]) -> int:

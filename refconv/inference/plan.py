@@ -19,6 +19,7 @@ from refconv.inference.profile import Profile, profile
 from refconv.inference.rewriting import rewrite
 from refconv.inference.steps import Step, step_of
 from refconv.inference.table import plan_table
+from refconv.inference.tiles import choose_tiles
 from refconv.inference.watch import Watch
 from refconv.nn import Layer
 from refconv.typing import Array, Shape
@@ -52,9 +53,10 @@ def compile_model(
         Precision of 3×3 convolutions as in :class:`refconv.config`, "fast" or "standard". Outputs of VGG-16 with "fast" differ
         by about 2e-6 of the largest score.
     watch : bool
-        If True, each call checks whether the network has changed, and compiles it again if it has. The check reads all
-        weights: one image takes about a seventh longer with ResNet-50, and large batches hardly longer. With False, the plan
-        uses the weights that the network had when it was compiled.
+        If True, each call checks whether the network has changed, and compiles it again if it has. The check reads all weights
+        only if they were accessed since the last call, or while something else refers to them, such as a variable that
+        contains ``parameter.value``. Then one image takes about a seventh longer with ResNet-50. With False, the plan uses the
+        weights that the network had when it was compiled.
 
     Returns
     -------
@@ -175,9 +177,11 @@ class Plan:
     def _compile(self) -> None:
         self._watch = Watch(self.model) if self._is_watching else None
         self.dtype = next((p.value.dtype for p in self.model.named_parameters().values()), np.dtype(np.float32))
-        self.graph = rewrite(lower(self.model, self.input_shape))
+        self.graph = rewrite(lower(self.model, self.input_shape, self._batch_size, self.dtype.itemsize))
         self.arena = plan_memory(self.graph)
+        weights = sum(parameter.value.size for parameter in self.model.named_parameters().values())
         with config(precision=self._precision):
+            choose_tiles(self.graph, self.arena.size, weights)
             self.steps: list[Step] = [step_of(node, self.dtype, self._batch_size) for node in self.graph.nodes.values()]
         last_reads = {
             name: node.name for node in self.graph.nodes.values() for name in node.inputs if name != self.graph.output

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from refconv.geometry import Window
-from refconv.inference.folding import fold_affine
 from refconv.inference.graph import (
     Affine,
     Convolution,
@@ -17,11 +16,11 @@ from refconv.inference.graph import (
     Limits,
     Node,
     PooledConvolution,
-    Product,
-    Run,
+    Pooling,
     Total,
+    Weighted,
 )
-from refconv.nn import MaxPool2D
+from refconv.ops.dispatch import kernels
 from refconv.ops.fused import pools_with
 
 __all__ = ["rewrite"]
@@ -50,9 +49,9 @@ def fold_scale(graph: Graph, node: Node) -> None:
     """Fold an affine function into the weights of the convolution or dense layer before it."""
     if not isinstance(node, Affine) or node.scale is None or not graph.is_read_once(node.inputs[0]):
         return
-    before = graph.read(node.inputs[0], Convolution) or graph.read(node.inputs[0], Product)
+    before = graph.read(node.inputs[0], Weighted)
     if before is not None and not before.limits.are_set():
-        before.w, before.b = fold_affine(before.w, before.b, node.scale, node.shift)
+        before.fold(node.scale, node.shift)
         before.limits = node.limits
         graph.absorb(node, before)
 
@@ -82,7 +81,7 @@ def limit_output(graph: Graph, node: Node) -> None:
 
 def add_to_sums(graph: Graph, node: Node) -> None:
     """Let the last of two summed nodes, if it is a convolution, add the other one to its sums."""
-    if not isinstance(node, Total) or len(node.inputs) != 2:
+    if not isinstance(node, Total) or node.scale is not None or len(node.inputs) != 2:
         return
     order = [*graph.nodes]
     other, last = sorted(node.inputs, key=lambda name: order.index(name) if name in order else -1)
@@ -93,12 +92,24 @@ def add_to_sums(graph: Graph, node: Node) -> None:
         graph.absorb(node, conv)
 
 
+def scale_total(graph: Graph, node: Node) -> None:
+    """Let a sum also compute the affine function after it, such as the division of a mean."""
+    total = graph.read(node.inputs[0], Total) if node.inputs else None
+    if not isinstance(node, Affine) or node.scale is None or total is None or not graph.is_read_once(total.name):
+        return
+    if total.scale is None and not total.limits.are_set():
+        total.scale, total.shift, total.limits = node.scale, node.shift, node.limits
+        graph.absorb(node, total)
+
+
 def apply_before(graph: Graph, node: Node) -> None:
-    """Let a convolution normalise and rectify its input while it reads it."""
+    """Let a convolution normalise and rectify its input while it reads it, if its kernel can."""
     if not isinstance(node, Affine) or node.scale is None or node.limits != Limits(low=0) or not graph.is_read_once(node.name):
         return
     (conv,) = graph.users(node.name)
-    if isinstance(conv, Convolution) and conv.prologue is None and conv.inputs[0] == node.name:
+    if not isinstance(conv, Convolution) or conv.prologue is not None or conv.inputs[0] != node.name:
+        return
+    if kernels().conv.applies_prologue(graph.layer_of(conv)):
         conv.prologue = node.scale, node.shift
         conv.layers = [*node.layers, *conv.layers]
         graph.bypass(node, node.inputs[0])
@@ -106,12 +117,12 @@ def apply_before(graph: Graph, node: Node) -> None:
 
 def pool_sums(graph: Graph, node: Node) -> None:
     """Let a kernel compute a convolution of few channels, its ReLU and 2×2 max pooling together."""
-    if not isinstance(node, Run) or type(node.layer) is not MaxPool2D or node.layer.data_format != "channels_last":
+    if not isinstance(node, Pooling) or node.statistic != "max" or not _is_2x2(node.window):
         return
     conv = graph.read(node.inputs[0], Convolution)
     if conv is None or not graph.is_read_once(conv.name) or conv.limits != Limits(low=0) or len(conv.inputs) > 1:
         return
-    if conv.prologue is None and _is_2x2(node.layer.window) and pools_with(conv.window, conv.w.shape[2], conv.groups):
+    if conv.prologue is None and pools_with(conv.window, conv.w.shape[2], conv.groups):
         pooled = PooledConvolution(conv.name, conv.inputs, node.shape, conv.layers, conv=conv)
         graph.nodes[conv.name] = pooled
         graph.absorb(node, pooled)
@@ -127,6 +138,7 @@ RULES: tuple[Callable[[Graph, Node], None], ...] = (
     fold_scales,
     limit_output,
     add_to_sums,
+    scale_total,
     limit_output,
     pool_sums,
     apply_before,

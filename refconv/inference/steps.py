@@ -7,22 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from refconv._core.conv.choose import Layer
 from refconv.geometry import Window
+from refconv.inference.folding import scaled
 from refconv.inference.graph import (
     Affine,
     Concatenation,
     Convolution,
+    Crop,
     Limits,
     Node,
     PooledConvolution,
+    Pooling,
     Product,
     Reshape,
     Run,
     Total,
+    TransposedConvolution,
+    Weighted,
 )
 from refconv.nn.joins import Join
 from refconv.ops.dispatch import kernels
-from refconv.ops.fused import batch_norm_inference_in_place, conv2d_relu_pool, relu_in_place
+from refconv.ops.fused import conv2d_relu_pool
 from refconv.typing import Array
 
 __all__ = ["Step", "step_of"]
@@ -59,8 +65,8 @@ class ConvolutionStep(Step):
 
     def __init__(self, node: Convolution, dtype: np.dtype[Any], images: int) -> None:
         super().__init__(node, dtype, images)
-        size = node.input_shape[:2]
-        self.prepared = kernels().conv.prepare(*_weights(node, dtype), node.window, node.groups, images, size)
+        layer = node.layer_of(images, dtype.itemsize)
+        self.prepared = kernels().conv.prepare(layer, *_weights(node, dtype), keep=False)
         self.kernel, self.nbytes = self.prepared.algorithm, self.prepared.nbytes
         self.options = _options(node.limits)
         if node.prologue is not None:
@@ -72,6 +78,22 @@ class ConvolutionStep(Step):
         return y
 
 
+class TransposedConvolutionStep(Step):
+    """Transposed convolution with packed weights."""
+
+    kernel = "transposed"
+
+    def __init__(self, node: TransposedConvolution, dtype: np.dtype[Any], images: int) -> None:
+        super().__init__(node, dtype, images)
+        w, b = _weights(node, dtype)
+        self.prepared = kernels().conv_transpose.prepare(w, b, node.shape[:2], node.window, node.groups, images)
+        self.nbytes, self.options = self.prepared.nbytes, _options(node.limits)
+
+    def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
+        self.prepared(inputs[0], y, **self.options)
+        return y
+
+
 class PooledConvolutionStep(Step):
     """Convolution, ReLU and max pooling in one kernel, without packed weights."""
 
@@ -80,6 +102,7 @@ class PooledConvolutionStep(Step):
     def __init__(self, node: PooledConvolution, dtype: np.dtype[Any], images: int) -> None:
         super().__init__(node, dtype, images)
         self.w, self.b = _weights(node.conv, dtype)
+        self.w = self.w.copy()  # the plan does not change with the network's arrays
         self.nbytes = self.w.nbytes
 
     def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
@@ -92,7 +115,8 @@ class ProductStep(Step):
     def __init__(self, node: Product, dtype: np.dtype[Any], images: int) -> None:
         super().__init__(node, dtype, images)
         w, b = _weights(node, dtype)
-        self.prepared = kernels().conv.prepare(w[None, None], b, Window((1, 1)), 1, 1, (1, images))
+        layer = Layer(Window((1, 1)), 1, (1, images), w.shape[0], w.shape[1], 1, dtype.itemsize)
+        self.prepared = kernels().conv.prepare(layer, w[None, None], b, keep=False)
         self.kernel, self.nbytes = self.prepared.algorithm, self.prepared.nbytes
         self.options = _options(node.limits)
 
@@ -101,39 +125,20 @@ class ProductStep(Step):
         return y
 
 
-class AffineStep(Step):
-    """Scale, shift and limits of each channel."""
+class PointwiseStep(Step):
+    """Sum of the inputs, with the scale, the shift and the limits of each channel."""
 
     kernel = "pointwise"
 
-    def __init__(self, node: Affine, dtype: np.dtype[Any], images: int) -> None:
+    def __init__(self, node: Affine | Total, dtype: np.dtype[Any], images: int) -> None:
         super().__init__(node, dtype, images)
-        channels = node.shape[-1:]
-        self.scale = np.ones(channels, dtype) if node.scale is None else _packable(node.scale, dtype)
-        self.shift = np.zeros(channels, dtype) if node.shift is None else _packable(node.shift, dtype)
-        self.constants = np.zeros(channels, dtype), np.ones(channels, dtype)  # mean and variance
+        self.options = _options(node.limits)
+        if node.scale is not None:
+            self.options |= {"scale": _packable(node.scale, dtype), "shift": _packable(node.shift, dtype)}
 
     def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
-        np.copyto(y, inputs[0])
-        relu = self.node.limits == Limits(low=0)
-        if self.node.scale is not None:
-            batch_norm_inference_in_place(y, self.scale, self.shift, *self.constants, 0.0, relu)
-        elif relu:
-            relu_in_place(y)
-        return y if relu else _limited(y, self.node.limits)
-
-
-class TotalStep(Step):
-    """Sum of arrays."""
-
-    kernel = "pointwise"
-
-    def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
-        first, second, *others = inputs
-        np.add(first, second, out=y)
-        for other in others:
-            y += other
-        return _limited(y, self.node.limits)
+        kernels().combine.combine(_as_images(y), [_as_images(x) for x in inputs], **self.options)
+        return y
 
 
 class ConcatenationStep(Step):
@@ -145,7 +150,34 @@ class ConcatenationStep(Step):
 
     def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
         for k, channel in self.node.copied:
-            y[..., channel : channel + inputs[k].shape[-1]] = inputs[k]
+            x = inputs[k]
+            kernels().combine.combine(_as_images(y[..., channel : channel + x.shape[-1]]), [_as_images(x)])
+        return y
+
+
+class CropStep(Step):
+    """Copy of a part of each image."""
+
+    kernel = "copy"
+
+    def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
+        (top, _), (left, _) = self.node.margins
+        height, width = self.node.shape[:2]
+        kernels().combine.combine(y, [inputs[0][:, top : top + height, left : left + width]])
+        return y
+
+
+class PoolingStep(Step):
+    """Max pooling or average pooling."""
+
+    kernel = "pooling"
+
+    def __call__(self, inputs: Sequence[Array], y: Any) -> Array:
+        images = _as_images(y)
+        if self.node.statistic == "max":
+            kernels().max_pool.max_pool2d_to(inputs[0], self.node.window, images)
+        else:
+            kernels().avg_pool.avg_pool2d_to(inputs[0], self.node.window, self.node.count_include_pad, images)
         return y
 
 
@@ -171,14 +203,17 @@ class RunStep(Step):
 
 
 STEPS: dict[type[Node], type[Step]] = {
-    Affine: AffineStep,
+    Affine: PointwiseStep,
     Concatenation: ConcatenationStep,
     Convolution: ConvolutionStep,
+    Crop: CropStep,
     PooledConvolution: PooledConvolutionStep,
+    Pooling: PoolingStep,
     Product: ProductStep,
     Reshape: ReshapeStep,
     Run: RunStep,
-    Total: TotalStep,
+    Total: PointwiseStep,
+    TransposedConvolution: TransposedConvolutionStep,
 }
 
 
@@ -187,13 +222,13 @@ def step_of(node: Node, dtype: np.dtype[Any], images: int) -> Step:
     return STEPS[type(node)](node, dtype, images)
 
 
-def _weights(node: Any, dtype: np.dtype[Any]) -> tuple[Array, Array | None]:
-    """Return copies of w and b, and remove w from the node.
+def _weights(node: Weighted, dtype: np.dtype[Any]) -> tuple[Array, Array | None]:
+    """Return w, multiplied with the scale, and a copy of b; remove both from the node.
 
-    Folded weights are in float64, which takes twice the memory of the network.
+    w can be an array of the network, which must be packed or copied.
     """
-    w, b = _packable(node.w, dtype), _packable(node.b, dtype)
-    node.w = None
+    w, b = scaled(node.w, node.factors(), dtype), _packable(node.b, dtype)
+    node.w = node.b = None
     return w, b
 
 
@@ -206,8 +241,6 @@ def _options(limits: Limits) -> dict[str, Any]:
     return {"low": limits.low, "high": limits.high}
 
 
-def _limited(y: Array, limits: Limits) -> Array:
-    """Limit y in place; NaN remains NaN."""
-    if limits.are_set():
-        np.clip(y, limits.low, limits.high, out=y)
-    return y
+def _as_images(array: Array) -> Array:
+    """Return an array (N, …, C) as images (N, H, W, C), without copying it."""
+    return array if array.ndim == 4 else array.reshape(len(array), 1, -1, array.shape[-1])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
@@ -20,7 +22,7 @@ from refconv.nn.description import short_repr
 from refconv.nn.initializers import Initializer
 from refconv.typing import Array, ArrayLike, Shape
 
-__all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "flatten", "is_trained"]
+__all__ = ["MANY", "FlatArrays", "Parameter", "Parameters", "Spec", "allocate", "are_referenced", "flatten", "is_trained"]
 
 # Value of a counter that is missing in a file of weights, as if after a long run: the largest number to which float32 counts.
 MANY = 2.0**24
@@ -40,13 +42,25 @@ class FlatArrays:
         Number of elements of the parameters with and without a gradient.
     dtype : numpy dtype
         Type of both arrays.
+
+    Attributes
+    ----------
+    last_access : object
+        A new object after each access to ``values``: see :func:`are_referenced`.
     """
 
     def __init__(self, trainable: int, untrained: int, dtype: DTypeLike) -> None:
         # Every value is written later. With np.empty, NumPy requests huge pages, whose first use takes a tenth of the time.
-        self.values = np.empty(trainable + untrained, dtype)
+        self._values = np.empty(trainable + untrained, dtype)
+        self.last_access = object()
         # With np.zeros, gradients that are never written, as in inference, take no memory.
         self.gradients = np.zeros(trainable, dtype)
+
+    @property
+    def values(self) -> Array:
+        values = self._values  # first, so that another thread sees the reference or the new object
+        self.last_access = object()
+        return values
 
 
 class Parameter:
@@ -70,6 +84,8 @@ class Parameter:
         The arrays that value and grad are views of, if :meth:`refconv.nn.Layer.build` made the parameter.
     offset : int
         Index of the first element in ``flat.values`` and in ``flat.gradients``.
+    last_access : object
+        A new object after each access to ``value``: see :func:`are_referenced`.
 
     Examples
     --------
@@ -83,6 +99,7 @@ class Parameter:
 
     def __init__(self, value: Array, trainable: bool = True) -> None:
         self._value: Array = value
+        self.last_access = object()
         self._grad: Any = np.zeros_like(value) if trainable else None
         self.frozen = False
         self.flat: FlatArrays | None = None
@@ -91,12 +108,22 @@ class Parameter:
 
     @property
     def value(self) -> Array:
-        return self._value
+        value = self._value  # first, so that another thread sees the reference or the new object
+        self.last_access = object()
+        return value
 
     @value.setter
     def value(self, new: ArrayLike) -> None:
         if new is not self._value:  # `parameter.value += change` assigns the array to itself
-            _write("value", self._value, new)
+            _write("value", self.value, new)
+
+    @property
+    def stored(self) -> Array:
+        """Array that contains the value: ``flat.values``, or ``value``.
+
+        It is only for reading, and reading it is not counted as an access.
+        """
+        return self._value if self.flat is None else self.flat._values
 
     @property
     def grad(self) -> Any:  # array or None; "| None" would need checks in every backward function
@@ -124,6 +151,7 @@ class Parameter:
             raise ArgumentValueError(f"value must have shape {self._value.shape}, got shape {value.shape}")
         self._value, self._grad = value, None if self._grad is None else np.zeros_like(value)
         self.flat, self.offset, self.relocatable = None, 0, False
+        self.last_access = object()
 
     def move_to(self, flat: FlatArrays, offset: int) -> None:
         """Copy value and grad into flat arrays at this offset, and make them views of these arrays."""
@@ -150,6 +178,7 @@ class Parameter:
         end = offset + math.prod(shape)
         self.flat, self.offset, self.relocatable = flat, offset, True
         self._value = flat.values[offset:end].reshape(shape)
+        self.last_access = object()
         if self._grad is not None:
             self._grad = flat.gradients[offset:end].reshape(shape)
 
@@ -168,6 +197,39 @@ class Parameter:
 
     def __repr__(self) -> str:
         return f"Parameter{self.value.shape}" + ("" if self.trainable else " (not trained)")
+
+
+def are_referenced(parameters: Iterable[Parameter]) -> bool:
+    """Return True if other objects may refer to the arrays of these parameters.
+
+    Such objects can change the arrays at any time. If there are none, an array can change only after an access, which
+    ``last_access`` records.
+
+    >>> b = Parameter(np.zeros(3))
+    >>> are_referenced([b])
+    False
+    >>> array = b.value
+    >>> are_referenced([b])
+    True
+    """
+    views: dict[FlatArrays, int] = {}
+    for parameter in {id(p): p for p in parameters}.values():
+        if parameter.flat is not None:
+            views[parameter.flat] = views.get(parameter.flat, 0) + 1
+        elif not parameter._value.flags.owndata:
+            return True
+        if sys.getrefcount(parameter._value) > ONE_REFERENCE or weakref.getweakrefcount(parameter._value):
+            return True
+    return any(
+        not flat._values.flags.owndata
+        or sys.getrefcount(flat._values) > ONE_REFERENCE + count
+        or weakref.getweakrefcount(flat._values)
+        for flat, count in views.items()
+    )
+
+
+# What sys.getrefcount returns for an array to which only its parameter refers.
+ONE_REFERENCE = (lambda parameter: sys.getrefcount(parameter._value))(Parameter(np.zeros(1)))
 
 
 class Parameters(dict[str, Parameter]):

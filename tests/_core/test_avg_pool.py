@@ -17,6 +17,7 @@ from evidence import (
 from pool_strategies import CHANNELS, FENCED, NDIMS, options, pool_problems
 from refconv.geometry import Window
 from refconv.ops import avg_pool as ops
+from refconv.ops import dispatch
 from strategies import dtypes, seeds, small_floats, small_integers
 
 pytestmark = needs_kernels
@@ -132,3 +133,19 @@ def test_global_average_has_the_same_bits_at_any_thread_count(dtype):
 def test_an_empty_batch_has_an_empty_global_average():
     assert ops.global_avg_pool2d(np.zeros((0, 4, 5, 3))).shape == (0, 3)
     assert ops.global_avg_pool2d_dx(np.zeros((0, 3)), (4, 5)).shape == (0, 4, 5, 3)
+
+
+@DTYPES
+@COUNTS
+@pytest.mark.parametrize("channels", [5, 16, 37])
+def test_slices_of_channels_are_read_and_written(channels, count_include_pad, dtype):
+    window = Window((3, 2), (2, 1), ((1, 0), (0, 1)))
+    x = np.full((2, 7, 6, channels + 4), np.nan, dtype)[..., 1:-3]
+    x[...] = small_floats(x.shape, 3, dtype)
+    for after in (0, 2):  # with 0, lanes beyond the channels may be written
+        wide = np.full((2, 3, 6, channels + after), 9, dtype)
+        y = wide[..., :channels]
+        dispatch.kernels().avg_pool.avg_pool2d_to(x, window, count_include_pad, y)
+        more = {"stride": (2, 1), "padding": ((1, 0), (0, 1)), "count_include_pad": count_include_pad}
+        assert_same_bits(y.copy(), ops.avg_pool2d(x.copy(), (3, 2), **more))
+        assert (wide[..., channels:] == 9).all()

@@ -45,7 +45,7 @@ def kernel(p):
 
 
 def by_tile(p):
-    return kernels.direct_grads.conv2d_dx(p.dy, p.w, p.size, p.window, 1)
+    return kernels.direct_dx.conv2d_dx(p.dy, p.w, p.size, p.window, 1)
 
 
 @max_examples(150)

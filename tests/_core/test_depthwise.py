@@ -77,8 +77,8 @@ def computed(p):
 
 
 def direct():
-    """Return the functions of direct.pyx and direct_grads.pyx."""
-    return SimpleNamespace(**(vars(kernels.direct_grads) | vars(kernels.direct)))
+    """Return the functions of direct.pyx, direct_dx.pyx and direct_grads.pyx."""
+    return SimpleNamespace(**(vars(kernels.direct_dx) | vars(kernels.direct_grads) | vars(kernels.direct)))
 
 
 def passes_of(p, module):

@@ -16,6 +16,7 @@ from evidence import (
 from pool_strategies import CHANNELS, FENCED, NDIMS, options, pool_problems
 from refconv._config import config
 from refconv.geometry import Window
+from refconv.ops import dispatch
 from refconv.ops import max_pool as ops
 from strategies import small_floats, small_integers
 
@@ -125,3 +126,17 @@ def test_an_empty_batch_stays_empty():
     y, argmax = ops.max_pool2d_with_argmax(np.zeros((0, 4, 5, 3)), 2)
     assert y.shape == argmax.shape == (0, 2, 2, 3)
     assert ops.max_pool2d_dx(y, argmax, (4, 5)).shape == (0, 4, 5, 3)
+
+
+@DTYPES
+@pytest.mark.parametrize("channels", [5, 16, 37])
+def test_slices_of_channels_are_read_and_written(channels, dtype):
+    window = Window((3, 2), (2, 1), ((1, 0), (0, 1)))
+    x = np.full((2, 7, 6, channels + 4), np.nan, dtype)[..., 1:-3]
+    x[...] = small_floats(x.shape, 3, dtype)
+    for after in (0, 2):  # with 0, lanes beyond the channels may be written
+        wide = np.full((2, 3, 6, channels + after), 9, dtype)
+        y = wide[..., :channels]
+        dispatch.kernels().max_pool.max_pool2d_to(x, window, y)
+        assert_same_bits(y.copy(), ops.max_pool2d(x.copy(), (3, 2), **options(window)))
+        assert (wide[..., channels:] == 9).all()

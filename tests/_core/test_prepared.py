@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import refconv
 from evidence import assert_same_bits, fenced, needs_kernels, threads
 from refconv._core import kernels
+from refconv._core.conv.choose import Layer
 from refconv.geometry import Window
 from refconv.ops import conv as ops
 from refconv.ops import dispatch
@@ -46,7 +47,12 @@ def layer(name, dtype=np.float32, values=small_integers):
 
 def prepared(p):
     dispatch.kernels()  # passes the settings to the kernels
-    return kernels.conv.prepare(p.w, p.b, p.window, p.groups, len(p.x), p.size)
+    return kernels.conv.prepare(layer_of(p), p.w, p.b)
+
+
+def layer_of(p):
+    """Return the sizes of the convolution."""
+    return Layer(p.window, len(p.x), p.size, p.x.shape[3], p.w.shape[3], p.groups, p.w.itemsize)
 
 
 def precision(name):

@@ -103,7 +103,7 @@ def test_small_tiles_equal_the_loops_without_rounding(p):
 def test_full_and_partial_panels_of_channels_equal_direct(C, O, dtype):
     p = problem((5, 4), LARGE, N=2, C_g=C, O_g=O, dtype=dtype, values=small_integers)
     assert_same_bits(forward(p, 2), kernels.direct.conv2d(p.x, p.w, p.b, p.window, 1))
-    assert_same_bits(backward_dx(p, 2), kernels.direct_grads.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
+    assert_same_bits(backward_dx(p, 2), kernels.direct_dx.conv2d_dx(p.dy, p.w, p.size, p.window, 1))
     assert_same_bits(kernels.winograd.conv2d_dw(p.x, p.dy, offset(p)), kernels.direct_grads.conv2d_dw(p.x, p.dy, p.window, 1))
 
 

@@ -1,5 +1,6 @@
 """Tests of compiled networks: outputs equal the model's, and changes are noticed."""
 
+import copy
 import gc
 import threading
 import tracemalloc
@@ -11,6 +12,7 @@ import refconv
 from evidence import needs_kernels
 from refconv import _core, config, models, nn, optim
 from refconv.inference import compile_model
+from refconv.inference.graph import Run
 from refconv.nn.joins import Add, Concatenate, Multiply
 from refconv.nn.reshape import Reshape, Transpose
 from refconv.training import train_step
@@ -107,6 +109,105 @@ def test_a_plan_computes_graphs():
     sources = {"a": ["input"], "b": ["a"], "sum": ["input", "b"], "both": ["sum", "a"], "product": ["both", "both"]}
     model = randomised(nn.Graph(layers, {**sources, "last": ["product"]}), (9, 7, 6), np.float64)
     assert difference(model, compile_model(model)) <= 1e-12
+
+
+def pooled():
+    """Return branches of pooling layers, crops and sums for inputs of 9×11×6.
+
+    Each is a slice of a concatenation.
+    """
+    branches = nn.Concat(
+        small=nn.Sequential(nn.Conv2D(5, 1), nn.MaxPool2D(3, stride=1, padding=1)),
+        wide=nn.Sequential(nn.Conv2D(18, 1), nn.MaxPool2D((3, 2), stride=1, padding=((1, 1), (0, 1)))),
+        mean=nn.AvgPool2D((2, 3), stride=1, padding=((0, 1), (1, 1)), count_include_pad=True),
+        affine=nn.Sequential(nn.BatchNorm(), nn.ReLU6()),
+        total=nn.Mean(nn.Identity(), nn.AvgPool2D(3, stride=1, padding=1), nn.ReLU()),
+        up=nn.Sequential(nn.Crop2D(((0, 1), (2, 0))), nn.Pad2D(((0, 1), (2, 0)))),
+    )
+    crops = nn.Concat(a=nn.Crop2D(((1, 0), (2, 3))), b=nn.Sequential(nn.Conv2D(7, (2, 6)), nn.ReLU()))
+    return nn.Sequential(branches=branches, crops=crops, pool=nn.Concat(a=nn.GlobalMaxPool2D(), b=nn.GlobalAvgPool2D()))
+
+
+@pytest.mark.parametrize("dtype", BOUNDS)
+def test_a_plan_computes_pooling_crops_and_sums_in_slices_of_channels(dtype):
+    model = randomised(pooled(), (9, 11, 6), dtype)
+    plan = compile_model(model)
+    assert difference(model, plan, 3) <= BOUNDS[dtype]
+    copied = [node for node in plan.graph.nodes.values() if getattr(node, "copied", None)]
+    assert [node.name for node in copied] == ["branches"]  # only the output of Pad2D
+
+
+UP = {
+    "stride 2": nn.ConvTranspose2D(5, 2, stride=2),
+    "overlapping": nn.ConvTranspose2D(19, (3, 5), stride=(2, 3), padding=1, output_padding=(1, 2)),
+    "gaps": nn.ConvTranspose2D(5, (1, 2), stride=(3, 4), output_padding=2),
+    "groups": nn.ConvTranspose2D(9, (3, 2), stride=2, groups=3, dilation=(3, 1)),
+    "stride 1": nn.ConvTranspose2D(5, (3, 2), padding=((2, 1), (0, 1)), dilation=(2, 1)),
+    "wide padding": nn.ConvTranspose2D(5, (3, 2), stride=(1, 2), padding=((1, 1), (3, 2))),
+    "far output": nn.ConvTranspose2D(5, 2, stride=2, dilation=4, output_padding=3),
+}
+
+
+@pytest.mark.parametrize("name", UP)
+@pytest.mark.parametrize("dtype", BOUNDS)
+def test_a_plan_computes_transposed_convolutions(name, dtype):
+    model = nn.Sequential(first=nn.Conv2D(6, 1), up=copy.deepcopy(UP[name]), norm=nn.BatchNorm(), relu=nn.ReLU())
+    model = randomised(nn.Sequential(up=model, pool=nn.Concat(nn.Identity(), nn.Conv2D(3, 1))), (7, 8, 4), dtype)
+    plan = compile_model(model)
+    assert difference(model, plan, 3) <= BOUNDS[dtype]
+    assert sum(isinstance(step.node, Run) for step in plan.steps) == (name == "far output")
+
+
+@pytest.mark.parametrize(("channels", "width"), [(35, 70), (64, 530)])
+def test_residual_sums_are_added_in_place(channels, width):
+    """Sizes leave remainders of tiles and panels, and one sum has more products than a block."""
+    block = nn.Sequential(conv1=nn.Conv2D(width, 1), relu=nn.ReLU(), conv2=nn.Conv2D(channels, 1))
+    blocks = (nn.Sequential(nn.Sum(nn.Identity(), copy.deepcopy(block)), nn.ReLU()) for _ in range(3))
+    model = randomised(nn.Sequential(nn.Conv2D(channels, 1), *blocks), (7, 9, 3), np.float64)
+    plan = compile_model(model)
+    assert difference(model, plan, 3) <= 1e-12
+    assert len({plan.arena.places[name].buffer for name in ("0", "1.1", "2.1", "3.1")}) == 1
+
+
+def test_a_shortcut_that_is_read_later_is_not_overwritten():
+    branches = nn.Concat(nn.Tanh(), nn.Sum(nn.Identity(), nn.Conv2D(32, 1)), nn.Conv2D(5, 3, padding=1))
+    model = randomised(nn.Sequential(nn.Conv2D(32, 1), branches), (7, 9, 3), np.float64)
+    assert difference(model, compile_model(model)) <= 1e-12
+
+
+def test_a_shortcut_is_not_overwritten_while_a_view_of_it_is_read():
+    view = nn.Sequential(Reshape((9, 210)), Reshape((9, 7, 30)), nn.Conv2D(30, (2, 1), padding=((1, 0), (0, 0))))
+    model = nn.Sequential(nn.Conv2D(30, 1), nn.Sum(nn.Identity(), view), nn.ReLU())
+    model = randomised(model, (9, 7, 3), np.float64)
+    assert difference(model, compile_model(model)) <= 1e-12
+
+
+def test_non_finite_outputs_are_those_of_the_network():
+    """The fallback of Winograd's algorithm computes the weights from the transformed kernels."""
+    for precision in ("standard", "fast"):
+        model = randomised(nn.Sequential(nn.Conv2D(35, 3, padding=1), nn.BatchNorm()), (37, 35, 33), np.float32)
+        with refconv.config(precision=precision):
+            plan = compile_model(model, batch_size=2)
+        assert plan.steps[0].kernel == ("winograd 2×2" if precision == "standard" else "winograd 4×4")
+        x = np.random.default_rng(1).standard_normal((2, 37, 35, 33)).astype(np.float32)
+        x[0, 5, 7, 3], x[1, 20, 0, 9] = np.inf, np.nan
+        expected, actual = model(x), plan(x)
+        finite = np.isfinite(expected)
+        assert np.array_equal(np.isfinite(actual), finite)
+        assert np.abs(actual[finite] - expected[finite]).max() <= 1e-5 * np.abs(expected[finite]).max()
+
+
+def test_weights_whose_transform_overflows_are_not_transformed():
+    model = nn.Sequential(nn.Conv2D(32, 3, padding=1, bias=False))
+    model.build((32, 32, 32), rng=0)
+    w = model[0].parameters["w"]
+    w.value = 1e-3 * w.value
+    w.value[1, 1, 2, 3] = 3e38
+    plan = compile_model(model)
+    assert plan.steps[0].kernel == "direct"
+    x = np.random.default_rng(1).uniform(-0.1, 0.1, (2, 32, 32, 32)).astype(np.float32)
+    assert np.isfinite(plan(x)).all()
+    assert np.abs(plan(x) - model(x))[..., :3].max() <= 1e-5
 
 
 class View(nn.Layer):

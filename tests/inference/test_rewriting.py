@@ -39,11 +39,21 @@ def kinds(graph):
         ([nn.Sum(nn.Identity(), nn.Conv2D(6, 1)), nn.ReLU()], ["Convolution"]),
         ([nn.Sum(nn.Conv2D(5, 1), nn.Conv2D(5, 1)), nn.ReLU()], ["Convolution", "Convolution"]),
         ([nn.Sum(nn.Identity(), nn.Sequential(nn.Conv2D(6, 1), nn.ReLU()))], ["Convolution", "Total"]),
-        ([nn.Sum(nn.Identity(), nn.MaxPool2D(1))], ["Run", "Total"]),
+        ([nn.Sum(nn.Identity(), nn.MaxPool2D(1))], ["Pooling", "Total"]),
         ([nn.Tanh(), nn.Upsample2D(2)], ["Run", "Run"]),
         ([nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2)], ["PooledConvolution"]),
-        ([nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(3)], ["Convolution", "Run"]),
-        ([nn.Conv2D(5, 3), nn.MaxPool2D(2)], ["Convolution", "Run"]),
+        ([nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(3)], ["Convolution", "Pooling"]),
+        ([nn.Conv2D(5, 3), nn.MaxPool2D(2)], ["Convolution", "Pooling"]),
+        ([nn.AvgPool2D(3, padding=1), nn.GlobalAvgPool2D()], ["Pooling", "Pooling"]),
+        ([nn.MaxPool2D(2, data_format="channels_first")], ["Run"]),
+        ([nn.Crop2D(1), nn.ReLU()], ["Crop", "Affine"]),
+        ([nn.Mean(nn.Identity(), nn.MaxPool2D(1)), nn.ReLU()], ["Pooling", "Total"]),
+        ([nn.ConvTranspose2D(5, 2, stride=2), nn.BatchNorm(), nn.ReLU()], ["TransposedConvolution"]),
+        ([nn.ConvTranspose2D(5, 3), nn.BatchNorm()], ["Convolution"]),
+        ([nn.ConvTranspose2D(6, 3, groups=2)], ["TransposedConvolution"]),
+        ([nn.ConvTranspose2D(5, (3, 2), padding=(2, 1), stride=(1, 2))], ["TransposedConvolution"]),
+        ([nn.ConvTranspose2D(5, 2, dilation=3, output_padding=2)], ["Convolution"]),
+        ([nn.ConvTranspose2D(5, 2, stride=2, dilation=3, output_padding=2)], ["Run"]),
     ],
 )
 def test_nodes_are_joined(layers, expected):
@@ -55,7 +65,7 @@ def test_graphs_and_fractals_are_lowered():
     sources = {"a": ["input"], "b": ["a"], "sum": ["input", "b"], "both": ["sum", "a"], "product": ["both", "both"]}
     assert kinds(graph_of(nn.Graph(layers, sources))) == ["Convolution", "Affine", "Total", "Concatenation", "Run"]
     fractal = nn.Fractal(nn.Sequential(conv=nn.Conv2D(6, 3, padding=1), relu=nn.ReLU()), columns=2)
-    assert kinds(graph_of(fractal)) == ["Convolution", "Convolution", "Convolution", "Total", "Affine"]
+    assert kinds(graph_of(fractal)) == ["Convolution", "Convolution", "Convolution", "Total"]
 
 
 def test_a_layer_between_two_readers_is_not_joined():

@@ -12,12 +12,13 @@ Times are never measured when the program runs, so the same call always returns 
 ``python -m benchmarks.choose`` measures the two algorithms on both sides of each threshold.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from refconv.geometry import Window
 from refconv.typing import Shape
 
-__all__ = ["BACKWARD_DW", "BACKWARD_DX", "FORWARD", "Layer", "tile_side"]
+__all__ = ["BACKWARD_DW", "BACKWARD_DX", "FORWARD", "Layer", "first_algorithm", "tile_side"]
 
 WINOGRAD_LEAST_CHANNELS = 32  # input and output channels; below this, transforming costs more than the saved multiplications
 WINOGRAD_LEAST_CHANNELS_DW = 48  # channels in ∂e/∂w, which transforms both x and ∂e/∂y and uses each only once
@@ -38,6 +39,7 @@ class Layer(NamedTuple):
     O: int
     groups: int
     itemsize: int  # bytes of an element
+    side: int | None = None  # of Winograd's tiles in the forward pass, 0 for another algorithm; None is the usual side
 
     @property
     def output_size(self) -> Shape:
@@ -52,6 +54,7 @@ def suits_winograd(layer: Layer, least_channels: int = WINOGRAD_LEAST_CHANNELS) 
     window = layer.window
     return (
         (window.kernel, window.stride, window.dilation, layer.groups) == ((3, 3), (1, 1), (1, 1), 1)
+        and layer.side != 0
         and min(layer.C, layer.O) >= least_channels
         and layer.images * layer.input_size[0] * layer.input_size[1] >= WINOGRAD_LEAST_PIXELS
     )
@@ -87,6 +90,11 @@ def suits_columns(layer: Layer) -> bool:
 def suits_direct(layer: Layer) -> bool:
     """Return True: the plain sum computes every convolution."""
     return True
+
+
+def first_algorithm(table: tuple[tuple[str, Callable[[Layer], bool]], ...], layer: Layer) -> str:
+    """Return the name of the first algorithm in a table that suits a layer."""
+    return next(name for name, suits in table if suits(layer))
 
 
 def tile_side(pixels: int, wanted: int) -> int:

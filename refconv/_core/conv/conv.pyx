@@ -21,9 +21,9 @@ from refconv._core.conv.choose import Layer
 include "common/threads.pxi"
 
 # The algorithms, compiled for the same instruction set as this module.
-bias_gradient, columns, depthwise, direct, direct_grads, one_channel, winograd = (
+bias_gradient, columns, depthwise, direct, direct_dx, direct_grads, one_channel, winograd = (
     importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}")
-    for name in ("bias_gradient", "columns", "depthwise", "direct", "direct_grads", "one_channel", "winograd")
+    for name in ("bias_gradient", "columns", "depthwise", "direct", "direct_dx", "direct_grads", "one_channel", "winograd")
 )
 
 
@@ -32,35 +32,50 @@ def conv2d(x, w, bias, window, groups):
 
     IN x (N, H, W, C), w (kh, kw, C / groups, O), bias (O,) or None; OUT y (N, rows, columns, O).
     """
-    prepared = prepare(w, bias, window, groups, len(x), x.shape[1:3])
+    layer = Layer(window, len(x), x.shape[1:3], w.shape[2] * groups, w.shape[3], groups, w.itemsize)
+    prepared = prepare(layer, w, bias)
     y = aligned_empty(prepared.compute.y_shape, w.dtype)
     prepared(x, y)
     return y
 
 
-def prepare(w, bias, window, groups, images, input_size):
+def prepare(layer, w, bias, keep=True):
     """Return a convolution layer that is prepared for images of one size.
 
-    Calls usually get `images` images, for which the algorithm is chosen.
+    Calls usually get `layer.images` images, for which the algorithm is chosen. With keep=True, w and bias must not change
+    while the result is used. With keep=False, the result contains only copies.
 
-    IN w (kh, kw, C / groups, O), bias (O,) or None. They must not change as long as the result is used.
+    IN w (kh, kw, C / groups, O), bias (O,) or None.
     """
-    return Prepared(Layer(window, images, tuple(input_size), w.shape[2] * groups, w.shape[3], groups, w.itemsize), w, bias)
+    return Prepared(layer, w, bias, keep)
+
+
+def applies_prologue(layer):
+    """Return True if the layer's algorithm applies a prologue without a copy of x."""
+    name = choose.first_algorithm(choose.FORWARD, layer)
+    return name == "winograd" or (name == "direct" and not direct.copies_for_prologue(layer))
 
 
 class Prepared:
     """Convolution layer with packed weights.
 
-    Winograd's algorithm needs the weights themselves as well, for images with non-finite outputs.
+    Winograd's algorithm needs the weights themselves as well, for images with non-finite outputs. If they are not kept, they
+    are then computed from the transformed kernels. Algorithms that read unpacked weights get a copy if they are not kept.
     """
 
-    def __init__(self, layer, w, bias):
-        self.layer = layer
+    def __init__(self, layer, w, bias, keep):
+        self.layer, self.unpacked = layer, None
         for self.name, suits in choose.FORWARD:
             self.compute = FORWARD[self.name](layer, w, bias) if suits(layer) else None
             if self.compute is not None:
                 break
-        self.unpacked = (w, bias) if self.name == "winograd" else ()
+        if keep and self.name == "winograd":
+            self.unpacked = w, bias
+        elif self.name == "winograd" and not winograd.can_restore(w):
+            self.name, self.compute = "direct", direct_forward(layer, w, bias)
+        elif self.name == "depthwise" and not keep:
+            self.unpacked = w.copy(), None if bias is None else bias.copy()
+            self.compute = depthwise_forward(layer, *self.unpacked)
 
     @property
     def algorithm(self):
@@ -74,18 +89,19 @@ class Prepared:
 
     @property
     def nbytes(self):
-        """Bytes of the packed weights, and of the weights themselves if the algorithm needs them."""
-        return self.compute.nbytes + sum(array.nbytes for array in self.unpacked if array is not None)
+        """Bytes of the packed weights, and of the weights themselves if they are kept."""
+        return self.compute.nbytes + sum(array.nbytes for array in self.unpacked or () if array is not None)
 
     def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
         """Write y = min(max(conv(x') + bias + add, low), high), x' = max(scale · x + shift, 0).
 
         IN x (N, H, W, C), add like y or None, numbers low and high or None, scale and shift (C,) or None; OUT y (N, rows,
-        columns, O). x, y and add may be slices of the channels of contiguous arrays; y must not overlap the others. A NaN
-        stays a NaN. The padding is zero also if there are scale and shift.
+        columns, O). x, y and add may be slices of the channels of contiguous arrays. y must not overlap the others, except
+        that add may be y itself if the algorithm is "direct". A NaN stays a NaN. The padding is zero also if there are scale
+        and shift.
         """
         if y.size and not self.compute(x, y, add, low, high, scale, shift):
-            direct_forward(self.layer, *self.unpacked)(x, y, add, low, high, scale, shift)
+            direct_forward(self.layer, *(self.unpacked or self.compute.weights()))(x, y, add, low, high, scale, shift)
 
 
 def conv2d_dx(dy, w, tuple input_size, window, groups):
@@ -128,7 +144,7 @@ def first_result(table, algorithms, layer, arrays):
 
 def winograd_forward(layer, w, bias):
     size, (height, width) = layer.output_size, layer.input_size
-    side = choose.tile_side(layer.images * size[0] * size[1], team.settings().tile_side)
+    side = layer.side or choose.tile_side(layer.images * size[0] * size[1], team.settings().tile_side)
     return winograd.Winograd(w, bias, zeros_before(layer), (layer.images, height, width, layer.C), size, side)
 
 
@@ -178,7 +194,7 @@ BACKWARD_DX = {
     "winograd": winograd_dx,
     "depthwise": depthwise_dx,
     "columns": lambda layer, dy, w: columns.conv2d_dx(dy, w, layer.input_size, layer.window),
-    "direct": lambda layer, dy, w: direct_grads.conv2d_dx(dy, w, layer.input_size, layer.window, layer.groups),
+    "direct": lambda layer, dy, w: direct_dx.conv2d_dx(dy, w, layer.input_size, layer.window, layer.groups),
 }
 BACKWARD_DW = {
     "winograd": lambda layer, x, dy: winograd.conv2d_dw(x, dy, zeros_before(layer)),

@@ -18,7 +18,7 @@ from refconv.geometry import Window
 include "common/threads.pxi"
 
 # The convolution kernels, compiled for the same instruction set as this module.
-conv = importlib.import_module(__name__.rpartition(".")[0] + ".conv")
+conv, direct_dx = (importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}") for name in ("conv", "direct_dx"))
 
 
 def conv_transpose2d(x, w, bias, output_size, window, groups):
@@ -36,6 +36,16 @@ def conv_transpose2d(x, w, bias, output_size, window, groups):
     if bias is not None and y.size:
         add_bias(y, bias)
     return y
+
+
+def prepare(w, bias, output_size, window, groups, images):
+    """Return a transposed convolution with packed weights.
+
+    Calls usually get `images` images of one size. Each output padding must be below the stride.
+
+    IN w (kh, kw, O / groups, C), finite, bias (O,) or None.
+    """
+    return direct_dx.Transposed(w, bias, window, groups, images, output_size)
 
 
 def reached(input_size, output_size, window):

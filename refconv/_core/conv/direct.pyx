@@ -13,8 +13,8 @@ If a few images have too few pixels for this, a task computes a part of the outp
 would read all weights for a few tiles.
 
 A band that reads padding or has a prologue is copied into the buffer of its thread, with zeros and after the prologue; other
-bands are read in place. Stride, dilation, groups and slices of channels only change offsets. direct_grads.pyx computes the
-derivatives.
+bands are read in place. Stride, dilation, groups and slices of channels only change offsets. direct_dx.pyx and
+direct_grads.pyx compute the derivatives.
 """
 import importlib
 
@@ -105,13 +105,28 @@ cdef class Direct:
         if x.shape[:3] != (p.conv.N, p.conv.H, p.conv.W):  # in a dense layer, the batch is the width of one image
             p.conv = conv_of(len(x), x.shape[1:3], p.conv.C, p.conv.O, self.window, p.conv.groups)
             divide(&p)
-        if scale is not None and p.parts > 1:  # each part would compute the prologue again
+        if scale is not None and p.parts > 1:  # see copies_for_prologue
             x, scale, shift = prologue.rectify(x, scale, shift), None, None
         if self.is_float32:
             compute[float](p, self.weights, x, y, finish_of[float](add, low, high, y.shape), scale, shift)
         else:
             compute[double](p, self.weights, x, y, finish_of[double](add, low, high, y.shape), scale, shift)
         return True
+
+
+def copies_for_prologue(layer):
+    """Return True if the prologue needs a copy of x.
+
+    Otherwise, several tasks would compute it for the same pixels.
+    """
+    cdef Plan p
+    p.conv = conv_of(layer.images, tuple(layer.input_size), layer.C, layer.O, layer.window, layer.groups)
+    if layer.itemsize == sizeof(float):
+        p.shape = tile_shape(<const float *>NULL, p.conv.O_g)
+    else:
+        p.shape = tile_shape(<const double *>NULL, p.conv.O_g)
+    divide(&p)
+    return p.parts > 1
 
 
 def conv2d(x, w, bias, window, groups):

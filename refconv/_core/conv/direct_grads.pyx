@@ -1,18 +1,11 @@
-"""Derivatives of a convolution as plain sums, for any window and number of channels.
+"""∂e/∂w of a convolution as a plain sum, for any window and number of channels.
 
-They use the tile of direct.pyx, with other factors:
+It uses the tile of direct.pyx, with other factors:
 
 registers   the sums of a tile
 L1          the input under one tile, while one panel is read
 L2          that panel, which every tile of the band uses; and the band's input, read once for each panel
-threads     tasks of (image, band of rows), or of (chunk of rows, entries of the kernel) for ∂e/∂w; each element belongs to one
-            task or has a separate sum in each chunk
-
-∂e/∂x gathers, so that no two threads write the same element. An input row u (counted from the padding's edge) is reached
-by tap m of output row i when i·S + m·D = u; taps with the same remainder m·D mod S reach the same rows. Remainders repeat
-every P = S / gcd(S, D) taps. So the taps split into min(k, P) phases, t = 0, 1, …, and each phase is a cross-correlation of
-∂e/∂y with every P-th row of the turned kernel, with stride 1. Rows that no tap reaches stay zero. The zeros around ∂e/∂y are
-also multiplied by weights, so conv.pyx does not use this algorithm for non-finite weights.
+threads     tasks of (chunk of rows, entries of the kernel); each element has a separate sum in each chunk
 
 ∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of some output rows of one image (sums.h). Rows of the tile are
 the kernel's entries (m, n, c), k runs over pixels, and ∂e/∂y is packed instead of the weights. If there are many pixels, the
@@ -27,10 +20,9 @@ from cython.parallel cimport prange, threadid
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry
-from refconv._core.conv.bands cimport Conv, band_rows, conv_of, tasks_per_image
+from refconv._core.conv.bands cimport Conv, conv_of
 from refconv._core.tile.image cimport Image, View, rows_of, view_of, whole_image
-from refconv._core.tile.sweep cimport (LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS, Sweep, Taps, first_inside, list_runs,
-                                       period, run_sweep, taps_of_phase)
+from refconv._core.tile.sweep cimport LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS
 from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, panels, rows_of_sums, tile, tile_shape
 
 include "common/threads.pxi"
@@ -43,138 +35,17 @@ cdef struct Plan:
     # Data that the tasks of one pass share.
     Conv conv
     Shape shape                         # shape of the tiles
-    Image image                         # the array that is read by the tile: ∂e/∂y, or x for ∂e/∂w
+    Image image                         # x, which is read by the tile
     View view                           # its columns that are read
-    Py_ssize_t first, end               # the rows first … end − 1 are computed
-    Py_ssize_t band, bands              # rows of one task, and tasks of one image
-    Py_ssize_t phases_h, phases_w       # for ∂e/∂x: phases down and across
-    const Py_ssize_t *entry             # for ∂e/∂w: offset in x of each entry (m, n, c) of the kernel
-    const Py_ssize_t *row               # for ∂e/∂w: offset in x of each output row of a band
-
-
-cdef struct Band:
-    # The part of one task: rows first … end − 1 of one image.
-    Py_ssize_t image, first, end
+    Py_ssize_t band                     # output rows of a block
+    const Py_ssize_t *entry             # offset in x of each entry (m, n, c) of the kernel
+    const Py_ssize_t *row               # offset in x of each output row of a band
 
 
 cdef struct Part:
-    # The part of one task in ∂e/∂w: entries of the kernel, and output rows, numbered through all images.
+    # The part of one task: entries of the kernel, and output rows, numbered through all images.
     Py_ssize_t first_entry, end_entry
     Py_ssize_t row, end_row
-
-
-cdef void cut_into_bands(Plan *p, Py_ssize_t first, Py_ssize_t end, Py_ssize_t columns) noexcept nogil:
-    """Divide the rows first … end − 1 of each image into bands."""
-    p.first, p.end = first, end
-    p.band = band_rows(p.shape, tasks_per_image(p.conv.N), end - first, columns)
-    p.bands = (end - first + p.band - 1) // p.band
-
-
-cdef inline Band band_of(const Plan *p, Py_ssize_t task) noexcept nogil:
-    cdef Py_ssize_t first = p.first + task % p.bands * p.band
-    return Band(image=task // p.bands, first=first, end=min(first + p.band, p.end))
-
-
-cdef Py_ssize_t taps_before(Py_ssize_t kernel, Py_ssize_t P, Py_ssize_t t) noexcept nogil:
-    """Return the number of taps in all phases before phase t."""
-    return kernel // P * t + min(kernel % P, t)
-
-
-def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
-    """Return ∂e/∂x.
-
-    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite; OUT dx (N, *input_size, C).
-    """
-    cdef Plan p
-    p.conv = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
-    cdef Conv c = p.conv
-    p.phases_h, p.phases_w = min(c.kh, period(c.D_h, c.S_h)), min(c.kw, period(c.D_w, c.S_w))
-    dtype = dtype_of[real](NULL)
-    all_reached = p.phases_h == c.S_h and p.phases_w == c.S_w
-    result = (aligned_empty if all_reached else np.zeros)((c.N, c.H, c.W, c.C), dtype)
-    if not result.size:
-        return result
-    cdef real[:, :, :, ::1] dx = result
-    p.shape = tile_shape[real](NULL, c.C_g)
-    cdef real[::1] packed = aligned_empty((c.kh * c.kw * c.O * panels(p.shape, c.C_g) * p.shape.width,), dtype)
-    pack_turned(&p, &w[0, 0, 0, 0], &packed[0])
-
-    # In units of S, a row of dx has the same number as the last row of dy that it reads; tap m reads (m·D) ÷ S rows before it.
-    cdef Py_ssize_t first_column = c.left // c.S_w, end_column = (c.left + c.W - 1) // c.S_w + 1
-    cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h, back_w = (c.kw - 1) * c.D_w // c.S_w
-    p.image = whole_image(c.rows, c.columns, c.O)
-    p.view = view_of(&p.image, first_column - back_w, end_column, False)
-    cut_into_bands(&p, c.top // c.S_h, (c.top + c.H - 1) // c.S_h + 1, end_column - first_column)
-    cdef int threads = threads_for(c.N * c.rows * c.columns * c.O * c.kh * c.kw * c.C_g // MULTIPLY_ADDS_PER_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, (p.band + back_h) * p.view.pitch), dtype)
-    cdef Py_ssize_t[:, ::1] run = np.empty((threads, c.kh * c.kw), np.intp)
-    cdef Py_ssize_t task
-    for task in prange(c.N * p.bands, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_dx_band(&p, band_of(&p, task), &dy[0, 0, 0, 0], &packed[0], &scratch[threadid(), 0], &run[threadid(), 0],
-                       &dx[0, 0, 0, 0])
-    return result
-
-
-cdef void pack_turned(const Plan *p, const real *w, real *packed) noexcept nogil:
-    """Pack the weights of each phase, group and panel of input channels.
-
-    The last tap comes first, and the output channels are along k.
-    """
-    cdef const Conv *c = &p.conv
-    cdef Py_ssize_t panel, count = panels(p.shape, c.C_g)
-    cdef int threads = threads_for(c.kh * c.kw * c.O * count * p.shape.width)
-    for panel in prange(p.phases_h * p.phases_w * c.groups * count, schedule="static", num_threads=threads):
-        pack_turned_panel(p, panel // (c.groups * count), panel // count % c.groups, panel % count, w, packed)
-
-
-cdef void pack_turned_panel(const Plan *p, Py_ssize_t phase, Py_ssize_t group, Py_ssize_t panel, const real *w,
-                            real *packed) noexcept nogil:
-    """Pack one phase's weights of input channels panel·width … (panel + 1)·width − 1 of a group."""
-    cdef const Conv *c = &p.conv
-    cdef Py_ssize_t phase_h = phase // p.phases_w, phase_w = phase % p.phases_w
-    cdef Taps down = taps_of_phase(c.kh, c.D_h, c.S_h, phase_h), across = taps_of_phase(c.kw, c.D_w, c.S_w, phase_w)
-    cdef Py_ssize_t before = (taps_before(c.kh, period(c.D_h, c.S_h), phase_h) * c.kw
-                              + down.count * taps_before(c.kw, period(c.D_w, c.S_w), phase_w))
-    cdef Py_ssize_t width = p.shape.width, count = panels(p.shape, c.C_g), first = panel * width, m, n, tap
-    packed += (before * c.groups * count + (group * count + panel) * down.count * across.count) * c.O_g * width
-    for m in range(down.count):
-        for n in range(across.count):
-            tap = (down.index + m * down.index_step) * c.kw + across.index + n * across.index_step
-            pack(w + (tap * c.C_g + first) * c.O + group * c.O_g, c.O_g, 1, c.C_g - first, c.O, width, packed)
-            packed += c.O_g * width
-
-
-cdef void conv2d_dx_band(const Plan *p, Band part, const real *dy, const real *packed, real *scratch, Py_ssize_t *run,
-                         real *dx) noexcept nogil:
-    """Compute a band of one image's ∂e/∂x, from row first·S − top on, phase by phase."""
-    cdef const Conv *c = &p.conv
-    cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h
-    cdef Py_ssize_t m, n, rest_h, rest_w, row, column, g
-    cdef Taps down, across
-    cdef const real *source
-    cdef real *to
-    cdef Sweep sweep
-    sweep.x_row, sweep.x_column, sweep.y_row, sweep.y_column = p.view.pitch, c.O, c.S_h * c.W * c.C, c.S_w * c.C
-    sweep.channels = c.C_g
-    dy = rows_of(dy + part.image * c.rows * c.columns * c.O, &p.image, p.view, part.first - back_h, part.end, scratch)
-    dx += part.image * c.H * c.W * c.C
-    for m in range(p.phases_h):
-        down = taps_of_phase(c.kh, c.D_h, c.S_h, m)
-        rest_h = m * c.D_h % c.S_h
-        row = max(part.first, first_inside(c.top, rest_h, c.S_h))
-        sweep.rows = min(part.end, first_inside(c.top + c.H, rest_h, c.S_h)) - row
-        for n in range(p.phases_w):
-            across = taps_of_phase(c.kw, c.D_w, c.S_w, n)
-            rest_w = n * c.D_w % c.S_w
-            column = first_inside(c.left, rest_w, c.S_w)
-            sweep.columns = first_inside(c.left + c.W, rest_w, c.S_w) - column
-            sweep.runs = list_runs(down, across, p.view.pitch, c.O, c.O_g, run)
-            source = dy + (row - part.first + back_h) * p.view.pitch + (column - p.view.left) * c.O
-            to = dx + (rest_h + row * c.S_h - c.top) * c.W * c.C + (rest_w + column * c.S_w - c.left) * c.C
-            for g in range(c.groups):
-                if sweep.rows > 0 and sweep.columns > 0:
-                    run_sweep(&sweep, p.shape, source + g * c.O_g, packed, <const real *>NULL, to + g * c.C_g)
-                packed += panels(p.shape, c.C_g) * p.shape.width * sweep.runs.count * sweep.runs.length
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):

@@ -172,6 +172,23 @@ cdef class Winograd:
         """Number of bytes of the transformed kernels."""
         return self.packed.nbytes
 
+    def weights(self):
+        """Return w and the bias, up to rounding.
+
+        The inverse of G is applied to both axes of the transformed kernels.
+        """
+        inverse = np.linalg.pinv(kernel_matrix(self.tiling.m))
+        taps = self.transformed()
+        for _ in range(2):
+            taps = np.tensordot(inverse, taps, (1, 0)).swapaxes(0, 1)
+        return np.ascontiguousarray(taps, self.packed.dtype), self.packed[self.first_bias:][:self.tiling.y.channels]
+
+    def transformed(self):
+        """Return the transformed kernels (t, t, C, O)."""
+        cdef Tiling *g = &self.tiling
+        u = self.packed[:self.first_bias].reshape(-1, g.t, g.t, g.x.channels, g.shape.width)
+        return u.transpose(1, 2, 3, 0, 4).reshape(g.t, g.t, g.x.channels, -1)[..., :g.y.channels]
+
     def __call__(self, x, y, add=None, low=None, high=None, scale=None, shift=None):
         """Write the outputs to y; return False if an output is non-finite, which makes others wrong.
 
@@ -180,6 +197,20 @@ cdef class Winograd:
         if self.is_float32:
             return compute[float](self, x, y, finish_of[float](add, low, high, y.shape), scale, shift)
         return compute[double](self, x, y, finish_of[double](add, low, high, y.shape), scale, shift)
+
+
+def kernel_matrix(m):
+    """Return the matrix G of the transform of kernels, t × 3."""
+    # The last row of G is (0, 0, 1), so the transform of a kernel whose last column is e_k has the last column G e_k.
+    units = np.zeros((3, 3, 1, 3))
+    units[np.arange(3), 2, 0, np.arange(3)] = 1
+    return Winograd(units, None, (0, 0), (1, 3, 3, 1), (1, 1), m).transformed()[:, -1, 0]
+
+
+def can_restore(w):
+    """Return True if the transformed kernels are finite, so that Winograd.weights can restore w."""
+    limit = np.finfo(w.dtype).max / 4
+    return -limit < w.min() and w.max() < limit  # False if there is a NaN
 
 
 def conv2d(x, w, bias, offset, output_size, m):

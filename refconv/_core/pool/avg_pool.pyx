@@ -13,7 +13,7 @@ from libc.string cimport memset
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.pool.pool cimport (
-    Entries, Pool, Run, avg_windows, end_inside, enter, pool_of, rows_of_task, run_from, steps_of
+    Entries, Pool, Run, avg_windows, end_inside, enter, pool_of, rows_of_task, run_from, set_pixels, steps_of
 )
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry, carry_block
@@ -22,36 +22,44 @@ from refconv.geometry import Window
 include "common/threads.pxi"
 
 
-def avg_pool2d(const real[:, :, :, ::1] x, window, bint count_include_pad):
+def avg_pool2d(x, window, count_include_pad):
     """Return the means of all windows.
 
     IN x (N, H, W, C); OUT y (N, rows, columns, C).
     """
+    y = aligned_empty((len(x), *window.output_size(x.shape[1:3]), x.shape[3]), x.dtype)
+    avg_pool2d_to(x, window, count_include_pad, y)
+    return y
+
+
+def avg_pool2d_to(const real[:, :, :, :] x, window, bint count_include_pad, real[:, :, :, :] y):
+    """Write the means of all windows to y.
+
+    IN x (N, H, W, C); OUT y (N, rows, columns, C). Both may be slices of the channels of wider arrays.
+    """
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, count_include_pad)
-    result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
-    cdef real[:, :, :, ::1] y = result
+    set_pixels(&p, x, y)
     cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
     for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
         avg_rows(&p, task * step, min((task + 1) * step, rows), &x[0, 0, 0, 0], &y[0, 0, 0, 0])
-    return result
 
 
 cdef void avg_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *x, real *y) noexcept nogil:
     """Compute rows first … end − 1 of the batch's outputs."""
     cdef Entries e
     cdef Run run
-    cdef Py_ssize_t row, j, at, count, done = first * p.columns * p.C, stop = end * p.columns * p.C
+    cdef Py_ssize_t row, j, at, count, done = first * p.columns * p.y_pixel, stop = end * p.columns * p.y_pixel
     cdef const real *window
     for row in range(first, end):
         j = 0
         while j < p.columns:
             at = enter(p, row % p.rows, j, &e)
             run = run_from(p, row // p.rows, j, at, &e, stop - done)
-            window = x + (row // p.rows * p.H * p.W + at) * p.C
+            window = x + (row // p.rows * p.H * p.W + at) * p.x_pixel
             count = counted(p, row % p.rows, j, &e)
             avg_windows(window, e, run, count, y + done)
             j += run.count
-            done += run.count * p.C
+            done += run.count * p.y_pixel
 
 
 cdef inline Py_ssize_t counted(const Pool *p, Py_ssize_t i, Py_ssize_t j, const Entries *e) noexcept nogil:

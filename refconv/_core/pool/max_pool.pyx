@@ -14,7 +14,7 @@ from libc.string cimport memset
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.pool.pool cimport (
-    CHANNELS_AT_ONCE, Entries, Pool, Run, enter, max_windows, pool_of, rows_of_task, run_from, steps_of
+    CHANNELS_AT_ONCE, Entries, Pool, Run, enter, max_windows, pool_of, rows_of_task, run_from, set_pixels, steps_of
 )
 from refconv._core.common.real cimport real
 
@@ -24,18 +24,26 @@ cdef enum:
     LEAST_TASKS = 16    # tasks of a batch, if it can be divided into this many parts: enough for the threads of a laptop
 
 
-def max_pool2d(const real[:, :, :, ::1] x, window):
+def max_pool2d(x, window):
     """Return the maxima of all windows.
 
     IN x (N, H, W, C); OUT y (N, rows, columns, C).
     """
+    y = aligned_empty((len(x), *window.output_size(x.shape[1:3]), x.shape[3]), x.dtype)
+    max_pool2d_to(x, window, y)
+    return y
+
+
+def max_pool2d_to(const real[:, :, :, :] x, window, real[:, :, :, :] y):
+    """Write the maxima of all windows to y.
+
+    IN x (N, H, W, C); OUT y (N, rows, columns, C). Both may be slices of the channels of wider arrays.
+    """
     cdef Pool p = pool_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], window, False)
-    result = aligned_empty((p.N, p.rows, p.columns, p.C), dtype_of[real](NULL))
-    cdef real[:, :, :, ::1] y = result
+    set_pixels(&p, x, y)
     cdef Py_ssize_t rows = p.N * p.rows, step = rows_of_task(&p), task
     for task in prange((rows + step - 1) // step, nogil=True, schedule="static", num_threads=threads_for(steps_of(&p, rows))):
         max_rows(&p, task * step, min((task + 1) * step, rows), &x[0, 0, 0, 0], &y[0, 0, 0, 0], NULL)
-    return result
 
 
 def max_pool2d_with_argmax(const real[:, :, :, ::1] x, window):
@@ -62,7 +70,7 @@ cdef void max_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *
     """Compute rows first … end − 1 of the batch's outputs, and winners unless argmax is NULL."""
     cdef Entries e
     cdef Run run
-    cdef Py_ssize_t row, j, at, done = first * p.columns * p.C, stop = end * p.columns * p.C
+    cdef Py_ssize_t row, j, at, done = first * p.columns * p.y_pixel, stop = end * p.columns * p.y_pixel
     cdef const real *window
     cdef Py_ssize_t *places
     for row in range(first, end):
@@ -70,11 +78,11 @@ cdef void max_rows(const Pool *p, Py_ssize_t first, Py_ssize_t end, const real *
         while j < p.columns:
             at = enter(p, row % p.rows, j, &e)
             run = run_from(p, row // p.rows, j, at, &e, stop - done)
-            window = x + (row // p.rows * p.H * p.W + at) * p.C
+            window = x + (row // p.rows * p.H * p.W + at) * p.x_pixel
             places = NULL if argmax == NULL else argmax + done
             max_windows(window, e, run, at, y + done, places)
             j += run.count
-            done += run.count * p.C
+            done += run.count * p.y_pixel
 
 
 def max_pool2d_dx(const real[:, :, :, ::1] dy, const Py_ssize_t[:, :, :, ::1] argmax, tuple input_size):

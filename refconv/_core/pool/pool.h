@@ -1,9 +1,10 @@
 /* The inner loops of pooling: they process CHANNELS_AT_ONCE channels of one window, from its first entry to its last.
  *
  * x points to the first entry of the window inside the image. The maxima, their positions and the sums stay in registers until
- * the window is done. If an image has fewer channels than lanes, the remaining lanes read the beginning of the next pixel and
- * write to elements that the next window will overwrite. So all lanes are used except at the ends of the arrays, where the
- * remaining channels are processed one by one. Nothing outside of the arrays is read or written.
+ * the window is done. If an image has fewer channels than lanes, the remaining lanes read the elements after the pixel and
+ * write to elements that the next window will overwrite. If y is a slice of the channels of a wider array, the remaining lanes
+ * are idle. So all lanes are used except in slices and at the ends of the arrays, where the remaining channels are processed
+ * one by one. Nothing outside of the arrays is read, and nothing outside of y is written.
  *
  * The sum of a large window is computed block by block (sums.h).
  *
@@ -28,21 +29,24 @@ typedef struct {
     ptrdiff_t down, across; /* number of entries */
     ptrdiff_t row, column;  /* pixels from one entry to the next, down and across */
     ptrdiff_t channels;
+    ptrdiff_t pixel;        /* elements of x from one pixel to the next */
 } Entries;
 
 /* Consecutive windows of a row of outputs with the same entries inside the image. */
 typedef struct {
     ptrdiff_t count;
     ptrdiff_t stride;   /* pixels from one window to the next */
+    ptrdiff_t pixel;    /* elements of y from one pixel to the next */
     ptrdiff_t readable; /* elements of x from the last entry of the first window to the end */
-    ptrdiff_t writable; /* elements of the task's outputs from the first window's output to the end */
+    ptrdiff_t writable; /* elements of the task's outputs from the first window's output to the end; 0 if other elements lie
+                           between two pixels of y */
 } Run;
 
 static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, ptrdiff_t c)
 {
     ptrdiff_t left = e->channels - c;
-    int full = (j * run->stride * e->channels + c + CHANNELS_AT_ONCE <= run->readable)
-               & (j * e->channels + c + CHANNELS_AT_ONCE <= run->writable);
+    int full = (j * run->stride * e->pixel + c + CHANNELS_AT_ONCE <= run->readable)
+               & (j * run->pixel + c + CHANNELS_AT_ONCE <= run->writable);
     return full || left > CHANNELS_AT_ONCE ? CHANNELS_AT_ONCE : left;
 }
 
@@ -60,7 +64,7 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
         for (ptrdiff_t m = 0; m < e.down; m++)                                                                         \
             for (ptrdiff_t n = 0; n < e.across; n++) {                                                                 \
                 ptrdiff_t step = m * e.row + n * e.column;                                                             \
-                const real *value = x + step * e.channels;                                                             \
+                const real *value = x + step * e.pixel;                                                                \
                 if (places) {                                                                                          \
                     EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++) {                                                  \
                         int wins = (value[c] > best[c]) | (value[c] != value[c]); /* | instead of ||: no branch */     \
@@ -89,8 +93,8 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
     {                                                                                                                  \
         for (ptrdiff_t j = 0; j < run.count; j++)                                                                      \
             for (ptrdiff_t c = 0; c < e.channels; c += CHANNELS_AT_ONCE) {                                             \
-                const real *from = x + j * run.stride * e.channels + c;                                                \
-                ptrdiff_t to = j * e.channels + c, first = at + j * run.stride, lanes = lanes_at(&e, &run, j, c);      \
+                const real *from = x + j * run.stride * e.pixel + c;                                                   \
+                ptrdiff_t to = j * run.pixel + c, first = at + j * run.stride, lanes = lanes_at(&e, &run, j, c);       \
                 ptrdiff_t *places_to = places ? argmax + to : NULL;                                                    \
                 if (lanes < CHANNELS_AT_ONCE)                                                                          \
                     max_lanes_##real(from, e, first, lanes, y + to, places, places_to);                                \
@@ -105,9 +109,9 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
         ptrdiff_t terms = 0, number = 0;                                                                               \
         for (ptrdiff_t m = 0; m < e.down; m++)                                                                         \
             for (ptrdiff_t n = 0, count; n < e.across; n += count) {                                                   \
-                const real *value = x + (m * e.row + n * e.column) * e.channels;                                       \
+                const real *value = x + (m * e.row + n * e.column) * e.pixel;                                          \
                 count = e.across - n < SUM_BLOCK - terms ? e.across - n : SUM_BLOCK - terms;                           \
-                for (ptrdiff_t k = 0; k < count; k++, value += e.column * e.channels) {                                \
+                for (ptrdiff_t k = 0; k < count; k++, value += e.column * e.pixel) {                                   \
                     EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++)                                                    \
                         block[c] += value[c];                                                                          \
                 }                                                                                                      \
@@ -129,7 +133,7 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
         }                                                                                                              \
         for (ptrdiff_t m = 0; m < e.down; m++)                                                                         \
             for (ptrdiff_t n = 0; n < e.across; n++) {                                                                 \
-                const real *value = x + (m * e.row + n * e.column) * e.channels;                                       \
+                const real *value = x + (m * e.row + n * e.column) * e.pixel;                                          \
                 EACH_LANE_FOR (ptrdiff_t c = 0; c < lanes; c++)                                                        \
                     sum[c] += value[c];                                                                                \
             }                                                                                                          \
@@ -141,8 +145,8 @@ static inline ptrdiff_t lanes_at(const Entries *e, const Run *run, ptrdiff_t j, 
     {                                                                                                                  \
         for (ptrdiff_t j = 0; j < run.count; j++)                                                                      \
             for (ptrdiff_t c = 0; c < e.channels; c += CHANNELS_AT_ONCE) {                                             \
-                const real *from = x + j * run.stride * e.channels + c;                                                \
-                ptrdiff_t to = j * e.channels + c, lanes = lanes_at(&e, &run, j, c);                                   \
+                const real *from = x + j * run.stride * e.pixel + c;                                                   \
+                ptrdiff_t to = j * run.pixel + c, lanes = lanes_at(&e, &run, j, c);                                    \
                 if (lanes < CHANNELS_AT_ONCE)                                                                          \
                     avg_lanes_##real(from, e, count, lanes, y + to, is_long);                                          \
                 else                                                                                                   \

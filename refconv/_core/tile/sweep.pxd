@@ -1,5 +1,6 @@
 """Sweeps of the tile over an image, for all passes of a convolution."""
 from refconv._core.common.real cimport real
+from refconv._core.common.sums cimport SUM_BLOCK
 from refconv._core.tile.finish cimport Finish, finish_at, finish_rows
 from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, finished_tile, panels, rows_of_sums, tile
 
@@ -88,6 +89,25 @@ cdef inline void copy_rows(Py_ssize_t rows, Py_ssize_t width, real **out, real *
                 to[p][v] = out[p][v]
 
 
+cdef inline bint is_in_line(const Sweep *sweep) noexcept nogil:
+    """Return True if outputs are contiguous.
+
+    Then a row of the tile may write beyond its output, because the next output is stored later.
+    """
+    return sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
+
+
+cdef inline bint stores_in_place(const Sweep *sweep, Shape shape, const Finish *finish, Py_ssize_t filled,
+                                 Py_ssize_t width) noexcept nogil:
+    """Return True if a tile stores its sums in y.
+
+    The array that `finish` adds may be y itself. Then only finished sums may be stored there.
+    """
+    if finish == NULL or finish.add == NULL:
+        return True
+    return filled == shape.rows and width == shape.width and sweep.runs.count * sweep.runs.length <= SUM_BLOCK
+
+
 cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, const real *x, const real *packed,
                            const real *start, const Finish *finish, real *y) noexcept nogil:
     """Compute one panel of channels of a rectangle of outputs.
@@ -103,22 +123,22 @@ cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, co
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, first = panel * shape.width
     cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, i = 0, j = 0, p
     cdef Finish part
-    # If outputs are contiguous, a row of the tile may write beyond its output, because the next output is stored later.
-    cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
+    cdef bint in_line = is_in_line(sweep), in_place
     while done < outputs:
         filled = min(shape.rows, outputs - done)
         rows_of_sums(shape, sums, out)
+        in_place = stores_in_place(sweep, shape, finish, filled, width)
         for p in range(filled):
             a[p] = x + i * sweep.x_row + j * sweep.x_column
             to[p] = y + i * sweep.y_row + j * sweep.y_column + first
             if width == shape.width or (in_line and first == 0 and (outputs - done - p) * sweep.channels >= shape.width):
-                out[p] = to[p]
+                out[p] = to[p] if in_place else out[p]
             j += 1
             if j == sweep.columns:
                 i, j = i + 1, 0
         for p in range(filled, shape.rows):
             a[p] = a[0]
-        if finish != NULL and width == shape.width:
+        if finish != NULL and in_place and width == shape.width:
             part = finish_at(y, finish, done, first)
             finished_tile(shape, filled, &sweep.runs, a, packed, start, &part, out)
         else:
