@@ -1,4 +1,4 @@
-"""Training steps of complete networks, with the same layers, weights and optimiser in each library."""
+"""Training steps of networks, with the same weights and optimiser in each library."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ class TrainingStep(Problem):
         return a["x"].nbytes + a["labels"].nbytes + 3 * weights * np.dtype(self.dtype).itemsize
 
     def small(self):
-        """Return the step in float64, because small batches amplify rounding errors in batch normalisation."""
+        """Return the same step for few small images.
+
+        Few elements per channel amplify rounding errors in batch normalisation, so the arrays are of float64.
+        """
         return replace(self, images=4, side=min(self.side, 64), dtype="float64")
 
 

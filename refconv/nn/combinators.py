@@ -22,7 +22,7 @@ from refconv._errors import ArgumentValueError
 from refconv.nn.branches import Concat, Mean, Sum
 from refconv.nn.container import Container, Layers, RandomContainer, container_repr
 from refconv.nn.description import Span, Wrapper
-from refconv.nn.fusion import Plan, Step, run
+from refconv.nn.fusion import COMBINATORS, Plan, Step, run
 from refconv.nn.layer import Layer, call_backward
 from refconv.nn.location import names_failing_layer
 from refconv.typing import Array, Backward, Shape
@@ -177,6 +177,9 @@ class Sequential(Container):
         if at not in self.layers:
             raise ArgumentValueError(f"at must be one of {', '.join(self.layers)}, got {at!r}")
         return self[: list(self.layers).index(at) + 1]
+
+
+COMBINATORS.update(Identity=Identity, Sequential=Sequential)
 
 
 class StochasticDepth(Wrapper, RandomContainer):

@@ -46,9 +46,10 @@ from refconv.ops.fused import (
 from refconv.ops.norm import batch_norm_grads
 from refconv.typing import Array, Backward
 
-__all__ = ["Plan", "Step", "run"]
+__all__ = ["COMBINATORS", "Plan", "Step", "run"]
 
 CONVOLUTIONS = (Conv2D, DepthwiseConv2D)
+COMBINATORS: dict[str, type] = {}  # Sequential and Identity; combinators.py, which imports this module, adds them
 
 
 class Plan:
@@ -185,13 +186,17 @@ class _BatchNormReLU(_WithReLU):
 
 
 def _normalised(norm: BatchNorm, x: Array, add: Array | None = None) -> tuple[Array, Array, Array, Any]:
-    """Return the results of batch_norm_relu in training, and the function that updates the averages."""
+    """Return the results of batch_norm_relu, and the function that updates the averages."""
     y, affine, var = batch_norm_relu(x, norm.parameters["gamma"].value, norm.parameters["beta"].value, norm.eps, add)
     return y, affine, var, norm.update_of(affine[0], var, x.size // var.size)
 
 
 class _ResidualReLU(_WithReLU):
-    """Sum of two branches with ReLU; one branch may be a chain of layers that ends with a batch normalisation."""
+    """Sum of two branches with ReLU.
+
+    If a branch is a chain of layers that ends with a batch normalisation, one pass computes this normalisation, the sum and
+    the ReLU in training.
+    """
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         branches = list(self.layers[0].layers.values())
@@ -220,7 +225,7 @@ class _ResidualReLU(_WithReLU):
 
 
 class _ConcatWithInput(_Step):
-    """Concatenation of the input and the output of a chain of layers: the output begins with the channels of the input."""
+    """Concatenation of the input, which comes first, and the output of a chain of layers."""
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         concat, (first, chain) = self.layers[0], self.layers[0].layers.values()
@@ -269,10 +274,8 @@ def _ends_with_norm(branch: Any) -> bool:
 
 
 def _is_exactly(name: str, layer: Any) -> bool:
-    """Return True if a layer has the type of this name in combinators.py, and not a subclass or another forward pass."""
-    from refconv.nn import combinators  # it imports this module
-
-    return type(layer) is getattr(combinators, name) and "forward" not in vars(layer)
+    """Return True if a layer has exactly this type and the type's forward pass."""
+    return type(layer) is COMBINATORS[name] and "forward" not in vars(layer)
 
 
 def _sum_of_gradients(steps: Sequence[Step], dx: Any, other: Any) -> Array:
@@ -284,7 +287,7 @@ def _sum_of_gradients(steps: Sequence[Step], dx: Any, other: Any) -> Array:
 
 
 def _returns_new_array(step: Any) -> bool:
-    """Return True if the backward function of a step returns a new array and keeps no reference to it."""
+    """Return True if nothing else refers to the array that a step's backward function returns."""
     if _is_exactly("Sequential", step):
         return _returns_new_array(step.steps()[0])
     kinds = (*CONVOLUTIONS, Dense, BatchNorm)

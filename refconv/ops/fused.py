@@ -119,7 +119,14 @@ def relu_in_place(y: ArrayLike) -> Array:
 def batch_norm_relu(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float, add: ArrayLike | None = None
 ) -> tuple[Array, Array, Array]:
-    """Compute relu of batch_norm in one pass, for channels_last; if ``add`` is given, of batch_norm plus ``add``.
+    """Compute relu of batch_norm in one pass, or of its sum with an array.
+
+    Parameters
+    ----------
+    x, gamma, beta, eps
+        As for :func:`refconv.batch_norm`, channels last.
+    add : array of x's shape and type, optional
+        Array that is added before the ReLU.
 
     Returns
     -------

@@ -283,7 +283,7 @@ cdef inline Block block_of(const Sums *p, Py_ssize_t chunk, Py_ssize_t number) n
 
 cdef inline Block with_copies(const Sums *p, Block block, const Buffers *buffers, Py_ssize_t slot,
                               const real *x) noexcept nogil:
-    """Return the block with pointers to its copies in a slot, and to x itself if it is read in place."""
+    """Return the block with pointers to what the tile reads: the copies in a slot, or x itself."""
     block.x = x if p.in_place else <const real *> buffers.copies + slot * p.copied
     block.packed, block.start = <const real *> buffers.packed + slot * p.packed, buffers.start + slot * p.band
     return block
@@ -291,7 +291,10 @@ cdef inline Block with_copies(const Sums *p, Block block, const Buffers *buffers
 
 cdef void copy_block(const Sums *p, Block block, const Buffers *buffers, Py_ssize_t slot, const real *x,
                      const real *dy) noexcept nogil:
-    """Copy the rows of x that a block reads, unless they are read in place, and pack its ∂e/∂y."""
+    """Copy the rows of x that a block reads, and pack its ∂e/∂y.
+
+    If x is read in place, only the positions of its rows are written.
+    """
     cdef const Conv *c = &p.conv
     cdef Py_ssize_t row = block.row, pixels = (block.end - block.row) * c.columns, width = p.shape.width
     cdef Py_ssize_t b, i, count, n, g, panel, offset = 0
@@ -319,7 +322,10 @@ cdef void copy_block(const Sums *p, Block block, const Buffers *buffers, Py_ssiz
 
 cdef void add_blocks(const Sums *p, Py_ssize_t task, Py_ssize_t first, const Buffers *buffers, Py_ssize_t thread,
                      const real *x, const real *dy, real *dw) noexcept nogil:
-    """Add the products of some blocks of a chunk, from block `first` on, to one part of the entries of ∂e/∂w."""
+    """Add the products of some blocks of a chunk to one part of ∂e/∂w.
+
+    The blocks begin with number `first`: all blocks that were copied, or all blocks of the chunk.
+    """
     cdef const Conv *c = &p.conv
     cdef Py_ssize_t chunk = task // p.parts, number = first, g, slot = thread
     cdef Py_ssize_t end = min(first + buffers.step, p.blocks) if buffers.step else p.blocks
@@ -344,7 +350,10 @@ cdef void add_blocks(const Sums *p, Py_ssize_t task, Py_ssize_t first, const Buf
 
 cdef void add_products(const Sums *p, const Block *block, Py_ssize_t g, Py_ssize_t first, Py_ssize_t end,
                        real *dw) noexcept nogil:
-    """Add the products x · ∂e/∂y of all pixels of a block to dw[e, o], tile by tile, for a group and some entries e."""
+    """Add the products x · ∂e/∂y of all pixels of a block to dw[e, o], tile by tile.
+
+    The call computes the entries e = first … end − 1 of one group.
+    """
     cdef const Conv *c = &p.conv
     cdef Shape shape = p.shape
     cdef const real *a[MOST_ROWS]

@@ -39,7 +39,7 @@ def batch_norm(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta
 
 def batch_norm_relu(const real[:, ::1] x, const real[::1] gamma, const real[::1] beta, double eps,
                     const real[:, ::1] add=None):
-    """Return max(y + add, 0) for the normalised batch y, and what batch_norm_grads and the running averages need.
+    """Return max(y + add, 0) for the normalised batch y, its affine map and its variance.
 
     IN x (M, C), gamma and beta (C,), add (M, C) or None; OUT (M, C), affine (3, C), var (C,). The rows of affine are the mean,
     the scale and the shift of y = (x − mean)·scale + shift.
@@ -73,9 +73,10 @@ cdef tuple normalised(const real[:, ::1] x, const real[::1] gamma, const real[::
 
 
 cdef normalise(const real[:, ::1] x, factors, const real[:, ::1] add, bint relu, real[:, ::1] y):
-    """Compute y = (x − mean)·scale + shift, with the rows mean, scale and shift of `factors`, and the rest of rows.h.
+    """Compute y as in rows.h.
 
-    The last chunk is computed first, because the caches still contain the end of x.
+    The rows of `factors` are the mean, the scale and the shift. The last chunk is computed first, because the caches still
+    contain the end of x.
     """
     cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, first
     cdef bint streamed = &x[0, 0] != &y[0, 0] and exceeds_caches(M * C * sizeof(real)) if M else False
@@ -122,7 +123,7 @@ def batch_norm_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[
 
 def batch_norm_relu_grads(const real[:, ::1] dy, *, const real[:, ::1] x, const real[:, ::1] affine, const real[::1] var,
                           double eps):
-    """Return the derivatives of batch_norm_relu without a sum: dy counts where its output is above 0.
+    """Return the derivatives of batch_norm_relu without a sum.
 
     IN dy, x (M, C), affine (3, C), var (C,); OUT dx (M, C), dgamma, dbeta (C,).
     """
