@@ -194,33 +194,32 @@ cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t 
     """
     cdef Py_ssize_t c = 0
     while C - c >= BLOCK_CHANNELS:
-        sums_of(dy, x, rows, C, c, BLOCK_CHANNELS, affine, sums, relu)
+        sums_of(dy + c, x + c, rows, C, BLOCK_CHANNELS, affine + c, sums + c, relu)
         c += BLOCK_CHANNELS
     if C - c >= HALF_BLOCK:
-        sums_of(dy, x, rows, C, c, HALF_BLOCK, affine, sums, relu)
+        sums_of(dy + c, x + c, rows, C, HALF_BLOCK, affine + c, sums + c, relu)
         c += HALF_BLOCK
     if C - c >= QUARTER_BLOCK:
-        sums_of(dy, x, rows, C, c, QUARTER_BLOCK, affine, sums, relu)
+        sums_of(dy + c, x + c, rows, C, QUARTER_BLOCK, affine + c, sums + c, relu)
         c += QUARTER_BLOCK
     if c < C:
-        sums_of(dy, x, rows, C, c, C - c, affine, sums, relu)
+        sums_of(dy + c, x + c, rows, C, C - c, affine + c, sums + c, relu)
 
 
-cdef inline void sums_of(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
-                         const real *affine, double *sums, bint relu) noexcept nogil:
+cdef inline void sums_of(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t width, const real *affine,
+                         double *sums, bint relu) noexcept nogil:
     """Call block_sums with a constant instead of `relu`, which is inside of its loops."""
     if relu:
-        block_sums(dy, x, rows, C, first, width, affine, sums, True)
+        block_sums(dy, x, rows, C, width, affine, sums, True)
     else:
-        block_sums(dy, x, rows, C, first, width, affine, sums, False)
+        block_sums(dy, x, rows, C, width, affine, sums, False)
 
 
-cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first,
-                            Py_ssize_t width, const real *affine, double *sums, bint relu) noexcept nogil:
-    """Compute chunk_sums for `width` channels from channel `first` on."""
-    cdef const real *mean = affine + first
-    cdef const real *scale = mean + C if relu else mean
-    cdef const real *shift = scale + C if relu else mean
+cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t width,
+                            const real *affine, double *sums, bint relu) noexcept nogil:
+    """Compute chunk_sums for the first `width` channels after these pointers."""
+    cdef const real *scale = affine + C if relu else affine
+    cdef const real *shift = scale + C if relu else affine
     cdef real d, deviation
     cdef double product[BLOCK_CHANNELS]
     cdef double total[BLOCK_CHANNELS]
@@ -234,7 +233,7 @@ cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_s
             short_products[c] = short_total[c] = 0
         for m in range(begin, min(begin + SHORT_SUM_ROWS, rows)):
             for c in range(width):
-                d, deviation = dy[m * C + first + c], x[m * C + first + c] - mean[c]
+                d, deviation = dy[m * C + c], x[m * C + c] - affine[c]
                 if relu:  # the same expression as in rows.h
                     d = d if deviation * scale[c] + shift[c] > 0 else 0
                 short_products[c] += d * deviation
@@ -244,7 +243,7 @@ cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_s
             total[c] += short_total[c]
         begin += SHORT_SUM_ROWS
     for c in range(width):
-        sums[first + c], sums[C + first + c] = product[c], total[c]
+        sums[c], sums[C + c] = product[c], total[c]
 
 
 cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *coefficients,
