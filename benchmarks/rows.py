@@ -13,6 +13,7 @@ from benchmarks.problems.losses import ElementLoss
 from benchmarks.problems.network import Network
 from benchmarks.problems.pooled import Pooled
 from benchmarks.problems.pooling import MaxPooling
+from benchmarks.problems.training import TrainingStep
 
 __all__ = ["ROWS", "chosen"]
 
@@ -49,6 +50,10 @@ ROWS = (
     Row(ElementLoss("binary cross-entropy", 131_072, binary=True), "both"),
     Row(LeNetStep("LeNet-5, batch 64", 64), "training step", 3.0),
     Row(LeNetStep("LeNet-5, batch 128", 128), "training step", 3.0),
+    Row(TrainingStep("ResNet-20, batch 128", "resnet20", 128, 32), "training step", 1.6),
+    Row(TrainingStep("ResNet-18, batch 16", "resnet18", 16, 64), "training step", 1.3),
+    Row(TrainingStep("DenseNet-121, batch 16", "densenet121", 16, 64), "training step", 1.3),
+    Row(TrainingStep("small U-Net, batch 16", "unet-small", 16, 92), "training step", 1.3),
     *(
         Row(Network(f"{title}, batch {images}", model, images), "inference", 0.95, peers.ALL)
         for title, model in (

@@ -91,6 +91,15 @@ def test_counts_of_the_training_step_are_sums_over_its_layers():
     assert step.flops("training step", {}, []) == 2 * 64 * (3 * sum(layers.values()) - layers["conv1"])
 
 
+def test_counts_of_the_training_step_of_a_network_omit_the_gradient_of_the_images():
+    step = rows.chosen(["ResNet-20"])[0].problem
+    first = 32 * 32 * 16 * 27
+    # Stages of six convolutions at 32×32, 16×16 and 8×8 pixels; the first one of a stage has half the input channels.
+    stages = [6 * 32**2 * 9 * 16**2, 5.5 * 16**2 * 9 * 32**2, 5.5 * 8**2 * 9 * 64**2]
+    assert step.flops("training step", {}, []) == 2 * 128 * (3 * (first + sum(stages) + 640) - first)
+    assert step.bytes("training step", step.draw("training step"), []) == 128 * (4 * 32 * 32 * 3 + 8) + 12 * 269_722
+
+
 class Clock:
     """Clock that advances only inside the functions it creates, with a list of the calls."""
 

@@ -127,19 +127,24 @@ def torch_module(layer, shape):
     import torch
 
     kind = type(layer)
-    if kind in (nn.Sequential, nn.Sum, nn.Concat):
+    if isinstance(layer, nn.Sequential) or kind in (nn.Sum, nn.Concat):
         inner = [torch_module(child, at) for _, child, at in layer.children(shape)]
-        return torch.nn.Sequential(*inner) if kind is nn.Sequential else branches(kind, inner)
+        return branches(kind, inner) if kind in (nn.Sum, nn.Concat) else torch.nn.Sequential(*inner)
     if kind is nn.Heads:  # the auxiliary heads are used in training only
         return torch_module(layer.trunk, shape)
     if kind in (nn.Conv2D, nn.DepthwiseConv2D):
         return torch_convolution(layer, shape)
+    if kind is nn.ConvTranspose2D:
+        return torch_transposed(layer, shape)
     if kind in (nn.MaxPool2D, nn.AvgPool2D):
         return padded_before(torch_pool(layer), layer.window, shape)
     if kind is nn.Dense:
         return filled(torch.nn.Linear(shape[0], layer.units, bias=layer.bias), layer.parameters["w"].value.T, layer)
     if kind is nn.BatchNorm:
         return torch_norm(layer, shape[-1])
+    if kind is nn.Crop2D:
+        (top, bottom), (left, right) = layer.margin
+        return torch.nn.ZeroPad2d((-left, -right, -top, -bottom))
     if kind is nn.PadChannels:
         return torch.nn.ConstantPad3d((0, 0, 0, 0, 0, layer.channels - shape[-1]), 0.0)
     if kind is nn.LocalResponseNorm:
@@ -192,6 +197,16 @@ def torch_convolution(layer, shape):
     order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
     weights = np.ascontiguousarray(layer.parameters["w"].value.transpose(order)).reshape(module.weight.shape)
     return padded_before(filled(module, weights, layer), window, shape)
+
+
+def torch_transposed(layer, shape):
+    """Return a PyTorch module with the weights of a transposed convolution without padding."""
+    import torch
+
+    window = layer.window
+    options = dict(stride=window.stride, dilation=window.dilation, groups=layer.groups, bias=layer.bias)
+    module = torch.nn.ConvTranspose2d(shape[-1], layer.filters, window.kernel, **options)
+    return filled(module, layer.parameters["w"].value.transpose(3, 2, 0, 1), layer)
 
 
 def torch_pool(layer):

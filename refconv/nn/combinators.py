@@ -22,7 +22,7 @@ from refconv._errors import ArgumentValueError
 from refconv.nn.branches import Concat, Mean, Sum
 from refconv.nn.container import Container, Layers, RandomContainer, container_repr
 from refconv.nn.description import Span, Wrapper
-from refconv.nn.fusion import Plan, Step
+from refconv.nn.fusion import COMBINATORS, Plan, Step, run
 from refconv.nn.layer import Layer, call_backward
 from refconv.nn.location import names_failing_layer
 from refconv.typing import Array, Backward, Shape
@@ -107,23 +107,7 @@ class Sequential(Container):
 
     @names_failing_layer
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        steps = self.steps()
-        backward_functions = []
-        for step in steps:
-            x, step_backward = step.forward(x, train)
-            backward_functions.append(step_backward)
-
-        def backward(dy: Array, want_dx: bool = True) -> Array | None:
-            # No gradient is needed before the first layer with trainable parameters.
-            first = 0 if want_dx else next((k for k, step in enumerate(steps) if step.is_trainable), None)
-            if first is None:
-                return None
-            for step_backward in reversed(backward_functions[first + 1 :]):
-                dy = step_backward(dy)
-            dx: Array | None = call_backward(backward_functions[first], dy, want_dx)
-            return dx
-
-        return x, backward
+        return run(self.steps(), x, train)
 
     @names_failing_layer
     def __call__(self, x: Array) -> Array:
@@ -193,6 +177,9 @@ class Sequential(Container):
         if at not in self.layers:
             raise ArgumentValueError(f"at must be one of {', '.join(self.layers)}, got {at!r}")
         return self[: list(self.layers).index(at) + 1]
+
+
+COMBINATORS.update(Identity=Identity, Sequential=Sequential)
 
 
 class StochasticDepth(Wrapper, RandomContainer):

@@ -17,6 +17,8 @@ from refconv.typing import Array, Backward, DataFormat, Shape
 
 __all__ = ["BatchNorm"]
 
+Gradients = Callable[[Array], tuple[Array, Array, Array]]
+
 MOMENTUM = {"corrected": 0.9, "lecture": 0.99}  # default of τ for each formula
 
 
@@ -107,25 +109,33 @@ class BatchNorm(Layer):
         }
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
-        gamma, beta = self.parameters["gamma"], self.parameters["beta"]
+        gamma, beta = self.parameters["gamma"].value, self.parameters["beta"].value
         options: dict[str, Any] = {"eps": self.eps, "data_format": self.data_format}
         gradients: Callable[..., tuple[Array, ...]]
         if train and not self.frozen and add_over_shards.get() is not None:
-            norm = SharedStatistics(x, gamma, **options)
-            y, mean, var = norm.forward(beta.value), norm.mean, norm.var
-            gradients, update = norm.gradients, self._update_of(mean, var, int(norm.count))
+            norm = SharedStatistics(x, self.parameters["gamma"], **options)
+            y, mean, var = norm.forward(beta), norm.mean, norm.var
+            gradients, update = norm.gradients, self.update_of(mean, var, int(norm.count))
         elif train and not self.frozen:
-            y, mean, var = batch_norm(x, gamma.value, beta.value, **options)
-            gradients, update = batch_norm_grads, self._update_of(mean, var, x.size // mean.size)
+            y, mean, var = batch_norm(x, gamma, beta, **options)
+            gradients, update = batch_norm_grads, self.update_of(mean, var, x.size // mean.size)
         else:
             # Copies: training may update the averages before backward is called.
             mean, var = self.parameters["mean"].value.copy(), self.parameters["var"].value.copy()
-            y = batch_norm_inference(x, gamma.value, beta.value, mean, var, **options)
+            y = batch_norm_inference(x, gamma, beta, mean, var, **options)
             gradients, update = batch_norm_inference_grads, None
+        return y, self.backward_of(lambda dy: gradients(dy, x=x, gamma=gamma, mean=mean, var=var, **options), update)
+
+    def backward_of(self, gradients: Gradients, update: Callable[[], None] | None) -> Backward:
+        """Return a backward function that adds to ∂e/∂γ and ∂e/∂β, and calls ``update`` once.
+
+        ``gradients(dy)`` returns ∂e/∂x, ∂e/∂γ and ∂e/∂β.
+        """
+        gamma, beta = self.parameters["gamma"], self.parameters["beta"]
 
         def backward(dy: Array, want_dx: bool = True) -> Array:
             nonlocal update
-            dx, dgamma, dbeta = gradients(dy, x=x, gamma=gamma.value, mean=mean, var=var, **options)
+            dx, dgamma, dbeta = gradients(dy)
             gamma.grad += dgamma
             beta.grad += dbeta
             if update is not None:
@@ -133,9 +143,9 @@ class BatchNorm(Layer):
                 update = None  # one update for each forward pass
             return dx
 
-        return y, backward
+        return backward
 
-    def _update_of(self, mean: Array, var: Array, elements: int) -> Callable[[], None] | None:
+    def update_of(self, mean: Array, var: Array, elements: int) -> Callable[[], None] | None:
         """Return a function that updates the averages with a batch; None if it is too small."""
         if elements > 1:
             return lambda: self._update_averages(mean, var)

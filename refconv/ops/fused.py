@@ -17,11 +17,14 @@ from refconv.geometry import Window
 from refconv.ops.check import FLOATS, as_float, axes, channels_last, floats, same_shape
 from refconv.ops.conv import conv2d_db, conv2d_dw, conv2d_dx
 from refconv.ops.dispatch import kernels
-from refconv.ops.norm import checked
+from refconv.ops.norm import checked, not_empty
 from refconv.typing import Array, ArrayLike, Shape
 
 __all__ = [
+    "add_channels",
     "batch_norm_inference_in_place",
+    "batch_norm_relu",
+    "batch_norm_relu_grads",
     "conv2d_relu_pool",
     "conv2d_relu_pool_grads",
     "pools_with",
@@ -111,6 +114,65 @@ def relu_in_place(y: ArrayLike) -> Array:
     y = as_float("y", y)
     kernels().activation.relu_in_place(y.reshape(-1))
     return y
+
+
+def batch_norm_relu(
+    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float, add: ArrayLike | None = None
+) -> tuple[Array, Array, Array]:
+    """Compute relu of batch_norm in one pass, or of its sum with an array.
+
+    Parameters
+    ----------
+    x, gamma, beta, eps
+        As for :func:`refconv.batch_norm`, channels last.
+    add : array of x's shape and type, optional
+        Array that is added before the ReLU.
+
+    Returns
+    -------
+    y : array of x's shape and type
+    affine : array (3, C), of x's type
+        The mean μ of the batch, the scale γ / √(σ² + ε) and the shift of y = relu((x − μ)·scale + shift + add).
+    var : array (C,), of x's type
+        The biased variance σ² of the batch.
+    """
+    x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
+    x = not_empty(channels_last("x", x, None, "channels_last"))
+    eps = checked(eps, x.shape[-1], gamma=gamma, beta=beta)
+    rows = None
+    if add is not None:
+        x, add = floats(x=x, add=add)
+        rows = same_shape("add", add, x.shape, "the shape of x").reshape(-1, x.shape[-1])
+    y, affine, var = kernels().norm.batch_norm_relu(x.reshape(-1, x.shape[-1]), gamma, beta, eps, rows)
+    return y.reshape(x.shape), affine, var
+
+
+def batch_norm_relu_grads(dy: ArrayLike, *, x: ArrayLike, affine: Array, var: Array, eps: float) -> tuple[Array, Array, Array]:
+    """Compute ∂e/∂x, ∂e/∂γ and ∂e/∂β of :func:`batch_norm_relu` without ``add``.
+
+    ``affine`` and ``var`` are the arrays that the forward pass returned for this x.
+    """
+    dy, x, affine, var = floats(dy=dy, x=x, affine=affine, var=var)
+    same_shape("dy", dy, x.shape, "the shape of x")
+    rows = (-1, x.shape[-1])
+    dx, dgamma, dbeta = kernels().norm.batch_norm_relu_grads(
+        dy.reshape(rows), x=x.reshape(rows), affine=affine, var=var, eps=eps
+    )
+    return dx.reshape(x.shape), dgamma, dbeta
+
+
+def add_channels(out: Array, a: Array) -> Array:
+    """Add the first channels of ``a`` to ``out`` in place, and return ``out``.
+
+    The arrays have the same shape, but the last axis of ``a`` may be longer. A kernel adds them on all threads if it accepts
+    them, else NumPy does.
+    """
+    channels = out.shape[-1]
+    if _kernels_accept([out, a], {out.shape[:-1], a.shape[:-1]}) and out.size and out.flags.writeable:
+        kernels().combine.add_channels(out.reshape(-1, channels), a.reshape(-1, a.shape[-1]))
+    else:
+        out += a[..., :channels]
+    return out
 
 
 def batch_norm_inference_in_place(

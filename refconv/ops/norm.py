@@ -65,7 +65,7 @@ def batch_norm(
     Source: lecture rows A13 and A16 (SOURCES.md); Ioffe and Szegedy, "Batch normalization", 2015.
     """
     x, gamma, beta = floats(x=x, gamma=gamma, beta=beta)
-    x = _not_empty(channels_last("x", x, None, data_format))
+    x = not_empty(channels_last("x", x, None, data_format))
     eps = checked(eps, x.shape[-1], gamma=gamma, beta=beta)
     y, mean, var = implementation("norm").batch_norm(_rows(x), gamma, beta, eps)
     return restore(y.reshape(x.shape), data_format), mean, var
@@ -123,7 +123,7 @@ def batch_norm_grads(
     Source: lecture rows A13 and A16 (SOURCES.md); Ioffe and Szegedy, 2015, section 3.
     """
     dy, x, gamma, mean, var, eps = _checked_grads(dy, x, gamma, mean, var, eps, data_format)
-    _not_empty(x)
+    not_empty(x)
     dx, dgamma, dbeta = implementation("norm").batch_norm_grads(
         _rows(dy), x=_rows(x), gamma=gamma, mean=mean, var=var, eps=eps
     )
@@ -239,7 +239,8 @@ def _checked_grads(
     return dy, x, gamma, mean, var, checked(eps, x.shape[-1], gamma=gamma, mean=mean, var=var)
 
 
-def _not_empty(x: Array) -> Array:
+def not_empty(x: Array) -> Array:
+    """Check that a batch contains at least one example, and return it."""
     if not len(x):
         raise ArgumentValueError(f"x must contain at least one example, got shape {x.shape}")
     return x

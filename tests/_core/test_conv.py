@@ -146,6 +146,31 @@ def test_results_of_many_tasks_are_complete_and_exact(size, window, channels, dt
     np.testing.assert_array_equal(db, p.dy.sum(axis=tuple(range(p.dy.ndim - 1))))
 
 
+# Small images, of which a block of ∂e/∂w contains several: few pixels, whose copies the parts of the weights share; many
+# pixels, in chunks that begin within an image; images that are read in place.
+@pytest.mark.parametrize(
+    ("N", "size", "window", "channels"),
+    [
+        (37, (4, 5), Window((3, 2), padding=((1, 0), (2, 1))), {"C_g": 6, "O_g": 19, "groups": 2}),
+        (411, (5, 7), Window((3, 3), (2, 1), padding=1), {"C_g": 3, "O_g": 8}),
+        (211, (6, 8), Window((1, 1)), {"C_g": 5, "O_g": 21}),
+        (350, (6, 9), Window((3, 2), (1, 2)), {"C_g": 2, "O_g": 7}),
+    ],
+)
+def test_dw_of_many_small_images_is_exact_and_has_the_same_bits_at_any_thread_count(N, size, window, channels):
+    p = problem(size, window, N=N, values=small_integers, **channels)
+    padded = np.pad(p.x, ((0, 0), *window.pads(size), (0, 0)))
+    (S_h, S_w), (rows, columns), inputs = window.stride, p.dy.shape[1:3], np.split(np.arange(p.x.shape[3]), p.groups)
+    expected = np.empty_like(p.w)
+    for m, n in np.ndindex(window.kernel):
+        x = padded[:, m : m + S_h * (rows - 1) + 1 : S_h, n : n + S_w * (columns - 1) + 1 : S_w]
+        parts = zip(inputs, np.split(p.dy, p.groups, -1), strict=True)
+        expected[m, n] = np.concatenate([np.einsum("bijc,bijo->co", x[..., c], dy) for c, dy in parts], -1)
+    np.testing.assert_array_equal(kernels.direct_grads.conv2d_dw(p.x, p.dy, window, p.groups), expected)
+    x, dy = np.random.default_rng(1).normal(size=p.x.shape), np.random.default_rng(2).normal(size=p.dy.shape)
+    assert_same_bits_at_any_thread_count(lambda: kernels.direct_grads.conv2d_dw(x, dy, window, p.groups))
+
+
 @NDIMS
 @DTYPES
 def test_an_empty_batch_has_no_outputs_and_zero_derivatives(ndim, dtype):

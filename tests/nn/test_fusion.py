@@ -62,7 +62,7 @@ def test_lenet_has_the_same_gradients_with_and_without_fusion():
         ([nn.Conv2D(5, 3), nn.ReLU(), nn.MaxPool2D(2, ceil_mode=True)], ["_WithReLU", "MaxPool2D"]),
         ([nn.Conv2D(5, 3, stride=2), nn.ReLU(), nn.MaxPool2D(2)], ["_WithReLU", "MaxPool2D"]),
         ([nn.Conv2D(6, 3, groups=3), nn.ReLU(), nn.MaxPool2D(2)], ["_WithReLU", "MaxPool2D"]),
-        ([nn.BatchNorm(), nn.ReLU(), nn.ReLU()], ["_WithReLU", "ReLU"]),
+        ([nn.BatchNorm(), nn.ReLU(), nn.ReLU()], ["_BatchNormReLU", "ReLU"]),
         ([nn.Flatten(), nn.Dense(7), nn.ReLU(), nn.Dense(4)], ["Flatten", "_WithReLU", "Dense"]),
         ([nn.ReLU(), nn.Conv2D(5, 3), nn.MaxPool2D(2)], ["ReLU", "Conv2D", "MaxPool2D"]),
     ],
@@ -82,7 +82,7 @@ def test_fused_layers_have_the_same_gradients(layers, expected):
 def test_inference_is_the_same_with_and_without_fusion():
     layers = [nn.Conv2D(5, 3), nn.BatchNorm(), nn.ReLU(), nn.DepthwiseConv2D(2), nn.BatchNorm(), nn.Conv2D(4, 2), nn.ReLU()]
     model = built(*layers, nn.MaxPool2D(2), shape=(11, 14, 3))
-    assert kinds(model) == ["Conv2D", "_WithReLU", "DepthwiseConv2D", "BatchNorm", "_ConvReLUPool"]
+    assert kinds(model) == ["Conv2D", "_BatchNormReLU", "DepthwiseConv2D", "BatchNorm", "_ConvReLUPool"]
     rng = np.random.default_rng(0)
     for name, parameter in model.named_parameters().items():
         if name[-2:] not in (".w", ".b"):
@@ -137,6 +137,108 @@ def test_joins_of_branches_have_the_same_gradients_with_and_without_fusion():
     dy = np.random.default_rng(1).standard_normal((2, 11, 14, 7))
     for actual, expected in zip(*gradients(model, x, dy), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def residual(*branches):
+    return nn.Sequential(nn.Sum(*branches), nn.ReLU())
+
+
+def normalised(channels, *first):
+    return nn.Sequential(*first, nn.Conv2D(channels, 3, padding=1), nn.BatchNorm())
+
+
+class Same(nn.Sequential):
+    """Chain that returns its input, with the forward pass of a subclass."""
+
+    def forward(self, x, train=True):
+        return x, lambda dy, want_dx=True: dy
+
+
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [
+        (residual(normalised(3, nn.Conv2D(4, 1), nn.BatchNorm(), nn.ReLU()), nn.Identity()), "_ResidualReLU"),
+        (residual(nn.Identity(), normalised(3, nn.ReLU())), "_ResidualReLU"),
+        (residual(normalised(5), nn.Sequential(nn.Conv2D(5, 1), nn.BatchNorm())), "_ResidualReLU"),
+        (residual(nn.Sequential(nn.BatchNorm()), nn.Identity()), "_ResidualReLU"),
+        (residual(nn.Conv2D(3, 1), nn.Identity()), "_ResidualReLU"),
+        (residual(Same(nn.BatchNorm()), nn.Identity()), "_ResidualReLU"),
+        (nn.Sequential(nn.Concat(nn.Identity(), normalised(4, nn.BatchNorm(), nn.ReLU()))), "_ConcatWithInput"),
+        (nn.Sequential(nn.Concat(nn.Identity(), nn.Sequential(nn.ReLU()))), "_ConcatWithInput"),
+        (nn.Sequential(nn.Concat(nn.Identity(), nn.Conv2D(4, 1))), "_ConcatWithInput"),
+        (nn.Sequential(nn.Concat(nn.Conv2D(4, 1), nn.Identity())), "Concat"),
+        (nn.Sequential(nn.Concat(nn.Identity(), nn.Sequential(nn.ReLU()), axis=1)), "Concat"),
+    ],
+)
+def test_blocks_with_normalised_branches_have_the_same_gradients_with_and_without_fusion(block, kind):
+    model = built(nn.Conv2D(3, 1), block, nn.Conv2D(2, 1), shape=(11, 14, 2))
+    assert kinds(block) == [kind]
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((2, 11, 14, 2)), rng.standard_normal((2, *model.output_shape((11, 14, 2))))
+    averages = [p for name, p in model.named_parameters().items() if not p.trainable]
+    for p in averages:
+        p.value[...] = 0
+    results, changes = [], []
+    for result in gradients(model, x, dy):
+        results.append(result)
+        changes.append([p.value.copy() for p in averages])
+        for p in averages:
+            p.value[...] = 0
+    for actual, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12 * max(np.abs(expected).max(), 1))
+    for actual, expected in zip(*changes, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
+
+
+def test_the_shortcut_is_not_changed_by_the_sum_of_gradients():
+    # The gradient of the main branch is a new array, to which the gradient of the shortcut is added.
+    kept = []
+
+    class Watched(nn.Identity):
+        def forward(self, x, train=True):
+            return x, lambda dy, want_dx=True: kept.append(dy.copy()) or kept.append(dy) or dy
+
+    model = built(residual(normalised(3), Watched()), shape=(11, 14, 3))
+    y, backward = model.forward(np.random.default_rng(0).standard_normal((2, 11, 14, 3)))
+    dx = backward(np.ones_like(y))
+    np.testing.assert_array_equal(*kept)
+    assert not np.shares_memory(dx, kept[1])
+
+
+@pytest.mark.parametrize("main", [nn.Identity(), nn.Sequential(nn.Identity()), nn.Sequential(nn.Identity(), nn.BatchNorm())])
+def test_a_gradient_that_another_layer_refers_to_is_not_changed(main):
+    given = []
+
+    class Reference(nn.Layer):
+        def forward(self, x, train=True):
+            return x, lambda dy, want_dx=True: given.append((dy, dy.copy())) or dy
+
+    model = built(nn.Concat(nn.Identity(), nn.Sequential(Reference(), main)), shape=(4, 5, 3))
+    y, backward = model.forward(np.random.default_rng(0).standard_normal((2, 4, 5, 3)))
+    dy = np.random.default_rng(1).standard_normal(y.shape)
+    backward(dy)
+    np.testing.assert_array_equal(*given[0])
+
+
+def test_frozen_layers_normalise_with_their_averages_in_a_residual_block():
+    block = residual(normalised(3), nn.Identity())
+    model = built(block, shape=(11, 14, 3))
+    model["0"][0].freeze()
+    x = np.random.default_rng(0).standard_normal((2, 11, 14, 3))
+    results = list(gradients(model, x, x))
+    for actual, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12 * max(np.abs(expected).max(), 1))
+    assert model["0"][0]["0"]["1"].parameters["updates"].value == 0
+
+
+def test_branches_of_different_shapes_are_refused_with_and_without_fusion():
+    block = residual(normalised(3), nn.Crop2D(1))
+    for layer in (*block[0], block[1]):
+        layer.build((11, 14, 3), rng=0, dtype=np.float64)
+    for fused in (True, False):
+        refconv.set_config(fusion=fused)
+        with pytest.raises(ValueError, match="branches of Sum must have outputs of one shape"):
+            block.forward(np.zeros((2, 11, 14, 3)))
 
 
 def test_channels_first_and_subclasses_of_layers_are_not_fused():

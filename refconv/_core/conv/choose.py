@@ -21,7 +21,7 @@ from refconv.typing import Shape
 __all__ = ["BACKWARD_DW", "BACKWARD_DX", "FORWARD", "Layer", "first_algorithm", "tile_side"]
 
 WINOGRAD_LEAST_CHANNELS = 32  # input and output channels; below this, transforming costs more than the saved multiplications
-WINOGRAD_LEAST_CHANNELS_DW = 48  # channels in ∂e/∂w, which transforms both x and ∂e/∂y and uses each only once
+WINOGRAD_LEAST_CHANNELS_DW = 32  # channels in ∂e/∂w, which transforms both x and ∂e/∂y and uses each only once
 WINOGRAD_LEAST_PIXELS = 150  # input pixels of all images; below this, transforming the kernels costs more than it saves
 LARGE_TILES_LEAST_PIXELS = 1024  # output pixels of all images; the kernels of larger tiles take twice as long to transform
 DEPTHWISE_GROUP_SIZES = (1, 2, 4)  # channels of a group for which depthwise.h has loops

@@ -7,11 +7,11 @@ L1          the input under one tile, while one panel is read
 L2          that panel, which every tile of the band uses; and the band's input, read once for each panel
 threads     tasks of (chunk of rows, entries of the kernel); each element has a separate sum in each chunk
 
-∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of some output rows of one image (sums.h). Rows of the tile are
-the kernel's entries (m, n, c), k runs over pixels, and ∂e/∂y is packed instead of the weights. If there are many pixels, the
-output rows of all images are divided into chunks with separate sums, which are added in order at the end. If there are few
-pixels, the entries are divided into parts. Both numbers depend only on shapes, so the result has the same bits at any thread
-count.
+∂e/∂w[m,n,c,o] sums over all pixels of all images, in blocks of some output rows (sums.h). Rows of the tile are the kernel's
+entries (m, n, c), k runs over pixels, and ∂e/∂y is packed instead of the weights. If there are many pixels, the output rows of
+all images are divided into chunks with separate sums, which are added in order at the end. If there are few pixels, the
+entries are divided into parts, which share the copies of x and ∂e/∂y. All these numbers depend only on shapes, so the result
+has the same bits at any thread count.
 """
 import numpy as np
 
@@ -29,23 +29,39 @@ include "common/threads.pxi"
 
 cdef enum:
     DW_BLOCK_PIXELS = SUM_BLOCK  # output pixels of one packed block of ∂e/∂y
+    MOST_COPIED_BLOCKS = 32      # blocks of each chunk that are copied at once, for all parts
 
 
-cdef struct Plan:
-    # Data that the tasks of one pass share.
+cdef struct Sums:
+    # Data that the tasks of ∂e/∂w share. Output rows are numbered through all images.
     Conv conv
     Shape shape                         # shape of the tiles
-    Image image                         # x, which is read by the tile
-    View view                           # its columns that are read
-    Py_ssize_t band                     # output rows of a block
-    const Py_ssize_t *entry             # offset in x of each entry (m, n, c) of the kernel
-    const Py_ssize_t *row               # offset in x of each output row of a band
+    Image image                         # the images x
+    View view                           # their columns that are read
+    bint in_place                       # the tile reads x itself, without a copy
+    bint one_run                        # the pixels of a block are equally far apart, also from row to row
+    Py_ssize_t entries                  # entries (m, n, c) of the kernel
+    Py_ssize_t chunks, parts            # of the output rows, and of the entries
+    Py_ssize_t band, blocks             # output rows of a block, and the most blocks of a chunk
+    Py_ssize_t copied, packed           # elements of the copies of x and ∂e/∂y for one block
+    const Py_ssize_t *entry             # offset in x of each entry
 
 
-cdef struct Part:
-    # The part of one task: entries of the kernel, and output rows, numbered through all images.
-    Py_ssize_t first_entry, end_entry
-    Py_ssize_t row, end_row
+cdef struct Buffers:
+    # Copies of x and ∂e/∂y for each slot, and buffers for each thread.
+    Py_ssize_t step                     # slots of each chunk, or 0 if there is one slot for each thread
+    void *copies
+    void *packed
+    Py_ssize_t *start                   # offset in x of the first pixel of each output row of a block
+    void *group                         # sums of groups of blocks, which are zero between tasks; NULL if there are few blocks
+
+
+cdef struct Block:
+    # Output rows row … end − 1, and what the tile reads for them.
+    Py_ssize_t row, end
+    const void *x
+    const void *packed                  # ∂e/∂y
+    const Py_ssize_t *start
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):
@@ -53,40 +69,60 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
 
     IN x (N, H, W, C), dy (N, rows, columns, O); OUT dw (kh, kw, C / groups, O).
     """
-    cdef Plan p
+    cdef Sums p
     p.conv = conv_of(x.shape[0], (x.shape[1], x.shape[2]), x.shape[3], dy.shape[3], window, groups)
     cdef Conv c = p.conv
     dtype = dtype_of[real](NULL)
     result = np.zeros((c.kh, c.kw, c.C_g, c.O), dtype)
     if not x.shape[0] or not result.size:
         return result
-    p.shape = tile_shape[real](NULL, c.O_g)
-    cdef Py_ssize_t entries = c.kh * c.kw * c.C_g, weights = entries * c.O, rows = c.N * c.rows
-    cdef Py_ssize_t chunks = max(min(min(rows * c.columns // LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS // weights), TASKS), 1)
-    cdef Py_ssize_t parts = max(min(TASKS // chunks, (entries + p.shape.rows - 1) // p.shape.rows), 1)
-    cdef real[:, ::1] partial = result.reshape(1, weights) if chunks == 1 else np.zeros((chunks, weights), dtype)
-
-    cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
-    p.band = min(max(DW_BLOCK_PIXELS // c.columns, 1), c.rows)
-    p.image = whole_image(c.H, c.W, c.C)
-    p.view = view_of(&p.image, -c.left, (c.columns - 1) * c.S_w + span_w - c.left, False)
+    plan_sums[real](&p, NULL)
     cdef Py_ssize_t[::1] entry = entry_offsets(&c, p.view.pitch)
-    cdef Py_ssize_t[::1] row = np.arange(p.band, dtype=np.intp) * (c.S_h * p.view.pitch)
-    p.entry, p.row = &entry[0], &row[0]
+    p.entry = &entry[0]
+    cdef Py_ssize_t weights = p.entries * c.O, first, task
+    cdef real[:, ::1] partial = result.reshape(1, weights) if p.chunks == 1 else np.zeros((p.chunks, weights), dtype)
 
-    cdef int threads = threads_for(rows * c.columns * weights // MULTIPLY_ADDS_PER_STEP)
-    cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
-    cdef real[:, ::1] packed = aligned_empty((threads, panels(p.shape, c.O_g) * p.shape.width * p.band * c.columns), dtype)
-    # The most blocks that a chunk can have: it has up to rows // chunks + 1 output rows, and a block ends with each image.
-    cdef Py_ssize_t blocks = (rows // chunks + 1) // p.band + (rows // chunks) // c.rows + 2, task
-    cdef real[:, ::1] group = np.zeros((threads, weights if blocks > SUM_BLOCK else 0), dtype)
-    for task in prange(chunks * parts, nogil=True, schedule="dynamic", num_threads=threads):
-        conv2d_dw_part(&p, part_of(task // parts, chunks, rows, task % parts, parts, entries), &x[0, 0, 0, 0],
-                       &dy[0, 0, 0, 0], &scratch[threadid(), 0], &packed[threadid(), 0],
-                       &group[threadid(), 0] if group.shape[1] else NULL, &partial[task // parts, 0])
-    if chunks > 1:
+    cdef int threads = threads_for(c.N * c.rows * c.columns * weights // MULTIPLY_ADDS_PER_STEP)
+    cdef Buffers buffers = Buffers(step=min(p.blocks, MOST_COPIED_BLOCKS) if p.parts > 1 else 0)
+    cdef Py_ssize_t slots = p.chunks * buffers.step if buffers.step else threads
+    cdef real[::1] copies = np.empty(slots * p.copied + 1, dtype), packed = aligned_empty((slots * p.packed,), dtype)
+    cdef real[::1] group = np.zeros(threads * weights if p.blocks > SUM_BLOCK else 1, dtype)
+    cdef Py_ssize_t[::1] start = np.empty(slots * p.band, np.intp)
+    buffers.copies, buffers.packed, buffers.start = &copies[0], &packed[0], &start[0]
+    buffers.group = &group[0] if p.blocks > SUM_BLOCK else NULL
+    for first in range(0, p.blocks, buffers.step or p.blocks):
+        if buffers.step:  # the parts of a chunk share the copies of its blocks
+            for task in prange(slots, nogil=True, schedule="dynamic", num_threads=threads):
+                copy_block(&p, block_of(&p, task // buffers.step, first + task % buffers.step), &buffers, task,
+                           &x[0, 0, 0, 0], &dy[0, 0, 0, 0])
+        for task in prange(p.chunks * p.parts, nogil=True, schedule="dynamic", num_threads=threads):
+            add_blocks(&p, task, first, &buffers, threadid(), &x[0, 0, 0, 0], &dy[0, 0, 0, 0],
+                       &partial[task // p.parts, 0])
+    if p.chunks > 1:
         add_chunks[real](partial, result.reshape(-1))
     return result
+
+
+cdef void plan_sums(Sums *p, const real *_) noexcept:
+    """Divide the pixels and the entries of the kernel. The window's sizes in p.conv are given."""
+    cdef Conv c = p.conv
+    cdef Py_ssize_t rows = c.N * c.rows
+    cdef Py_ssize_t span_h = (c.kh - 1) * c.D_h + 1, span_w = (c.kw - 1) * c.D_w + 1
+    p.shape = tile_shape[real](NULL, c.O_g)
+    p.entries = c.kh * c.kw * c.C_g
+    p.chunks = max(min(min(rows * c.columns // LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS // (p.entries * c.O)), TASKS), 1)
+    p.parts = max(min(TASKS // p.chunks, (p.entries + p.shape.rows - 1) // p.shape.rows), 1)
+    p.band = min(max(DW_BLOCK_PIXELS // c.columns, 1), rows)
+    p.blocks = (rows + p.chunks - 1) // p.chunks // p.band + 1
+
+    p.image = whole_image(c.H, c.W, c.C)
+    p.view = view_of(&p.image, -c.left, (c.columns - 1) * c.S_w + span_w - c.left, False)
+    p.in_place = not p.view.copied and c.top == 0 and (c.rows - 1) * c.S_h + span_h <= c.H
+    p.view.copied = not p.in_place
+    p.one_run = p.in_place and c.S_h == 1 and c.H == c.rows and c.W == c.columns * c.S_w
+    # n output rows of an image read at most n·S + span input rows, and a block is part of up to band ÷ rows + 2 images.
+    p.copied = 0 if p.in_place else (p.band * c.S_h + (p.band // c.rows + 2) * span_h) * p.view.pitch
+    p.packed = c.groups * panels(p.shape, c.O_g) * p.shape.width * p.band * c.columns
 
 
 cdef object entry_offsets(const Conv *c, Py_ssize_t pitch):
@@ -100,12 +136,110 @@ cdef object entry_offsets(const Conv *c, Py_ssize_t pitch):
     return offsets
 
 
-cdef inline Part part_of(Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t rows, Py_ssize_t part, Py_ssize_t parts,
-                         Py_ssize_t entries) noexcept nogil:
-    """Return chunk number `chunk` of the output rows with part number `part` of the entries."""
-    cdef Py_ssize_t per_part = (entries + parts - 1) // parts
-    return Part(first_entry=part * per_part, end_entry=min((part + 1) * per_part, entries),
-                row=chunk * rows // chunks, end_row=(chunk + 1) * rows // chunks)
+cdef inline Block block_of(const Sums *p, Py_ssize_t chunk, Py_ssize_t number) noexcept nogil:
+    """Return the output rows of a block. The last block of a chunk may be empty."""
+    cdef Py_ssize_t rows = p.conv.N * p.conv.rows, end = (chunk + 1) * rows // p.chunks
+    cdef Py_ssize_t row = min(chunk * rows // p.chunks + number * p.band, end)
+    return Block(row=row, end=min(row + p.band, end))
+
+
+cdef inline Block with_copies(const Sums *p, Block block, const Buffers *buffers, Py_ssize_t slot,
+                              const real *x) noexcept nogil:
+    """Return the block with pointers to what the tile reads: the copies in a slot, or x itself."""
+    block.x = x if p.in_place else <const real *> buffers.copies + slot * p.copied
+    block.packed, block.start = <const real *> buffers.packed + slot * p.packed, buffers.start + slot * p.band
+    return block
+
+
+cdef void copy_block(const Sums *p, Block block, const Buffers *buffers, Py_ssize_t slot, const real *x,
+                     const real *dy) noexcept nogil:
+    """Copy the rows of x that a block reads, and pack its ∂e/∂y.
+
+    If x is read in place, only the positions of its rows are written.
+    """
+    cdef const Conv *c = &p.conv
+    cdef Py_ssize_t row = block.row, pixels = (block.end - block.row) * c.columns, width = p.shape.width
+    cdef Py_ssize_t b, i, count, n, g, panel, offset = 0
+    cdef real *copy = <real *> buffers.copies + slot * p.copied
+    cdef real *packed = <real *> buffers.packed + slot * p.packed
+    cdef Py_ssize_t *start = buffers.start + slot * p.band
+    while row < block.end:
+        b, i = row // c.rows, row % c.rows
+        count = min(c.rows - i, block.end - row)
+        if p.in_place:
+            offset = (b * c.H + i * c.S_h) * p.view.pitch
+        else:
+            rows_of(x + b * c.H * c.W * c.C, &p.image, p.view, i * c.S_h - c.top,
+                    (i + count - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, copy + offset)
+        for n in range(count):
+            start[row - block.row + n] = offset + n * c.S_h * p.view.pitch
+        offset += ((count - 1) * c.S_h + (c.kh - 1) * c.D_h + 1) * p.view.pitch
+        row += count
+    for g in range(c.groups if pixels else 0):
+        for panel in range(panels(p.shape, c.O_g)):
+            pack(dy + block.row * c.columns * c.O + g * c.O_g + panel * width, pixels, c.O, c.O_g - panel * width, 1, width,
+                 packed)
+            packed += width * pixels
+
+
+cdef void add_blocks(const Sums *p, Py_ssize_t task, Py_ssize_t first, const Buffers *buffers, Py_ssize_t thread,
+                     const real *x, const real *dy, real *dw) noexcept nogil:
+    """Add the products of some blocks of a chunk to one part of ∂e/∂w.
+
+    The blocks begin with number `first`: all blocks that were copied, or all blocks of the chunk.
+    """
+    cdef const Conv *c = &p.conv
+    cdef Py_ssize_t chunk = task // p.parts, number = first, g, slot = thread
+    cdef Py_ssize_t end = min(first + buffers.step, p.blocks) if buffers.step else p.blocks
+    cdef Py_ssize_t tiles = ((p.entries + p.parts - 1) // p.parts + p.shape.rows - 1) // p.shape.rows
+    cdef Py_ssize_t entry = min(task % p.parts * tiles * p.shape.rows, p.entries)
+    cdef Py_ssize_t end_entry = min(entry + tiles * p.shape.rows, p.entries)
+    cdef real *group = <real *> buffers.group + thread * p.entries * c.O if buffers.group != NULL else dw
+    cdef Block block
+    while number < end:
+        block = block_of(p, chunk, number)
+        if buffers.step:
+            slot = chunk * buffers.step + number - first
+        else:
+            copy_block(p, block, buffers, slot, x, dy)
+        block = with_copies(p, block, buffers, slot, x)
+        for g in range(c.groups if block.row < block.end else 0):
+            add_products(p, &block, g, entry, end_entry, group)
+        number += 1
+        if buffers.group != NULL and (number % SUM_BLOCK == 0 or number == end):
+            carry((end_entry - entry) * c.O, group + entry * c.O, dw + entry * c.O)
+
+
+cdef void add_products(const Sums *p, const Block *block, Py_ssize_t g, Py_ssize_t first, Py_ssize_t end,
+                       real *dw) noexcept nogil:
+    """Add the products x · ∂e/∂y of all pixels of a block to dw[e, o], tile by tile.
+
+    The call computes the entries e = first … end − 1 of one group.
+    """
+    cdef const Conv *c = &p.conv
+    cdef Shape shape = p.shape
+    cdef const real *a[MOST_ROWS]
+    cdef real *out[MOST_ROWS]
+    cdef real sums[MOST_SUMS]
+    cdef const real *x = <const real *> block.x + g * c.C_g
+    cdef Py_ssize_t pixels = (block.end - block.row) * c.columns, size = shape.width * pixels
+    cdef const real *packed = <const real *> block.packed + g * panels(shape, c.O_g) * size
+    cdef Runs runs = Runs(count=block.end - block.row, length=c.columns, step=c.S_w * c.C, start=block.start)
+    cdef Py_ssize_t e = first, i, v, filled, panel, width
+    if p.one_run:
+        runs.count, runs.length = 1, pixels
+    rows_of_sums(shape, sums, out)
+    while e < end:
+        filled = min(shape.rows, end - e)
+        for i in range(shape.rows):
+            a[i] = x + p.entry[e + i if i < filled else e]
+        for panel in range(panels(shape, c.O_g)):
+            width = min(shape.width, c.O_g - panel * shape.width)
+            tile(shape, filled, &runs, a, packed + panel * size, NULL, out)
+            for i in range(filled):
+                for v in range(width):
+                    dw[(e + i) * c.O + g * c.O_g + panel * shape.width + v] += sums[i * shape.width + v]
+        e += filled
 
 
 cdef void add_chunks(const real[:, ::1] partial, real[::1] dw):
@@ -114,59 +248,3 @@ cdef void add_chunks(const real[:, ::1] partial, real[::1] dw):
     for k in prange(dw.shape[0], nogil=True, num_threads=threads_for(partial.shape[0] * dw.shape[0])):
         for chunk in range(partial.shape[0]):
             dw[k] += partial[chunk, k]
-
-
-cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy, real *scratch, real *packed, real *group,
-                         real *dw) noexcept nogil:
-    """Add the products of some output rows to some entries of ∂e/∂w.
-
-    Output rows are numbered through all images. `group` is a buffer of dw's size for groups of blocks, which is zero before
-    and after the call. It is NULL if there are at most SUM_BLOCK blocks.
-    """
-    cdef const Conv *c = &p.conv
-    cdef Py_ssize_t row = part.row, b, i, g, panel, count, number = 0
-    cdef Py_ssize_t start = part.first_entry * c.O, size = (part.end_entry - part.first_entry) * c.O
-    cdef const real *image
-    while row < part.end_row:
-        b, i = row // c.rows, row % c.rows
-        count = min(min(p.band, c.rows - i), part.end_row - row)
-        image = rows_of(x + b * c.H * c.W * c.C, &p.image, p.view, i * c.S_h - c.top,
-                        (i + count - 1) * c.S_h + (c.kh - 1) * c.D_h + 1 - c.top, scratch)
-        for g in range(c.groups):
-            for panel in range(panels(p.shape, c.O_g)):
-                pack(dy + row * c.columns * c.O + g * c.O_g + panel * p.shape.width, count * c.columns, c.O,
-                     c.O_g - panel * p.shape.width, 1, p.shape.width, packed + panel * p.shape.width * count * c.columns)
-            add_products(p, part, count, image + g * c.C_g, packed, (dw if group == NULL else group) + g * c.O_g)
-        row += count
-        number += 1
-        if group != NULL and (number % SUM_BLOCK == 0 or row == part.end_row):
-            carry(size, group + start, dw + start)
-
-
-cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *image, const real *packed,
-                       real *dw) noexcept nogil:
-    """Add the products x · ∂e/∂y of all pixels of `rows` rows to dw[e, o], tile by tile.
-
-    The rows of a tile are entries e of the part.
-    """
-    cdef const Conv *c = &p.conv
-    cdef Shape shape = p.shape
-    cdef const real *a[MOST_ROWS]
-    cdef real *out[MOST_ROWS]
-    cdef real sums[MOST_SUMS]
-    cdef Runs pixels = Runs(count=rows, length=c.columns, step=c.S_w * c.C, start=p.row)
-    cdef Py_ssize_t e = part.first_entry, i, v, filled, panel, width
-    if c.columns == 1:  # with one column, the pixels of all rows form a single run
-        pixels = Runs(count=1, length=rows, step=p.row[1] - p.row[0] if rows > 1 else 1, start=p.row)
-    rows_of_sums(shape, sums, out)
-    while e < part.end_entry:
-        filled = min(shape.rows, part.end_entry - e)
-        for i in range(shape.rows):
-            a[i] = image + p.entry[e + i if i < filled else e]
-        for panel in range(panels(shape, c.O_g)):
-            width = min(shape.width, c.O_g - panel * shape.width)
-            tile(shape, filled, &pixels, a, packed + panel * shape.width * rows * c.columns, NULL, out)
-            for i in range(filled):
-                for v in range(width):
-                    dw[(e + i) * c.O + panel * shape.width + v] += sums[i * shape.width + v]
-        e += filled

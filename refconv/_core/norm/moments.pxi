@@ -24,7 +24,9 @@ from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_bloc
 cdef enum:
     CHUNK_ELEMENTS = 32768              # elements of one chunk: 128 KB of float32
     LEAST_CHUNK_ROWS = 16               # keeps the partial sums small compared with x; also the rows that centre a chunk
-    BLOCK_CHANNELS = 64                 # channels whose sums are computed together
+    BLOCK_CHANNELS = 64                 # most channels whose sums are computed together
+    HALF_BLOCK = BLOCK_CHANNELS // 2    # of the channels that are left, blocks of these sizes are computed first
+    QUARTER_BLOCK = BLOCK_CHANNELS // 4
     SHORT_SUM_ROWS = 8                  # rows whose sums are computed in the type of x
     MOST_CHUNK_ROWS = SHORT_SUM_ROWS * SUM_BLOCK
     CANCELLATION_LIMIT = 16             # largest Σd² / q_t (see above); above it, cancellation loses too many digits
@@ -44,17 +46,22 @@ cdef void chunk_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, double *me
 
     IN rows of x; OUT means, squares (C,).
     """
-    cdef Py_ssize_t block
-    for block in range(C // BLOCK_CHANNELS):
-        block_moments(x, rows, C, block * BLOCK_CHANNELS, BLOCK_CHANNELS, means, squares)
-    block_moments(x, rows, C, C - C % BLOCK_CHANNELS, C % BLOCK_CHANNELS, means, squares)
+    cdef Py_ssize_t c = 0
+    while C - c >= BLOCK_CHANNELS:
+        block_moments(x, rows, C, c, BLOCK_CHANNELS, means, squares)
+        c += BLOCK_CHANNELS
+    if C - c >= HALF_BLOCK:
+        block_moments(x, rows, C, c, HALF_BLOCK, means, squares)
+        c += HALF_BLOCK
+    if c < C:
+        block_moments(x, rows, C, c, C - c, means, squares)
 
 
 cdef inline void block_moments(const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first, Py_ssize_t width,
                                double *means, double *squares) noexcept nogil:
     """Compute chunk_moments for `width` channels from channel `first` on.
 
-    If `width` is the constant BLOCK_CHANNELS, the compiler keeps the sums in registers.
+    If `width` is a constant, the compiler keeps the sums in registers.
     """
     cdef double total[BLOCK_CHANNELS]
     cdef double square[BLOCK_CHANNELS]
@@ -178,21 +185,42 @@ cdef void normalise_rows(const real *x, Py_ssize_t rows, Py_ssize_t C, const rea
             y[m * C + c] = (x[m * C + c] - centre[c]) * scale[c] + shift[c]
 
 
-cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *mean,
-                     double *sums) noexcept nogil:
+cdef void chunk_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *affine,
+                     double *sums, bint relu=False) noexcept nogil:
     """Compute Σ dy·(x − mean) of each channel, then Σ dy of each channel.
 
-    IN rows of dy and x; OUT sums (2·C).
+    IN rows of dy and x, affine (C) or (3, C): the mean, with `relu` also the scale and the shift (rows.h); OUT sums (2·C).
+    With `relu`, dy counts as 0 unless the normalised number is above 0.
     """
-    cdef Py_ssize_t block
-    for block in range(C // BLOCK_CHANNELS):
-        block_sums(dy, x, rows, C, block * BLOCK_CHANNELS, BLOCK_CHANNELS, mean, sums)
-    block_sums(dy, x, rows, C, C - C % BLOCK_CHANNELS, C % BLOCK_CHANNELS, mean, sums)
+    cdef Py_ssize_t c = 0
+    while C - c >= BLOCK_CHANNELS:
+        sums_of(dy + c, x + c, rows, C, BLOCK_CHANNELS, affine + c, sums + c, relu)
+        c += BLOCK_CHANNELS
+    if C - c >= HALF_BLOCK:
+        sums_of(dy + c, x + c, rows, C, HALF_BLOCK, affine + c, sums + c, relu)
+        c += HALF_BLOCK
+    if C - c >= QUARTER_BLOCK:
+        sums_of(dy + c, x + c, rows, C, QUARTER_BLOCK, affine + c, sums + c, relu)
+        c += QUARTER_BLOCK
+    if c < C:
+        sums_of(dy + c, x + c, rows, C, C - c, affine + c, sums + c, relu)
 
 
-cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t first,
-                            Py_ssize_t width, const real *mean, double *sums) noexcept nogil:
-    """Compute chunk_sums for `width` channels from channel `first` on."""
+cdef inline void sums_of(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t width, const real *affine,
+                         double *sums, bint relu) noexcept nogil:
+    """Call block_sums with a constant instead of `relu`, which is inside of its loops."""
+    if relu:
+        block_sums(dy, x, rows, C, width, affine, sums, True)
+    else:
+        block_sums(dy, x, rows, C, width, affine, sums, False)
+
+
+cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, Py_ssize_t width,
+                            const real *affine, double *sums, bint relu) noexcept nogil:
+    """Compute chunk_sums for the first `width` channels after these pointers."""
+    cdef const real *scale = affine + C if relu else affine
+    cdef const real *shift = scale + C if relu else affine
+    cdef real d, deviation
     cdef double product[BLOCK_CHANNELS]
     cdef double total[BLOCK_CHANNELS]
     cdef real short_products[BLOCK_CHANNELS]
@@ -205,14 +233,17 @@ cdef inline void block_sums(const real *dy, const real *x, Py_ssize_t rows, Py_s
             short_products[c] = short_total[c] = 0
         for m in range(begin, min(begin + SHORT_SUM_ROWS, rows)):
             for c in range(width):
-                short_products[c] += dy[m * C + first + c] * (x[m * C + first + c] - mean[first + c])
-                short_total[c] += dy[m * C + first + c]
+                d, deviation = dy[m * C + c], x[m * C + c] - affine[c]
+                if relu:  # the same expression as in rows.h
+                    d = d if deviation * scale[c] + shift[c] > 0 else 0
+                short_products[c] += d * deviation
+                short_total[c] += d
         for c in range(width):
             product[c] += short_products[c]
             total[c] += short_total[c]
         begin += SHORT_SUM_ROWS
     for c in range(width):
-        sums[first + c], sums[C + first + c] = product[c], total[c]
+        sums[c], sums[C + c] = product[c], total[c]
 
 
 cdef void stream_dx(const real *dy, const real *x, Py_ssize_t rows, Py_ssize_t C, const real *coefficients,

@@ -165,6 +165,29 @@ cdef inline void combine_line(const Combination *c, Py_ssize_t row, Py_ssize_t p
             y[i] = high if value > high else value
 
 
+def add_channels(real[:, ::1] out, const real[:, ::1] a):
+    """Add the first channels of `a` to `out`, in place.
+
+    IN a (M, K); IN OUT out (M, C), C at most K.
+    """
+    cdef Py_ssize_t M = out.shape[0], C = out.shape[1], K = a.shape[1], step = max(BLOCK_ELEMENTS // C, 1), first
+    if C == K:  # one long row
+        M, C, step = 1, M * C, 1
+        for first in prange(0, C, BLOCK_ELEMENTS, nogil=True, schedule="static", num_threads=threads_for(2 * C)):
+            add_rows(1, min(BLOCK_ELEMENTS, C - first), 0, &a[0, 0] + first, &out[0, 0] + first)
+        return
+    for first in prange(0, M, step, nogil=True, schedule="static", num_threads=threads_for(2 * M * C)):
+        add_rows(min(step, M - first), C, K, &a[first, 0], &out[first, 0])
+
+
+cdef void add_rows(Py_ssize_t rows, Py_ssize_t C, Py_ssize_t K, const real *a, real *out) noexcept nogil:
+    """Add the first C of K channels of each row of `a` to `out`."""
+    cdef Py_ssize_t m, c
+    for m in range(rows):
+        for c in range(C):
+            out[m * C + c] += a[m * K + c]
+
+
 def side_by_side(arrays):
     """Return the arrays concatenated along their last axis, as a new array.
 

@@ -5,12 +5,13 @@ derivative multiplies by the transposed matrix: each input gathers from the outp
 with the entries of one matrix or the other, and a task is one row of the result. A sum of many entries is computed block by
 block (sums.h).
 
-Padding copies slices, and its derivative adds the padding to the edges. Both are a few NumPy operations on slices.
+Padding with zeros copies rows, and so does its derivative; a task is a row of the padded or the inner image. In the other
+modes, the derivative adds the padding to the edges. These modes are a few NumPy operations on slices.
 """
 import numpy as np
 
 from cython.parallel cimport prange, threadid
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
@@ -195,7 +196,31 @@ def pad(x, window, mode):
 
     IN x (N, H, W, C); OUT y, padded.
     """
-    return np.pad(x, ((0, 0), *window.pads(x.shape[1:3]), (0, 0)), MODES[mode])
+    cdef tuple pads = window.pads(x.shape[1:3])
+    if mode != "zeros":
+        return np.pad(x, ((0, 0), *pads, (0, 0)), MODES[mode])
+    (top, bottom), (left, right) = pads
+    y = aligned_empty((x.shape[0], x.shape[1] + top + bottom, x.shape[2] + left + right, x.shape[3]), x.dtype)
+    if x.dtype == np.float32:
+        frame[float](x, top, left, y)
+    else:
+        frame[double](x, top, left, y)
+    return y
+
+
+cdef frame(const real[:, :, :, ::1] x, Py_ssize_t top, Py_ssize_t left, real[:, :, :, ::1] y):
+    """Write zeros to y, and x inside of them."""
+    cdef Py_ssize_t height = x.shape[1], C = x.shape[3], inner = x.shape[2] * C, outer = y.shape[2] * C, row, u, b
+    cdef real *to
+    for row in prange(y.shape[0] * y.shape[1], nogil=True, num_threads=threads_for(y.shape[0] * y.shape[1] * outer)):
+        b, u = row // y.shape[1], row % y.shape[1] - top
+        to = &y[0, 0, 0, 0] + row * outer
+        if u < 0 or u >= height:
+            memset(to, 0, outer * sizeof(real))
+        else:
+            memset(to, 0, left * C * sizeof(real))
+            memcpy(to + left * C, &x[b, u, 0, 0], inner * sizeof(real))
+            memset(to + left * C + inner, 0, (outer - inner - left * C) * sizeof(real))
 
 
 def pad_dx(dy, input_size, window, mode):
@@ -204,8 +229,22 @@ def pad_dx(dy, input_size, window, mode):
     IN dy, padded; OUT dx (N, *input_size, C).
     """
     (top, bottom), (left, right) = window.pads(input_size)
+    if mode == "zeros":
+        dx = aligned_empty((dy.shape[0], *input_size, dy.shape[3]), dy.dtype)
+        if dy.dtype == np.float32:
+            inside[float](dy, top, left, dx)
+        else:
+            inside[double](dy, top, left, dx)
+        return dx
     rows = folded(dy, top, bottom, mode)
     return np.ascontiguousarray(folded(rows.swapaxes(1, 2), left, right, mode).swapaxes(1, 2))
+
+
+cdef inside(const real[:, :, :, ::1] dy, Py_ssize_t top, Py_ssize_t left, real[:, :, :, ::1] dx):
+    """Copy the part of dy that frame copied."""
+    cdef Py_ssize_t height = dx.shape[1], size = dx.shape[2] * dx.shape[3], row
+    for row in prange(dx.shape[0] * height, nogil=True, num_threads=threads_for(dx.shape[0] * height * size)):
+        memcpy(&dx[0, 0, 0, 0] + row * size, &dy[row // height, row % height + top, left, 0], size * sizeof(real))
 
 
 cdef folded(dy, Py_ssize_t before, Py_ssize_t after, mode):
