@@ -83,7 +83,8 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef real[:, ::1] partial = result.reshape(1, weights) if p.chunks == 1 else np.zeros((p.chunks, weights), dtype)
 
     cdef int threads = threads_for(c.N * c.rows * c.columns * weights // MULTIPLY_ADDS_PER_STEP)
-    cdef Buffers buffers = Buffers(step=min(p.blocks, MOST_COPIED_BLOCKS) if p.parts > 1 else 0)
+    cdef Buffers buffers
+    buffers.step = min(p.blocks, MOST_COPIED_BLOCKS) if p.parts > 1 else 0
     cdef Py_ssize_t slots = p.chunks * buffers.step if buffers.step else threads
     cdef real[::1] copies = np.empty(slots * p.copied + 1, dtype), packed = aligned_empty((slots * p.packed,), dtype)
     cdef real[::1] group = np.zeros(threads * weights if p.blocks > SUM_BLOCK else 1, dtype)
@@ -140,7 +141,7 @@ cdef inline Block block_of(const Sums *p, Py_ssize_t chunk, Py_ssize_t number) n
     """Return the output rows of a block. The last block of a chunk may be empty."""
     cdef Py_ssize_t rows = p.conv.N * p.conv.rows, end = (chunk + 1) * rows // p.chunks
     cdef Py_ssize_t row = min(chunk * rows // p.chunks + number * p.band, end)
-    return Block(row=row, end=min(row + p.band, end))
+    return Block(row=row, end=min(row + p.band, end), x=NULL, packed=NULL, start=NULL)
 
 
 cdef inline Block with_copies(const Sums *p, Block block, const Buffers *buffers, Py_ssize_t slot,
