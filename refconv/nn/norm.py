@@ -111,7 +111,7 @@ class BatchNorm(Layer):
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
         gamma, beta = self.parameters["gamma"].value, self.parameters["beta"].value
         options: dict[str, Any] = {"eps": self.eps, "data_format": self.data_format}
-        gradients: Callable[..., tuple[Array, ...]]
+        gradients: Callable[..., tuple[Array, Array, Array]]
         if train and not self.frozen and add_over_shards.get() is not None:
             norm = SharedStatistics(x, self.parameters["gamma"], **options)
             y, mean, var = norm.forward(beta), norm.mean, norm.var

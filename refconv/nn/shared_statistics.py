@@ -72,7 +72,9 @@ class SharedStatistics:
         """Return y."""
         return batch_norm_inference(self._x, self._gamma, beta, self.mean, self.var, **self._options)
 
-    def gradients(self, dy: Array, *, x: Array, gamma: Array, mean: Array, var: Array, **options: Any) -> tuple[Array, ...]:
+    def gradients(
+        self, dy: Array, *, x: Array, gamma: Array, mean: Array, var: Array, **options: Any
+    ) -> tuple[Array, Array, Array]:
         """Return ∂e/∂x, and this shard's terms of ∂e/∂γ and ∂e/∂β."""
         dx, dgamma, dbeta = batch_norm_inference_grads(dy, x=x, gamma=gamma, mean=mean, var=var, **options)
         total_gamma, total_beta = self._sum(np.stack([dgamma, dbeta]).astype(np.float64))
