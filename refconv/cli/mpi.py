@@ -16,8 +16,16 @@ from refconv._progress import is_quiet, quiet
 from refconv.cli.command import Failure
 from refconv.cli.console import in_one_line, print_error
 from refconv.training.processes import Processes
+from refconv.training.together import is_reported
 
-__all__ = ["first_process_before_others", "first_value", "only_first_prints", "processes_of_mpiexec", "threads_of_a_process"]
+__all__ = [
+    "first_process_before_others",
+    "first_value",
+    "only_first_prints",
+    "processes_of_mpiexec",
+    "started_processes",
+    "threads_of_a_process",
+]
 
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # set by mpiexec of Open MPI, and of MPICH and its relatives
 PATIENCE = 1.0  # seconds in which the first process can report an error that all processes have
@@ -25,8 +33,8 @@ PATIENCE = 1.0  # seconds in which the first process can report an error that al
 
 def processes_of_mpiexec() -> Processes:
     """Return the processes that mpiexec has started, or only this one."""
-    started = max(int(os.environ.get(name, 1)) for name in SIZES)
-    if started == 1:
+    started = started_processes()
+    if started <= 1:
         return Processes()
     need("mpi4py", "mpi", "training in several processes")
     world = need("mpi4py.MPI", "mpi", "training in several processes").COMM_WORLD
@@ -35,6 +43,11 @@ def processes_of_mpiexec() -> Processes:
             f"mpiexec must be of the MPI library of mpi4py, got {started} processes, of which mpi4py finds {world.Get_size()}"
         )
     return Processes(world)
+
+
+def started_processes() -> int:
+    """Return how many processes mpiexec has started; 0 without mpiexec."""
+    return max(int(os.environ.get(name, 0)) for name in SIZES)
 
 
 @contextlib.contextmanager
@@ -46,10 +59,11 @@ def only_first_prints(processes: Processes) -> Iterator[None]:
     if processes.size == 1:
         yield
         return
+    is_reported.set(True)
     with quiet(is_quiet() or processes.rank > 0):
         try:
             yield
-        except (Exception, KeyboardInterrupt) as error:
+        except BaseException as error:
             if processes.rank:
                 time.sleep(PATIENCE)
             name = f"process {processes.rank}: " if processes.rank else ""
@@ -60,6 +74,8 @@ def only_first_prints(processes: Processes) -> Iterator[None]:
 
 def in_one_line_or_name(error: BaseException) -> str:
     """Return the message of an error, with the type of unexpected errors."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
     expected = isinstance(error, Failure | OSError | ValueError | ImportError)
     return in_one_line(error) if expected and isinstance(error, Exception) else f"{type(error).__name__}: {error}"
 
@@ -68,10 +84,10 @@ def in_one_line_or_name(error: BaseException) -> str:
 def first_process_before_others(processes: Processes) -> Iterator[None]:
     """Run a block in the first process, and afterwards in the others, for example a download."""
     if processes.rank:
-        processes.gather(None)
+        processes.gather("the end of the first process's preparation", None)
     yield
     if not processes.rank:
-        processes.gather(None)
+        processes.gather("the end of the first process's preparation", None)
 
 
 def threads_of_a_process(processes: Processes) -> int | None:
@@ -82,10 +98,10 @@ def threads_of_a_process(processes: Processes) -> int | None:
     if processes.size == 1 or not hasattr(os, "sched_getaffinity"):
         return None
     own = platform.node(), os.sched_getaffinity(0)
-    sharing = sum(node == own[0] and bool(mask & own[1]) for node, mask in processes.gather(own))
+    sharing = sum(node == own[0] and bool(mask & own[1]) for node, mask in processes.gather("the processors", own))
     return max(1, get_config().threads // sharing)
 
 
 def first_value(processes: Processes, value: Any) -> Any:
     """Return the value of the first process in all processes."""
-    return processes.gather(value)[0]
+    return processes.gather("a value of the first process", value)[0]

@@ -22,6 +22,7 @@ from refconv.cli.mpi import (
     first_value,
     only_first_prints,
     processes_of_mpiexec,
+    started_processes,
     threads_of_a_process,
 )
 from refconv.cli.rehearsal import dry_run, find_lr
@@ -82,12 +83,12 @@ def train(options: Namespace) -> None:
     """Train according to the options, report progress, and save the network, history and plot."""
     keep_freed_memory()
     processes = processes_of_mpiexec()
-    if processes.size > 1 and (options.find_lr or options.dry_run):
-        raise ArgumentValueError(f"--find-lr and --dry-run must be used without mpiexec, got {processes.size} processes")
     with only_first_prints(processes):
+        if processes.size > 1 and (options.find_lr or options.dry_run):
+            raise ArgumentValueError(f"--find-lr and --dry-run must be used without mpiexec, got {processes.size} processes")
         if options.resume:
             restore_options(options)
-        elif processes.size > 1:
+        elif started_processes():
             options.shards = options.shards or DEFAULT_SHARDS  # saved, so that one process can resume the run
         with config(engine=options.engine, threads=options.threads or threads_of_a_process(processes)):
             if options.dry_run:
@@ -167,7 +168,10 @@ def _batches(loaded: TrainingData, options: Namespace, rng: np.random.Generator)
     augment = AUGMENT[options.augment](height)
     if options.augment == "crop":
         augment = _after(loaded.prepare.fit, augment)
-    return read_ahead(data.Batches(images, labels, options.batch_size, rng=rng, prepare=loaded.prepare, augment=augment))
+    # Statistics of all shards need an image in each shard, so a last batch with fewer images is left out.
+    drop_last = options.sync_bn and 0 < len(labels) % options.batch_size < (options.shards or 0)
+    settings: dict[str, Any] = {"rng": rng, "prepare": loaded.prepare, "augment": augment, "drop_last": drop_last}
+    return read_ahead(data.Batches(images, labels, options.batch_size, **settings))
 
 
 def _after(fit_size: Callable[[Array], Array], augment: Any) -> Callable[[Array, np.random.Generator], Array]:

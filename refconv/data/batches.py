@@ -159,19 +159,19 @@ class Batches:
             if k % step == first:
                 yield self._examples(chosen, [seed, k])
 
-    def sharded(self, count: int, own: Iterable[int]) -> Iterator[tuple[int, dict[int, tuple[Array, Array]]]]:
-        """Yield the size of each batch with the parts ``own`` of ``count`` equal parts, by number.
+    def sharded(self, count: int, own: Iterable[int]) -> Iterator[dict[int, tuple[Array, Array]]]:
+        """Yield the parts ``own`` of ``count`` equal parts of each batch, by number.
 
         Only these parts are read and augmented. Empty parts, in the last batch, are left out.
 
         >>> batches = Batches(np.arange(5) * 10, np.arange(5), 4, shuffle=False)
-        >>> [(size, {k: x.tolist() for k, (x, _) in parts.items()}) for size, parts in batches.sharded(2, [1])]
-        [(4, {1: [20, 30]}), (1, {})]
+        >>> [{k: x.tolist() for k, (x, _) in parts.items()} for parts in batches.sharded(2, [1])]
+        [{1: [20, 30]}, {}]
         """
         own = list(own)
         for k, chosen, seed in self._pass():
             parts = np.array_split(chosen, count)
-            yield len(chosen), {part: self._examples(parts[part], [seed, k, part]) for part in own if len(parts[part])}
+            yield {part: self._examples(parts[part], [seed, k, part]) for part in own if len(parts[part])}
 
     def _pass(self) -> Iterator[tuple[int, Array, int]]:
         """Yield the number of each batch, the indices of its images, and the seed of this pass."""

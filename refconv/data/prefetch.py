@@ -77,11 +77,11 @@ class Prefetch:
         return {"type": type(self.batches).__name__, **(self.batches.settings() if hasattr(self.batches, "settings") else {})}
 
     def __getattr__(self, name: str) -> Any:
-        """Return ``state``, ``resume``, ``batch_size`` or ``sharded`` of the batches.
+        """Return ``state``, ``resume``, ``sharded`` or some settings of the batches.
 
         They are looked up dynamically, because iterables other than :class:`Batches` may not have them.
         """
-        if name in ("state", "resume", "batch_size"):
+        if name in ("state", "resume", "batch_size", "drop_last"):
             return getattr(self.batches, name)
         if name == "sharded":
             sharded = self.batches.sharded

@@ -11,12 +11,13 @@ import numpy as np
 
 from refconv._arguments import class_labels, integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
+from refconv.data.batches import Batches
 from refconv.inference.automatic import for_inference
 from refconv.ops.loss import softmax
 from refconv.training.arguments import check_loss, found
 from refconv.training.losses import CrossEntropy, Loss
 from refconv.training.metrics import measure, named_metrics
-from refconv.training.pairs import each_pair, pairs
+from refconv.training.pairs import can_read_parts, each_pair, pairs
 from refconv.training.processes import Processes
 from refconv.training.step import check_targets
 
@@ -125,12 +126,14 @@ def evaluate(
     check_loss(loss)
     metrics, processes = named_metrics(metrics, loss), Processes(communicator)
     model = for_inference(model)
-    batches = pairs(batches, shuffle=False)
-    if hasattr(batches, "every"):
+    batches = own = pairs(batches, shuffle=False)
+    if processes.size > 1 and isinstance(batches, Batches) and can_read_parts(batches):
         own = batches.every(processes.size, processes.rank)
-    else:
+    elif processes.size > 1:
         own = islice(batches, processes.rank, None, processes.size)
-    by_process = processes.gather([_evaluated(model, x, targets, loss, metrics) for x, targets in each_pair(own)])
+    with processes.fail_together():
+        results = [_evaluated(model, x, targets, loss, metrics) for x, targets in each_pair(own)]
+    by_process = processes.gather("an evaluation", results)
     losses, means, predictions, labels = Means(), Means(), [], []
     for result in (result for turn in zip_longest(*by_process) for result in turn if result is not None):
         losses.add(result.weight, {"loss": result.loss})

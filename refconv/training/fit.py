@@ -12,7 +12,7 @@ from refconv.training.history import History
 from refconv.training.losses import CrossEntropy
 from refconv.training.processes import Processes
 from refconv.training.run import Run
-from refconv.training.sharded_gradient import ShardedGradient, facts_of
+from refconv.training.sharded_gradient import ShardedGradient, digest_of_weights, facts_of
 from refconv.training.together import end_together, own_callbacks
 
 if TYPE_CHECKING:
@@ -115,32 +115,37 @@ def fit(
     Source: lecture rows A12, A20 and M2 (SOURCES.md).
     """
     processes = Processes(communicator)
-    with Run(
-        model,
-        batches,
-        optimizer,
-        epochs=epochs,
-        validation=validation,
-        test=test,
-        loss=loss,
-        metrics=metrics,
-        schedule=schedule or constant,
-        clip_norm=clip_norm,
-        callbacks=own_callbacks(in_order(callbacks), processes),
-        shards=shards,
-        sync_bn=sync_bn,
-        processes=processes,
-    ) as run:
-        if processes.size > 1:
-            processes.refuse_differences(facts_of(run))
-        with end_together(processes):
+    with end_together(processes):
+        with processes.fail_together():
+            run = Run(
+                model,
+                batches,
+                optimizer,
+                epochs=epochs,
+                validation=validation,
+                test=test,
+                loss=loss,
+                metrics=metrics,
+                schedule=schedule or constant,
+                clip_norm=clip_norm,
+                callbacks=own_callbacks(in_order(callbacks), processes),
+                shards=shards,
+                sync_bn=sync_bn,
+                processes=processes,
+            )
+        with run:
+            if processes.size > 1:
+                processes.refuse_differences(facts_of(run))
             while run.begin_epoch():
                 if run.shards is None:
                     _train_on_batches(run)
                 else:
                     _train_on_shards(run, run.shards)
                 run.end_epoch()  # runs validation and test, and calls the callbacks
-            return run.end()
+            history = run.end()
+            if processes.size > 1:
+                processes.refuse_differences({"the digest of the trained weights": digest_of_weights(model)})
+        return history
 
 
 def _train_on_batches(run: Run) -> None:
@@ -158,9 +163,10 @@ def _train_on_batches(run: Run) -> None:
 def _train_on_shards(run: Run, shards: Shards) -> None:
     """Train the remaining steps of an epoch with the gradients of shards."""
     compute_gradient = ShardedGradient(run, shards)
-    for images, parts in run.remaining_shards(shards):
-        measured = compute_gradient(images, parts)
-        run.refuse_divergence(sum(shard.loss for shard in measured), run.last_x)
+    for parts in run.remaining_shards(shards):
+        measured = compute_gradient(parts)
+        for shard in measured:
+            run.refuse_divergence(shard.loss, cause=shard.cause)
         _update(run)
         run.end_shards(measured)  # calls the callbacks
 

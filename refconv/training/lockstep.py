@@ -6,6 +6,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from refconv._errors import ArgumentValueError
@@ -111,8 +112,11 @@ class _Lockstep:
         return total
 
     def _exchange(self) -> None:
-        keys = {key for _, key in self.arrays.values()}
-        if len(keys) > 1 or len(self.arrays) < len(self.shards):
+        kinds = {(key, array.size) for array, key in self.arrays.values()}
+        if len(self.arrays) < len(self.shards):
+            kinds.add((None, 0))  # a shard has ended
+        if len(set(chain(*self.processes.gather("a batch normalisation", sorted(kinds, key=str))))) > 1:
+            self.processes.failed_in_all = True
             raise ArgumentValueError(NOT_ALIKE)
         leaves = {part: array for part, (array, _) in self.arrays.items()}
         parts = whole_parts(range(self.count), self.processes.own(self.count))

@@ -10,7 +10,7 @@ from refconv.data.batches import Batches
 from refconv.data.prefetch import Prefetch
 from refconv.training.arguments import found
 
-__all__ = ["each_pair", "is_exhausted_after_one_pass", "length", "pairs"]
+__all__ = ["can_read_parts", "each_pair", "is_exhausted_after_one_pass", "length", "pairs"]
 
 BATCH_SIZE = 32  # examples; used for a pair of arrays, which has no batch size
 
@@ -63,6 +63,19 @@ def is_exhausted_after_one_pass(batches: Iterable[Any]) -> bool:
     if isinstance(batches, Prefetch):
         return is_exhausted_after_one_pass(batches.batches)
     return hasattr(batches, "__next__")
+
+
+def can_read_parts(batches: Iterable[Any]) -> bool:
+    """Return True for batches of which a part can be read alone.
+
+    It is False for subclasses of :class:`Batches` that yield something else.
+
+    >>> import numpy as np
+    >>> can_read_parts(Batches(np.ones((4, 3)), np.arange(4), 2)), can_read_parts([1, 2])
+    (True, False)
+    """
+    inner = batches.batches if isinstance(batches, Prefetch) else batches
+    return isinstance(inner, Batches) and type(inner).__iter__ is Batches.__iter__
 
 
 def length(batches: Iterable[Any]) -> int | None:

@@ -71,14 +71,16 @@ class Processes:
     ----------
     rank, size : int
         Number of this process, from 0, and number of processes.
+    failed_in_all : bool
+        True after an error that all processes have raised.
 
     >>> processes = Processes()
-    >>> processes.size, processes.own(8), processes.gather("a")
-    (1, range(0, 8), ['a'])
+    >>> processes.size, processes.own(8), processes.gather("a letter", "b")
+    (1, range(0, 8), ['b'])
     """
 
     def __init__(self, communicator: Any = None) -> None:
-        names = ("Get_rank", "Get_size", "allgather", "Alltoallv", "Allgatherv")
+        names = ("Get_rank", "Get_size", "allgather", "Alltoallv", "Allgatherv", "Abort")
         if communicator is not None and not all(hasattr(communicator, name) for name in names):
             raise ArgumentTypeError(
                 f"communicator must be a communicator of mpi4py, such as MPI.COMM_WORLD, got {communicator!r}"
@@ -86,19 +88,30 @@ class Processes:
         self.communicator = communicator
         self.rank: int = 0 if communicator is None else communicator.Get_rank()
         self.size: int = 1 if communicator is None else communicator.Get_size()
+        self.failed_in_all = False
 
     def own(self, count: int, rank: int | None = None) -> range:
         """Return the shards of a process, by default of this one."""
         rank = self.rank if rank is None else rank
         return range(count * rank // self.size, count * (rank + 1) // self.size)
 
-    def gather(self, value: Any) -> list[Any]:
-        """Return the values of all processes, in the order of their ranks."""
-        return [value] if self.size == 1 else list(self.communicator.allgather(value))
+    def gather(self, kind: str, value: Any) -> list[Any]:
+        """Return the values of all processes, in the order of their ranks.
 
-    def any(self, value: bool) -> bool:
-        """Return True if the value is true in any process."""
-        return any(self.gather(bool(value)))
+        Processes that gather values of different kinds, for example because one has more batches, would misunderstand each
+        other, so ``RuntimeError`` is raised in all.
+        """
+        if self.size == 1:
+            return [value]
+        kinds, values = zip(*self.communicator.allgather((kind, value)), strict=True)
+        for rank, other in enumerate(kinds):
+            if other != kinds[0]:
+                self.failed_in_all = True
+                raise RuntimeError(
+                    f"the processes must do the same, got {kinds[0]} in process 0 and {other} in process {rank}: do their "
+                    "batches or callbacks differ?"
+                )
+        return list(values)
 
     def total(self, sums: Mapping[range, Array], count: int) -> Array:
         """Return the sum over all shards, in every process.
@@ -136,21 +149,25 @@ class Processes:
 
         All processes must enter the block.
         """
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             yield
-        except Exception as raised:
+        except BaseException as raised:
             error = raised
-        for rank, message in enumerate(self.gather(None if error is None else f"{type(error).__name__}: {error}")):
+        messages = self.gather("an outcome", None if error is None else f"{type(error).__name__}: {error}")
+        for rank, message in enumerate(messages):
             if message is not None:
+                self.failed_in_all = True
                 raise error or RuntimeError(f"process {rank} has failed: {message}")
 
     def refuse_differences(self, facts: Mapping[str, Any]) -> None:
         """Raise ``ValueError`` in every process if a fact differs between processes."""
-        for rank, theirs in enumerate(gathered := self.gather(dict(facts))):
+        gathered = self.gather("facts", dict(facts))
+        for rank, theirs in enumerate(gathered):
             for name in facts:
-                if theirs[name] != gathered[0][name]:
+                if theirs.get(name) != gathered[0].get(name):
+                    self.failed_in_all = True
                     raise ArgumentValueError(
-                        f"{name} must be the same in all processes, got {gathered[0][name]} in process 0 and {theirs[name]} "
-                        f"in process {rank}"
+                        f"{name} must be the same in all processes, got {gathered[0].get(name)} in process 0 and "
+                        f"{theirs.get(name)} in process {rank}"
                     )

@@ -85,7 +85,7 @@ class Run:
         self.loss, self.callbacks = loss, callbacks
         self.processes = Processes() if processes is None else processes
         self._called = [callback for callback in callbacks if not (self.processes.rank and callback.only_first)]
-        divided = shards is not None or self.processes.size > 1
+        divided = shards is not None or self.processes.communicator is not None
         if sync_bn and not divided:
             raise ArgumentValueError("shards must be given with sync_bn=True, got None: a whole batch has common statistics")
         self.shards = Shards(shards, self.processes, self.batches, sync_bn) if divided else None
@@ -185,15 +185,11 @@ class Run:
                 return
         self.steps = self.step
 
-    def remaining_shards(self, shards: Shards) -> Iterator[tuple[int, Parts]]:
-        """Yield the size of each remaining batch and this process's shards.
-
-        Before each step, set the learning rate.
-        """
-        for images, parts in shards.parts_of(self.batches):
-            parts = {shard: (x, self._checked(x, targets)) for shard, (x, targets) in parts.items()}
+    def remaining_shards(self, shards: Shards) -> Iterator[Parts]:
+        """Yield this process's shards of each remaining batch; set the learning rate before each step."""
+        for parts in shards.parts_of(self.batches):
             self._begin_step()
-            yield images, parts
+            yield {shard: (x, self._checked(x, targets)) for shard, (x, targets) in parts.items()}
             if self.stop:
                 return
         self.steps = self.step
@@ -214,12 +210,15 @@ class Run:
         self.seconds, self.last_lr = time.perf_counter() - self._start_time, self.optimizer.lr
         self._call("on_step_end")
 
-    def refuse_divergence(self, value: float, x: Array | None) -> None:
-        """Raise :class:`Diverged` if the loss of a step is not finite; x are inputs of this step."""
+    def refuse_divergence(self, value: float, x: Array | None = None, cause: str = ADVICE) -> None:
+        """Raise :class:`Diverged` if the loss of a step is not finite.
+
+        The cause is given, or found with inputs x of this step.
+        """
         if not math.isfinite(value):
             if self.images:  # recorded without validation and test, because the previous step made the weights useless
                 self.history.epochs.append(self._record())
-            cause = ADVICE if x is None else cause_of_divergence(self.model, x)
+            cause = cause if x is None else cause_of_divergence(self.model, x)
             message = f"the loss is {value} at step {self.step} of epoch {self.epoch}{cause}"
             raise Diverged(message, self.history)
 

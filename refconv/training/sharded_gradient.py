@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refconv import _core
-from refconv._config import config
-from refconv._errors import ArgumentValueError
+from refconv._config import config, get_config
 from refconv._version import __version__
 from refconv.nn.layer import call_backward
 from refconv.nn.shared_statistics import add_over_shards
+from refconv.training.divergence import cause_of_divergence
 from refconv.training.generators import generators
 from refconv.training.lockstep import in_lockstep
+from refconv.training.losses import Loss
 from refconv.training.metrics import measure
 from refconv.training.processes import halves, whole_parts
 from refconv.training.settings import as_text
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from refconv.nn import Layer, Parameter
     from refconv.training.run import Run
 
-__all__ = ["ShardedGradient", "facts_of"]
+__all__ = ["ShardedGradient", "digest_of_weights", "facts_of"]
 
 
 class ShardedGradient:
@@ -56,13 +57,11 @@ class ShardedGradient:
         # With shared statistics, all shards are computed at the same time, each with its own gradients.
         self.copies = {k: Network(copy.deepcopy(run.model), run) for k in shards.own} if shards.sync_bn else {}
 
-    def __call__(self, images: int, parts: Parts) -> list[Measured]:
+    def __call__(self, parts: Parts) -> list[Measured]:
         """Set the gradients of a batch, and return the measurements of its shards.
 
         Parameters
         ----------
-        images : int
-            Number of images of the whole batch.
         parts : dict of (x, targets)
             This process's shards that are not empty.
 
@@ -71,51 +70,50 @@ class ShardedGradient:
         list of Measured
             For all shards in order. If a loss is not finite, the gradients are not set.
         """
-        count, own = self.shards.count, self.shards.own
-        results: Iterable[tuple[Array, Measured] | None]
-        if self.shards.sync_bn:
-            results = self._in_lockstep(images, parts)
-        else:
-            results = ((self.network.gradient(k, *parts[k]) if k in parts else None) for k in own)
-        measured: list[Measured] = []
-        leaves = (self._vector(result, measured) for result in results)
-        sums = {part: self._sum(part, leaves) for part in whole_parts(range(count), own)}
-        everything = sorted(itertools.chain(*self.shards.processes.gather(measured)))
-        if all(math.isfinite(shard.loss) for shard in everything):
-            self.network.set(self.shards.processes.total(sums, count) / self.network.dtype.type(images))
-        return everything
+        count, processes = self.shards.count, self.shards.processes
+        self.own_measured: list[Measured] = []
+        gradients = self._in_lockstep(parts) if self.shards.sync_bn else self._one_by_one(parts)
+        sums = {part: self._sum(part, gradients) for part in whole_parts(range(count), self.shards.own)}
+        step = f"step {self.run.step} of epoch {self.run.epoch}"
+        measured = sorted(itertools.chain(*processes.gather(step, self.own_measured)))
+        if all(math.isfinite(shard.loss) for shard in measured):
+            self.network.set(processes.total(sums, count), sum(shard.weight for shard in measured))
+        return measured
 
-    def _vector(self, result: tuple[Array, Measured] | None, measured: list[Measured]) -> Array:
-        """Return the gradient of a shard, or zeros for an empty one, and keep its measurements."""
-        if result is None:
-            return np.zeros(self.network.size, self.network.dtype)
-        measured.append(result[1])
-        return result[0]
+    def _one_by_one(self, parts: Parts) -> Iterator[Array]:
+        """Yield the gradient of each shard of this process; zeros for an empty one."""
+        for shard in self.shards.own:
+            if shard not in parts:
+                yield np.zeros(self.network.size, self.network.dtype)
+                continue
+            gradient, measured = self.network.gradient(shard, *parts[shard])
+            self.own_measured.append(measured)
+            yield gradient
 
-    def _sum(self, part: range, leaves: Iterator[Array]) -> Array:
-        """Return the sum of the next shards, in the order of the tree."""
-        if len(part) == 1:
-            return next(leaves)
-        first, second = (self._sum(half, leaves) for half in halves(part))
-        first += second
-        return first
-
-    def _in_lockstep(self, images: int, parts: Parts) -> list[tuple[Array, Measured]]:
-        if images < self.shards.count:
-            raise ArgumentValueError(
-                f"batches must have at least {self.shards.count} images, one for each shard, with sync_bn=True, got {images}: "
-                "drop_last=True leaves out a smaller last batch"
-            )
+    def _in_lockstep(self, parts: Parts) -> Iterator[Array]:
+        """Yield the gradient of each shard of this process, with the statistics of all shards."""
 
         def gradient(shard: int, add: Any) -> tuple[Array, Measured]:
             add_over_shards.set(add)
             with config(fusion=False):  # a fused step would not call the batch normalisation
                 return self.copies[shard].gradient(shard, *parts[shard])
 
+        if len(parts) < len(self.shards.own):
+            self.shards.check_size(sum(len(x) for x, _ in parts.values()))
         for replica in self.copies.values():
             replica.copy_values(self.network)
         functions = {shard: partial(gradient, shard) for shard in parts}
-        return list(in_lockstep(functions, self.shards.processes, self.shards.count).values())
+        for own, measured in in_lockstep(functions, self.shards.processes, self.shards.count).values():
+            self.own_measured.append(measured)
+            yield own
+
+    def _sum(self, part: range, gradients: Iterator[Array]) -> Array:
+        """Return the sum of the next gradients, in the order of the tree."""
+        if len(part) == 1:
+            return next(gradients)
+        first, second = (self._sum(half, gradients) for half in halves(part))
+        first += second
+        return first
 
 
 class Network:
@@ -132,7 +130,8 @@ class Network:
     def __init__(self, model: Layer, run: Run) -> None:
         self.model, self.run = model, run
         self.parameters = list({id(p): p for p in model.named_parameters().values()}.values())
-        self.size = sum(p.value.size for p in self.parameters)
+        self.averages = [p for p in self.parameters if p.grad is None]
+        self.size = sum(p.value.size for p in self.parameters) + len(self.averages)
         self.dtype = np.result_type(*(p.value.dtype for p in self.parameters))
         # The generators of the layers keep their states: each shard gets its numbers from a new generator.
         self.keys = [(rng, int(copy.deepcopy(rng).integers(2**63))) for rng in generators(model).values()]
@@ -143,35 +142,39 @@ class Network:
             own.value[...] = p.value
 
     def gradient(self, shard: int, x: Array, targets: Array) -> tuple[Array, Measured]:
-        """Return the gradient of a shard, with changes of running averages, and its measurements.
+        """Return the gradient of a shard, its running averages, and its measurements.
 
-        It is the sum over the images. The running averages themselves do not change.
+        The gradient is multiplied by the weight of the shard, and each running average by the number of images if this shard
+        has changed it, else by 0. These factors of the averages are the last elements. The averages themselves do not change.
         """
-        before = [p.value.copy() for p in self.parameters if p.grad is None]
+        loss, before = self.run.loss, [p.value.copy() for p in self.averages]
+        weight = float(loss.weight_of_batch(targets)) if isinstance(loss, Loss) else float(len(x))
         with self._own_random_numbers(shard):
             scores, backward = self.model.forward(x, train=True)
-            value, dscores = self.run.loss(scores, targets)
+            value, dscores = loss(scores, targets)
             self.model.zero_grad()
-            call_backward(backward, _times(dscores, len(x)), want_dx=False)
-        vector, old = np.empty(self.size, self.dtype), iter(before)
+            call_backward(backward, _times(dscores, weight), want_dx=False)
+        vector = np.empty(self.size, self.dtype)
+        factors = [0 if np.array_equal(p.value, old) else len(x) for p, old in zip(self.averages, before, strict=True)]
+        vector[self.size - len(factors) :] = factors
+        factor_of = dict(zip(map(id, self.averages), factors, strict=True))
         for piece, p in self._pieces(vector):
-            if p.grad is not None:
-                piece[...] = p.grad
-            else:
-                value_before = next(old)
-                piece[...] = (p.value - value_before) * len(x)
-                p.value[...] = value_before
+            piece[...] = p.value * factor_of[id(p)] if p.grad is None else p.grad
+        for p, old in zip(self.averages, before, strict=True):
+            p.value[...] = old
         scores = main_scores(scores)
         self.run.scores, self.run.last_x = scores, x
-        return vector, Measured(shard, len(x), float(value), measure(self.run.functions, scores, targets))
+        cause = "" if math.isfinite(value) else cause_of_divergence(self.model, x)
+        return vector, Measured(shard, len(x), float(value), measure(self.run.functions, scores, targets), weight, cause)
 
-    def set(self, vector: Array) -> None:
-        """Set the gradients, and change the running averages."""
-        for piece, p in self._pieces(vector):
+    def set(self, total: Array, weight: float) -> None:
+        """Set the gradients and the running averages from sums over all shards with this total weight."""
+        images_of = dict(zip(map(id, self.averages), total[self.size - len(self.averages) :], strict=True))
+        for piece, p in self._pieces(total):
             if p.grad is not None:
-                p.grad[...] = piece
-            else:
-                p.value += piece
+                p.grad[...] = piece / self.dtype.type(weight)
+            elif images_of[id(p)] > 0:
+                p.value[...] = piece / images_of[id(p)]
 
     def _pieces(self, vector: Array) -> Iterator[tuple[Array, Parameter]]:
         """Yield the part of a vector for each parameter, and the parameter."""
@@ -193,30 +196,50 @@ class Network:
                 rng.bit_generator.state = state
 
 
-def _times(dscores: Any, images: int) -> Any:
-    """Return the gradients of the scores of all heads, multiplied by a number of images."""
+def _times(dscores: Any, weight: float) -> Any:
+    """Return the gradients of the scores of all heads, multiplied by a weight."""
     if isinstance(dscores, tuple):
-        return tuple(_times(part, images) for part in dscores)
-    return dscores * dscores.dtype.type(images)
+        return tuple(_times(part, weight) for part in dscores)
+    return dscores * dscores.dtype.type(weight)
 
 
 def facts_of(run: Run) -> dict[str, Any]:
     """Return everything that must be the same in all processes."""
-    weights = hashlib.sha256()
-    for parameter in run.model.named_parameters().values():
-        weights.update(np.ascontiguousarray(parameter.value).tobytes())
-    state = run.batches.state() if hasattr(run.batches, "state") else None
+    settings = get_config()
+    states = [rng.bit_generator.state for rng in generators(run.model).values()]
     return {
         "the version of refconv": __version__,
         "the version of NumPy": np.__version__,
         "the instruction set": _core.ISA,
+        "the engine": settings.engine,
+        "the precision": settings.precision,
+        "the fusion": settings.fusion,
         "the results of NumPy's products and functions": arithmetic(),
         **{f"the setting {name}": as_text(value) for name, value in run.settings().items()},
-        "the digest of the weights": weights.hexdigest()[:16],
-        "the digest of the order of the batches": hashlib.sha256(repr(state).encode()).hexdigest()[:16],
+        "the test": run.test is not None,
+        "the metrics": [*run.functions],
+        "the network": repr(run.model),
+        "the frozen parameters": [name for name, p in run.model.named_parameters().items() if p.frozen],
+        "the digest of the weights": digest_of_weights(run.model),
+        "the digest of the state of the optimiser": digest_of(run.optimizer.state().values()),
+        "the digest of the random generators of the layers": digest_of(states),
+        "the digest of the order of the batches": digest_of([run.batches.state() if hasattr(run.batches, "state") else None]),
         "the epoch": run.epoch,
         "the step": run.step,
     }
+
+
+def digest_of_weights(model: Layer) -> str:
+    """Return a digest of all parameters and running averages."""
+    return digest_of(parameter.value for parameter in model.named_parameters().values())
+
+
+def digest_of(values: Iterable[Any]) -> str:
+    """Return a digest of arrays and of objects whose representation shows all of them."""
+    digest = hashlib.sha256()
+    for value in values:
+        digest.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    return digest.hexdigest()[:16]
 
 
 def arithmetic() -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from refconv._arguments import flag, integer
 from refconv._errors import ArgumentValueError
-from refconv.training.pairs import each_pair
+from refconv.training.pairs import can_read_parts, each_pair
 from refconv.training.processes import Processes
 from refconv.typing import Array
 
@@ -43,30 +43,46 @@ class Shards:
         size = getattr(batches, "batch_size", self.count)
         if size % self.count:
             raise ArgumentValueError(f"shards must divide the batch size {size}, got {self.count}")
+        last = len(getattr(batches, "labels", ())) % size
+        if sync_bn and last and not getattr(batches, "drop_last", False):
+            self.check_size(last)
+
+    def check_size(self, images: int) -> None:
+        """Raise ``ValueError`` if a batch has too few images for statistics of all shards."""
+        if images < self.count:
+            raise ArgumentValueError(
+                f"batches must have at least {self.count} images, one for each shard, with sync_bn=True, got {images}: "
+                "drop_last=True leaves out a smaller last batch"
+            )
 
     @property
     def own(self) -> range:
         """Shards of this process."""
         return self.processes.own(self.count)
 
-    def parts_of(self, batches: Iterable[Any]) -> Iterator[tuple[int, Parts]]:
-        """Yield the number of images of each batch, and this process's shards that are not empty.
+    def parts_of(self, batches: Iterable[Any]) -> Iterator[Parts]:
+        """Yield this process's shards of each batch, without empty ones.
 
         Batches that cannot be divided before they are read are read completely by each process.
         """
-        if hasattr(batches, "sharded"):
-            yield from batches.sharded(self.count, self.own)
+        if can_read_parts(batches):
+            yield from batches.sharded(self.count, self.own)  # type: ignore[attr-defined]
             return
         for x, targets in each_pair(batches):
             ends = [len(part) for part in np.array_split(np.arange(len(x)), self.count)]
             ends = np.cumsum([0, *ends]).tolist()
-            yield len(x), {k: (x[a:b], targets[a:b]) for k in self.own if (a := ends[k]) < (b := ends[k + 1])}
+            yield {k: (x[a:b], targets[a:b]) for k in self.own if (a := ends[k]) < (b := ends[k + 1])}
 
 
 class Measured(NamedTuple):
-    """Loss and metrics of one shard: means over its images."""
+    """Loss and metrics of one shard: means over its images.
+
+    ``weight`` is the weight of its gradient in the gradient of the batch, and ``cause`` explains a loss that is not finite.
+    """
 
     shard: int
     images: int
     loss: float
     metrics: dict[str, float]
+    weight: float = 1.0
+    cause: str = ""

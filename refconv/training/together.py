@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from refconv.training.callbacks import Callback
@@ -15,7 +16,10 @@ from refconv.training.processes import Processes
 if TYPE_CHECKING:
     from refconv.training.run import Run
 
-__all__ = ["end_together", "own_callbacks"]
+__all__ = ["end_together", "is_reported", "own_callbacks"]
+
+# True if the caller of ``fit`` reports errors and ends the other processes.
+is_reported: ContextVar[bool] = ContextVar("is_reported", default=False)
 
 
 def own_callbacks(callbacks: Sequence[Callback], processes: Processes) -> list[Callback]:
@@ -32,14 +36,14 @@ def own_callbacks(callbacks: Sequence[Callback], processes: Processes) -> list[C
 def end_together(processes: Processes) -> Iterator[None]:
     """End all processes if an error ends this one.
 
-    The others would wait for its messages. :class:`Diverged` ends only the run: all processes raise it in the same step.
+    The others would wait for its messages. Errors that all processes have end only the run. :class:`Diverged` is one of them.
     """
     try:
         yield
     except Diverged:
         raise
     except BaseException:
-        if processes.size > 1:
+        if processes.size > 1 and not processes.failed_in_all and not is_reported.get():
             traceback.print_exc()
             sys.stderr.flush()
             processes.communicator.Abort(1)
@@ -53,4 +57,7 @@ class Agreement(Callback):
         self._processes = processes
 
     def on_step_end(self, run: Run) -> None:
-        run.stop = self._processes.any(run.stop)
+        run.stop = any(self._processes.gather("whether to stop after a step", run.stop))
+
+    def on_epoch_end(self, run: Run) -> None:
+        run.stop = any(self._processes.gather("whether to stop after an epoch", run.stop))

@@ -88,10 +88,17 @@ def test_processes_on_the_same_processors_share_the_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("option", ["--find-lr", "--dry-run"])
-def test_rehearsals_are_refused_in_several_processes(option, monkeypatch, capsys):
-    monkeypatch.setattr(training_run, "processes_of_mpiexec", lambda: type("Two", (), {"size": 2}))
-    assert main(["train", "lenet", option]) == 1
-    assert "--find-lr and --dry-run must be used without mpiexec, got 2 processes" in capsys.readouterr().err
+def test_rehearsals_are_refused_once_in_several_processes(option, monkeypatch, capsys):
+    rank = {}
+    monkeypatch.setattr(training_run, "processes_of_mpiexec", lambda: Processes(rank[threading.current_thread()]))
+    monkeypatch.setattr(mpi, "PATIENCE", 0.05)
+
+    def refused(communicator):
+        rank[threading.current_thread()] = communicator
+        return main(["train", "lenet", option])
+
+    in_processes(2, refused)
+    assert "refconv train: --find-lr and --dry-run must be used without mpiexec, got 2 processes" in capsys.readouterr().err
 
 
 @needs_kernels

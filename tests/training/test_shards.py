@@ -446,6 +446,188 @@ def test_an_error_at_the_start_of_one_process_is_raised_in_all():
     in_processes(2, failing)
 
 
+def test_networks_that_leave_out_layers_are_refused_with_one_shard_in_each_process():
+    class InFirst(nn.Layer):
+        """Batch normalisation that is left out in all processes but one."""
+
+        def __init__(self, communicator):
+            self.norm, self.used = nn.BatchNorm(), communicator.Get_rank() == 0
+
+        def output_shape(self, shape):
+            return shape
+
+        def named_layers(self):
+            yield "norm", self.norm
+
+        def children(self, shape):
+            yield "norm", self.norm, shape
+
+        def forward(self, x, train=True):
+            return self.norm.forward(x, train) if self.used else (x, lambda dy, want_dx=True: dy)
+
+        def __repr__(self):
+            return "InFirst()"
+
+        def __deepcopy__(self, memo):
+            return self
+
+    def refused(communicator):
+        model = nn.Sequential(InFirst(communicator), nn.BatchNorm(), nn.Flatten(), nn.Dense(3))
+        model.build((7, 6, 2), rng=0)
+        with pytest.raises(ValueError, match="sync_bn must be False for networks that leave out layers at random"):
+            fit(
+                *(model, [(images(8), LABELS[:8])], optim.SGD(model, 0.1)),
+                epochs=1,
+                shards=2,
+                sync_bn=True,
+                communicator=communicator,
+            )
+
+    in_processes(2, refused)
+
+
+def test_all_processes_stop_after_the_epoch_in_which_one_stops():
+    class StopAfterEpoch(Callback):
+        def on_epoch_end(self, run):
+            run.stop = run.processes.rank == 1
+
+    histories = in_processes(2, lambda comm: train(comm, epochs=3, callbacks=[StopAfterEpoch()])[1])
+    assert [len(history.epochs) for history in histories] == [1, 1]
+
+
+@pytest.mark.parametrize("make", ["arguments", "evaluation", "interrupt"])
+def test_an_error_outside_of_the_steps_is_raised_in_all(make):
+    def evaluated(communicator):
+        labels = LABELS.copy()
+        labels[30] = 9 * communicator.Get_rank()  # in a batch of process 1
+        pairs = [(images()[k : k + 10], labels[k : k + 10]) for k in range(0, 50, 10)]
+        training.evaluate(network().__call__, pairs, communicator=communicator)
+
+    class Interrupted(Callback):
+        def on_train_begin(self, run):
+            if run.processes.rank:
+                raise KeyboardInterrupt
+
+    failing = {
+        "arguments": lambda comm: train(comm, epochs=2 - 2 * comm.Get_rank()),
+        "evaluation": evaluated,
+        "interrupt": lambda comm: train(comm, callbacks=[Interrupted()]),
+    }
+
+    def raised(communicator):
+        try:
+            failing[make](communicator)
+        except BaseException as error:
+            return f"{type(error).__name__}: {error}"
+
+    first, second = in_processes(2, raised)
+    assert first == f"RuntimeError: process 1 has failed: {second}"
+    assert second.startswith({"arguments": "ArgumentValueError: epochs", "evaluation": "Arg", "interrupt": "Keyb"}[make])
+
+
+def test_processes_with_different_numbers_of_batches_are_refused():
+    def refused(communicator):
+        model = network()
+        count = 3 + communicator.Get_rank()
+
+        class Pairs:
+            def __iter__(self):
+                return iter([(images()[:12], LABELS[:12])] * count)
+
+        with pytest.raises(RuntimeError, match=r"the processes must do the same, got .* do their batches or callbacks differ"):
+            fit(model, Pairs(), optim.SGD(model, 0.1), epochs=1, shards=4, communicator=communicator)
+
+    in_processes(2, refused)
+
+
+@pytest.mark.parametrize(
+    ("difference", "message"),
+    [
+        ("dropout", "the network must be the same"),
+        ("state", "the digest of the state of the optimiser must be the same"),
+        ("generator", "the digest of the random generators of the layers must be the same"),
+        ("frozen", "the frozen parameters must be the same"),
+        ("test", "the test must be the same in all processes, got True in process 0 and False in process 1"),
+    ],
+)
+def test_other_differences_are_refused(difference, message):
+    def refused(communicator):
+        model, rank = network(), communicator.Get_rank()
+        optimizer = optim.SGD(model, 0.05, momentum=0.9)
+        if rank and difference == "dropout":
+            model["drop"].rate = 0.3
+        if rank and difference == "generator":
+            model["drop"].rng.random()
+        if rank and difference == "state":
+            state = {name: array.copy() for name, array in optimizer.state().items()}
+            next(iter(state.values())).flat[0] = 1
+            optimizer.restore(state)
+        if rank and difference == "frozen":
+            model["conv"].freeze()
+            optimizer = optim.SGD(model, 0.05, momentum=0.9)
+        test = None if rank and difference == "test" else (images(), LABELS)
+        with pytest.raises(ValueError, match=message):
+            fit(model, batches(), optimizer, epochs=1, test=test, shards=4, communicator=communicator)
+
+    in_processes(2, refused)
+
+
+def test_shards_that_do_not_change_the_averages_do_not_count():
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm(), nn.Dense(3))
+    model.build((7, 6, 2), rng=1, dtype=np.float64)
+    x = images(5).astype(float) + 100
+    with pytest.warns(UserWarning, match="normalises over a single element"):
+        fit(model, [(x, LABELS[:5])], optim.SGD(model, 0.0), epochs=1, shards=3)  # shards of 2, 2 and 1 images
+    assert model[1].parameters["updates"].value == 1
+    np.testing.assert_allclose(model[1].parameters["mean"].value, x[:4].mean(0).ravel(), rtol=1e-14)
+
+
+def test_small_running_variances_keep_their_digits():
+    model = nn.Sequential(nn.BatchNorm(eps=1e-12), nn.Flatten(), nn.Dense(3))
+    model.build((7, 6, 2), rng=1)
+    x = images(8) * np.float32(1e-5)
+    fit(model, [(x, LABELS[:8])], optim.SGD(model, 0.0), epochs=1, shards=1)
+    np.testing.assert_allclose(model[0].parameters["var"].value, x.var((0, 1, 2), dtype=np.float64), rtol=1e-4)
+
+
+def test_class_weights_are_weights_of_the_whole_batch():
+    def gradient(shards):
+        model = nn.Sequential(nn.Flatten(), nn.Dense(3))
+        model.build((7, 6, 2), rng=1, dtype=np.float64)
+        loss = training.CrossEntropy(class_weights=[1.0, 10.0, 100.0])
+        fit(model, [(images(10).astype(float), LABELS[:10])], optim.SGD(model, 0.0), epochs=1, loss=loss, shards=shards)
+        return model[1].parameters["w"].grad.copy()
+
+    np.testing.assert_allclose(gradient(4), gradient(None), rtol=1e-12, atol=1e-15)
+
+
+def test_a_communicator_of_one_process_has_the_default_number_of_shards():
+    (model,) = in_processes(1, lambda communicator: train(communicator, shards=None, size=16)[0])
+    assert_same(train(shards=8, size=16)[0], model)
+
+
+def test_the_cause_of_a_divergence_is_that_of_its_shard():
+    model = network()
+    x = images(12)
+    x[1] = np.nan  # in the first of four shards
+    with pytest.raises(Diverged, match="non-finite numbers; clean the data"):
+        fit(model, [(x, LABELS[:12])], optim.SGD(model, 0.1), epochs=1, shards=4)
+
+
+def test_subclasses_of_batches_yield_their_own_batches():
+    class Doubled(Batches):
+        def __iter__(self):
+            return ((2 * x, labels) for x, labels in super().__iter__())
+
+    def weights(made):
+        model = network()
+        fit(model, made, optim.SGD(model, 0.1), epochs=1, shards=4)
+        return model
+
+    doubled = Doubled(images(), LABELS, 12, shuffle=False)
+    assert_same(weights(doubled), weights([(2 * x, labels) for x, labels in Batches(images(), LABELS, 12, shuffle=False)]))
+
+
 def test_a_checkpoint_records_the_number_of_shards(tmp_path):
     train(callbacks=[Checkpoint(tmp_path)], epochs=1)
     with pytest.raises(ValueError, match="shards: 2, was 4"):
