@@ -37,7 +37,7 @@ def refconv(*arguments, cwd, status=0, **environment):
 
 
 def find_mpiexec():
-    """Return the path of mpiexec in the virtual environment or elsewhere; None if it is not installed."""
+    """Return the path of mpiexec, or None if it is not installed."""
     return shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 
 

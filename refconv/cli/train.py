@@ -40,7 +40,7 @@ have other classes, the last layer starts from random weights. The images are pr
 --input gives another size. --freeze-to does not train the first layers. `refconv summary MODEL` prints their names.
 
 mpiexec -n 4 refconv train … trains in four processes, with Open MPI or MPICH and mpi4py. Each process computes some of the
---shards of a batch, and the weights are the same, bit for bit, for any number of processes, also without mpiexec.
+--shards of a batch, and the weights are the same, bit for bit, for any number of processes and the same --shards.
 
 With --engine reference, the reference loops compute everything. One image then takes about a second, so use
 --images 64 --test-images 20.

@@ -186,7 +186,7 @@ class Run:
         self.steps = self.step
 
     def remaining_shards(self, shards: Shards) -> Iterator[Parts]:
-        """Yield this process's shards of each remaining batch; set the learning rate before each step."""
+        """Yield the shards of each remaining batch; set the learning rate before each step."""
         for parts in shards.parts_of(self.batches):
             self._begin_step()
             yield {shard: (x, self._checked(x, targets)) for shard, (x, targets) in parts.items()}

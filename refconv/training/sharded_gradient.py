@@ -168,7 +168,7 @@ class Network:
         return vector, Measured(shard, len(x), float(value), measure(self.run.functions, scores, targets), weight, cause)
 
     def set(self, total: Array, weight: float) -> None:
-        """Set the gradients and the running averages from sums over all shards with this total weight."""
+        """Set the gradients and the running averages from sums over all shards."""
         images_of = dict(zip(map(id, self.averages), total[self.size - len(self.averages) :], strict=True))
         for piece, p in self._pieces(total):
             if p.grad is not None:
