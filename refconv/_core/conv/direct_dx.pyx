@@ -150,7 +150,7 @@ cdef compute_dx(Transposed self, const real[:, :, :, :] dy, real[:, :, :, :] dx,
 cdef void fill(const Plan *p, const real *start, real *dx) noexcept nogil:
     """Set each pixel to the limited bias, or to the limited 0 if there is none."""
     cdef const Conv *c = &p.conv
-    cdef Py_ssize_t pixel, g, v, lanes = panels(p.shape, c.C_g) * p.shape.width, pixels = c.N * c.H * c.W
+    cdef Py_ssize_t pixel, g, lanes = panels(p.shape, c.C_g) * p.shape.width, pixels = c.N * c.H * c.W
     cdef real *to
     for pixel in prange(pixels, schedule="static", num_threads=threads_for(pixels * c.C)):
         to = dx + pixel * p.dx.pixel

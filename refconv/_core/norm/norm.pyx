@@ -78,7 +78,7 @@ cdef normalise(const real[:, ::1] x, factors, const real[:, ::1] add, bint relu,
     The rows of `factors` are the mean, the scale and the shift. The last chunk is computed first, because the caches still
     contain the end of x.
     """
-    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t, first
+    cdef Py_ssize_t M = x.shape[0], C = x.shape[1], step = chunk_rows(C), chunks = chunk_count(M, C), k, t
     cdef bint streamed = &x[0, 0] != &y[0, 0] and exceeds_caches(M * C * sizeof(real)) if M else False
     cdef real[:, ::1] coefficients = repeated(factors)
     for k in prange(chunks, nogil=True, num_threads=threads_for(STEPS_PER_ELEMENT * M * C)):

@@ -29,7 +29,7 @@ typedef struct {
     ptrdiff_t down, across; /* number of entries */
     ptrdiff_t row, column;  /* pixels from one entry to the next, down and across */
     ptrdiff_t channels;
-    ptrdiff_t pixel;        /* elements of x from one pixel to the next */
+    ptrdiff_t pixel; /* elements of x from one pixel to the next */
 } Entries;
 
 /* Consecutive windows of a row of outputs with the same entries inside the image. */
@@ -38,7 +38,8 @@ typedef struct {
     ptrdiff_t stride;   /* pixels from one window to the next */
     ptrdiff_t pixel;    /* elements of y from one pixel to the next */
     ptrdiff_t readable; /* elements of x from the last entry of the first window to the end */
-    ptrdiff_t writable; /* elements of the task's outputs from the first window's output to the end; 0 if other elements lie
+    ptrdiff_t
+        writable; /* elements of the task's outputs from the first window's output to the end; 0 if other elements lie
                            between two pixels of y */
 } Run;
 
