@@ -23,20 +23,25 @@ count.
 import numpy as np
 
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 
 from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, carry
 from refconv._core.conv.bands cimport Conv, band_rows, conv_of, tasks_per_image
+from refconv._core.tile.finish cimport Finish, finish_at
 from refconv._core.tile.image cimport Image, View, rows_of, view_of, whole_image
 from refconv._core.tile.sweep cimport (LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS, Sweep, Taps, first_inside, list_runs,
-                                       period, run_sweep, taps_of_phase)
-from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, pack, panels, rows_of_sums, tile, tile_shape
+                                       period, run_panel, taps_of_phase)
+from refconv._core.tile.tile cimport (MOST_ROWS, MOST_SUMS, STRIP_TILES, WIDE_ROWS, Runs, Shape, copy_columns, copy_tiles, pack,
+                                      panels, rows_of_sums, tile, tile_shape)
 
 include "common/threads.pxi"
 
 cdef enum:
     DW_BLOCK_PIXELS = SUM_BLOCK  # output pixels of one packed block of ∂e/∂y
+    CHUNK_BLOCK = 1024           # elements of ∂e/∂w to which all chunks are added at a time
+    LEAST_PACKED_PANELS = 6      # panels of output channels from which ∂e/∂w packs x: fewer use it too little
 
 
 cdef struct Plan:
@@ -50,6 +55,9 @@ cdef struct Plan:
     Py_ssize_t phases_h, phases_w       # for ∂e/∂x: phases down and across
     const Py_ssize_t *entry             # for ∂e/∂w: offset in x of each entry (m, n, c) of the kernel
     const Py_ssize_t *row               # for ∂e/∂w: offset in x of each output row of a band
+    Finish finish                       # for ∂e/∂x: the epilogue, if `finishes`
+    bint finishes
+    bint packs_x                        # for ∂e/∂w: x is packed for each tile
 
 
 cdef struct Band:
@@ -80,10 +88,11 @@ cdef Py_ssize_t taps_before(Py_ssize_t kernel, Py_ssize_t P, Py_ssize_t t) noexc
     return kernel // P * t + min(kernel % P, t)
 
 
-def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups):
-    """Return ∂e/∂x.
+def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple input_size, window, Py_ssize_t groups,
+              const real[::1] bias=None):
+    """Return ∂e/∂x plus the bias of a transposed convolution.
 
-    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite; OUT dx (N, *input_size, C).
+    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite, bias (C,) or None; OUT dx (N, *input_size, C).
     """
     cdef Plan p
     p.conv = conv_of(dy.shape[0], input_size, w.shape[2] * groups, w.shape[3], window, groups)
@@ -94,10 +103,15 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     result = (aligned_empty if all_reached else np.zeros)((c.N, c.H, c.W, c.C), dtype)
     if not result.size:
         return result
+    if bias is not None and not all_reached:
+        result += bias
     cdef real[:, :, :, ::1] dx = result
     p.shape = tile_shape[real](NULL, c.C_g)
     cdef real[::1] packed = aligned_empty((c.kh * c.kw * c.O * panels(p.shape, c.C_g) * p.shape.width,), dtype)
     pack_turned(&p, &w[0, 0, 0, 0], &packed[0])
+    p.finish, p.finishes = Finish(add=NULL, add_pixel=0, low=-INFINITY, high=INFINITY), bias is not None
+    if bias is not None:
+        p.finish.add = &bias[0]
 
     # In units of S, a row of dx has the same number as the last row of dy that it reads; tap m reads (m·D) ÷ S rows before it.
     cdef Py_ssize_t first_column = c.left // c.S_w, end_column = (c.left + c.W - 1) // c.S_w + 1
@@ -149,7 +163,8 @@ cdef void conv2d_dx_band(const Plan *p, Band part, const real *dy, const real *p
     """Compute a band of one image's ∂e/∂x, from row first·S − top on, phase by phase."""
     cdef const Conv *c = &p.conv
     cdef Py_ssize_t back_h = (c.kh - 1) * c.D_h // c.S_h
-    cdef Py_ssize_t m, n, rest_h, rest_w, row, column, g
+    cdef Py_ssize_t m, n, rest_h, rest_w, row, column, g, panel, depth
+    cdef Finish finish
     cdef Taps down, across
     cdef const real *source
     cdef real *to
@@ -171,10 +186,14 @@ cdef void conv2d_dx_band(const Plan *p, Band part, const real *dy, const real *p
             sweep.runs = list_runs(down, across, p.view.pitch, c.O, c.O_g, run)
             source = dy + (row - part.first + back_h) * p.view.pitch + (column - p.view.left) * c.O
             to = dx + (rest_h + row * c.S_h - c.top) * c.W * c.C + (rest_w + column * c.S_w - c.left) * c.C
+            depth = sweep.runs.count * sweep.runs.length
             for g in range(c.groups):
-                if sweep.rows > 0 and sweep.columns > 0:
-                    run_sweep(&sweep, p.shape, source + g * c.O_g, packed, <const real *>NULL, to + g * c.C_g)
-                packed += panels(p.shape, c.C_g) * p.shape.width * sweep.runs.count * sweep.runs.length
+                finish = finish_at(dx, &p.finish, 0, g * c.C_g)
+                for panel in range(panels(p.shape, c.C_g)):
+                    if sweep.rows > 0 and sweep.columns > 0:
+                        run_panel(&sweep, p.shape, panel, source + g * c.O_g, packed, <const real *>NULL,
+                                  &finish if p.finishes else NULL, to + g * c.C_g)
+                    packed += p.shape.width * depth
 
 
 def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, Py_ssize_t groups):
@@ -202,17 +221,21 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef Py_ssize_t[::1] entry = entry_offsets(&c, p.view.pitch)
     cdef Py_ssize_t[::1] row = np.arange(p.band, dtype=np.intp) * (c.S_h * p.view.pitch)
     p.entry, p.row = &entry[0], &row[0]
+    p.packs_x = panels(p.shape, c.O_g) >= LEAST_PACKED_PANELS
 
     cdef int threads = threads_for(rows * c.columns * weights // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
     cdef real[:, ::1] packed = aligned_empty((threads, panels(p.shape, c.O_g) * p.shape.width * p.band * c.columns), dtype)
+    cdef real[:, ::1] columns = aligned_empty((threads, STRIP_TILES * WIDE_ROWS * p.band * c.columns if p.packs_x else 0),
+                                                  dtype)
     # The most blocks that a chunk can have: it has up to rows // chunks + 1 output rows, and a block ends with each image.
     cdef Py_ssize_t blocks = (rows // chunks + 1) // p.band + (rows // chunks) // c.rows + 2, task
     cdef real[:, ::1] group = np.zeros((threads, weights if blocks > SUM_BLOCK else 0), dtype)
     for task in prange(chunks * parts, nogil=True, schedule="dynamic", num_threads=threads):
         conv2d_dw_part(&p, part_of(task // parts, chunks, rows, task % parts, parts, entries), &x[0, 0, 0, 0],
                        &dy[0, 0, 0, 0], &scratch[threadid(), 0], &packed[threadid(), 0],
-                       &group[threadid(), 0] if group.shape[1] else NULL, &partial[task // parts, 0])
+                       &columns[threadid(), 0] if p.packs_x else NULL, &group[threadid(), 0] if group.shape[1] else NULL,
+                       &partial[task // parts, 0])
     if chunks > 1:
         add_chunks[real](partial, result.reshape(-1))
     return result
@@ -238,15 +261,22 @@ cdef inline Part part_of(Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t rows, P
 
 
 cdef void add_chunks(const real[:, ::1] partial, real[::1] dw):
-    """Add the sums of all chunks to dw, in order."""
-    cdef Py_ssize_t k, chunk
-    for k in prange(dw.shape[0], nogil=True, num_threads=threads_for(partial.shape[0] * dw.shape[0])):
-        for chunk in range(partial.shape[0]):
-            dw[k] += partial[chunk, k]
+    """Add the sums of all chunks to dw, in order, block by block of dw."""
+    cdef Py_ssize_t block, size = dw.shape[0], chunks = partial.shape[0]
+    for block in prange((size + CHUNK_BLOCK - 1) // CHUNK_BLOCK, nogil=True, num_threads=threads_for(chunks * size)):
+        add_block(&partial[0, block * CHUNK_BLOCK], chunks, size, min(CHUNK_BLOCK, size - block * CHUNK_BLOCK),
+                  &dw[block * CHUNK_BLOCK])
 
 
-cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy, real *scratch, real *packed, real *group,
-                         real *dw) noexcept nogil:
+cdef void add_block(const real *partial, Py_ssize_t chunks, Py_ssize_t pitch, Py_ssize_t size, real *dw) noexcept nogil:
+    cdef Py_ssize_t chunk, k
+    for chunk in range(chunks):
+        for k in range(size):
+            dw[k] += partial[chunk * pitch + k]
+
+
+cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy, real *scratch, real *packed, real *columns,
+                         real *group, real *dw) noexcept nogil:
     """Add the products of some output rows to some entries of ∂e/∂w.
 
     Output rows are numbered through all images. `group` is a buffer of dw's size for groups of blocks, which is zero before
@@ -265,18 +295,19 @@ cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy
             for panel in range(panels(p.shape, c.O_g)):
                 pack(dy + row * c.columns * c.O + g * c.O_g + panel * p.shape.width, count * c.columns, c.O,
                      c.O_g - panel * p.shape.width, 1, p.shape.width, packed + panel * p.shape.width * count * c.columns)
-            add_products(p, part, count, image + g * c.C_g, packed, (dw if group == NULL else group) + g * c.O_g)
+            add_products(p, part, count, image + g * c.C_g, packed, columns, (dw if group == NULL else group) + g * c.O_g)
         row += count
         number += 1
         if group != NULL and (number % SUM_BLOCK == 0 or row == part.end_row):
             carry(size, group + start, dw + start)
 
 
-cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *image, const real *packed,
+cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *image, const real *packed, real *columns,
                        real *dw) noexcept nogil:
     """Add the products x · ∂e/∂y of all pixels of `rows` rows to dw[e, o], tile by tile.
 
-    The rows of a tile are entries e of the part.
+    The rows of a tile are entries e of the part. All panels of ∂e/∂y read the same x, so x is packed in `columns` first if
+    its pixels are far apart.
     """
     cdef const Conv *c = &p.conv
     cdef Shape shape = p.shape
@@ -284,14 +315,21 @@ cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *im
     cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Runs pixels = Runs(count=rows, length=c.columns, step=c.S_w * c.C, start=p.row)
-    cdef Py_ssize_t e = part.first_entry, i, v, filled, panel, width
-    if c.columns == 1:  # with one column, the pixels of all rows form a single run
+    cdef Py_ssize_t e = part.first_entry, size = WIDE_ROWS * rows * c.columns, number = 0, i, v, filled, panel, width
+    if p.packs_x:
+        pixels = Runs(count=1, length=rows * c.columns, step=WIDE_ROWS, start=p.row)
+    elif c.columns == 1:  # with one column, the pixels of all rows form a single run
         pixels = Runs(count=1, length=rows, step=p.row[1] - p.row[0] if rows > 1 else 1, start=p.row)
     rows_of_sums(shape, sums, out)
     while e < part.end_entry:
         filled = min(shape.rows, part.end_entry - e)
+        if p.packs_x and number % STRIP_TILES == 0:
+            pack_strip(p, e, part.end_entry, rows, image, columns)
         for i in range(shape.rows):
-            a[i] = image + p.entry[e + i if i < filled else e]
+            if p.packs_x:
+                a[i] = columns + number % STRIP_TILES * size + (i if i < filled else 0)
+            else:
+                a[i] = image + p.entry[e + i if i < filled else e]
         for panel in range(panels(shape, c.O_g)):
             width = min(shape.width, c.O_g - panel * shape.width)
             tile(shape, filled, &pixels, a, packed + panel * shape.width * rows * c.columns, NULL, out)
@@ -299,3 +337,31 @@ cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *im
                 for v in range(width):
                     dw[(e + i) * c.O + panel * shape.width + v] += sums[i * shape.width + v]
         e += filled
+        number += 1
+
+
+cdef void pack_strip(const Plan *p, Py_ssize_t e, Py_ssize_t end, Py_ssize_t rows, const real *image,
+                     real *columns) noexcept nogil:
+    """Pack x for the next STRIP_TILES tiles, from entry e on.
+
+    Neighbouring entries are copied together.
+    """
+    cdef const Conv *c = &p.conv
+    cdef Py_ssize_t pixels = rows * c.columns, step = c.S_w * c.C, last = min(e + STRIP_TILES * WIDE_ROWS, end), row, k, first
+    cdef Py_ssize_t count, tiles
+    for row in range(rows):
+        first = e
+        while first < last:
+            count = 1
+            while first + count < last and p.entry[first + count] == p.entry[first] + count:
+                count += 1
+            k = (first - e) % WIDE_ROWS  # the first row of its tile
+            tiles = count // WIDE_ROWS if k == 0 else 0
+            count = tiles * WIDE_ROWS if tiles else min(count, WIDE_ROWS - k)
+            if tiles:
+                copy_tiles(c.columns, step, image + p.row[row] + p.entry[first], tiles, pixels * WIDE_ROWS,
+                           columns + (first - e) * pixels + row * c.columns * WIDE_ROWS)
+            else:
+                copy_columns(c.columns, step, image + p.row[row] + p.entry[first], count,
+                             columns + (first - e - k) * pixels + row * c.columns * WIDE_ROWS + k)
+            first += count

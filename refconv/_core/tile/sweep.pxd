@@ -1,7 +1,7 @@
 """Sweeps of the tile over an image, for all passes of a convolution."""
 from refconv._core.common.real cimport real
 from refconv._core.tile.finish cimport Finish, finish_at, finish_rows
-from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, finished_tile, panels, rows_of_sums, tile
+from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, finished_tile, panels, tile
 
 
 # How work is divided: by shapes only, so that the terms of a sum are always added in the same order.
@@ -101,26 +101,35 @@ cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, co
     cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, first = panel * shape.width
-    cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, i = 0, j = 0, p
-    cdef Finish part
+    cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, left = sweep.columns, p
+    # The steps from the last output of a row to the first one of the next row.
+    cdef Py_ssize_t x_next = sweep.x_row - (sweep.columns - 1) * sweep.x_column
+    cdef Py_ssize_t y_next = sweep.y_row - (sweep.columns - 1) * sweep.y_column
+    cdef bint whole = width == shape.width, in_place
     # If outputs are contiguous, a row of the tile may write beyond its output, because the next output is stored later.
     cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
+    cdef Finish part
+    y += first
     while done < outputs:
         filled = min(shape.rows, outputs - done)
-        rows_of_sums(shape, sums, out)
         for p in range(filled):
-            a[p] = x + i * sweep.x_row + j * sweep.x_column
-            to[p] = y + i * sweep.y_row + j * sweep.y_column + first
-            if width == shape.width or (in_line and first == 0 and (outputs - done - p) * sweep.channels >= shape.width):
-                out[p] = to[p]
-            j += 1
-            if j == sweep.columns:
-                i, j = i + 1, 0
+            a[p], to[p] = x, y
+            left -= 1
+            if left:
+                x, y = x + sweep.x_column, y + sweep.y_column
+            else:
+                x, y, left = x + x_next, y + y_next, sweep.columns
         for p in range(filled, shape.rows):
-            a[p] = a[0]
-        if finish != NULL and width == shape.width:
+            a[p], to[p], out[p] = a[0], sums + p * shape.width, sums + p * shape.width
+        if not whole:
+            for p in range(filled):
+                in_place = in_line and first == 0 and (outputs - done - p) * sweep.channels >= shape.width
+                out[p] = to[p] if in_place else sums + p * shape.width
+        if whole and finish != NULL:
             part = finish_at(y, finish, done, first)
-            finished_tile(shape, filled, &sweep.runs, a, packed, start, &part, out)
+            finished_tile(shape, filled, &sweep.runs, a, packed, start, &part, to)
+        elif whole:
+            tile(shape, filled, &sweep.runs, a, packed, start, to)
         else:
             tile(shape, filled, &sweep.runs, a, packed, start, out)
             if finish != NULL:
