@@ -1,7 +1,7 @@
 /* The second step of columns.pyx: the sum of the contributions of all taps to each pixel of a row of inputs.
  *
- * First the contributions of each output column are added over the taps down, in whole vectors. Then each pixel adds the results
- * that reach it across, in one or several vectors:
+ * First the contributions of each output column are added over the taps down, in whole vectors. Then each pixel adds the
+ * results that reach it across, in one or several vectors:
  *
  *     line[j * pitch + e]  = sum over r of  z[row[r] - before + j * pitch + e]          e < size = kw * C
  *     dx[v * C + c]        = sum over s of  line[column[v][s] + c]
@@ -17,9 +17,9 @@
 
 /* sum_down: the first sum, for `outputs` output columns. The last vector of z and of line may go up to a vector beyond `size`.
  *
- * sum_across: the second sum, for `pixels` pixels. Their numbers of taps and the offsets of these are in count and at, which has
- * `kernel` elements for each pixel. A pixel is stored in whole vectors, unless fewer than `left` elements remain in dx; the next
- * pixel overwrites the idle lanes. */
+ * sum_across: the second sum, for `pixels` pixels. Pixel p has count[p] taps, whose offsets begin at at[p * kernel]. It is
+ * stored in whole vectors, and the next pixel overwrites the idle lanes. If dx has too few of its `left` elements for that,
+ * only the channels are stored. */
 #define DEFINE_SUM_ACROSS(real, vector)                                                                                \
     static INLINE void sum_across_##vector(ptrdiff_t channels, ptrdiff_t pixels, const ptrdiff_t *count,               \
                                            const ptrdiff_t *at, ptrdiff_t kernel, const real *line, ptrdiff_t left,    \

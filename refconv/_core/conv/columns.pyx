@@ -38,8 +38,8 @@ cdef enum:
 
 
 cdef struct Band:
-    # The part of one task: rows first … end − 1 of ∂e/∂x of one image. Its z begins after `before` elements of earlier rows, and
-    # has `pitch` elements for each of Q output columns.
+    # The part of one task: rows first … end − 1 of ∂e/∂x of one image. Its z begins after `before` elements of earlier rows,
+    # and has `pitch` elements for each of Q output columns.
     Py_ssize_t first, end
     Py_ssize_t before, Q, pitch
     Py_ssize_t W, C

@@ -34,6 +34,7 @@ typedef struct {
     ptrdiff_t rows, columns;
     ptrdiff_t x_row, x_column;
     ptrdiff_t w_row, w_column;
+    ptrdiff_t w_input; /* from the weights of one input of a group to the next */
 } Patch;
 
 /* A line of pixels, and the number of elements from one pixel to the next in x, and in y or ∂e/∂y. */
@@ -57,19 +58,18 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
 
 /* Compute some channels of a row of outputs, tile by tile, with 3×3 taps. All channels of a tile are computed before the next
  * tile, so x and y are read and written in their order in memory; with one pass over the row for each vector of channels, the
- * rows of x would be loaded from the second-level cache in each pass. `step` is x_pixel / x_column, a constant once the function
- * is inlined, so each value is loaded only once for all taps in a row. */
+ * rows of x would be loaded from the second-level cache in each pass. `step` is x_pixel / x_column, a constant once the
+ * function is inlined, so each value is loaded only once for all taps in a row. */
 #define DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                           \
-    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, ptrdiff_t channels,           \
-                                     const real *x, const real *w, const real *bias, const Finish *finish, real *y)    \
+    static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, const real *x, const real *w, \
+                                     const real *bias, const Finish *finish, real *y)                                  \
     {                                                                                                                  \
         enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
-        const ptrdiff_t w_row = taps->w_row, w_column = taps->w_column, w_input = line.channels;                       \
+        const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column, w_row = taps->w_row;                           \
         for (ptrdiff_t next = 0; next < line.pixels; next += PIXELS) {                                                 \
             const ptrdiff_t first = LEAST(next, line.pixels - PIXELS);                                                 \
-            for (ptrdiff_t beyond = 0; beyond < channels; beyond += LANES) {                                           \
-                const ptrdiff_t v = LEAST(beyond, channels - LANES);                                                   \
+            for (ptrdiff_t beyond = 0; beyond < line.channels; beyond += LANES) {                                      \
+                const ptrdiff_t v = LEAST(beyond, line.channels - LANES);                                              \
                 const real *row = x + first * step * x_column + v, *weights = w + v;                                   \
                 real *to = y + first * line.y_pixel + v;                                                               \
                 vector sum[PIXELS] = {0};                                                                              \
@@ -82,7 +82,7 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                     }                                                                                                  \
                     UNROLLED_FOR (int n = 0; n < 3; n++)                                                               \
                         UNROLLED_FOR (int c = 0; c < G; c++) {                                                         \
-                            const vector weight = *(const vector *)(weights + n * w_column + c * w_input);             \
+                            const vector weight = *(const vector *)(weights + n * taps->w_column + c * taps->w_input); \
                             UNROLLED_FOR (int p = 0; p < PIXELS; p++)                                                  \
                                 sum[p] += spread(value[step * p + n], c) * weight;                                     \
                         }                                                                                              \
@@ -90,12 +90,10 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                     weights += w_row;                                                                                  \
                 }                                                                                                      \
                 const vector start = bias ? *(const vector *)(bias + v) : (vector){0};                                 \
-                UNROLLED_FOR (int p = 0; p < PIXELS; p++)                                                              \
-                    sum[p] += start;                                                                                   \
-                if (finish)                                                                                            \
-                    UNROLLED_FOR (int p = 0; p < PIXELS; p++)                                                          \
-                        sum[p] = finished_##vector(sum[p], finish, (first + p) * finish->add_pixel + v);               \
                 UNROLLED_FOR (int p = 0; p < PIXELS; p++) {                                                            \
+                    sum[p] += start;                                                                                   \
+                    if (finish)                                                                                        \
+                        sum[p] = finished_##vector(sum[p], finish, (first + p) * finish->add_pixel + v);               \
                     *(vector *)to = sum[p];                                                                            \
                     to += line.y_pixel;                                                                                \
                 }                                                                                                      \
@@ -178,15 +176,16 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
             const ptrdiff_t left = line->channels - beyond, width = left < LANES ? LANES : LEAST(left, most);          \
             const ptrdiff_t v = LEAST(beyond, line->channels - width);                                                 \
             const real *offset = bias ? bias + v : NULL;                                                               \
+            const Line block = {line->pixels, width, line->x_pixel, line->y_pixel};                                    \
             Finish part, *end = NULL;                                                                                  \
             if (finish) {                                                                                              \
                 part = finish_at_##real(finish, 0, v);                                                                 \
                 end = &part;                                                                                           \
             }                                                                                                          \
             if (step == 1)                                                                                             \
-                name##_square(1, taps, *line, width, x + v, w + v, offset, end, y + v);                                \
+                name##_square(1, taps, block, x + v, w + v, offset, end, y + v);                                \
             else if (step == 2)                                                                                        \
-                name##_square(2, taps, *line, width, x + v, w + v, offset, end, y + v);                                \
+                name##_square(2, taps, block, x + v, w + v, offset, end, y + v);                                \
             else if (taps->rows * taps->columns * G > SUM_BLOCK)                                                       \
                 name##_long(taps, line, x + v, w + v, offset, end, y + v);                                             \
             else                                                                                                       \

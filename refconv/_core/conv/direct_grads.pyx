@@ -33,8 +33,8 @@ from refconv._core.tile.finish cimport Finish, finish_at
 from refconv._core.tile.image cimport Image, View, rows_of, view_of, whole_image
 from refconv._core.tile.sweep cimport (LEAST_CHUNK_PIXELS, MOST_PARTIAL_SUMS, TASKS, Sweep, Taps, first_inside, list_runs,
                                        period, run_panel, taps_of_phase)
-from refconv._core.tile.tile cimport (MOST_ROWS, MOST_SUMS, STRIP_TILES, WIDE_ROWS, Runs, Shape, copy_columns, copy_tiles, pack,
-                                      panels, rows_of_sums, tile, tile_shape)
+from refconv._core.tile.tile cimport (MOST_ROWS, MOST_SUMS, STRIP_TILES, WIDE_ROWS, Runs, Shape, copy_columns, copy_tiles,
+                                      pack, panels, rows_of_sums, tile, tile_shape)
 
 include "common/threads.pxi"
 
@@ -57,7 +57,7 @@ cdef struct Plan:
     const Py_ssize_t *row               # for ∂e/∂w: offset in x of each output row of a band
     Finish finish                       # for ∂e/∂x: the epilogue, if `finishes`
     bint finishes
-    bint packs_x                        # for ∂e/∂w: x is packed for each tile
+    Py_ssize_t packed_dy, packed_x      # for ∂e/∂w: elements of a thread's packed ∂e/∂y, and of packed x after it
 
 
 cdef struct Band:
@@ -221,24 +221,28 @@ def conv2d_dw(const real[:, :, :, ::1] x, const real[:, :, :, ::1] dy, window, P
     cdef Py_ssize_t[::1] entry = entry_offsets(&c, p.view.pitch)
     cdef Py_ssize_t[::1] row = np.arange(p.band, dtype=np.intp) * (c.S_h * p.view.pitch)
     p.entry, p.row = &entry[0], &row[0]
-    p.packs_x = panels(p.shape, c.O_g) >= LEAST_PACKED_PANELS
+    set_packing(&p)
 
     cdef int threads = threads_for(rows * c.columns * weights // MULTIPLY_ADDS_PER_STEP)
     cdef real[:, ::1] scratch = np.empty((threads, ((p.band - 1) * c.S_h + span_h) * p.view.pitch), dtype)
-    cdef real[:, ::1] packed = aligned_empty((threads, panels(p.shape, c.O_g) * p.shape.width * p.band * c.columns), dtype)
-    cdef real[:, ::1] columns = aligned_empty((threads, STRIP_TILES * WIDE_ROWS * p.band * c.columns if p.packs_x else 0),
-                                                  dtype)
+    cdef real[:, ::1] packed = aligned_empty((threads, p.packed_dy + p.packed_x), dtype)
     # The most blocks that a chunk can have: it has up to rows // chunks + 1 output rows, and a block ends with each image.
     cdef Py_ssize_t blocks = (rows // chunks + 1) // p.band + (rows // chunks) // c.rows + 2, task
     cdef real[:, ::1] group = np.zeros((threads, weights if blocks > SUM_BLOCK else 0), dtype)
     for task in prange(chunks * parts, nogil=True, schedule="dynamic", num_threads=threads):
         conv2d_dw_part(&p, part_of(task // parts, chunks, rows, task % parts, parts, entries), &x[0, 0, 0, 0],
                        &dy[0, 0, 0, 0], &scratch[threadid(), 0], &packed[threadid(), 0],
-                       &columns[threadid(), 0] if p.packs_x else NULL, &group[threadid(), 0] if group.shape[1] else NULL,
-                       &partial[task // parts, 0])
+                       &group[threadid(), 0] if group.shape[1] else NULL, &partial[task // parts, 0])
     if chunks > 1:
         add_chunks[real](partial, result.reshape(-1))
     return result
+
+
+cdef void set_packing(Plan *p) noexcept:
+    """Set how many elements a thread packs for a band of output rows."""
+    cdef Py_ssize_t pixels = p.band * p.conv.columns, count = panels(p.shape, p.conv.O_g)
+    p.packed_dy = count * p.shape.width * pixels
+    p.packed_x = STRIP_TILES * WIDE_ROWS * pixels if count >= LEAST_PACKED_PANELS else 0
 
 
 cdef object entry_offsets(const Conv *c, Py_ssize_t pitch):
@@ -275,8 +279,8 @@ cdef void add_block(const real *partial, Py_ssize_t chunks, Py_ssize_t pitch, Py
             dw[k] += partial[chunk * pitch + k]
 
 
-cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy, real *scratch, real *packed, real *columns,
-                         real *group, real *dw) noexcept nogil:
+cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy, real *scratch, real *packed, real *group,
+                         real *dw) noexcept nogil:
     """Add the products of some output rows to some entries of ∂e/∂w.
 
     Output rows are numbered through all images. `group` is a buffer of dw's size for groups of blocks, which is zero before
@@ -295,7 +299,8 @@ cdef void conv2d_dw_part(const Plan *p, Part part, const real *x, const real *dy
             for panel in range(panels(p.shape, c.O_g)):
                 pack(dy + row * c.columns * c.O + g * c.O_g + panel * p.shape.width, count * c.columns, c.O,
                      c.O_g - panel * p.shape.width, 1, p.shape.width, packed + panel * p.shape.width * count * c.columns)
-            add_products(p, part, count, image + g * c.C_g, packed, columns, (dw if group == NULL else group) + g * c.O_g)
+            add_products(p, part, count, image + g * c.C_g, packed, packed + p.packed_dy,
+                         (dw if group == NULL else group) + g * c.O_g)
         row += count
         number += 1
         if group != NULL and (number % SUM_BLOCK == 0 or row == part.end_row):
@@ -316,17 +321,17 @@ cdef void add_products(const Plan *p, Part part, Py_ssize_t rows, const real *im
     cdef real sums[MOST_SUMS]
     cdef Runs pixels = Runs(count=rows, length=c.columns, step=c.S_w * c.C, start=p.row)
     cdef Py_ssize_t e = part.first_entry, size = WIDE_ROWS * rows * c.columns, number = 0, i, v, filled, panel, width
-    if p.packs_x:
+    if p.packed_x:
         pixels = Runs(count=1, length=rows * c.columns, step=WIDE_ROWS, start=p.row)
     elif c.columns == 1:  # with one column, the pixels of all rows form a single run
         pixels = Runs(count=1, length=rows, step=p.row[1] - p.row[0] if rows > 1 else 1, start=p.row)
     rows_of_sums(shape, sums, out)
     while e < part.end_entry:
         filled = min(shape.rows, part.end_entry - e)
-        if p.packs_x and number % STRIP_TILES == 0:
+        if p.packed_x and number % STRIP_TILES == 0:
             pack_strip(p, e, part.end_entry, rows, image, columns)
         for i in range(shape.rows):
-            if p.packs_x:
+            if p.packed_x:
                 a[i] = columns + number % STRIP_TILES * size + (i if i < filled else 0)
             else:
                 a[i] = image + p.entry[e + i if i < filled else e]

@@ -29,8 +29,8 @@ from refconv._core.common.arrays cimport aligned_empty, dtype_of
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK, block_count, carry, carry_block
 from refconv._core.tile.sweep cimport TASKS
-from refconv._core.tile.tile cimport (MOST_ROWS, MOST_SUMS, STRIP_TILES, WIDE_ROWS, Runs, Shape, copy_columns, copy_tiles, pack,
-                                      panels, rows_of_sums, tile, tile_shape)
+from refconv._core.tile.tile cimport (MOST_ROWS, MOST_SUMS, STRIP_TILES, WIDE_ROWS, Runs, Shape, copy_columns, copy_tiles,
+                                      pack, panels, rows_of_sums, tile, tile_shape)
 
 include "common/threads.pxi"
 
@@ -54,7 +54,7 @@ cdef struct Product:
     Py_ssize_t a_row, a_step            # elements from one row of a to the next, and from one element of a row to the next
     Py_ssize_t b_row, b_step
     Shape shape                         # shape of a tile of out
-    bint packs_a                        # a is packed for each tile
+    Py_ssize_t packed_a                 # elements of packed rows of a, before the packed panels of b; 0 if a is not packed
 
 
 def dense(const real[:, ::1] x, const real[:, ::1] w, const real[::1] bias):
@@ -117,10 +117,11 @@ cdef object multiply(Product m, const real *a, const real *b, bias):
     cdef Py_ssize_t height = (m.rows + down - 1) // down if down else 0, depth = min(m.depth, BLOCK_PRODUCTS)
     height = (height + m.shape.rows - 1) // m.shape.rows * m.shape.rows  # whole tiles, except at the end
     cdef Py_ssize_t width = panels_of_task(&m, down * across, sizeof(real)) * m.shape.width
-    m.packs_a = width > m.shape.width and m.a_row == 1 and m.a_step * sizeof(real) >= LEAST_PACKED_STEP
+    m.packed_a = 0
+    if width > m.shape.width and m.a_row == 1 and m.a_step * sizeof(real) >= LEAST_PACKED_STEP:
+        m.packed_a = depth * STRIP_TILES * WIDE_ROWS
     cdef int threads = threads_for(steps_of(&m))
-    cdef real[:, ::1] packed = aligned_empty((threads, depth * width), dtype)
-    cdef real[:, ::1] strip = aligned_empty((threads, depth * STRIP_TILES * WIDE_ROWS if m.packs_a else 0), dtype)
+    cdef real[:, ::1] packed = aligned_empty((threads, m.packed_a + depth * width), dtype)
     starts = np.zeros(across * m.shape.width, dtype)
     if bias is not None:
         starts[:m.columns] = bias
@@ -129,7 +130,7 @@ cdef object multiply(Product m, const real *a, const real *b, bias):
     for task in prange(down * across, nogil=True, schedule="dynamic", num_threads=threads):
         multiply_block(&m, Part(column=task % across * width, end_column=min((task % across + 1) * width, m.columns),
                                 row=task // across * height, end_row=min((task // across + 1) * height, m.rows), k=0, end=0),
-                       a, b, &start[0], &packed[threadid(), 0], &strip[threadid(), 0] if m.packs_a else NULL, &out[0, 0])
+                       a, b, &start[0], &packed[threadid(), 0], &out[0, 0])
     return result
 
 
@@ -212,8 +213,14 @@ cdef struct Part:
     Py_ssize_t k, end               # products k … end − 1
 
 
+cdef struct Target:
+    # The outputs of a tile: their rows, columns and elements from row to row; is_new if they have no sums of earlier products.
+    Py_ssize_t rows, width, pitch
+    bint is_new
+
+
 cdef void multiply_block(const Product *m, Part part, const real *a, const real *b, const real *start, real *packed,
-                         real *strip, real *out) noexcept nogil:
+                         real *out) noexcept nogil:
     """Compute some columns of some rows of out.
 
     The first group of products is stored, and the other groups are added to it.
@@ -222,16 +229,16 @@ cdef void multiply_block(const Product *m, Part part, const real *a, const real 
     cdef Py_ssize_t p
     out += part.row * m.columns + part.column
     part.k, part.end = 0, min(GROUP_PRODUCTS, m.depth)
-    multiply_group(m, part, a, b, start, packed, strip, out, m.columns)
+    multiply_group(m, part, a, b, start, packed, out, m.columns)
     while part.end < m.depth:
         part.k, part.end = part.end, min(part.end + GROUP_PRODUCTS, m.depth)
-        multiply_group(m, part, a, b, <const real *>NULL, packed, strip, group, MOST_PANEL_LANES)
+        multiply_group(m, part, a, b, <const real *>NULL, packed, group, MOST_PANEL_LANES)
         for p in range(part.end_row - part.row):
             carry(part.end_column - part.column, group + p * MOST_PANEL_LANES, out + p * m.columns)
 
 
 cdef void multiply_group(const Product *m, Part part, const real *a, const real *b, const real *start, real *packed,
-                         real *strip, real *out, Py_ssize_t pitch) noexcept nogil:
+                         real *out, Py_ssize_t pitch) noexcept nogil:
     """Compute the sums of one group of products, plus `start` unless it is NULL.
 
     Rows of out begin `pitch` elements apart.
@@ -239,6 +246,8 @@ cdef void multiply_group(const Product *m, Part part, const real *a, const real 
     cdef const real *at[MOST_ROWS]
     cdef Py_ssize_t k = part.k, depth, row, column, panel, p, filled, number
     cdef Py_ssize_t width = m.shape.width, count = panels(m.shape, part.end_column - part.column)
+    cdef real *strip = packed
+    packed += m.packed_a
     while k == part.k or k < part.end:
         depth = min(BLOCK_PRODUCTS, part.end - k)
         for panel in range(count):
@@ -248,18 +257,18 @@ cdef void multiply_group(const Product *m, Part part, const real *a, const real 
         row, number = part.row, 0
         while row < part.end_row:
             filled = min(m.shape.rows, part.end_row - row)
-            if m.packs_a and number % STRIP_TILES == 0:
+            if m.packed_a and number % STRIP_TILES == 0:
                 pack_strip(m, depth, min(part.end_row - row, STRIP_TILES * WIDE_ROWS), a + row + k * m.a_step, strip)
             for p in range(m.shape.rows):
-                if m.packs_a:
+                if m.packed_a:
                     at[p] = strip + number % STRIP_TILES * WIDE_ROWS * depth + (p if p < filled else 0)
                 else:
                     at[p] = a + (row + p if p < filled else row) * m.a_row + k * m.a_step
             for panel in range(count):
                 column = part.column + panel * width
-                multiply_tile(m, filled, depth, min(width, part.end_column - column), at, packed + panel * width * depth,
-                              start + column if start != NULL else NULL, k == part.k,
-                              out + (row - part.row) * pitch + panel * width, pitch)
+                multiply_tile(m, Target(filled, min(width, part.end_column - column), pitch, k == part.k), depth, at,
+                              packed + panel * width * depth, start + column if start != NULL else NULL,
+                              out + (row - part.row) * pitch + panel * width)
             row += filled
             number += 1
         k += BLOCK_PRODUCTS
@@ -272,8 +281,8 @@ cdef inline void pack_strip(const Product *m, Py_ssize_t depth, Py_ssize_t rows,
     copy_columns(depth, m.a_step, a + tiles * WIDE_ROWS, rows - tiles * WIDE_ROWS, strip + tiles * size)
 
 
-cdef inline void multiply_tile(const Product *m, Py_ssize_t rows, Py_ssize_t depth, Py_ssize_t width, const real **a,
-                               const real *b, const real *start, bint is_first, real *out, Py_ssize_t pitch) noexcept nogil:
+cdef inline void multiply_tile(const Product *m, Target to, Py_ssize_t depth, const real **a, const real *b, const real *start,
+                               real *out) noexcept nogil:
     """Compute one tile of one block of products.
 
     The sums of the first block, plus `start`, are stored; the sums of the other blocks are added.
@@ -281,19 +290,19 @@ cdef inline void multiply_tile(const Product *m, Py_ssize_t rows, Py_ssize_t dep
     cdef real *sums_at[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t p, v, none = 0
-    cdef bint in_place = is_first and width == m.shape.width
-    cdef Runs products = Runs(count=1, length=depth, step=WIDE_ROWS if m.packs_a else m.a_step, start=&none)
+    cdef bint in_place = to.is_new and to.width == m.shape.width
+    cdef Runs products = Runs(count=1, length=depth, step=WIDE_ROWS if m.packed_a else m.a_step, start=&none)
     rows_of_sums(m.shape, sums, sums_at)
     if in_place:
-        for p in range(rows):
-            sums_at[p] = out + p * pitch
-    tile(m.shape, rows, &products, a, b, start if is_first else NULL, sums_at)
+        for p in range(to.rows):
+            sums_at[p] = out + p * to.pitch
+    tile(m.shape, to.rows, &products, a, b, start if to.is_new else NULL, sums_at)
     if in_place:
         return
-    for p in range(rows):
-        if is_first:
-            for v in range(width):
-                out[p * pitch + v] = sums[p * m.shape.width + v]
+    for p in range(to.rows):
+        if to.is_new:
+            for v in range(to.width):
+                out[p * to.pitch + v] = sums[p * m.shape.width + v]
         else:
-            for v in range(width):
-                out[p * pitch + v] += sums[p * m.shape.width + v]
+            for v in range(to.width):
+                out[p * to.pitch + v] += sums[p * m.shape.width + v]

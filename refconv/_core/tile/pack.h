@@ -1,8 +1,8 @@
 /* Packing: copies of the factors of a tile (tile.h) in the order in which the tile reads them.
  *
- * For each product, a tile reads vectors of b and one element of each row of a. If the elements that it reads one after the other
- * are far apart in memory, each is in another cache line, and with a distance of a power of two all these lines compete for a
- * few places in the cache: 1 KB between two elements leaves 32 of the 512 lines of a 32 KB cache.
+ * For each product, a tile reads vectors of b and one element of each row of a. If consecutive elements are far apart in
+ * memory, each is in another cache line. If their distance is a power of two, these lines compete for a few places in the
+ * cache: with 1 KB between two elements, 32 of the 512 lines of a 32 KB cache remain.
  */
 #ifndef REFCONV_PACK_H
 #define REFCONV_PACK_H

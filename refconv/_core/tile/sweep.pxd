@@ -88,6 +88,24 @@ cdef inline void copy_rows(Py_ssize_t rows, Py_ssize_t width, real **out, real *
                 to[p][v] = out[p][v]
 
 
+cdef inline void list_outputs(const Sweep *sweep, Py_ssize_t count, Py_ssize_t *left, const real **x, real **y,
+                              const real **a, real **to) noexcept nogil:
+    """Write pointers to the inputs and outputs of the next `count` outputs to a and to.
+
+    IN OUT the number of outputs that are left in the row, and pointers to the input and the place of the next output.
+    """
+    cdef Py_ssize_t p
+    for p in range(count):
+        a[p], to[p] = x[0], y[0]
+        left[0] -= 1
+        if left[0]:
+            x[0], y[0] = x[0] + sweep.x_column, y[0] + sweep.y_column
+        else:
+            left[0] = sweep.columns
+            x[0] += sweep.x_row - (sweep.columns - 1) * sweep.x_column
+            y[0] += sweep.y_row - (sweep.columns - 1) * sweep.y_column
+
+
 cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, const real *x, const real *packed,
                            const real *start, const Finish *finish, real *y) noexcept nogil:
     """Compute one panel of channels of a rectangle of outputs.
@@ -102,9 +120,6 @@ cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, co
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, first = panel * shape.width
     cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, left = sweep.columns, p
-    # The steps from the last output of a row to the first one of the next row.
-    cdef Py_ssize_t x_next = sweep.x_row - (sweep.columns - 1) * sweep.x_column
-    cdef Py_ssize_t y_next = sweep.y_row - (sweep.columns - 1) * sweep.y_column
     cdef bint whole = width == shape.width, in_place
     # If outputs are contiguous, a row of the tile may write beyond its output, because the next output is stored later.
     cdef bint in_line = sweep.y_column == sweep.channels and sweep.y_row == sweep.columns * sweep.y_column
@@ -112,13 +127,7 @@ cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, co
     y += first
     while done < outputs:
         filled = min(shape.rows, outputs - done)
-        for p in range(filled):
-            a[p], to[p] = x, y
-            left -= 1
-            if left:
-                x, y = x + sweep.x_column, y + sweep.y_column
-            else:
-                x, y, left = x + x_next, y + y_next, sweep.columns
+        list_outputs(sweep, filled, &left, &x, &y, a, to)
         for p in range(filled, shape.rows):
             a[p], to[p], out[p] = a[0], sums + p * shape.width, sums + p * shape.width
         if not whole:
