@@ -10,7 +10,8 @@ Then each input adds the contributions of all outputs and taps that reach it:
 
     dx[u, v, c] = Σ z[(i, j), (m, n, c)]     with  u = i·S_h + m·D_h − top,  v = j·S_w + n·D_w − left
 
-registers   the sums of a tile; then two vectors of sums for each input
+registers   the sums of a tile; then a vector of sums
+L1          the sums over the taps down for one row of inputs
 L2          z of one band; neighbouring bands share some elements of z, and each band computes them again
 threads     tasks of (image, band of input rows); each element of ∂e/∂x belongs to one task
 """
@@ -26,19 +27,21 @@ from refconv._core.tile.tile cimport Runs, Shape, pack, panels, tile_shape
 include "common/threads.pxi"
 
 cdef extern from "conv/columns.h" nogil:
-    void sum_of_taps(Py_ssize_t channels, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t across,
-                     const Py_ssize_t *column, Py_ssize_t before, const void *z, void *out)
+    void sum_down(Py_ssize_t size, Py_ssize_t down, const Py_ssize_t *row, Py_ssize_t before, Py_ssize_t outputs,
+                  Py_ssize_t pitch, const void *z, void *line)
+    void sum_across(Py_ssize_t channels, Py_ssize_t pixels, const Py_ssize_t *count, const Py_ssize_t *at, Py_ssize_t kernel,
+                    const void *line, Py_ssize_t left, void *dx)
 
 cdef enum:
-    MOST_CHANNELS = 12      # channels of a pixel, for which `sums` has space
-    SLACK = 16              # elements after the end of z that whole vectors may read
+    SLACK = 16              # elements after the end of z, and of a line, that whole vectors may read or write
     BAND_PRODUCTS = 1 << 17  # approximate number of elements of z in one task
 
 
 cdef struct Band:
-    # The part of one task: rows first … end − 1 of ∂e/∂x of one image. Its z begins after `before` elements of earlier rows.
+    # The part of one task: rows first … end − 1 of ∂e/∂x of one image. Its z begins after `before` elements of earlier rows,
+    # and has `pitch` elements for each of Q output columns.
     Py_ssize_t first, end
-    Py_ssize_t before
+    Py_ssize_t before, Q, pitch
     Py_ssize_t W, C
 
 
@@ -74,15 +77,15 @@ def conv2d_dx(const real[:, :, :, ::1] dy, const real[:, :, :, ::1] w, tuple inp
     cdef Py_ssize_t band = band_rows(N, H, S, reach, BAND_PRODUCTS // (Q * pitch)), bands = (H + band - 1) // band
     cdef Py_ssize_t most = min((band - 1 + reach) // S + 1, dy.shape[1]) * Q * pitch + SLACK
     cdef int threads = threads_for(N * dy.shape[1] * Q * O * pitch // MULTIPLY_ADDS_PER_STEP)
-    cdef real[:, ::1] z = np.zeros((threads, most), dtype)
+    cdef real[:, ::1] z = np.zeros((threads, most), dtype), line = np.zeros((threads, Q * pitch + SLACK), dtype)
     cdef Py_ssize_t first, end, start, stop
     for task in prange(N * bands, nogil=True, schedule="dynamic", num_threads=threads):
         first, end = task % bands * band, min((task % bands + 1) * band, H)
         start = first_inside(first + top, reach, S)
         stop = max(min((end - 1 + top) // S + 1, dy.shape[1]), start)
         make_band(plan, shape, &dy[task // bands, 0, 0, 0] + start * Q * O, &packed[0], (stop - start) * Q, &z[threadid(), 0])
-        add_band(&down, &across, Band(first=first, end=end, before=start * Q * pitch, W=W, C=C), &z[threadid(), 0],
-                 &dx[task // bands, 0, 0, 0])
+        add_band(&down, &across, Band(first=first, end=end, before=start * Q * pitch, Q=Q, pitch=pitch, W=W, C=C),
+                 &z[threadid(), 0], &line[threadid(), 0], &dx[task // bands, 0, 0, 0])
     return result
 
 
@@ -124,13 +127,9 @@ cdef void make_band(Sweep plan, Shape shape, const real *dy, const real *packed,
     run_sweep(&plan, shape, dy, packed, <const real *>NULL, z)
 
 
-cdef void add_band(const Reach *down, const Reach *across, Band band, const real *z, real *dx) noexcept nogil:
+cdef void add_band(const Reach *down, const Reach *across, Band band, const real *z, real *line, real *dx) noexcept nogil:
     """Compute the band's rows of ∂e/∂x of one image."""
-    cdef Py_ssize_t u, v, c
-    cdef real sums[MOST_CHANNELS + SLACK]
+    cdef Py_ssize_t u, row = band.W * band.C
     for u in range(band.first, band.end):
-        for v in range(band.W):
-            sum_of_taps(band.C, down.count[u], down.at + u * down.kernel, across.count[v], across.at + v * across.kernel,
-                        band.before, z, sums)
-            for c in range(band.C):
-                dx[(u * band.W + v) * band.C + c] = sums[c]
+        sum_down(across.kernel * band.C, down.count[u], down.at + u * down.kernel, band.before, band.Q, band.pitch, z, line)
+        sum_across(band.C, band.W, across.count, across.at, across.kernel, line, (band.end - u) * row, dx + u * row)

@@ -34,6 +34,7 @@ typedef struct {
     ptrdiff_t rows, columns;
     ptrdiff_t x_row, x_column;
     ptrdiff_t w_row, w_column;
+    ptrdiff_t w_input; /* from the weights of one input of a group to the next */
 } Patch;
 
 /* A line of pixels, and the number of elements from one pixel to the next in x, and in y or ∂e/∂y. */
@@ -44,12 +45,8 @@ typedef struct {
 
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 
-/* GCC (from version 12) and clang have vectors and shuffles. Other compilers use the same loops with one channel at a time. */
-#if defined(REFCONV_VECTORS) && defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define VECTORS 1
-#endif
-#endif
+/* Channels that are computed tile by tile together: their weights stay in L1, and their lines of x are whole cache lines. */
+#define BLOCK_CHANNELS(lanes) (128 < (lanes) ? (lanes) : 128)
 
 /* Return the stride, 1 or 2, of a 3×3 kernel that has code without loops over taps; 0 for other kernels and strides. */
 static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
@@ -59,43 +56,47 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
     return x_pixel == taps->x_column ? 1 : x_pixel == 2 * taps->x_column ? 2 : 0;
 }
 
-/* Compute a row of outputs for one vector of channels, tile by tile, with 3×3 taps. All weights stay in registers. `step` is
- * x_pixel / x_column, a constant once the function is inlined, so each value is loaded only once for all taps in a row. */
+/* Compute some channels of a row of outputs, tile by tile, with 3×3 taps. All channels of a tile are computed before the next
+ * tile, so x and y are read and written in their order in memory; with one pass over the row for each vector of channels, the
+ * rows of x would be loaded from the second-level cache in each pass. `step` is x_pixel / x_column, a constant once the
+ * function is inlined, so each value is loaded only once for all taps in a row. */
 #define DEFINE_SQUARE(name, real, vector, spread, G, PIXELS)                                                           \
     static INLINE void name##_square(const ptrdiff_t step, const Patch *taps, Line line, const real *x, const real *w, \
                                      const real *bias, const Finish *finish, real *y)                                  \
     {                                                                                                                  \
-        const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column;                                                \
-        const vector start = bias ? *(const vector *)bias : (vector){0};                                               \
-        vector weight[3][3][G];                                                                                        \
-        UNROLLED_FOR (int m = 0; m < 3; m++)                                                                           \
-            UNROLLED_FOR (int n = 0; n < 3; n++)                                                                       \
-                UNROLLED_FOR (int c = 0; c < G; c++)                                                                   \
-                    weight[m][n][c] = *(const vector *)(w + m * taps->w_row + n * taps->w_column + c * line.channels); \
+        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
+        const ptrdiff_t x_row = taps->x_row, x_column = taps->x_column, w_row = taps->w_row;                           \
         for (ptrdiff_t next = 0; next < line.pixels; next += PIXELS) {                                                 \
             const ptrdiff_t first = LEAST(next, line.pixels - PIXELS);                                                 \
-            const real *row = x + first * step * x_column;                                                             \
-            real *to = y + first * line.y_pixel;                                                                       \
-            vector sum[PIXELS] = {0};                                                                                  \
-            UNROLLED_FOR (int m = 0; m < 3; m++) {                                                                     \
-                const real *from = row;                                                                                \
-                vector value[2 * PIXELS + 1];                                                                          \
-                UNROLLED_FOR (int k = 0; k < step * (PIXELS - 1) + 3; k++) {                                           \
-                    value[k] = *(const vector *)from;                                                                  \
-                    from += x_column;                                                                                  \
+            for (ptrdiff_t beyond = 0; beyond < line.channels; beyond += LANES) {                                      \
+                const ptrdiff_t v = LEAST(beyond, line.channels - LANES);                                              \
+                const real *row = x + first * step * x_column + v, *weights = w + v;                                   \
+                real *to = y + first * line.y_pixel + v;                                                               \
+                vector sum[PIXELS] = {0};                                                                              \
+                UNROLLED_FOR (int m = 0; m < 3; m++) {                                                                 \
+                    const real *from = row;                                                                            \
+                    vector value[2 * PIXELS + 1];                                                                      \
+                    UNROLLED_FOR (int k = 0; k < step * (PIXELS - 1) + 3; k++) {                                       \
+                        value[k] = *(const vector *)from;                                                              \
+                        from += x_column;                                                                              \
+                    }                                                                                                  \
+                    UNROLLED_FOR (int n = 0; n < 3; n++)                                                               \
+                        UNROLLED_FOR (int c = 0; c < G; c++) {                                                         \
+                            const vector weight = *(const vector *)(weights + n * taps->w_column + c * taps->w_input); \
+                            UNROLLED_FOR (int p = 0; p < PIXELS; p++)                                                  \
+                                sum[p] += spread(value[step * p + n], c) * weight;                                     \
+                        }                                                                                              \
+                    row += x_row;                                                                                      \
+                    weights += w_row;                                                                                  \
                 }                                                                                                      \
-                UNROLLED_FOR (int n = 0; n < 3; n++)                                                                   \
-                    UNROLLED_FOR (int c = 0; c < G; c++)                                                               \
-                        UNROLLED_FOR (int p = 0; p < PIXELS; p++)                                                      \
-                            sum[p] += spread(value[step * p + n], c) * weight[m][n][c];                                \
-                row += x_row;                                                                                          \
-            }                                                                                                          \
-            UNROLLED_FOR (int p = 0; p < PIXELS; p++) {                                                                \
-                sum[p] += start;                                                                                       \
-                if (finish)                                                                                            \
-                    sum[p] = finished_##vector(sum[p], finish, (first + p) * finish->add_pixel);                       \
-                *(vector *)to = sum[p];                                                                                \
-                to += line.y_pixel;                                                                                    \
+                const vector start = bias ? *(const vector *)(bias + v) : (vector){0};                                 \
+                UNROLLED_FOR (int p = 0; p < PIXELS; p++) {                                                            \
+                    sum[p] += start;                                                                                   \
+                    if (finish)                                                                                        \
+                        sum[p] = finished_##vector(sum[p], finish, (first + p) * finish->add_pixel + v);               \
+                    *(vector *)to = sum[p];                                                                            \
+                    to += line.y_pixel;                                                                                \
+                }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -169,20 +170,22 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
     static void name(const Patch *taps, const Line *line, const real *x, const real *w, const real *bias,              \
                      const Finish *finish, real *y)                                                                    \
     {                                                                                                                  \
-        enum { LANES = sizeof(vector) / sizeof(real) };                                                                \
-        const ptrdiff_t step = square_step(taps, line->x_pixel);                                                       \
-        for (ptrdiff_t beyond = 0; beyond < line->channels; beyond += LANES) {                                         \
-            const ptrdiff_t v = LEAST(beyond, line->channels - LANES);                                                 \
+        enum { LANES = sizeof(vector) / sizeof(real), BLOCK = BLOCK_CHANNELS(LANES) };                                 \
+        const ptrdiff_t step = square_step(taps, line->x_pixel), most = step ? BLOCK : LANES;                          \
+        for (ptrdiff_t beyond = 0; beyond < line->channels; beyond += most) {                                          \
+            const ptrdiff_t left = line->channels - beyond, width = left < LANES ? LANES : LEAST(left, most);          \
+            const ptrdiff_t v = LEAST(beyond, line->channels - width);                                                 \
             const real *offset = bias ? bias + v : NULL;                                                               \
+            const Line block = {line->pixels, width, line->x_pixel, line->y_pixel};                                    \
             Finish part, *end = NULL;                                                                                  \
             if (finish) {                                                                                              \
                 part = finish_at_##real(finish, 0, v);                                                                 \
                 end = &part;                                                                                           \
             }                                                                                                          \
             if (step == 1)                                                                                             \
-                name##_square(1, taps, *line, x + v, w + v, offset, end, y + v);                                       \
+                name##_square(1, taps, block, x + v, w + v, offset, end, y + v);                                \
             else if (step == 2)                                                                                        \
-                name##_square(2, taps, *line, x + v, w + v, offset, end, y + v);                                       \
+                name##_square(2, taps, block, x + v, w + v, offset, end, y + v);                                \
             else if (taps->rows * taps->columns * G > SUM_BLOCK)                                                       \
                 name##_long(taps, line, x + v, w + v, offset, end, y + v);                                             \
             else                                                                                                       \
@@ -296,7 +299,8 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
 DEFINE_KERNELS(float, float, SPREAD_1, 1, 9)
 DEFINE_KERNELS(double, double, SPREAD_1, 1, 9)
 
-#if VECTORS
+/* Compilers without shuffles use the same loops with one channel at a time. */
+#ifdef REFCONV_SHUFFLES
 #define AT(i, G, c) (((i) & ~((G) - 1)) + (c))
 #define SHUFFLE_2(v, G, c) __builtin_shufflevector(v, v, AT(0, G, c), AT(1, G, c))
 #define SHUFFLE_4(v, G, c) __builtin_shufflevector(v, v, AT(0, G, c), AT(1, G, c), AT(2, G, c), AT(3, G, c))

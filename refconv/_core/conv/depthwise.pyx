@@ -259,7 +259,8 @@ cdef Patch taps_in(const Layer *g, const Span *row, const Span *column, Py_ssize
     The array of weights or sums has `number` elements for each tap of the kernel.
     """
     return Patch(rows=row.taps, columns=column.taps, x_row=row.x_tap * g.x_row,
-                 x_column=column.x_tap * g.x.pixel, w_row=row.w_tap * g.kw * number, w_column=column.w_tap * number)
+                 x_column=column.x_tap * g.x.pixel, w_row=row.w_tap * g.kw * number, w_column=column.w_tap * number,
+                 w_input=number // g.G)
 
 
 cdef void sweep_band(const Layer *g, Py_ssize_t image, Py_ssize_t band, const real *x, const real *w, const real *bias,

@@ -2,7 +2,7 @@
 from refconv._core.common.real cimport real
 from refconv._core.common.sums cimport SUM_BLOCK
 from refconv._core.tile.finish cimport Finish, finish_at, finish_rows
-from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, finished_tile, panels, rows_of_sums, tile
+from refconv._core.tile.tile cimport MOST_ROWS, MOST_SUMS, Runs, Shape, finished_tile, panels, tile
 
 
 # How work is divided: by shapes only, so that the terms of a sum are always added in the same order.
@@ -108,6 +108,24 @@ cdef inline bint stores_in_place(const Sweep *sweep, Shape shape, const Finish *
     return filled == shape.rows and width == shape.width and sweep.runs.count * sweep.runs.length <= SUM_BLOCK
 
 
+cdef inline void list_outputs(const Sweep *sweep, Py_ssize_t count, Py_ssize_t *left, const real **x, real **y,
+                              const real **a, real **to) noexcept nogil:
+    """Write pointers to the inputs and outputs of the next `count` outputs to a and to.
+
+    IN OUT the number of outputs that are left in the row, and pointers to the input and the place of the next output.
+    """
+    cdef Py_ssize_t p
+    for p in range(count):
+        a[p], to[p] = x[0], y[0]
+        left[0] -= 1
+        if left[0]:
+            x[0], y[0] = x[0] + sweep.x_column, y[0] + sweep.y_column
+        else:
+            left[0] = sweep.columns
+            x[0] += sweep.x_row - (sweep.columns - 1) * sweep.x_column
+            y[0] += sweep.y_row - (sweep.columns - 1) * sweep.y_column
+
+
 cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, const real *x, const real *packed,
                            const real *start, const Finish *finish, real *y) noexcept nogil:
     """Compute one panel of channels of a rectangle of outputs.
@@ -121,26 +139,26 @@ cdef inline void run_panel(const Sweep *sweep, Shape shape, Py_ssize_t panel, co
     cdef real *out[MOST_ROWS]
     cdef real sums[MOST_SUMS]
     cdef Py_ssize_t outputs = sweep.rows * sweep.columns, first = panel * shape.width
-    cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, i = 0, j = 0, p
+    cdef Py_ssize_t width = min(shape.width, sweep.channels - first), done = 0, filled, left = sweep.columns, p
+    cdef bint in_line = is_in_line(sweep), in_place, whole, next_is_later
     cdef Finish part
-    cdef bint in_line = is_in_line(sweep), in_place
+    y += first
     while done < outputs:
         filled = min(shape.rows, outputs - done)
-        rows_of_sums(shape, sums, out)
+        list_outputs(sweep, filled, &left, &x, &y, a, to)
         in_place = stores_in_place(sweep, shape, finish, filled, width)
-        for p in range(filled):
-            a[p] = x + i * sweep.x_row + j * sweep.x_column
-            to[p] = y + i * sweep.y_row + j * sweep.y_column + first
-            if width == shape.width or (in_line and first == 0 and (outputs - done - p) * sweep.channels >= shape.width):
-                out[p] = to[p] if in_place else out[p]
-            j += 1
-            if j == sweep.columns:
-                i, j = i + 1, 0
+        whole = in_place and width == shape.width
         for p in range(filled, shape.rows):
-            a[p] = a[0]
-        if finish != NULL and in_place and width == shape.width:
+            a[p], to[p], out[p] = a[0], sums + p * shape.width, sums + p * shape.width
+        if not whole:
+            for p in range(filled):
+                next_is_later = in_line and first == 0 and (outputs - done - p) * sweep.channels >= shape.width
+                out[p] = to[p] if in_place and next_is_later else sums + p * shape.width
+        if whole and finish != NULL:
             part = finish_at(y, finish, done, first)
-            finished_tile(shape, filled, &sweep.runs, a, packed, start, &part, out)
+            finished_tile(shape, filled, &sweep.runs, a, packed, start, &part, to)
+        elif whole:
+            tile(shape, filled, &sweep.runs, a, packed, start, to)
         else:
             tile(shape, filled, &sweep.runs, a, packed, start, out)
             if finish != NULL:

@@ -28,6 +28,7 @@
 #include "common/real.h"
 #include "common/sums.h"
 #include "tile/finish.h"
+#include "tile/pack.h"
 #include "tile/vectors.h"
 
 typedef enum { WIDE, NARROW, HALF } Kind;
@@ -126,33 +127,6 @@ typedef struct { /* positions of the factors a of one sum: `count` runs of `leng
     DEFINE_TILE(short_half_tile_##real, real, HALF_LANES_##real, SHORT_ROWS, 1)
 #endif
 
-/* Copy one row of b into whole vectors: the channels, then zeros. Whole vectors are read, so the caller must not pass a row
- * whose last vector ends outside of the array. */
-#define DEFINE_COPY_ROW(real)                                                                                          \
-    static INLINE void copy_lanes_##real(const real *from, ptrdiff_t channels, const int lanes, real *to)              \
-    {                                                                                                                  \
-        const int wanted = (int)channels; /* as narrow as a float: needs half the comparisons */                       \
-        if (channels >= lanes)                                                                                         \
-            memcpy(to, from, lanes * sizeof(real));                                                                    \
-        else                                                                                                           \
-            EACH_LANE_FOR (int v = 0; v < lanes; v++) {                                                                \
-                const real number = from[v];                                                                           \
-                to[v] = v < wanted ? number : 0;                                                                       \
-            }                                                                                                          \
-    }                                                                                                                  \
-    static inline void copy_row_##real(const real *from, ptrdiff_t channels, ptrdiff_t width, real *to)                \
-    {                                                                                                                  \
-        if (width == 2 * LANES_##real) /* each call passes a constant, so it is unrolled */                            \
-            copy_lanes_##real(from, channels, 2 * LANES_##real, to);                                                   \
-        else if (width == LANES_##real)                                                                                \
-            copy_lanes_##real(from, channels, LANES_##real, to);                                                       \
-        else                                                                                                           \
-            copy_lanes_##real(from, channels, HALF_LANES_##real, to);                                                  \
-    }
-
-DEFINE_COPY_ROW(float)
-DEFINE_COPY_ROW(double)
-
 /* block_tile: computes one block of the sums of a tile. If few rows are left at the end of a sweep, a short tile is faster.
  *
  * long_tile: computes the sums of many products. A block is several whole runs, or a part of one run.
@@ -226,6 +200,5 @@ DEFINE_TILE_OF_SHAPE(double)
 #define tile(shape, rows, runs, a, b, start, out) FOR_TYPE_OF(b, tile)(shape, rows, runs, a, b, start, NULL, out)
 #define finished_tile(shape, rows, runs, a, b, start, finish, out)                                                     \
     FOR_TYPE_OF(b, tile)(shape, rows, runs, a, b, start, finish, out)
-#define copy_row(from, channels, width, to) FOR_TYPE_OF(to, copy_row)(from, channels, width, to)
 
 #endif

@@ -8,6 +8,7 @@ cdef extern from "tile/tile.h" nogil:
         NARROW_ROWS
         MOST_ROWS
         MOST_SUMS
+        STRIP_TILES
         LANES_float
         LANES_double
         HALF_LANES_float
@@ -29,6 +30,9 @@ cdef extern from "tile/tile.h" nogil:
     void finished_tile(Shape shape, Py_ssize_t rows, const Runs *runs, const void *a, const void *b, const void *start,
                        const Finish *finish, void *out)
     void copy_row(const void *source, Py_ssize_t channels, Py_ssize_t width, void *to)
+    void copy_turned(const void *source, Py_ssize_t depth, Py_ssize_t step, Py_ssize_t channels, Py_ssize_t width, void *to)
+    void copy_tiles(Py_ssize_t length, Py_ssize_t step, const void *source, Py_ssize_t tiles, Py_ssize_t size, void *to)
+    void copy_columns(Py_ssize_t length, Py_ssize_t step, const void *source, Py_ssize_t columns, void *to)
 
 
 cdef inline Shape tile_shape(const real *_, Py_ssize_t channels) noexcept nogil:
@@ -60,9 +64,13 @@ cdef inline void pack(const real *source, Py_ssize_t depth, Py_ssize_t depth_ste
 
     IN source[k·depth_step + v·channel_step]; OUT packed[k·width + v]. The zeros are needed because idle lanes are multiplied
     like the others: uninitialised memory might contain a NaN or a denormal, which is far slower. If channels are contiguous,
-    whole vectors are copied, except for the last rows, whose vectors would end outside of the source.
+    whole vectors are copied, except for the last rows, whose vectors would end outside of the source. If k is contiguous, the
+    matrix is transposed square by square.
     """
     cdef Py_ssize_t k = 0, v
+    if depth_step == 1 and channel_step != 1:
+        copy_turned(source, depth, channel_step, channels, width, packed)
+        return
     if channel_step == 1:
         while k < depth and k * depth_step + width <= (depth - 1) * depth_step + channels:
             copy_row(source + k * depth_step, channels, width, packed + k * width)

@@ -40,6 +40,13 @@
 
 #ifdef REFCONV_VECTORS
 
+/* REFCONV_SHUFFLES: the compiler can shuffle vectors. GCC has this function from version 12 on. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define REFCONV_SHUFFLES
+#endif
+#endif
+
 /* aligned(sizeof(real)): a vector may start at any element; may_alias: vectors are read through pointers to real. */
 #define VECTOR_OF(real, bytes) __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias)) real
 typedef VECTOR_OF(float, VECTOR_BYTES) vector_float;
