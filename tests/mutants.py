@@ -233,8 +233,8 @@ KERNELS = [
         "a group has one output channel",
         "conv/conv_transpose.pyx",
         "conv_transpose2d",
-        "return conv.conv2d_dx_with_bias(x, w, bias, size",
-        "return conv.conv2d_dx_with_bias(x, w[:, :, :1].copy(), bias, size",
+        "y = conv.conv2d_dx(x, w, size",
+        "y = conv.conv2d_dx(x, w[:, :, :1].copy(), size",
     ),
     kernel(
         "output padding of the stride or more at the front",
@@ -282,7 +282,7 @@ KERNELS = [
         "entry[e] = tap // c.kw * pitch + tap % c.kw * c.C + e % c.C_g",
     ),
     kernel("every group reads the first", "conv/direct.pyx", "conv2d", "block % count, x + g * c.C_g,", "block % count, x,"),
-    kernel("bias added twice", "conv/conv.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
+    kernel("bias added twice", "conv/conv_transpose.pyx", "conv_transpose2d", "+= bias[o]", "+= 2 * bias[o]"),
     kernel(
         "last of equal maxima wins", "pool/pool.h", "max_pool2d", "(value[c] > best[c])", "value[c] >= best[c]", "max_pool"
     ),

@@ -13,10 +13,7 @@ import importlib
 
 import numpy as np
 
-from cython.parallel cimport prange
-
 from refconv._core.common.arrays cimport aligned_empty
-from refconv._core.common.real cimport real
 from refconv._core.conv import choose
 from refconv._core.common.threads cimport team
 from refconv._core.conv.choose import Layer
@@ -112,37 +109,11 @@ def conv2d_dx(dy, w, tuple input_size, window, groups):
 
     IN dy (N, rows, columns, O), w (kh, kw, C / groups, O); OUT dx (N, *input_size, C).
     """
-    return conv2d_dx_with_bias(dy, w, None, input_size, window, groups)
-
-
-def conv2d_dx_with_bias(dy, w, bias, tuple input_size, window, groups):
-    """Return ∂e/∂x plus the bias of a transposed convolution.
-
-    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), bias (C,) or None; OUT dx (N, *input_size, C).
-    """
-    layer = Layer(window, len(dy), input_size, w.shape[2] * groups, w.shape[3], groups, w.itemsize)
     # A 1×1 kernel reads no padding around ∂e/∂y, so no weight is multiplied by a zero.
     if not (window.kernel == (1, 1) or is_finite(w)):
-        result = conv2d_dx_scattered(dy, w, input_size, window, groups)
-    elif bias is not None and first_suiting(choose.BACKWARD_DX, layer) == "direct":
-        return direct_dx.conv2d_dx(dy, w, input_size, window, groups, bias)
-    else:
-        result = first_result(choose.BACKWARD_DX, BACKWARD_DX, layer, (dy, w))
-    if bias is not None and result.size:
-        add_bias(result, bias)
-    return result
-
-
-def add_bias(real[:, :, :, ::1] y, const real[::1] bias):
-    """Add the bias to y in place.
-
-    IN bias (O,); IN OUT y (N, H, W, O).
-    """
-    cdef Py_ssize_t O = y.shape[3], pixels = y.shape[0] * y.shape[1] * y.shape[2], p, o
-    cdef real *first = &y[0, 0, 0, 0]
-    for p in prange(pixels, nogil=True, schedule="static", num_threads=threads_for(pixels * O)):
-        for o in range(O):
-            first[p * O + o] += bias[o]
+        return conv2d_dx_scattered(dy, w, input_size, window, groups)
+    layer = Layer(window, len(dy), input_size, w.shape[2] * groups, w.shape[3], groups, w.itemsize)
+    return first_result(choose.BACKWARD_DX, BACKWARD_DX, layer, (dy, w))
 
 
 def conv2d_dw(x, dy, window, groups):
@@ -160,11 +131,6 @@ def conv2d_db(dy):
     IN dy (N, rows, columns, O); OUT db (O,).
     """
     return bias_gradient.conv2d_db(dy)
-
-
-def first_suiting(table, layer):
-    """Return the name of the first algorithm that suits the layer."""
-    return next(name for name, suits in table if suits(layer))
 
 
 def first_result(table, algorithms, layer, arrays):

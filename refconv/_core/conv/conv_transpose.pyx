@@ -1,7 +1,7 @@
 """The transposed convolution and its derivatives.
 
 Its forward pass is ∂e/∂x of the convolution, and its ∂e/∂x is the convolution. In ∂e/∂w, x and ∂e/∂y exchange their roles. So
-these functions call the convolution kernels. The bias is added to each sum before it is stored.
+these functions call the convolution kernels; only adding the bias needs a loop here.
 
 With an output padding of the stride or more, a convolution of y has more outputs than x has pixels. Then the kernels get only
 the part of y that the stamps reach. The other elements of y are the bias alone.
@@ -10,7 +10,12 @@ import importlib
 
 import numpy as np
 
+from cython.parallel cimport prange
+
+from refconv._core.common.real cimport real
 from refconv.geometry import Window
+
+include "common/threads.pxi"
 
 # The convolution kernels, compiled for the same instruction set as this module.
 conv, direct_dx = (importlib.import_module(f"{__name__.rpartition('.')[0]}.{name}") for name in ("conv", "direct_dx"))
@@ -23,12 +28,13 @@ def conv_transpose2d(x, w, bias, output_size, window, groups):
     """
     size, window = reached(x.shape[1:3], output_size, window)
     if size == output_size:
-        return conv.conv2d_dx_with_bias(x, w, bias, size, window, groups)
-    y = np.zeros((len(x), *output_size, w.shape[2] * groups), x.dtype)
-    if bias is not None:
-        y[...] = bias
-    if min(size) > 0:
-        y[:, :size[0], :size[1]] = conv.conv2d_dx_with_bias(x, w, bias, size, window, groups)
+        y = conv.conv2d_dx(x, w, size, window, groups)
+    else:
+        y = np.zeros((len(x), *output_size, w.shape[2] * groups), x.dtype)
+        if min(size) > 0:
+            y[:, :size[0], :size[1]] = conv.conv2d_dx(x, w, size, window, groups)
+    if bias is not None and y.size:
+        add_bias(y, bias)
     return y
 
 
@@ -53,6 +59,18 @@ def reached(input_size, output_size, window):
     ends = [(n - 1) * S + span - before for n, S, span, (before, _) in axes]
     padding = [(p, max(end - size, 0)) for (p, _), end, size in zip(window.pads(output_size), ends, output_size)]
     return tuple(map(min, ends, output_size)), Window(window.kernel, window.stride, padding, window.dilation)
+
+
+def add_bias(real[:, :, :, ::1] y, const real[::1] bias):
+    """Add the bias to y in place.
+
+    IN bias (O,); IN OUT y (N, H, W, O).
+    """
+    cdef Py_ssize_t O = y.shape[3], pixels = y.shape[0] * y.shape[1] * y.shape[2], p, o
+    cdef real *first = &y[0, 0, 0, 0]
+    for p in prange(pixels, nogil=True, schedule="static", num_threads=threads_for(pixels * O)):
+        for o in range(O):
+            first[p * O + o] += bias[o]
 
 
 def conv_transpose2d_dx(dy, w, input_size, window, groups):

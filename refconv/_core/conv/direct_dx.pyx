@@ -47,12 +47,12 @@ cdef struct Band:
     Py_ssize_t image, first, end
 
 
-def conv2d_dx(dy, w, tuple input_size, window, Py_ssize_t groups, bias=None):
-    """Return ∂e/∂x plus the bias of a transposed convolution.
+def conv2d_dx(dy, w, tuple input_size, window, Py_ssize_t groups):
+    """Return ∂e/∂x.
 
-    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite, bias (C,) or None; OUT dx (N, *input_size, C).
+    IN dy (N, rows, columns, O), w (kh, kw, C / groups, O), finite; OUT dx (N, *input_size, C).
     """
-    run = Transposed(w, bias, window, groups, len(dy), input_size)
+    run = Transposed(w, None, window, groups, len(dy), input_size)
     dx = aligned_empty((len(dy), *input_size, w.shape[2] * groups), w.dtype)
     run(dy, dx)
     return dx
