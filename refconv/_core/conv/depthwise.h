@@ -183,9 +183,9 @@ static inline ptrdiff_t square_step(const Patch *taps, ptrdiff_t x_pixel)
                 end = &part;                                                                                           \
             }                                                                                                          \
             if (step == 1)                                                                                             \
-                name##_square(1, taps, block, x + v, w + v, offset, end, y + v);                                \
+                name##_square(1, taps, block, x + v, w + v, offset, end, y + v);                                       \
             else if (step == 2)                                                                                        \
-                name##_square(2, taps, block, x + v, w + v, offset, end, y + v);                                \
+                name##_square(2, taps, block, x + v, w + v, offset, end, y + v);                                       \
             else if (taps->rows * taps->columns * G > SUM_BLOCK)                                                       \
                 name##_long(taps, line, x + v, w + v, offset, end, y + v);                                             \
             else                                                                                                       \
