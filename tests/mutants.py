@@ -299,7 +299,9 @@ KERNELS = [
     ),
     kernel("derivative 1 at six", "pointwise/activation.pyx", "relu6", "and a[i] < 6 else 0", "and a[i] <= 6 else 0"),
     kernel("unbiased variance", "norm/norm.pyx", "batch_norm", "<real>sigma2[2, c]", "<real>(sigma2[2, c] * M / (M - 1))"),
-    kernel("no gradient through the mean", "norm/norm.pyx", "batch_norm", "<real>(scale[c] * <double>beta_sum[c] / M)", "0"),
+    kernel(
+        "no gradient through the mean", "norm/norm.pyx", "batch_norm", "<real>(affine[1, c] * <double>beta_sum[c] / M)", "0"
+    ),
     kernel(
         "mean of the channel instead of the group",
         "norm/group_norm.pyx",

@@ -201,8 +201,8 @@ FORMS = [
         "unbiased variance of images",
         "nn/norm.py",
         "running_average",
-        "self._update_of(mean, var,",
-        "self._update_of(mean, var if x.ndim < 4 else var * (x.size // len(var)) / (x.size // len(var) - 1),",
+        "self.update_of(mean, var, x.size",
+        "self.update_of(mean, var if x.ndim < 4 else var * (x.size // len(var)) / (x.size // len(var) - 1), x.size",
         UPDATE,
     ),
     module(
@@ -355,7 +355,7 @@ LAYERS = [
     ),
     module(
         "backward functions in forward order",
-        "nn/combinators.py",
+        "nn/fusion.py",
         "nn.Sequential",
         "reversed(backward_functions[first + 1 :])",
         "backward_functions[first + 1 :]",
