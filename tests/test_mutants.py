@@ -70,6 +70,13 @@ def in_place(monkeypatch):
     return put
 
 
+@pytest.mark.parametrize("mutant", [*LOOPS, *ROWS, *KERNELS], ids=str)
+def test_the_mutated_line_exists(mutant):
+    """The slow tests below run seldom, so a line that has moved is found here."""
+    source = (PACKAGE / mutant.file).read_text("utf-8")
+    assert mutant.patched(source) != source
+
+
 @pytest.fixture
 def no_libraries(monkeypatch):
     """Restrict the oracle to the conventions: installed libraries differ between machines."""
