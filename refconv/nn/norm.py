@@ -112,8 +112,8 @@ class BatchNorm(Layer):
         gamma, beta = self.parameters["gamma"].value, self.parameters["beta"].value
         options: dict[str, Any] = {"eps": self.eps, "data_format": self.data_format}
         gradients: Callable[..., tuple[Array, Array, Array]]
-        if train and not self.frozen and add_over_shards.get() is not None:
-            norm = SharedStatistics(x, self.parameters["gamma"], **options)
+        if train and not self.frozen and (add := add_over_shards.get()) is not None:
+            norm = SharedStatistics(x, self.parameters["gamma"], add, **options)
             y, mean, var = norm.forward(beta), norm.mean, norm.var
             gradients, update = norm.gradients, self.update_of(mean, var, int(norm.count))
         elif train and not self.frozen:

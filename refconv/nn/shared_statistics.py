@@ -43,6 +43,8 @@ class SharedStatistics:
         Input of the shard.
     gamma : Parameter
         γ of the layer.
+    add : callable
+        Function that returns the sum of an array over all shards: the value of ``add_over_shards``.
     eps, data_format
         As in :class:`refconv.nn.BatchNorm`.
 
@@ -56,9 +58,7 @@ class SharedStatistics:
     Source: lecture rows A13–A17 (SOURCES.md).
     """
 
-    def __init__(self, x: Array, gamma: Parameter, *, eps: float, data_format: Any) -> None:
-        add = add_over_shards.get()
-        assert add is not None
+    def __init__(self, x: Array, gamma: Parameter, add: Add, *, eps: float, data_format: Any) -> None:
         self._add, self._key = add, gamma.offset
         self._x, self._gamma, self._options = x, gamma.value, {"eps": eps, "data_format": data_format}
         _, mean, var = batch_norm(x, np.ones_like(gamma.value), np.zeros_like(gamma.value), **self._options)

@@ -30,7 +30,7 @@ from refconv.training.step import main_scores
 from refconv.typing import Array
 
 if TYPE_CHECKING:
-    from refconv.nn import Layer, Parameter
+    from refconv.nn import Layer
     from refconv.training.run import Run
 
 __all__ = ["ShardedGradient", "digest_of_weights", "facts_of"]
@@ -129,16 +129,16 @@ class Network:
 
     def __init__(self, model: Layer, run: Run) -> None:
         self.model, self.run = model, run
-        self.parameters = list({id(p): p for p in model.named_parameters().values()}.values())
-        self.averages = [p for p in self.parameters if p.grad is None]
-        self.size = sum(p.value.size for p in self.parameters) + len(self.averages)
-        self.dtype = np.result_type(*(p.value.dtype for p in self.parameters))
+        parameters = {id(p): p for p in model.named_parameters().values()}.values()
+        self.trained, self.averages = [p for p in parameters if p.grad is not None], [p for p in parameters if p.grad is None]
+        self.size = sum(p.value.size for p in parameters) + len(self.averages)
+        self.dtype = np.result_type(*(p.value.dtype for p in parameters))
         # The generators of the layers keep their states: each shard gets its numbers from a new generator.
         self.keys = [(rng, int(copy.deepcopy(rng).integers(2**63))) for rng in generators(model).values()]
 
     def copy_values(self, other: Network) -> None:
         """Copy all parameters of another network."""
-        for own, p in zip(self.parameters, other.parameters, strict=True):
+        for own, p in zip(self.trained + self.averages, other.trained + other.averages, strict=True):
             own.value[...] = p.value
 
     def gradient(self, shard: int, x: Array, targets: Array) -> tuple[Array, Measured]:
@@ -155,12 +155,12 @@ class Network:
             self.model.zero_grad()
             call_backward(backward, _times(dscores, weight), want_dx=False)
         vector = np.empty(self.size, self.dtype)
-        factors = [0 if np.array_equal(p.value, old) else len(x) for p, old in zip(self.averages, before, strict=True)]
-        vector[self.size - len(factors) :] = factors
-        factor_of = dict(zip(map(id, self.averages), factors, strict=True))
-        for piece, p in self._pieces(vector):
-            piece[...] = p.value * factor_of[id(p)] if p.grad is None else p.grad
-        for p, old in zip(self.averages, before, strict=True):
+        gradients, averages, factors = self._parts(vector)
+        for part, p in zip(gradients, self.trained, strict=True):
+            part[...] = p.grad
+        for k, (p, old) in enumerate(zip(self.averages, before, strict=True)):
+            factors[k] = 0 if np.array_equal(p.value, old) else len(x)
+            averages[k][...] = p.value * factors[k]
             p.value[...] = old
         scores = main_scores(scores)
         self.run.scores, self.run.last_x = scores, x
@@ -169,19 +169,20 @@ class Network:
 
     def set(self, total: Array, weight: float) -> None:
         """Set the gradients and the running averages from sums over all shards."""
-        images_of = dict(zip(map(id, self.averages), total[self.size - len(self.averages) :], strict=True))
-        for piece, p in self._pieces(total):
-            if p.grad is not None:
-                p.grad[...] = piece / self.dtype.type(weight)
-            elif images_of[id(p)] > 0:
-                p.value[...] = piece / images_of[id(p)]
+        gradients, averages, factors = self._parts(total)
+        for part, p in zip(gradients, self.trained, strict=True):
+            p.grad[...] = part / self.dtype.type(weight)
+        for part, p, images in zip(averages, self.averages, factors, strict=True):
+            if images > 0:
+                p.value[...] = part / images
 
-    def _pieces(self, vector: Array) -> Iterator[tuple[Array, Parameter]]:
-        """Yield the part of a vector for each parameter, and the parameter."""
-        offset = 0
-        for p in self.parameters:
-            yield vector[offset : offset + p.value.size].reshape(p.value.shape), p
+    def _parts(self, vector: Array) -> tuple[list[Array], list[Array], Array]:
+        """Return views of the gradients, of the running averages, and of the factors of these."""
+        parts, offset = [], 0
+        for p in self.trained + self.averages:
+            parts.append(vector[offset : offset + p.value.size].reshape(p.value.shape))
             offset += p.value.size
+        return parts[: len(self.trained)], parts[len(self.trained) :], vector[offset:]
 
     @contextmanager
     def _own_random_numbers(self, shard: int) -> Iterator[None]:
@@ -244,10 +245,8 @@ def digest_of(values: Iterable[Any]) -> str:
 
 def arithmetic() -> str:
     """Return a digest of results of NumPy whose last bits depend on the processor."""
-    digest = hashlib.sha256()
-    numbers = np.random.default_rng(0).standard_normal((2, 97, 97))
+    numbers, results = np.random.default_rng(0).standard_normal((2, 97, 97)), []
     for dtype in (np.float32, np.float64):
         a, b = numbers.astype(dtype)
-        for result in (a @ b, np.exp(a), np.tanh(a), np.log(abs(b)), a.sum(axis=0)):
-            digest.update(result.tobytes())
-    return digest.hexdigest()[:16]
+        results += [a @ b, np.exp(a), np.tanh(a), np.log(abs(b)), a.sum(axis=0)]
+    return digest_of(results)
