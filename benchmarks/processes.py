@@ -12,15 +12,21 @@ It needs mpi4py, and ``mpiexec`` of its MPI library. Images are random.
 """
 
 import argparse
-import hashlib
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["main", "train"]
+import numpy as np
+
+from refconv import data, models, optim, training
+from refconv.cli.mpi import processes_of_mpiexec
+from refconv.training.sharded_gradient import digest_of_weights
+
+__all__ = ["find_mpiexec", "main", "train"]
 
 ROOT = Path(__file__).parents[1]
 SHARDS = 8
@@ -45,8 +51,6 @@ class Counted:
         self.bytes += size
 
     def allgather(self, value):
-        import pickle
-
         self._count(len(pickle.dumps(value)))
         return self.communicator.allgather(value)
 
@@ -61,10 +65,6 @@ class Counted:
 
 def train(network, shards, sync_bn, images, batch_size, epochs, communicator=None):
     """Train a network on random images; return a digest of the weights, its speed and messages."""
-    import numpy as np
-
-    from refconv import data, models, optim, training
-
     counted = communicator and Counted(communicator)
     model, shape = models.create(network, classes=10), models.input_shape(network)
     model.build(shape, rng=0)
@@ -75,23 +75,26 @@ def train(network, shards, sync_bn, images, batch_size, epochs, communicator=Non
     history = training.fit(
         model, batches, optimizer, epochs=epochs, shards=shards, sync_bn=sync_bn, clip_norm=1.0, communicator=counted
     )
-    digest = hashlib.sha256(b"".join(p.value.tobytes() for p in model.named_parameters().values())).hexdigest()[:12]
     steps = epochs * len(batches)
     messages, size = (counted.messages / steps, counted.bytes / steps) if counted else (0, 0)
     return {
-        "digest": digest,
+        "digest": digest_of_weights(model),
         "images_per_second": history.epochs[-1].images_per_second,
         "messages": messages,
         "bytes": size,
     }
 
 
+def find_mpiexec():
+    """Return the path of mpiexec in the virtual environment or elsewhere; None if there is none."""
+    return shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+
+
 def measured(processes, threads, *arguments):
     """Return the result of ``train`` in new processes; without mpiexec if their number is 0."""
     command = [sys.executable, "-m", "benchmarks.processes", "--train", json.dumps(arguments)]
     if processes:
-        mpiexec = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-        command = [mpiexec, "-n", str(processes), *command]
+        command = [find_mpiexec(), "-n", str(processes), *command]
     environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
     if result.returncode:
@@ -113,7 +116,7 @@ def main(arguments=None):
     if options.train:
         return _train_here(*json.loads(options.train))
     sizes = options.images, options.batch_size, 2
-    print(f"{'network':24}{'batch norm':14}{'processes':>10}  {'digest':14}{'images/s':>9}{'messages':>10}{'kB a step':>11}")
+    print(f"{'network':24}{'batch norm':14}{'processes':>10}  {'digest':18}{'images/s':>9}{'messages':>10}{'kB a step':>11}")
     equal = [
         _compared(network, sync_bn, options.processes, sizes) for network in options.networks for sync_bn in (False, True)
     ]
@@ -126,8 +129,6 @@ def main(arguments=None):
 
 def _train_here(*arguments):
     """Train in this process, and print the result if it is the first of mpiexec."""
-    from refconv.cli.mpi import processes_of_mpiexec
-
     processes = processes_of_mpiexec()
     result = train(*arguments, communicator=processes.communicator)
     if not processes.rank:
@@ -141,7 +142,7 @@ def _compared(network, sync_bn, counts, sizes):
         found = measured(count, 1, network, SHARDS, sync_bn, *sizes)
         digests.add(found["digest"])
         name = "all shards" if sync_bn else "each shard"
-        row = f"{network:24}{name:14}{count or 'no MPI':>10}  {found['digest']:14}{found['images_per_second']:9.0f}"
+        row = f"{network:24}{name:14}{count or 'no MPI':>10}  {found['digest']:18}{found['images_per_second']:9.0f}"
         print(f"{row}{found['messages']:10.1f}{found['bytes'] / 1000:11.1f}", flush=True)
     return len(digests) == 1
 

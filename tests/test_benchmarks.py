@@ -3,9 +3,7 @@
 import csv
 import itertools
 import math
-import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -513,7 +511,7 @@ def test_errors_of_interpolation_points_are_printed(monkeypatch, capsys):
 @pytest.mark.slow
 def test_processes_are_compared(capsys):
     pytest.importorskip("mpi4py")
-    if not shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])):
+    if not processes.find_mpiexec():
         pytest.skip("mpiexec is not installed")
     assert processes.main(["--processes", "1", "2", "--networks", "lenet", "--images", "64"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:-1]]
