@@ -191,30 +191,32 @@ def test_shared_statistics_need_shards():
         train(sync_bn=True, shards=None)
 
 
+class Sometimes(nn.Layer):
+    """Batch normalisation that is left out whenever a function returns True."""
+
+    def __init__(self, is_left_out):
+        self.norm, self.is_left_out = nn.BatchNorm(), is_left_out
+
+    def output_shape(self, shape):
+        return shape
+
+    def named_layers(self):
+        yield "norm", self.norm
+
+    def children(self, shape):
+        yield "norm", self.norm, shape
+
+    def forward(self, x, train=True):
+        return (x, lambda dy, want_dx=True: dy) if self.is_left_out() else self.norm.forward(x, train)
+
+    def __repr__(self):
+        return "Sometimes()"  # the same in all processes
+
+
 @pytest.mark.parametrize("dropped", [1, 3])  # the shard that leaves out a layer; the last one ends first
 def test_networks_that_leave_out_layers_have_no_shared_statistics(dropped):
-    class Sometimes(nn.Layer):
-        """Batch normalisation that is left out in one shard of each step."""
-
-        calls = itertools.count()
-
-        def __init__(self):
-            self.norm = nn.BatchNorm()
-
-        def output_shape(self, shape):
-            return shape
-
-        def named_layers(self):
-            yield "norm", self.norm
-
-        def children(self, shape):
-            yield "norm", self.norm, shape
-
-        def forward(self, x, train=True):
-            left_out = next(self.calls) % 4 == dropped
-            return (x, lambda dy, want_dx=True: dy) if left_out else self.norm.forward(x, train)
-
-    model = nn.Sequential(Sometimes(), nn.Flatten(), nn.Dense(3))
+    calls = itertools.count()
+    model = nn.Sequential(Sometimes(lambda: next(calls) % 4 == dropped), nn.Flatten(), nn.Dense(3))
     model.build((7, 6, 2), rng=0)
     with pytest.raises(ValueError, match="sync_bn must be False for networks that leave out layers at random"):
         fit(model, [(images(8), LABELS[:8])], optim.SGD(model, 0.1), epochs=1, shards=4, sync_bn=True)
@@ -447,32 +449,8 @@ def test_an_error_at_the_start_of_one_process_is_raised_in_all():
 
 
 def test_networks_that_leave_out_layers_are_refused_with_one_shard_in_each_process():
-    class InFirst(nn.Layer):
-        """Batch normalisation that is left out in all processes but one."""
-
-        def __init__(self, communicator):
-            self.norm, self.used = nn.BatchNorm(), communicator.Get_rank() == 0
-
-        def output_shape(self, shape):
-            return shape
-
-        def named_layers(self):
-            yield "norm", self.norm
-
-        def children(self, shape):
-            yield "norm", self.norm, shape
-
-        def forward(self, x, train=True):
-            return self.norm.forward(x, train) if self.used else (x, lambda dy, want_dx=True: dy)
-
-        def __repr__(self):
-            return "InFirst()"
-
-        def __deepcopy__(self, memo):
-            return self
-
     def refused(communicator):
-        model = nn.Sequential(InFirst(communicator), nn.BatchNorm(), nn.Flatten(), nn.Dense(3))
+        model = nn.Sequential(Sometimes(lambda: communicator.Get_rank() > 0), nn.BatchNorm(), nn.Flatten(), nn.Dense(3))
         model.build((7, 6, 2), rng=0)
         with pytest.raises(ValueError, match="sync_bn must be False for networks that leave out layers at random"):
             fit(
