@@ -81,13 +81,16 @@ def in_one_line_or_name(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def first_process_before_others(processes: Processes) -> Iterator[None]:
-    """Run a block in the first process, and afterwards in the others, for example a download."""
-    if processes.rank:
-        processes.gather("the end of the first process's preparation", None)
-    yield
+def first_process_before_others(processes: Processes) -> Iterator[dict[str, Any]]:
+    """Run a block in the first process, for example a download, and afterwards in the others.
+
+    The block gets a dict. The first process writes into it what the others need not find again.
+    """
+    kind = "the end of the first process's preparation"
+    found: dict[str, Any] = processes.gather(kind, None)[0] if processes.rank else {}
+    yield found
     if not processes.rank:
-        processes.gather("the end of the first process's preparation", None)
+        processes.gather(kind, found)
 
 
 def threads_of_a_process(processes: Processes) -> int | None:

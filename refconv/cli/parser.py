@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
     """``ArgumentParser`` that prints an error in one line, without a summary of all options.
 
     Options must be written in full, because an abbreviation would become ambiguous when an option with the same beginning is
-    added.
+    added. The parsed arguments have an attribute ``given``: the options that are on the command line.
     """
 
     def __init__(self, program: str, description: str, epilog: str = "") -> None:
@@ -32,7 +32,18 @@ class Parser(argparse.ArgumentParser):
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0].partition('=')[0], self.options)}")
+        options.given = self._given(args)
         return options
+
+    def _given(self, args: Sequence[str] | None) -> dict[str, str]:
+        """Return the options on the command line: {"weights": "--from"}."""
+        not_given = object()
+        found, _ = self.parse_known_args(args, argparse.Namespace(**{action.dest: not_given for action in self._actions}))
+        return {
+            action.dest: action.option_strings[-1]
+            for action in self._actions
+            if action.option_strings and getattr(found, action.dest) is not not_given
+        }
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\nRun `{self.prog} --help` to see what it accepts.\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ __all__ = ["output_folder", "own_options", "restore_options"]
 CHECKPOINT = "last.safetensors"
 RUN_FILES = (CHECKPOINT, "best.safetensors", "model.safetensors", "history.csv", "training.png")
 FOLDERS = ("data", "test_data")  # options that may name folders of pictures
-NOT_RESTORED = ("engine", "out", "quiet", "resume", "run", "threads")  # options that may change when a run is resumed
+NOT_RESTORED = ("engine", "given", "out", "quiet", "resume", "run", "threads")  # options that may change when a run is resumed
 
 
 @contextlib.contextmanager
@@ -92,10 +93,20 @@ def restore_options(options: Namespace) -> None:
     notes = weights.read_tensors(path, "refconv-checkpoint")[1].get("notes", {})
     if notes.get("model") != options.model:
         raise ArgumentValueError(f"--resume {options.resume} must be a run of {options.model}, got {notes.get('model')}")
+    _refuse_changes(options, notes)
     given = {name: folder for name in FOLDERS if (folder := getattr(options, name)) is not None}
     vars(options).update({**notes, **given}, out=options.resume)
     for name in FOLDERS:
         _check_folder(f"--{name.replace('_', '-')}", notes.get(name), getattr(options, name))
+
+
+def _refuse_changes(options: Namespace, notes: dict[str, Any]) -> None:
+    """Raise ``ValueError`` if an option on the command line differs from the run's own."""
+    own = json.loads(json.dumps(own_options(options)))  # as in the checkpoint: lists instead of tuples
+    for name, option in options.given.items():
+        if name in notes and name not in FOLDERS and own[name] != notes[name]:
+            before = "left out" if notes[name] in (None, False) else f"{notes[name]}"
+            raise ArgumentValueError(f"{option} must be {before}, as in the resumed run, got {own[name]}")
 
 
 def _check_folder(option: str, before: str | None, folder: str | None) -> None:

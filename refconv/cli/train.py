@@ -29,8 +29,9 @@ after the current step and saves the network in its current state; a second Ctrl
 NaN or infinite, the history and the plot are saved but the model is not, and the exit status is 1.
 
 During the run, last.safetensors in the same folder is the checkpoint. It is written after each epoch and when the run is
-stopped. --resume DIR continues an interrupted run from its checkpoint, with its original options. The result is the same as
-without the interruption, bit for bit. If the pictures have been moved since, --data and --test-data name their new folders.
+stopped. --resume DIR continues an interrupted run from its checkpoint, with its original options; only --engine, --threads and
+--quiet can change. The result is the same as without the interruption, bit for bit. If the pictures have been moved since,
+--data and --test-data name their new folders.
 
 With --validation, the network with the lowest validation loss is saved. If you stop the run with Ctrl-C, model.safetensors
 contains the latest network, and best.safetensors the network with the lowest validation loss so far.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -34,15 +35,21 @@ class TrainingData:
     prepare: data.Preprocessing
 
 
-def load(options: Namespace, input_shape: Shape, trained: data.Preprocessing | None = None) -> TrainingData:
+def load(
+    options: Namespace,
+    input_shape: Shape,
+    trained: data.Preprocessing | None = None,
+    found: dict[str, Any] | None = None,
+) -> TrainingData:
     """Return the data of a run, and the preprocessing that converts them to the network's input.
 
     ``input_shape`` is (H, W), or (H, W, C) if the channels are given. ``trained`` is the preprocessing of trained weights,
-    which need inputs with the same mean and standard deviation as in their training.
+    which need inputs with the same mean and standard deviation as in their training. ``found`` is described at
+    :func:`readable`.
     """
     if input_shape[2:] not in ((), (1,), (3,)):
         raise ArgumentValueError(f"--input must have 1 or 3 channels, got {input_shape[2]}")
-    dataset = _drawn(options) if options.data == "digits" else _opened(options, input_shape)
+    dataset = _drawn(options) if options.data == "digits" else _opened(options, input_shape, found)
     channels = input_shape[2] if len(input_shape) > 2 else dataset.channels
     prepare = _preprocessing(dataset, input_shape[:2], channels, options.model)
     if trained:
@@ -85,7 +92,7 @@ def _drawn(options: Namespace) -> data.Dataset:
     return data.Dataset("digits", SOURCES["digits"].classes, training, test, ink=True)
 
 
-def _opened(options: Namespace, input_shape: Shape) -> data.Dataset:
+def _opened(options: Namespace, input_shape: Shape, found: dict[str, Any] | None) -> data.Dataset:
     """Open a data set of files, and check the files of a folder."""
     with warnings_as_lines():  # about files whose checksum is unknown, and classes without images
         dataset = data.open_dataset(
@@ -103,22 +110,28 @@ def _opened(options: Namespace, input_shape: Shape) -> data.Dataset:
         train = first(train, options.images, "--images", dataset.name)
     if options.test_images:
         test = first(test, options.test_images, "--test-images", dataset.name)
-    train, test = readable([train, test], options.skip_damaged)
+    train, test = readable([train, test], options.skip_damaged, found)
     return replace(dataset, train=train, test=test)
 
 
-def readable(parts: Sequence[Examples], skip: bool) -> list[Examples]:
+def readable(parts: Sequence[Examples], skip: bool, found: dict[str, Any] | None = None) -> list[Examples]:
     """Read every file once; refuse or leave out damaged files, and return the others.
 
-    The images are returned as arrays if they fit in memory. Damaged files of all parts are named on the standard error.
+    The images are returned as arrays if they fit in memory. Damaged files of all parts are named on the standard error. Their
+    indices are stored in ``found``. If it contains them already, files that do not fit in memory are not read again.
     """
-    checked = [_checked(*examples, skip) for examples in parts]
+    found = {} if found is None else found
+    known = found.get("damaged", [None] * len(parts))
+    checked = [_checked(*examples, skip, indices) for examples, indices in zip(parts, known, strict=True)]
+    found["damaged"] = [damaged for _, damaged in checked]
     if (count := sum(len(damaged) for _, damaged in checked)) and not skip:
         raise ArgumentValueError(f"--data must contain readable images, got {count} damaged; --skip-damaged leaves them out")
     return [_without(examples, damaged) for examples, damaged in checked]
 
 
-def _checked(images: data.ImageFiles | Array, labels: Array, skip: bool) -> tuple[Examples, list[int]]:
+def _checked(
+    images: data.ImageFiles | Array, labels: Array, skip: bool, known: list[int] | None
+) -> tuple[Examples, list[int]]:
     """Read every file once; return the examples and the indices of damaged files.
 
     The images are returned as an array if they fit in memory. The problems of damaged files are printed.
@@ -126,6 +139,8 @@ def _checked(images: data.ImageFiles | Array, labels: Array, skip: bool) -> tupl
     if not isinstance(images, data.ImageFiles):
         return (images, labels), []
     memory = np.zeros(images.shape, np.uint8) if np.prod(images.shape) <= HELD_IN_MEMORY else None
+    if memory is None and known is not None:
+        return (images, labels), known
     with bar(f"checking {len(images):,} images", len(images), "images") as progress:
         problems = images.damaged(progress, into=memory)
     for _, problem in problems:

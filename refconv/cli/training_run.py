@@ -101,14 +101,16 @@ def train(options: Namespace) -> None:
                     _train(options, first_value(processes, folder), processes)
 
 
-def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | data.Prefetch]:
+def _prepared(
+    options: Namespace, found: dict[str, Any] | None = None
+) -> tuple[Layer, TrainingData, data.Batches | data.Prefetch]:
     """Load the data, build the network, and print what will be trained."""
     start = starting_model(options)
     if start:
-        loaded = load(options, input_of(start, options.input), start.prepare)
+        loaded = load(options, input_of(start, options.input), start.prepare, found)
     else:
         size = input_shape(options.model, options.input)
-        loaded = load(options, size if options.input and len(options.input) > 2 else size[:2])
+        loaded = load(options, size if options.input and len(options.input) > 2 else size[:2], found=found)
     prepare = loaded.prepare
     options.class_names = list(loaded.dataset.classes)
     model = network(options, start, len(options.class_names))
@@ -131,8 +133,8 @@ def _prepared(options: Namespace) -> tuple[Layer, TrainingData, data.Batches | d
 
 
 def _train(options: Namespace, folder: Path, processes: Processes) -> None:
-    with first_process_before_others(processes):
-        model, loaded, batches = _prepared(options)
+    with first_process_before_others(processes) as found:
+        model, loaded, batches = _prepared(options, found)
     if options.find_lr:
         find_lr(model, make_optimizer(model, options), batches, folder, options)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -63,15 +64,25 @@ class Shards:
     def parts_of(self, batches: Iterable[Any]) -> Iterator[Parts]:
         """Yield this process's shards of each batch, without empty ones.
 
-        Batches that cannot be divided before they are read are read completely by each process.
+        Batches that cannot be divided before they are read are read completely by each process. They must be the same in all.
         """
         if can_read_parts(batches):
             yield from batches.sharded(self.count, self.own)  # type: ignore[attr-defined]
             return
         for x, targets in each_pair(batches):
+            if self.processes.size > 1:
+                self.processes.refuse_differences({"the checksum of each batch": checksum(x, targets)})
             ends = [len(part) for part in np.array_split(np.arange(len(x)), self.count)]
             ends = np.cumsum([0, *ends]).tolist()
             yield {k: (x[a:b], targets[a:b]) for k in self.own if (a := ends[k]) < (b := ends[k + 1])}
+
+
+def checksum(*arrays: Array) -> int:
+    """Return a number that differs for different arrays, in almost all cases."""
+    number = 0
+    for array in arrays:
+        number = zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(repr(np.shape(array)).encode(), number))
+    return number
 
 
 class Measured(NamedTuple):

@@ -12,7 +12,7 @@ from evidence import needs_kernels
 from refconv import load, models
 from refconv.cli import main, run_folder, training_data, training_run
 from refconv.cli.train import UNTRAINED
-from refconv.data import draw_digits, open_dataset
+from refconv.data import ImageFiles, draw_digits, open_dataset
 from refconv.data.datasets import open_split
 
 for module in ("tqdm", "matplotlib"):
@@ -393,3 +393,20 @@ def test_a_folder_that_is_read_during_training_gives_the_same_network(leaves, tm
     memory, files = (load(tmp_path / name).named_parameters() for name in ("memory", "files"))
     for name, parameter in memory.items():
         np.testing.assert_array_equal(parameter.value, files[name].value, err_msg=name)
+
+
+def test_only_the_first_process_checks_the_files_of_a_large_folder(tmp_path, monkeypatch, capsys):
+    paths = [tmp_path / f"{k}.png" for k in range(5)]
+    for k, path in enumerate(paths):
+        Image.fromarray(np.full((4, 6), 10 * k, np.uint8)).save(path)
+    paths[3].write_bytes(b"no picture")
+    images = ImageFiles(paths, (4, 6))
+    monkeypatch.setattr(training_data, "HELD_IN_MEMORY", 0)
+    found = {}
+    ((first, labels),) = training_data.readable([(images, np.arange(5))], True, found)
+    assert found == {"damaged": [[3]]}
+    assert "skipping: " in capsys.readouterr().err
+    monkeypatch.setattr(ImageFiles, "damaged", None)  # the other processes do not call it
+    ((other, other_labels),) = training_data.readable([(images, np.arange(5))], True, found)
+    assert first.paths == other.paths == [*paths[:3], paths[4]]
+    assert labels.tolist() == other_labels.tolist() == [0, 1, 2, 4]

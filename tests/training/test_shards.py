@@ -1,4 +1,4 @@
-"""Tests of training on shards, in one and in several processes."""
+"""Tests of training on shards: the same results in one and in several processes."""
 
 import itertools
 
@@ -8,64 +8,9 @@ import pytest
 from mpi_threads import in_processes
 from refconv import nn, optim, training
 from refconv.data import Batches, Prefetch
-from refconv.training import Callback, Checkpoint, Diverged, fit
+from refconv.training import Checkpoint, fit
 from refconv.training.processes import Processes, tree_sum, whole_parts
-
-LABELS = np.arange(50) % 3
-
-
-def images(n=50):
-    return np.random.default_rng(2).standard_normal((n, 7, 6, 2)).astype(np.float32)
-
-
-def network(*, seed=0, dtype=np.float32):
-    model = nn.Sequential(
-        conv=nn.Conv2D(5, 3),
-        norm=nn.BatchNorm(),
-        relu=nn.ReLU(),
-        flatten=nn.Flatten(),
-        drop=nn.Dropout(0.4),
-        scores=nn.Dense(3),
-    )
-    model.build((7, 6, 2), rng=seed, dtype=dtype)
-    return model
-
-
-def noise(x, rng):
-    return x + rng.standard_normal(x.shape).astype(x.dtype)
-
-
-def batches(size=12, **options):
-    return Batches(images(), LABELS, size, **{"rng": 3, "augment": noise, **options})
-
-
-def train(
-    communicator=None, *, shards=4, sync_bn=False, dtype=np.float32, lr=0.05, callbacks=(), epochs=2, model=None, **options
-):
-    """Train with batch normalisation, dropout and augmentation; return network and history."""
-    model = network(dtype=dtype) if model is None else model
-    history = fit(
-        model,
-        batches(prepare=lambda x: x.astype(dtype), **options),
-        optim.SGD(model, lr, momentum=0.9),
-        epochs=epochs,
-        validation=Batches(images(), LABELS, 8, shuffle=False, prepare=lambda x: x.astype(dtype)),
-        clip_norm=0.5,
-        callbacks=callbacks,
-        shards=shards,
-        sync_bn=sync_bn,
-        communicator=communicator,
-    )
-    return model, history
-
-
-def values(model):
-    return {name: parameter.value.copy() for name, parameter in model.named_parameters().items()}
-
-
-def assert_same(a, b):
-    for name, value in values(a).items():
-        np.testing.assert_array_equal(value, b.named_parameters()[name].value, err_msg=name)
+from sharded_training import LABELS, Sometimes, assert_same, batches, images, network, train
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8, 11])
@@ -191,28 +136,6 @@ def test_shared_statistics_need_shards():
         train(sync_bn=True, shards=None)
 
 
-class Sometimes(nn.Layer):
-    """Batch normalisation that is left out whenever a function returns True."""
-
-    def __init__(self, is_left_out):
-        self.norm, self.is_left_out = nn.BatchNorm(), is_left_out
-
-    def output_shape(self, shape):
-        return shape
-
-    def named_layers(self):
-        yield "norm", self.norm
-
-    def children(self, shape):
-        yield "norm", self.norm, shape
-
-    def forward(self, x, train=True):
-        return (x, lambda dy, want_dx=True: dy) if self.is_left_out() else self.norm.forward(x, train)
-
-    def __repr__(self):
-        return "Sometimes()"  # the same in all processes
-
-
 @pytest.mark.parametrize("dropped", [1, 3])  # the shard that leaves out a layer; the last one ends first
 def test_networks_that_leave_out_layers_have_no_shared_statistics(dropped):
     calls = itertools.count()
@@ -309,79 +232,6 @@ def test_evaluation_in_several_processes_has_the_same_result():
         np.testing.assert_array_equal(found.labels, expected.labels)
 
 
-class Stop(Callback):
-    """Callback that stops the run in one process."""
-
-    def __init__(self, wanted, steps):
-        self.wanted, self.steps, self.done = wanted, steps, 0
-
-    def on_step_end(self, run):
-        self.done += 1
-        if self.wanted and self.done == self.steps:
-            run.stop = True
-
-
-def test_all_processes_stop_after_the_step_in_which_one_stops_and_resume_in_another_number(tmp_path):
-    expected, _ = train()
-
-    def interrupted(communicator):
-        stop = Stop(communicator.Get_rank() == 1, 7)
-        train(communicator, callbacks=[Checkpoint(tmp_path), stop])
-        return stop.done
-
-    assert in_processes(2, interrupted) == [7, 7]
-    saved = (tmp_path / "last.safetensors").read_bytes()
-    for size in (1, 3):
-        (tmp_path / "last.safetensors").write_bytes(saved)
-        for model, history in in_processes(size, lambda comm: train(comm, callbacks=[Checkpoint(tmp_path, resume=True)])):
-            assert_same(expected, model)
-            assert [epoch.epoch for epoch in history.epochs] == [1, 2]
-
-
-def test_only_the_first_process_writes(tmp_path, capsys):
-    class Written(training.CSVLogger):
-        def on_epoch_end(self, run):
-            print(run.processes.rank)
-
-    in_processes(3, lambda communicator: train(communicator, epochs=1, callbacks=[Written(tmp_path / "a.csv")]))
-    assert capsys.readouterr().out == "0\n"
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"lr": 0.04},
-            "the setting optimizer must be the same in all processes, got .*0.05.* in process 0 and .*0.04.* in process 1",
-        ),
-        ({"model": "other"}, "the digest of the weights must be the same"),
-        ({"rng": 4}, "the digest of the order of the batches must be the same"),
-        ({"shards": 6}, "the setting shards must be the same in all processes, got 4 in process 0 and 6 in process 1"),
-    ],
-)
-def test_different_arguments_are_refused_in_all_processes(change, message):
-    def different(communicator):
-        options = change if communicator.Get_rank() else {}
-        if "model" in options:
-            options = {"model": network(seed=1)}
-        with pytest.raises(ValueError, match=message):
-            train(communicator, **options)
-
-    in_processes(2, different)
-
-
-def test_different_processors_are_refused(monkeypatch):
-    from refconv.training import sharded_gradient
-
-    def different(communicator):
-        with pytest.raises(ValueError, match="the results of NumPy's products and functions must be the same"):
-            train(communicator)
-
-    digests = iter(["a", "b"])
-    monkeypatch.setattr(sharded_gradient, "arithmetic", lambda: next(digests))
-    in_processes(2, different)
-
-
 @pytest.mark.parametrize(
     ("options", "size", "message"),
     [
@@ -397,157 +247,6 @@ def test_wrong_numbers_of_shards_are_refused(options, size, message):
             train(communicator, **options)
 
     in_processes(size, refused)
-
-
-def test_an_object_that_is_no_communicator_is_refused():
-    with pytest.raises(TypeError, match=r"communicator must be a communicator of mpi4py, .*, got 4"):
-        train(4)
-
-
-def test_all_processes_report_divergence_and_keep_the_weights():
-    def diverged(communicator):
-        model = network()
-        before = values(model)
-        x = images(12)
-        x[11] = np.nan  # in the last shard
-        with pytest.raises(Diverged, match="the loss is nan at step 1 of epoch 1"):
-            fit(model, [(x, LABELS[:12])], optim.SGD(model, 0.1), epochs=1, shards=4, communicator=communicator)
-        for name, value in before.items():
-            np.testing.assert_array_equal(model.named_parameters()[name].value, value)
-
-    in_processes(2, diverged)
-
-
-def test_an_error_of_one_process_ends_all(capsys):
-    def failing(communicator):
-        class Fails(Callback):
-            def on_step_end(self, run):
-                if communicator.Get_rank() == 1:
-                    raise OSError("no such device")
-
-        train(communicator, callbacks=[Fails()])
-
-    with pytest.raises(OSError, match="no such device"):
-        in_processes(2, failing)
-    assert "OSError: no such device" in capsys.readouterr().err
-
-
-def test_an_error_at_the_start_of_one_process_is_raised_in_all():
-    class Fails(Callback):
-        def restore(self, run):
-            if run.processes.rank == 1:
-                raise OSError("no such file")
-
-    def failing(communicator):
-        expected = (
-            (OSError, "^no such file") if communicator.Get_rank() else (RuntimeError, "process 1 has failed: OSError: no such")
-        )
-        with pytest.raises(expected[0], match=expected[1]):
-            train(communicator, callbacks=[Fails()])
-
-    in_processes(2, failing)
-
-
-def test_networks_that_leave_out_layers_are_refused_with_one_shard_in_each_process():
-    def refused(communicator):
-        model = nn.Sequential(Sometimes(lambda: communicator.Get_rank() > 0), nn.BatchNorm(), nn.Flatten(), nn.Dense(3))
-        model.build((7, 6, 2), rng=0)
-        with pytest.raises(ValueError, match="sync_bn must be False for networks that leave out layers at random"):
-            fit(
-                *(model, [(images(8), LABELS[:8])], optim.SGD(model, 0.1)),
-                epochs=1,
-                shards=2,
-                sync_bn=True,
-                communicator=communicator,
-            )
-
-    in_processes(2, refused)
-
-
-def test_all_processes_stop_after_the_epoch_in_which_one_stops():
-    class StopAfterEpoch(Callback):
-        def on_epoch_end(self, run):
-            run.stop = run.processes.rank == 1
-
-    histories = in_processes(2, lambda comm: train(comm, epochs=3, callbacks=[StopAfterEpoch()])[1])
-    assert [len(history.epochs) for history in histories] == [1, 1]
-
-
-@pytest.mark.parametrize("make", ["arguments", "evaluation", "interrupt"])
-def test_an_error_outside_of_the_steps_is_raised_in_all(make):
-    def evaluated(communicator):
-        labels = LABELS.copy()
-        labels[30] = 9 * communicator.Get_rank()  # in a batch of process 1
-        pairs = [(images()[k : k + 10], labels[k : k + 10]) for k in range(0, 50, 10)]
-        training.evaluate(network().__call__, pairs, communicator=communicator)
-
-    class Interrupted(Callback):
-        def on_train_begin(self, run):
-            if run.processes.rank:
-                raise KeyboardInterrupt
-
-    failing = {
-        "arguments": lambda comm: train(comm, epochs=2 - 2 * comm.Get_rank()),
-        "evaluation": evaluated,
-        "interrupt": lambda comm: train(comm, callbacks=[Interrupted()]),
-    }
-
-    def raised(communicator):
-        try:
-            failing[make](communicator)
-        except BaseException as error:
-            return f"{type(error).__name__}: {error}"
-
-    first, second = in_processes(2, raised)
-    assert first == f"RuntimeError: process 1 has failed: {second}"
-    assert second.startswith({"arguments": "ArgumentValueError: epochs", "evaluation": "Arg", "interrupt": "Keyb"}[make])
-
-
-def test_processes_with_different_numbers_of_batches_are_refused():
-    def refused(communicator):
-        model = network()
-        count = 3 + communicator.Get_rank()
-
-        class Pairs:
-            def __iter__(self):
-                return iter([(images()[:12], LABELS[:12])] * count)
-
-        with pytest.raises(RuntimeError, match=r"the processes must do the same, got .* do their batches or callbacks differ"):
-            fit(model, Pairs(), optim.SGD(model, 0.1), epochs=1, shards=4, communicator=communicator)
-
-    in_processes(2, refused)
-
-
-@pytest.mark.parametrize(
-    ("difference", "message"),
-    [
-        ("dropout", "the network must be the same"),
-        ("state", "the digest of the state of the optimiser must be the same"),
-        ("generator", "the digest of the random generators of the layers must be the same"),
-        ("frozen", "the frozen parameters must be the same"),
-        ("test", "the test must be the same in all processes, got True in process 0 and False in process 1"),
-    ],
-)
-def test_other_differences_are_refused(difference, message):
-    def refused(communicator):
-        model, rank = network(), communicator.Get_rank()
-        optimizer = optim.SGD(model, 0.05, momentum=0.9)
-        if rank and difference == "dropout":
-            model["drop"].rate = 0.3
-        if rank and difference == "generator":
-            model["drop"].rng.random()
-        if rank and difference == "state":
-            state = {name: array.copy() for name, array in optimizer.state().items()}
-            next(iter(state.values())).flat[0] = 1
-            optimizer.restore(state)
-        if rank and difference == "frozen":
-            model["conv"].freeze()
-            optimizer = optim.SGD(model, 0.05, momentum=0.9)
-        test = None if rank and difference == "test" else (images(), LABELS)
-        with pytest.raises(ValueError, match=message):
-            fit(model, batches(), optimizer, epochs=1, test=test, shards=4, communicator=communicator)
-
-    in_processes(2, refused)
 
 
 def test_shards_that_do_not_change_the_averages_do_not_count():
@@ -582,14 +281,6 @@ def test_class_weights_are_weights_of_the_whole_batch():
 def test_a_communicator_of_one_process_has_the_default_number_of_shards():
     (model,) = in_processes(1, lambda communicator: train(communicator, shards=None, size=16)[0])
     assert_same(train(shards=8, size=16)[0], model)
-
-
-def test_the_cause_of_a_divergence_is_that_of_its_shard():
-    model = network()
-    x = images(12)
-    x[1] = np.nan  # in the first of four shards
-    with pytest.raises(Diverged, match="non-finite numbers; clean the data"):
-        fit(model, [(x, LABELS[:12])], optim.SGD(model, 0.1), epochs=1, shards=4)
 
 
 def test_subclasses_of_batches_yield_their_own_batches():
