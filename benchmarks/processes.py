@@ -1,6 +1,6 @@
 """Training in several processes of MPI: equal weights, speed, and messages of a step.
 
-    python -m benchmarks.processes --processes 1 2 4 8 --networks lenet resnet20-small
+    python -m benchmarks.processes --processes 1 2 4 8 --networks lenet resnet20
 
 For each network, and for batch normalisation of each shard and of all shards (--sync-bn), the benchmark trains with 8 shards:
 in this process without MPI, and with ``mpiexec`` in each number of processes with one thread each. It prints a digest of the
@@ -8,33 +8,26 @@ weights, images in a second of the last epoch, and the messages that the first p
 All digests of a network must be equal. The command returns 1 if they are not. The last lines compare the images in a second of
 two processes with one thread each, and of one process with two threads, without shards.
 
-It needs mpi4py, and ``mpiexec`` of its MPI library. Images are random.
+It needs mpi4py, and ``mpiexec`` of its MPI library. Images are random. --gigabits also runs two processes on links of limited
+speed, as in benchmarks.machines.
 """
 
 import argparse
 import json
-import os
 import pickle
-import shutil
-import subprocess
 import sys
-from pathlib import Path
+from contextlib import ExitStack
 
 import numpy as np
 
+from benchmarks.links import SHARED_MEMORY, limited
 from refconv import data, models, optim, training
 from refconv.cli.mpi import processes_of_mpiexec
 from refconv.training.sharded_gradient import digest_of_weights
 
-__all__ = ["find_mpiexec", "main", "train"]
+__all__ = ["main", "train"]
 
-ROOT = Path(__file__).parents[1]
 SHARDS = 8
-# Open MPI refuses to run as root, and to start more processes than there are processors.
-ENVIRONMENT = {
-    **{f"{name}_ALLOW_RUN_AS_ROOT{end}": "1" for name in ("OMPI", "PRTE") for end in ("", "_CONFIRM")},
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-}
 
 
 class Counted:
@@ -85,21 +78,9 @@ def train(network, shards, sync_bn, images, batch_size, epochs, communicator=Non
     }
 
 
-def find_mpiexec():
-    """Return the path of mpiexec in the virtual environment or elsewhere; None if there is none."""
-    return shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-
-
-def measured(processes, threads, *arguments):
+def measured(link, processes, threads, *arguments):
     """Return the result of ``train`` in new processes; without mpiexec if their number is 0."""
-    command = [sys.executable, "-m", "benchmarks.processes", "--train", json.dumps(arguments)]
-    if processes:
-        command = [find_mpiexec(), "-n", str(processes), *command]
-    environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
-    if result.returncode:
-        raise RuntimeError(result.stdout + result.stderr)
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    return link.run("benchmarks.processes", ["--train", json.dumps(arguments)], processes, threads)
 
 
 def main(arguments=None):
@@ -111,17 +92,19 @@ def main(arguments=None):
     parser.add_argument("--networks", nargs="+", default=["lenet", "resnet20", "densenet-bc100-small"], metavar="NAME")
     parser.add_argument("--images", type=int, default=640)
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--gigabits", type=float, nargs="*", default=[], metavar="X", help="also with links of X Gbit/s")
     parser.add_argument("--train", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.train:
         return _train_here(*json.loads(options.train))
     sizes = options.images, options.batch_size, 2
-    print(f"{'network':24}{'batch norm':14}{'processes':>10}  {'digest':18}{'images/s':>9}{'messages':>10}{'kB a step':>11}")
-    equal = [
-        _compared(network, sync_bn, options.processes, sizes) for network in options.networks for sync_bn in (False, True)
-    ]
+    print(f"{'network':24}{'batch norm':12}{'processes':>26}  {'digest':18}{'images/s':>9}{'messages':>10}{'kB a step':>11}")
+    runs = [(SHARED_MEMORY, count) for count in (0, *options.processes)]
+    with ExitStack() as stack:
+        runs += [(stack.enter_context(limited(speed)), 2) for speed in options.gigabits]
+        equal = [_compared(network, sync_bn, runs, sizes) for network in options.networks for sync_bn in (False, True)]
     for network in options.networks:
-        one, two = measured(0, 2, network, None, False, *sizes), measured(2, 1, network, 2, False, *sizes)
+        one, two = (measured(SHARED_MEMORY, *run, False, *sizes) for run in ((0, 2, network, None), (2, 1, network, 2)))
         ratio = two["images_per_second"] / one["images_per_second"]
         print(f"{network}: 2 processes with 1 thread, 2 shards: {ratio:.2f} × the images/s of 1 process with 2 threads")
     return 0 if all(equal) else 1
@@ -135,15 +118,16 @@ def _train_here(*arguments):
         print(json.dumps(result))
 
 
-def _compared(network, sync_bn, counts, sizes):
+def _compared(network, sync_bn, runs, sizes):
     """Print the rows of a network; return True if all digests are equal."""
     digests = set()
-    for count in (0, *counts):
-        found = measured(count, 1, network, SHARDS, sync_bn, *sizes)
+    for link, count in runs:
+        found = measured(link, count, 1, network, SHARDS, sync_bn, *sizes)
         digests.add(found["digest"])
-        name = "all shards" if sync_bn else "each shard"
-        row = f"{network:24}{name:14}{count or 'no MPI':>10}  {found['digest']:18}{found['images_per_second']:9.0f}"
-        print(f"{row}{found['messages']:10.1f}{found['bytes'] / 1000:11.1f}", flush=True)
+        where = f"{count}, {link}" if count else "no MPI"
+        row = f"{network:24}{'all shards' if sync_bn else 'each shard':12}{where:>26}  {found['digest']:18}"
+        numbers = f"{found['images_per_second']:9.0f}{found['messages']:10.1f}{found['bytes'] / 1000:11.1f}"
+        print(row + numbers, flush=True)
     return len(digests) == 1
 
 

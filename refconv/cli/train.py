@@ -147,6 +147,12 @@ def _add_optimisation(add: Callable[..., Any]) -> None:
         help="schedule of the learning rate. cosine: falls to 0; step: falls to a tenth after each quarter of the run; "
         "plateau: falls whenever the validation loss stops falling (default: %(default)s)",
     )
+    add(
+        "--warmup-epochs",
+        type=non_negative,
+        metavar="X",
+        help="epochs in which the learning rate rises from 0, before the schedule; for large batches (default: 0)",
+    )
     add("--label-smoothing", type=share, default=0.0, metavar="X", help="spread X of each label over all classes (default: 0)")
     add("--clip-norm", type=non_negative, metavar="X", help="maximum norm of the gradient (default: unlimited)")
     add("--patience", type=positive, metavar="N", help="stop after N epochs without a lower validation loss")
@@ -201,6 +207,13 @@ def _check_combinations(options: Namespace) -> None:
             raise ArgumentValueError(f"--validation must be given with {option}, which uses the validation loss, got none")
     if options.momentum is not None and options.optimizer.startswith("adam") and not options.resume:
         raise ArgumentValueError(f"--momentum must be left out with --optimizer {options.optimizer}, got {options.momentum:g}")
+    if options.warmup_epochs and not options.resume:
+        if options.schedule == "plateau":
+            raise ArgumentValueError("--warmup-epochs must be left out with --schedule plateau, got both")
+        if options.warmup_epochs >= options.epochs:
+            raise ArgumentValueError(
+                f"--warmup-epochs must be less than --epochs {options.epochs}, got {options.warmup_epochs:g}"
+            )
     if options.test_share is not None and not options.resume and (options.data or "digits") in SOURCES:
         raise ArgumentValueError(
             f"--test-share must be left out with {options.data or 'digits'}, which has test images, got {options.test_share:g}"

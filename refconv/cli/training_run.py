@@ -204,7 +204,7 @@ def _fit(
             epochs=options.epochs,
             test=in_order(loaded.dataset.test, loaded.prepare),
             validation=in_order(loaded.validation, loaded.prepare) if loaded.validation else None,
-            schedule=SCHEDULES[options.schedule](),
+            schedule=make_schedule(options),
             loss=CrossEntropy(options.label_smoothing),
             metrics=_metrics(loaded),
             clip_norm=options.clip_norm,
@@ -253,6 +253,11 @@ def make_optimizer(model: Layer, options: Namespace) -> optim.Optimizer:
         raise ArgumentValueError(f"momentum must be left out for {options.optimizer}, got {options.momentum}")
     optimizer: optim.Optimizer = kind(model, weight_decay=options.weight_decay, **arguments)
     return optimizer
+
+
+def make_schedule(options: Namespace) -> Callable[[float], float]:
+    schedule: Callable[[float], float] = SCHEDULES[options.schedule]()
+    return optim.warm_up(options.warmup_epochs / options.epochs, schedule) if options.warmup_epochs else schedule
 
 
 def _test_on_mnist(model: Layer, prepare: data.Preprocessing) -> None:

@@ -54,6 +54,12 @@ def test_every_command_has_a_help(tmp_path, command):
             1,
             "--validation must be given with --patience, which uses the validation loss",
         ),
+        (("train", "lenet", "--warmup-epochs", "3"), 1, "--warmup-epochs must be less than --epochs 3, got 3"),
+        (
+            ("train", "lenet", "--warmup-epochs", "1", "--schedule", "plateau", "--validation", "0.1"),
+            1,
+            "--warmup-epochs must be left out with --schedule plateau, got both",
+        ),
         (("train", "lenet", "--schedule", "plateau"), 1, "--validation must be given with --schedule plateau"),
         (("draw", "lenet", "--out", f"{__file__}/x.png"), 1, f"{__file__}: "),
         (("trace", "conv2d", "--x", str(Path(__file__).parent)), 1, f"{Path(__file__).parent}: "),

@@ -217,6 +217,15 @@ def test_each_optimizer_has_its_own_learning_rate_and_momentum(given, settings):
     assert type(optimizer).__name__.lower() == (given[1] if "--optimizer" in given else "sgd")
 
 
+def test_the_learning_rate_rises_in_the_first_epochs():
+    options = train.COMMAND.parser().parse_args(["lenet", "--epochs", "8", "--warmup-epochs", "2", "--schedule", "step"])
+    schedule = training_run.make_schedule(options)
+    # A quarter of the run rises; the step schedule falls to a tenth after each quarter of the rest.
+    assert [round(schedule(epoch / 8), 6) for epoch in (0, 1, 2, 3, 4, 6)] == [0, 0.5, 1, 1, 0.1, 0.01]
+    plain = train.COMMAND.parser().parse_args(["lenet", "--epochs", "8"])
+    assert training_run.make_schedule(plain)(0) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "given", "lr"),
     [
