@@ -5,6 +5,7 @@ import sys
 
 from experiments import EXPERIMENTS, Settings, run, table
 from experiments.experiment import DATA
+from experiments.results import Results
 from refconv._ascii import use_ascii_forms
 from refconv._config import get_config
 from refconv._errors import ArgumentError
@@ -54,6 +55,7 @@ def _parser():
     add("--data", **one_of(*DATA), help="digits drawn by refconv, or MNIST")
     add("--images", type=int, metavar="N", help="number of training images")
     add("--epochs", type=int, metavar="N", help="passes over the data; for deep-image-prior, hundreds of steps")
+    add("--results", metavar="FILE", help="add each row to this file, and do not repeat the runs of rows that it contains")
     add("-q", "--quiet", action="store_true", help="print only the table and errors")
     return parser
 
@@ -92,15 +94,26 @@ def _rows(plan, options):
     given = {name: value for name in ("data", "images", "epochs") if (value := getattr(options, name)) is not None}
     settings = Settings(quick=options.quick, **given)
     counts = {name: options.seeds or (1 if options.quick else EXPERIMENTS[name].seeds) for name in plan}
-    rows = []
+    results, rows = Results(options.results) if options.results else None, []
     with bar("experiments", sum(counts[name] * len(variants) for name, variants in plan.items()), "runs") as advance:
         for name, variants in plan.items():
             seeds = range(options.seed, options.seed + counts[name])
-            for row in run(EXPERIMENTS[name], seeds, settings, variants, advance):
-                rows.append(row)
-                for cells in row.cells():
+            for variant in variants:
+                rows.append(_row(EXPERIMENTS[name], variant, seeds, settings, results, advance))
+                for cells in rows[-1].cells():
                     _report("   ".join(cells))
     return rows
+
+
+def _row(experiment, variant, seeds, settings, results, advance):
+    """Return a row from the results, or run a variant and add its row to them."""
+    if results and (row := results.row(experiment, variant, seeds, settings)):
+        advance(len(seeds))
+        return row
+    (row,) = run(experiment, seeds, settings, [variant], advance)
+    if results:
+        results.add(row, seeds, settings)
+    return row
 
 
 def _report(line):

@@ -164,6 +164,31 @@ def test_variants_settings_and_seeds_are_passed_to_the_run(capsys):
     assert len(progress.splitlines()) == 1 + len(rows)
 
 
+def test_the_results_of_a_stopped_command_are_not_computed_again(tmp_path, monkeypatch, capsys):
+    runs = []
+
+    def variant(settings):
+        if len(runs) == 3:
+            raise KeyboardInterrupt
+        runs.append(settings.seed)
+        return {"error, %": 20.5 + settings.seed}
+
+    experiment = Experiment("guess", "Guessing fails.", "A12", {"first": variant, "second": variant}, seeds=2)
+    monkeypatch.setitem(EXPERIMENTS, "guess", experiment)
+    arguments = ["guess", "--results", str(tmp_path / "guess.jsonl"), "--quiet"]
+    assert main(arguments) == 130  # during the second row
+    runs.clear()
+    assert main(arguments) == 0
+    assert runs == [0, 1]
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| guess")]
+    assert rows == [f"| guess | {name} | error, % | 20.50, 21.50 | 21.00 | 0 | A12 |" for name in ("first", "second")]
+    assert main([*arguments, "--seeds", "1", "--variants", "first"]) == 0  # another number of seeds is another row
+    assert runs == [0, 1, 0]
+    (tmp_path / "guess.jsonl").write_text("no JSON", "utf-8")
+    assert main(arguments) == 1
+    assert "--results must be a file of results, got" in capsys.readouterr().err
+
+
 def test_the_error_of_an_experiment_that_cannot_run_is_one_line(capsys, monkeypatch):
     def missing(split):
         raise FileNotFoundError(f"no {split} here")
