@@ -1,4 +1,7 @@
-"""Processes of MPI that exchange messages through shared memory, or through a network of limited speed on one computer."""
+"""Links between processes of MPI: shared memory, or a network of limited speed.
+
+The network connects two network namespaces of Linux on one computer.
+"""
 
 import contextlib
 import json
@@ -41,7 +44,10 @@ class Link:
         return "shared memory" if self.gigabits is None else f"TCP, {self.gigabits:g} Gbit/s"
 
     def run(self, module, arguments, processes, threads=1):
-        """Return the last line that a module prints in several processes, read as JSON; 0 means without mpiexec."""
+        """Return the last line that a module prints in several processes, read as JSON.
+
+        If their number is 0, the module runs without mpiexec.
+        """
         command = [sys.executable, "-m", module, *arguments]
         environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
         if self.gigabits is not None:
@@ -60,9 +66,9 @@ SHARED_MEMORY = Link()
 
 @contextlib.contextmanager
 def limited(gigabits):
-    """Create two network namespaces, as if they were computers, with a link of limited speed; remove them afterwards.
+    """Create two network namespaces with a link of limited speed, and remove them afterwards.
 
-    It needs Linux, root, the commands ``ip`` and ``tc``, and MPICH.
+    Processes in them use TCP, as on two computers. It needs Linux, root, the commands ``ip`` and ``tc``, and MPICH.
     """
     spaces = ("refconv0", "refconv1")
     try:

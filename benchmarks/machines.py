@@ -1,4 +1,4 @@
-"""Time of a training step on several machines: measured on this computer, and a model of more machines.
+"""Time of a training step on several machines: measurements, and a model.
 
     python -m benchmarks.machines --gigabits 1
 
@@ -61,9 +61,9 @@ class Model:
         }
 
     def seconds(self, network, machines, gigabits=None):
-        """Return the seconds of a step: those of the computation, and those of the messages.
+        """Return the seconds of a step: of the computation, and of the messages.
 
-        ``gigabits`` is the speed of the network in Gbit/s, by default that of the measured link.
+        ``gigabits`` is the speed of the network in Gbit/s, by default as measured.
         """
         step, image = self.compute[network]
         byte = self.byte if gigabits is None else 8 / (gigabits * 1e9)
@@ -73,7 +73,7 @@ class Model:
 
 
 def line(points):
-    """Return the constant, at least 0, and the slope of the line with the smallest relative errors.
+    """Return constant, at least 0, and slope of the line with the smallest relative errors.
 
     >>> line([(1.0, 5.0), (2.0, 7.0), (5.0, 13.0)])
     (3.0, 2.0)
@@ -107,7 +107,7 @@ def measure(gigabits=()):
 
 
 def row(network, link, processes, threads, size, seconds):
-    """Return one row; ``size`` is the number of images of a step, or of the numbers of an exchange."""
+    """Return one row; ``size`` counts the images of a step or the numbers of an exchange."""
     names = ("network", "link", "processes", "threads", "size", "seconds")
     return dict(zip(names, (network, link, processes, threads, size, float(f"{seconds:.3g}")), strict=True))
 
@@ -123,12 +123,12 @@ def step_seconds(network, batch):
 
 
 def exchange_seconds():
-    """Return the sizes of several vectors, and the shortest times of steps that add such vectors and compute nothing."""
+    """Return sizes of vectors, and the shortest times of steps that only add such vectors."""
     processes = processes_of_mpiexec()
 
     def step(vector):
         processes.gather("the measurements", [0.0])
-        processes.total({processes.own(processes.size): vector}, processes.size)
+        processes.total({processes.local_shards(processes.size): vector}, processes.size)
         processes.gather("whether to stop", False)
 
     found = [(size, fastest(lambda size=size: step(np.ones(size, np.float32)))) for size in FLOATS]
@@ -179,7 +179,7 @@ def main(arguments=None):
 
 
 def _compare(rows, link):
-    """Print the fitted numbers of a link, and the steps of two processes by the model and as measured."""
+    """Print the fitted numbers of a link, and modelled and measured steps of two processes."""
     model = Model(rows, link, 1)
     print(f"{link}: {1e6 * model.latency:.0f} µs for a message and {1e-9 / model.byte:.2f} GB/s")
     for r in (r for r in rows if r["link"] == f"{link}, step"):

@@ -10,19 +10,21 @@ from refconv.training import fit
 __all__ = ["EXPERIMENT", "train_lenet"]
 
 
-def train_lenet(settings, *, epochs, augment=None, ahead=False, images=None):
+def train_lenet(settings, *, epochs, augment=None, ahead=False, images=None, batch=64, lr=0.05, schedule=optim.cosine):
     """Train LeNet-5 on MNIST, or on its first images, and return the history.
 
-    The momentum is 0.9, and the learning rate follows a cosine to 0. With ``ahead``, a thread prepares the next batch.
+    The momentum is 0.9. With ``ahead``, a thread prepares the next batch.
     """
     model, seed = models.lenet(), settings.seed
     model.build(models.input_shape("lenet"), rng=[seed, 0])
     training, test = mnist("train", settings.quick, 2000), mnist("test", settings.quick, 500)
-    batches = data.Batches(*(part[:images] for part in training), 64, rng=[seed, 1], prepare=data.lenet_input, augment=augment)
+    batches = data.Batches(
+        *(part[:images] for part in training), batch, rng=[seed, 1], prepare=data.lenet_input, augment=augment
+    )
     if ahead:
         batches = data.Prefetch(batches)
-    optimizer = optim.SGD(model, 0.05, momentum=0.9, weight_decay=5e-4)
-    return fit(model, batches, optimizer, epochs=epochs, test=ordered_batches(test), schedule=optim.cosine)
+    optimizer = optim.SGD(model, lr, momentum=0.9, weight_decay=5e-4)
+    return fit(model, batches, optimizer, epochs=epochs, test=ordered_batches(test), schedule=schedule)
 
 
 def error_after(epochs, augment=None):

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # set by mpiexec of Open MPI, and of MPICH and its relatives
+TASKS = "SLURM_STEP_NUM_TASKS"  # set by srun, also for the helpers of an mpiexec
 PATIENCE = 1.0  # seconds in which the first process can report an error that all processes have
 
 
@@ -40,14 +41,15 @@ def processes_of_mpiexec() -> Processes:
     world = need("mpi4py.MPI", "mpi", "training in several processes").COMM_WORLD
     if world.Get_size() != started:
         raise ArgumentValueError(
-            f"mpiexec must be of the MPI library of mpi4py, got {started} processes, of which mpi4py finds {world.Get_size()}"
+            f"mpiexec or srun must be of the MPI library of mpi4py, got {started} processes, of which mpi4py finds "
+            f"{world.Get_size()}"
         )
     return Processes(world)
 
 
 def started_processes() -> int:
-    """Return how many processes mpiexec has started; 0 without mpiexec."""
-    return max(int(os.environ.get(name, 0)) for name in SIZES)
+    """Return how many processes mpiexec or srun has started; 0 if neither has started this one."""
+    return max(int(os.environ.get(name, 0)) for name in SIZES) or int(os.environ.get(TASKS, 0))
 
 
 @contextlib.contextmanager

@@ -163,8 +163,8 @@ def _train_on_batches(run: Run) -> None:
 def _train_on_shards(run: Run, shards: Shards) -> None:
     """Train the remaining steps of an epoch with the gradients of shards."""
     compute_gradient = ShardedGradient(run, shards)
-    for parts in run.remaining_shards(shards):
-        measured = compute_gradient(parts)
+    for batch in run.remaining_shards(shards):
+        measured = compute_gradient(batch)
         for shard in measured:
             run.refuse_divergence(shard.loss, cause=shard.cause)
         _update(run)

@@ -52,7 +52,12 @@ class _Stopped(Exception):  # noqa: N818 - an outcome of another shard
 
 
 class _Lockstep:
-    """Threads of which one runs at a time, and the arrays that they add."""
+    """Threads of which one runs at a time, and the arrays that they add.
+
+    With the shards 4 and 5 in this process, and one ``add`` in the function: shard 4 runs to its ``add`` and lets shard 5 run.
+    Shard 5, the last, calls ``add``, which exchanges the sum of both with the other processes, and lets shard 4 run, which
+    returns from its ``add`` with the total, and ends. Then shard 5 returns with the same total.
+    """
 
     def __init__(self, processes: Processes, count: int, shards: list[int]) -> None:
         self.processes, self.count, self.shards = processes, count, shards
@@ -119,7 +124,7 @@ class _Lockstep:
             self.processes.failed_in_all = True
             raise ArgumentValueError(NOT_ALIKE)
         leaves = {part: array for part, (array, _) in self.arrays.items()}
-        parts = whole_parts(range(self.count), self.processes.own(self.count))
+        parts = whole_parts(range(self.count), self.processes.local_shards(self.count))
         self.total = self.processes.total({part: tree_sum(part, leaves) for part in parts}, self.count)
         self.arrays, self.additions = {}, self.additions + 1
 

@@ -75,7 +75,7 @@ class Processes:
         True after an error that all processes have raised.
 
     >>> processes = Processes()
-    >>> processes.size, processes.own(8), processes.gather("a letter", "b")
+    >>> processes.size, processes.local_shards(8), processes.gather("a letter", "b")
     (1, range(0, 8), ['b'])
     """
 
@@ -90,7 +90,7 @@ class Processes:
         self.size: int = 1 if communicator is None else communicator.Get_size()
         self.failed_in_all = False
 
-    def own(self, count: int, rank: int | None = None) -> range:
+    def local_shards(self, count: int, rank: int | None = None) -> range:
         """Return the shards of a process, by default of this one."""
         rank = self.rank if rank is None else rank
         return range(count * rank // self.size, count * (rank + 1) // self.size)
@@ -122,11 +122,17 @@ class Processes:
             The sums of this process's parts of the tree, as :func:`whole_parts` lists them.
         count : int
             Number of shards of all processes.
+
+        Notes
+        -----
+        With 4 shards and 3 processes, process 0 has the sum of shard 0, process 1 the sum of shard 1, and process 2 the sum
+        of shards 2 and 3. Alltoallv gives the first third of the three sums to process 0, which adds (0 + 1) + (2 + 3), and
+        the other thirds to the others. Allgatherv then gives the three results to all.
         """
         whole = range(count)
         if self.size == 1:
             return tree_sum(whole, sums)
-        parts = [whole_parts(whole, self.own(count, rank)) for rank in range(self.size)]
+        parts = [whole_parts(whole, self.local_shards(count, rank)) for rank in range(self.size)]
         first = next(iter(sums.values()))
         bounds = [first.size * rank // self.size for rank in range(self.size + 1)]
         lengths = [end - begin for begin, end in itertools.pairwise(bounds)]

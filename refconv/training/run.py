@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from refconv.nn import Layer
     from refconv.optim import Optimizer
     from refconv.training.metrics import Metric
-    from refconv.training.shards import Parts
+    from refconv.training.shards import ShardedBatch
     from refconv.typing import Array
 
 __all__ = ["Run"]
@@ -50,7 +50,7 @@ class Run:
     metrics : dict of float
         Means over this epoch so far: ``train_loss``, and ``train_…`` for each metric.
     scores : array
-        Output of the network in the last step.
+        Output of the network in the last step; with shards, for the last shard of this process.
     history : History
         Records of the completed epochs.
     stop : bool
@@ -185,11 +185,11 @@ class Run:
                 return
         self.steps = self.step
 
-    def remaining_shards(self, shards: Shards) -> Iterator[Parts]:
+    def remaining_shards(self, shards: Shards) -> Iterator[ShardedBatch]:
         """Yield the shards of each remaining batch; set the learning rate before each step."""
-        for parts in shards.parts_of(self.batches):
+        for batch in shards.divided(self.batches):
             self._begin_step()
-            yield {shard: (x, self._checked(x, targets)) for shard, (x, targets) in parts.items()}
+            yield {shard: (x, self._checked(x, targets)) for shard, (x, targets) in batch.items()}
             if self.stop:
                 return
         self.steps = self.step

@@ -25,7 +25,7 @@ from refconv.training.losses import Loss
 from refconv.training.metrics import measure
 from refconv.training.processes import halves, whole_parts
 from refconv.training.settings import as_text
-from refconv.training.shards import Measured, Parts, Shards
+from refconv.training.shards import Measured, ShardedBatch, Shards
 from refconv.training.step import main_scores
 from refconv.typing import Array
 
@@ -55,14 +55,14 @@ class ShardedGradient:
         self.run, self.shards = run, shards
         self.network = Network(run.model, run)
         # With shared statistics, all shards are computed at the same time, each with its own gradients.
-        self.copies = {k: Network(copy.deepcopy(run.model), run) for k in shards.own} if shards.sync_bn else {}
+        self.copies = {k: Network(copy.deepcopy(run.model), run) for k in shards.local} if shards.sync_bn else {}
 
-    def __call__(self, parts: Parts) -> list[Measured]:
+    def __call__(self, batch: ShardedBatch) -> list[Measured]:
         """Set the gradients of a batch, and return the measurements of its shards.
 
         Parameters
         ----------
-        parts : dict of (x, targets)
+        batch : dict of (x, targets)
             This process's shards that are not empty.
 
         Returns
@@ -72,37 +72,37 @@ class ShardedGradient:
         """
         count, processes = self.shards.count, self.shards.processes
         self.own_measured: list[Measured] = []
-        gradients = self._in_lockstep(parts) if self.shards.sync_bn else self._one_by_one(parts)
-        sums = {part: self._sum(part, gradients) for part in whole_parts(range(count), self.shards.own)}
+        gradients = self._in_lockstep(batch) if self.shards.sync_bn else self._one_by_one(batch)
+        sums = {part: self._sum(part, gradients) for part in whole_parts(range(count), self.shards.local)}
         step = f"step {self.run.step} of epoch {self.run.epoch}"
         measured = sorted(itertools.chain(*processes.gather(step, self.own_measured)))
         if all(math.isfinite(shard.loss) for shard in measured):
             self.network.set(processes.total(sums, count), sum(shard.weight for shard in measured))
         return measured
 
-    def _one_by_one(self, parts: Parts) -> Iterator[Array]:
+    def _one_by_one(self, batch: ShardedBatch) -> Iterator[Array]:
         """Yield the gradient of each shard of this process; zeros for an empty one."""
-        for shard in self.shards.own:
-            if shard not in parts:
+        for shard in self.shards.local:
+            if shard not in batch:
                 yield np.zeros(self.network.size, self.network.dtype)
                 continue
-            gradient, measured = self.network.gradient(shard, *parts[shard])
+            gradient, measured = self.network.gradient(shard, *batch[shard])
             self.own_measured.append(measured)
             yield gradient
 
-    def _in_lockstep(self, parts: Parts) -> Iterator[Array]:
+    def _in_lockstep(self, batch: ShardedBatch) -> Iterator[Array]:
         """Yield the gradient of each shard of this process, with the statistics of all shards."""
 
         def gradient(shard: int, add: Any) -> tuple[Array, Measured]:
             add_over_shards.set(add)
             with config(fusion=False):  # a fused step would not call the batch normalisation
-                return self.copies[shard].gradient(shard, *parts[shard])
+                return self.copies[shard].gradient(shard, *batch[shard])
 
-        if len(parts) < len(self.shards.own):
-            self.shards.check_size(sum(len(x) for x, _ in parts.values()))
+        if len(batch) < len(self.shards.local):
+            self.shards.check_size(sum(len(x) for x, _ in batch.values()))
         for replica in self.copies.values():
             replica.copy_values(self.network)
-        functions = {shard: partial(gradient, shard) for shard in parts}
+        functions = {shard: partial(gradient, shard) for shard in batch}
         for own, measured in in_lockstep(functions, self.shards.processes, self.shards.count).values():
             self.own_measured.append(measured)
             yield own

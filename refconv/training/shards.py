@@ -14,9 +14,9 @@ from refconv.training.pairs import can_read_parts, each_pair
 from refconv.training.processes import Processes
 from refconv.typing import Array
 
-__all__ = ["DEFAULT_SHARDS", "Measured", "Parts", "Shards"]
+__all__ = ["DEFAULT_SHARDS", "Measured", "ShardedBatch", "Shards"]
 
-Parts = dict[int, tuple[Array, Array]]  # x and targets of shards, by number
+ShardedBatch = dict[int, tuple[Array, Array]]  # x and targets of shards, by number
 
 DEFAULT_SHARDS = 8  # shards, if there are several processes
 
@@ -57,24 +57,24 @@ class Shards:
             )
 
     @property
-    def own(self) -> range:
+    def local(self) -> range:
         """Shards of this process."""
-        return self.processes.own(self.count)
+        return self.processes.local_shards(self.count)
 
-    def parts_of(self, batches: Iterable[Any]) -> Iterator[Parts]:
+    def divided(self, batches: Iterable[Any]) -> Iterator[ShardedBatch]:
         """Yield this process's shards of each batch, without empty ones.
 
         Batches that cannot be divided before they are read are read completely by each process. They must be the same in all.
         """
         if can_read_parts(batches):
-            yield from batches.sharded(self.count, self.own)  # type: ignore[attr-defined]
+            yield from batches.sharded(self.count, self.local)  # type: ignore[attr-defined]
             return
         for x, targets in each_pair(batches):
             if self.processes.size > 1:
                 self.processes.refuse_differences({"the checksum of each batch": checksum(x, targets)})
             ends = [len(part) for part in np.array_split(np.arange(len(x)), self.count)]
             ends = np.cumsum([0, *ends]).tolist()
-            yield {k: (x[a:b], targets[a:b]) for k in self.own if (a := ends[k]) < (b := ends[k + 1])}
+            yield {k: (x[a:b], targets[a:b]) for k in self.local if (a := ends[k]) < (b := ends[k + 1])}
 
 
 def checksum(*arrays: Array) -> int:

@@ -66,6 +66,17 @@ def test_another_mpi_library_is_refused(monkeypatch):
         processes_of_mpiexec()
 
 
+@pytest.mark.parametrize(("variables", "count"), [({}, 0), ({"PMI_SIZE": "4"}, 4), ({"OMPI_COMM_WORLD_SIZE": "1"}, 1)])
+def test_tasks_of_srun_are_counted_if_no_mpiexec_has_started_the_process(variables, count, monkeypatch):
+    for name in (*mpi.SIZES, mpi.TASKS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert mpi.started_processes() == count
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    assert mpi.started_processes() == (count or 2)
+
+
 class Alone:
     """Communicator of one process."""
 

@@ -25,8 +25,8 @@ def test_the_sum_of_shards_does_not_depend_on_the_processes(count, size):
 
     def total(communicator):
         processes = Processes(communicator)
-        parts = whole_parts(range(count), processes.own(count))
-        assert list(itertools.chain(*parts)) == list(processes.own(count))
+        parts = whole_parts(range(count), processes.local_shards(count))
+        assert list(itertools.chain(*parts)) == list(processes.local_shards(count))
         return processes.total({part: tree_sum(part, leaves) for part in parts}, count)
 
     for result in in_processes(size, total):
@@ -35,7 +35,7 @@ def test_the_sum_of_shards_does_not_depend_on_the_processes(count, size):
 
 def test_processes_have_all_shards_in_order():
     for size in (1, 2, 3, 5, 8):
-        owned = in_processes(size, lambda communicator: list(Processes(communicator).own(8)))
+        owned = in_processes(size, lambda communicator: list(Processes(communicator).local_shards(8)))
         assert list(itertools.chain(*owned)) == list(range(8))
         assert {len(own) for own in owned} <= {8 // size, 8 // size + 1}
 
