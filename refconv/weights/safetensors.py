@@ -3,17 +3,18 @@
 A file starts with the length of the header as 8 bytes, little-endian. For each array, the header lists its type, its shape,
 its first byte and the end of its bytes, both counted from the end of the header. ``__metadata__`` in the header is a dict of
 strings. The format is specified at https://github.com/huggingface/safetensors, so other programs can read and write these
-files.
+files. Files that refconv writes have a checksum of all other content in their metadata, so that a changed bit is noticed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,10 +36,12 @@ NAMES = {np.dtype(stored): name for name, stored in NUMPY_TYPES.items() if name 
 ALIGNMENT = 8  # bytes; the first array starts at a multiple, and arrays with larger elements come first
 MAX_HEADER_BYTES = 100_000_000  # other readers reject longer headers
 MAX_AXES = 64  # of an array in NumPy
+CHECKSUM = "refconv-sha256"  # entry of the metadata
+CHUNK = 2**20  # bytes that are read at once for the checksum
 
 
 def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write named arrays and a dict of strings to a file, completely or not at all.
+    """Write named arrays, a dict of strings and a checksum to a file, completely or not at all.
 
     Parameters
     ----------
@@ -59,12 +62,14 @@ def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array]
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     for name, (first, end) in zip(order, itertools.pairwise(ends), strict=True):
         header[name] = {"dtype": _type_of(name, tensors[name]), "shape": tensors[name].shape, "data_offsets": [first, end]}
+    stored = [tensors[name].astype(NUMPY_TYPES[header[name]["dtype"]], copy=False) for name in order]
+    header["__metadata__"][CHECKSUM] = _checksum(header, (array.tobytes() for array in stored))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % ALIGNMENT)
     if len(text) > MAX_HEADER_BYTES:
         raise ArgumentValueError(f"metadata and names must take at most {MAX_HEADER_BYTES} bytes, got {len(text)}")
-    arrays = (tensors[name].astype(NUMPY_TYPES[header[name]["dtype"]], copy=False).tobytes() for name in order)
-    write_atomically(path, itertools.chain([len(text).to_bytes(8, "little"), text], arrays))
+    content = (array.tobytes() for array in stored)
+    write_atomically(path, itertools.chain([len(text).to_bytes(8, "little"), text], content))
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
@@ -85,7 +90,8 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
     FileNotFoundError
         If the file does not exist.
     ValueError
-        If the file is damaged, has another format, or contains types that NumPy does not support. The message names the file.
+        If the file is damaged, which a checksum also shows, has another format, or contains types that NumPy does not support.
+        The message names the file.
     """
     path = Path(path)
     if path.is_dir():
@@ -97,7 +103,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
     with path.open("rb") as file:
         try:
             header, start = _header(file, path.stat().st_size)
-            metadata = _metadata(header.pop("__metadata__", {}))
+            metadata = _metadata(header.get("__metadata__", {}))
             entries = dict(_entries(header, path.stat().st_size - start))
         except (ValueError, RecursionError) as error:
             raise _damaged(path, error) from error
@@ -106,10 +112,28 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
                 got = f"{dtype} in tensor {name}; convert it to F32"
                 raise ArgumentValueError(f"{path} must contain types that NumPy supports, got {got}")
         try:
+            _check(header, file)
             arrays = {name: _array(file, start + first, dtype, shape) for name, (first, dtype, shape) in entries.items()}
         except (ValueError, OverflowError) as error:  # too many axes, or a length that does not fit into 64 bits beside a 0
             raise _damaged(path, error) from error
         return arrays, metadata
+
+
+def _check(header: dict[str, Any], file: BinaryIO) -> None:
+    """Raise ``ValueError`` if the file has a checksum that does not fit; leave the checksum out of the header."""
+    expected = header.get("__metadata__", {}).pop(CHECKSUM, None)
+    if expected is not None and expected != _checksum(header, iter(lambda: file.read(CHUNK), b"")):
+        raise ValueError(
+            f"its content does not fit its checksum; if it was changed on purpose, remove {CHECKSUM} from its metadata"
+        )
+
+
+def _checksum(header: dict[str, Any], content: Iterable[bytes]) -> str:
+    """Return the SHA-256 of a header without checksum, and of the bytes after the header."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for part in content:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _damaged(path: Path, error: Exception) -> ArgumentValueError:
@@ -154,7 +178,8 @@ def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int
     Raises ``ValueError`` if the sizes are inconsistent.
     """
     position = 0
-    for name, entry in sorted(header.items(), key=lambda item: _span(*item)):
+    tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    for name, entry in sorted(tensors.items(), key=lambda item: _span(*item)):
         first, end = _span(name, entry)
         dtype, shape = entry["dtype"], entry["shape"]
         if isinstance(shape, list) and len(shape) > MAX_AXES:  # the product of a million sizes takes minutes

@@ -142,6 +142,43 @@ def test_every_truncated_file_is_refused(tmp_path):
             refconv.load(tmp_path / "cut.safetensors")
 
 
+def test_a_changed_bit_is_noticed(tmp_path):
+    model = nn.Sequential(nn.Dense(3), nn.ReLU(), nn.Dense(2))
+    model.build((5,), rng=0)
+    model.save(tmp_path / "whole", notes={"classes": ["a", "b"]})
+    whole, path = (tmp_path / "whole").read_bytes(), tmp_path / "flipped"
+    x = np.random.default_rng(0).standard_normal((4, 5)).astype(np.float32)
+    for position in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << position % 8
+        path.write_bytes(flipped)
+        try:
+            loaded = refconv.load(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+        else:  # the bit belongs to the name of the checksum
+            assert whole[position - 20 : position + 20].count(b"refconv-sha256") == 1
+            assert loaded.notes == {"classes": ["a", "b"]}
+            np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_other_programs_can_write_files_without_a_checksum(tmp_path):
+    safetensors = pytest.importorskip("safetensors.numpy")
+    model = nn.Dense(3)
+    model.build((5,), rng=0)
+    model.save(tmp_path / "ours")
+    tensors, metadata = weights.safetensors.read_safetensors(tmp_path / "ours")
+    assert weights.safetensors.CHECKSUM not in metadata
+    tensors["w"][0, 0] = 7
+    safetensors.save_file(tensors, tmp_path / "theirs", metadata)
+    assert refconv.load(tmp_path / "theirs").named_parameters()["w"].value[0, 0] == 7
+    safetensors.save_file(tensors, tmp_path / "changed", {**metadata, weights.safetensors.CHECKSUM: "0" * 64})
+    with pytest.raises(
+        ValueError, match="changed is not a safetensors file, or is damaged: its content does not fit its checksum"
+    ):
+        refconv.load(tmp_path / "changed")
+
+
 def test_the_error_about_a_file_that_is_not_a_model_names_it(tmp_path):
     path = tmp_path / "m.safetensors"
     with pytest.raises(FileNotFoundError, match=r"there is no file .*m\.safetensors"):
