@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["clear_unfinished", "write_atomically"]
+__all__ = ["clear_unfinished", "keep_as", "write_atomically"]
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[bytes]) -> None:
@@ -50,6 +50,23 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
         if isinstance(error, OSError) and error.errno is not None and error.filename in (None, unfinished):
             raise _with_name(error, path) from error
         raise
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Let another name keep the content of a file that will be replaced.
+
+    The file itself remains, so at any time both names have a complete file. If there is no file, nothing happens.
+    """
+    if not path.exists():
+        return
+    unfinished = other.with_name(f".{other.name}.link")
+    unfinished.unlink(missing_ok=True)
+    try:
+        os.link(path, unfinished)
+    except OSError:  # some file systems have no links
+        write_atomically(other, path.read_bytes())
+    else:
+        os.replace(unfinished, other)
 
 
 def clear_unfinished(path: str | os.PathLike[str]) -> None:

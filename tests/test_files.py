@@ -67,3 +67,19 @@ def test_a_new_file_has_the_permissions_that_the_umask_leaves(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_another_name_keeps_the_content_of_a_file_that_is_replaced(tmp_path, links, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(95, "Operation not supported")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    last, previous = tmp_path / "last", tmp_path / "previous"
+    _files.keep_as(last, previous)  # there is no file yet
+    for number in range(3):
+        _files.keep_as(last, previous)
+        _files.write_atomically(last, bytes([number]))
+    assert (last.read_bytes(), previous.read_bytes()) == (b"\2", b"\1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last", "previous"]

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+import warnings
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from refconv import weights
 from refconv._errors import ArgumentValueError
 from refconv.data.sources import SOURCES
 from refconv.models import weights_names
+from refconv.training.checkpoint import read_checkpoint
 
 __all__ = ["output_folder", "own_options", "restore_options"]
 
 CHECKPOINT = "last.safetensors"
-RUN_FILES = (CHECKPOINT, "best.safetensors", "model.safetensors", "history.csv", "training.png")
+RUN_FILES = (CHECKPOINT, "previous.safetensors", "best.safetensors", "model.safetensors", "history.csv", "training.png")
 FOLDERS = ("data", "test_data")  # options that may name folders of pictures
 NOT_RESTORED = ("engine", "given", "out", "quiet", "resume", "run", "threads")  # options that may change when a run is resumed
 
@@ -90,7 +91,9 @@ def restore_options(options: Namespace) -> None:
         raise FileNotFoundError(
             f"--resume {options.resume} must contain {CHECKPOINT}, got none: that run is complete, or it never started"
         )
-    notes = weights.read_tensors(path, "refconv-checkpoint")[1].get("notes", {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fit warns about a damaged checkpoint
+        notes = read_checkpoint(path.parent)[1].get("notes", {})
     if notes.get("model") != options.model:
         raise ArgumentValueError(f"--resume {options.resume} must be a run of {options.model}, got {notes.get('model')}")
     _refuse_changes(options, notes)

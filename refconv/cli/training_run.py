@@ -156,8 +156,8 @@ def _train(options: Namespace, folder: Path, processes: Processes) -> None:
     test = history.test = _evaluate(model, loaded) if history.test is None else history.test
     save(folder, options, model, history, loaded, test)
     if not history.stopped:
-        checkpoint.last.unlink(missing_ok=True)
-        checkpoint.best.unlink(missing_ok=True)
+        for path in (checkpoint.last, checkpoint.previous, checkpoint.best):
+            path.unlink(missing_ok=True)
     if options.data == "digits" and loaded.prepare.input_shape[2] == 1 and get_config().engine == "kernels":
         _test_on_mnist(model, loaded.prepare)
 

@@ -7,6 +7,7 @@ optimiser. A few numbers and the states of all random generators are stored in t
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import refconv.weights as weights
 from refconv._arguments import flag, integer
 from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
-from refconv._files import clear_unfinished
+from refconv._files import clear_unfinished, keep_as
 from refconv.training.callbacks import Callback
 from refconv.training.evaluate import Means
 from refconv.training.generators import generators
 from refconv.training.history import Epoch
 from refconv.training.settings import differences
+from refconv.weights.safetensors import DamagedFileError
 
 if TYPE_CHECKING:
     import os
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     Tensors = Mapping[str, Array]
 
-__all__ = ["Checkpoint", "capture", "generators", "restore"]
+__all__ = ["Checkpoint", "capture", "generators", "read_checkpoint", "restore"]
 
 KIND = "refconv-checkpoint"
 
@@ -39,7 +41,8 @@ KIND = "refconv-checkpoint"
 class Checkpoint(Callback):
     """Callback that saves the run, so that it can be resumed bit for bit, and its best epoch.
 
-    ``last.safetensors`` is written after each epoch, when the run is stopped, and every ``every`` steps.
+    ``last.safetensors`` is written after each epoch, when the run is stopped, and every ``every`` steps. The checkpoint before
+    it remains as ``previous.safetensors``; a run continues from it, with a warning, if the last one is damaged.
     ``best.safetensors`` is written after each epoch with a new lowest validation loss, for :meth:`recall_best`.
     ``refconv.load`` reads the network from either file, unless it is a network that ``model.save`` cannot save.
 
@@ -85,7 +88,8 @@ class Checkpoint(Callback):
         resume: bool = False,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        self.last, self.best = Path(folder) / "last.safetensors", Path(folder) / "best.safetensors"
+        self.folder = Path(folder)
+        self.last, self.previous, self.best = (self.folder / f"{name}.safetensors" for name in ("last", "previous", "best"))
         self.every = None if every is None else integer("every", every)
         self.resume, self.notes = flag("resume", resume), dict(notes or {})
         if not resume and self.last.exists():
@@ -99,9 +103,9 @@ class Checkpoint(Callback):
             )
         _settings(run)  # recorded before the first step, because training may change attributes of these objects
         if self.resume and self.last.exists():
-            for path in (self.last, self.best):
+            for path in (self.last, self.previous, self.best):
                 clear_unfinished(path)
-            restore(run, *weights.read_tensors(self.last, KIND), self.last)
+            restore(run, *read_checkpoint(self.folder))
 
     def on_step_end(self, run: Run) -> None:
         if run.stop or (self.every is not None and run.step % self.every == 0):
@@ -115,6 +119,7 @@ class Checkpoint(Callback):
         """Write the last checkpoint, and the best one if this epoch is the best."""
         tensors, description = capture(run)
         network, arrays = _network(run.model)
+        keep_as(self.last, self.previous)
         for path in (self.best, self.last) if best else (self.last,):  # if killed in between, a resumed run repeats the epoch
             weights.write_tensors(path, {**tensors, **arrays}, KIND, {**description, "notes": self.notes}, network)
 
@@ -127,6 +132,21 @@ class Checkpoint(Callback):
         values = _group(tensors, "model")
         _refuse_others(model, values, self.best)
         _put(model, values)
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Array], dict[str, Any], Path]:
+    """Return arrays, description and path of the last checkpoint in a folder.
+
+    If it is damaged, this is the checkpoint before it, and a warning names the damaged file.
+    """
+    last, previous = folder / "last.safetensors", folder / "previous.safetensors"
+    try:
+        return *weights.read_tensors(last, KIND), last
+    except DamagedFileError as error:
+        if not previous.exists():
+            raise
+        warnings.warn(f"{error}; the run continues from {previous}, the checkpoint before it", UserWarning, stacklevel=2)
+        return *weights.read_tensors(previous, KIND), previous
 
 
 def _network(model: Layer) -> tuple[dict[str, dict[str, Any]], Tensors]:

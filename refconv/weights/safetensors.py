@@ -25,7 +25,7 @@ from refconv._files import write_atomically
 from refconv.typing import Array
 from refconv.weights.foreign import foreign_format
 
-__all__ = ["read_safetensors", "write_safetensors"]
+__all__ = ["DamagedFileError", "read_safetensors", "write_safetensors"]
 
 # Types of the format and their NumPy dtypes. NumPy has no bfloat16: its two bytes are the upper half of a float32.
 NUMPY_TYPES = {
@@ -38,6 +38,10 @@ MAX_HEADER_BYTES = 100_000_000  # other readers reject longer headers
 MAX_AXES = 64  # of an array in NumPy
 CHECKSUM = "refconv-sha256"  # entry of the metadata
 CHUNK = 2**20  # bytes that are read at once for the checksum
+
+
+class DamagedFileError(ArgumentValueError):
+    """Error about a file that is incomplete or changed, or no safetensors file."""
 
 
 def write_safetensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
@@ -120,7 +124,10 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
 
 
 def _check(header: dict[str, Any], file: BinaryIO) -> None:
-    """Raise ``ValueError`` if the file has a checksum that does not fit; leave the checksum out of the header."""
+    """Raise ``ValueError`` if the file has a checksum that does not fit.
+
+    The checksum is removed from the header.
+    """
     expected = header.get("__metadata__", {}).pop(CHECKSUM, None)
     if expected is not None and expected != _checksum(header, iter(lambda: file.read(CHUNK), b"")):
         raise ValueError(
@@ -136,8 +143,8 @@ def _checksum(header: dict[str, Any], content: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _damaged(path: Path, error: Exception) -> ArgumentValueError:
-    return ArgumentValueError(f"{path} is not a safetensors file, or is damaged: {error}")
+def _damaged(path: Path, error: Exception) -> DamagedFileError:
+    return DamagedFileError(f"{path} is not a safetensors file, or is damaged: {error}")
 
 
 def _type_of(name: str, array: Array) -> str:

@@ -102,6 +102,34 @@ def test_a_run_stopped_after_any_step_resumes_to_the_same_bits(tmp_path, uninter
     assert not history.stopped
 
 
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
+def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(tmp_path, uninterrupted):
+    run(tmp_path, stop_after=8, every=3)
+    flip_a_bit(tmp_path / "last.safetensors")
+    with pytest.warns(
+        UserWarning, match=r"last\.safetensors .*does not fit its checksum.*continues from .*previous\.safetensors"
+    ):
+        model, history = run(tmp_path, resume=True)
+    assert (bits(model), without_times(history)) == uninterrupted["sgd"]
+
+
+def test_a_run_without_an_undamaged_checkpoint_is_refused(tmp_path):
+    run(tmp_path, stop_after=8, every=3)
+    for name in ("last", "previous"):
+        flip_a_bit(tmp_path / f"{name}.safetensors")
+    message = r"previous\.safetensors .*does not fit its checksum"
+    with pytest.warns(UserWarning, match="continues from"), pytest.raises(ValueError, match=message):
+        run(tmp_path, resume=True)
+    (tmp_path / "previous.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"last\.safetensors .*does not fit its checksum"):
+        run(tmp_path, resume=True)
+
+
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
 def test_a_checkpoint_contains_the_state_of_each_optimizer(tmp_path, uninterrupted, optimizer):
     run(tmp_path, optimizer, stop_after=8)
@@ -164,7 +192,7 @@ def test_unfinished_files_of_a_killed_run_are_removed(tmp_path):
     (tmp_path / ".best.safetensors.x1y2").write_bytes(b"half")
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     run(tmp_path, resume=True, stop_after=1)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.safetensors", "notes.txt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.safetensors", "notes.txt", "previous.safetensors"]
 
 
 def test_resuming_works_before_the_first_and_after_the_last_step(tmp_path, uninterrupted):
@@ -263,7 +291,8 @@ def test_an_unfinished_checkpoint_never_replaces_a_complete_one(tmp_path, monkey
     with pytest.raises(OSError, match="disk full"):
         run(tmp_path, resume=True, stop_after=1)
     assert (tmp_path / "last.safetensors").read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.safetensors", "previous.safetensors"]
+    assert (tmp_path / "previous.safetensors").read_bytes() == before
 
 
 def test_data_without_a_state_are_refused_before_the_first_step(tmp_path):

@@ -153,9 +153,11 @@ def test_a_changed_bit_is_noticed(tmp_path):
         flipped[position] ^= 1 << position % 8
         path.write_bytes(flipped)
         try:
-            loaded = refconv.load(path)
+            loaded, message = refconv.load(path), ""
         except ValueError as error:
-            assert str(path) in str(error)
+            loaded, message = None, str(error)
+        if loaded is None:
+            assert str(path) in message
         else:  # the bit belongs to the name of the checksum
             assert whole[position - 20 : position + 20].count(b"refconv-sha256") == 1
             assert loaded.notes == {"classes": ["a", "b"]}
