@@ -118,3 +118,16 @@ def test_export_never_replaces_the_network_itself(tmp_path, capsys):
         assert main(["export", str(source), str(path), "--overwrite"]) == 1
         assert f"OUT must be a file that is not an input, got {path}" in capsys.readouterr().err
     assert path.read_bytes() == content
+
+
+def test_export_writes_the_file_that_a_link_points_to(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "lenet.onnx").write_bytes(b"mine")
+    (tmp_path / "link.onnx").symlink_to("real/lenet.onnx")
+    assert main(["export", "lenet", "link.onnx", "--small"]) == 1
+    assert "link.onnx already exists" in capsys.readouterr().err
+    assert main(["export", "lenet", "link.onnx", "--small", "--overwrite"]) == 0
+    assert (tmp_path / "link.onnx").is_symlink()
+    assert shapes(tmp_path / "real" / "lenet.onnx") == [["batch", 32, 32, 1], ["batch", 10]]
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["lenet.onnx"]
