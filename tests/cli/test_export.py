@@ -131,3 +131,16 @@ def test_export_writes_the_file_that_a_link_points_to(tmp_path, monkeypatch, cap
     assert (tmp_path / "link.onnx").is_symlink()
     assert shapes(tmp_path / "real" / "lenet.onnx") == [["batch", 32, 32, 1], ["batch", 10]]
     assert [path.name for path in (tmp_path / "real").iterdir()] == ["lenet.onnx"]
+
+
+@pytest.mark.parametrize("option", [["--seed", "0"], ["--seed", "3"], ["--width", "0"], ["--style", ""], ["--small"]])
+@pytest.mark.parametrize("source", ["lenet:digits", "lenet.safetensors", "lenet.onnx"])
+def test_options_of_architectures_are_refused_for_a_stored_model(tmp_path, monkeypatch, capsys, source, option):
+    monkeypatch.chdir(tmp_path)
+    model = refconv.models.create("lenet", weights="digits")
+    model.save("lenet.safetensors")
+    refconv.onnx.save(model, "lenet.onnx")
+    assert main(["export", source, "out.keras", *option]) == 1
+    expected = f"refconv: {option[0]} must only be given for the name of an architecture, got {source}\n"
+    assert capsys.readouterr().err == expected
+    assert not (tmp_path / "out.keras").exists()
