@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import refconv
 from refconv import data, models, weights
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
+from refconv.cli.console import warnings_as_lines
 from refconv.models.pretrained import weights_path
 
 if TYPE_CHECKING:
@@ -62,10 +64,14 @@ def load_network(path: str) -> nn.Layer:
         need("onnx", "onnx", f"reading {path}")
         from refconv import onnx
 
-        network = onnx.load(path)
+        with warnings_as_lines():  # about weights that become copies
+            network = onnx.load(path)
         shape = network.input_shape or ()
-        is_first = len(shape) == 3 and shape[0] in (1, 3) and shape[2] > 3
-        return onnx.load(path, data_format="channels_last") if is_first else network
+        if len(shape) != 3 or shape[0] not in (1, 3) or shape[2] <= 3:
+            return network
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are printed already
+            return onnx.load(path, data_format="channels_last")
     if Path(path).is_file() and suffix == ".keras":
         return weights.from_keras(path)
     return refconv.load(path)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refconv
+from onnx_graphs import written
 from refconv import nn, weights
 from refconv.cli import main
 
@@ -144,3 +145,12 @@ def test_options_of_architectures_are_refused_for_a_stored_model(tmp_path, monke
     expected = f"refconv: {option[0]} must only be given for the name of an architecture, got {source}\n"
     assert capsys.readouterr().err == expected
     assert not (tmp_path / "out.keras").exists()
+
+
+def test_a_warning_about_copied_weights_is_printed_once_in_one_line(tmp_path, capsys):
+    kernel = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
+    nodes = [onnx.helper.make_node("Conv", [x, "k"], [y], pads=[pad] * 4) for x, y, pad in (("x", "a", 0), ("a", "y", 1))]
+    path = written(tmp_path / "m.onnx", nodes, (1, 8, 9), {"k": kernel})
+    assert main(["export", str(path), str(tmp_path / "out.keras")]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path}: the layers conv, conv_2 share the weights 'k' in the file")

@@ -74,6 +74,8 @@ NETWORKS = {
 
 
 def exported(torch, model, x, path, dynamo):
+    if dynamo:
+        pytest.importorskip("onnxscript")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporters
         if dynamo:

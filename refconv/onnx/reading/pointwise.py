@@ -145,6 +145,7 @@ def read_add(reader: Reader, node: Node) -> Value:
     product = _product_without_bias(reader, node, x, c)
     if product is not None:
         product.layer, product.weights["b"] = Dense(c.size), c.reshape(-1)
+        product.constants += reader.origins(node)
         return x
     return _with_constant(reader, node, x, c, Shift, "shift")
 
