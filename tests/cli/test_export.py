@@ -7,6 +7,7 @@ import refconv
 from onnx_graphs import written
 from refconv import nn, weights
 from refconv.cli import main
+from refconv.cli.saved_model import load_network
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("h5py")
@@ -154,3 +155,27 @@ def test_a_warning_about_copied_weights_is_printed_once_in_one_line(tmp_path, ca
     assert main(["export", str(path), str(tmp_path / "out.keras")]) == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{path}: the layers conv, conv_2 share the weights 'k' in the file")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 6])
+@pytest.mark.parametrize("first", ["Flatten", "Conv"])
+def test_files_with_channels_first_become_networks_with_channels_last(tmp_path, capsys, channels, first):
+    rng = np.random.default_rng(0)
+    weights_of = {
+        "fc.weight": rng.normal(size=(5, channels * 8 * 9)),
+        "conv.weight": rng.normal(size=(channels, channels, 1, 1)),
+    }
+    nodes = [onnx.helper.make_node("Conv", ["x", "conv.weight"], ["c"])] if first == "Conv" else []
+    nodes.append(onnx.helper.make_node("Flatten", ["c" if nodes else "x"], ["f"]))
+    nodes.append(onnx.helper.make_node("Gemm", ["f", "fc.weight"], ["y"], transB=1))
+    used = {name: a.astype(np.float32) for name, a in weights_of.items() if any(name in node.input for node in nodes)}
+    path = written(tmp_path / "m.onnx", nodes, (channels, 8, 9), used)
+    if (first, channels) == ("Flatten", 6):  # unknown: 6 channels first, or 9 last
+        assert main(["export", str(path), str(tmp_path / "out.safetensors")]) == 1
+        assert "load it with data_format='channels_last'" in capsys.readouterr().err
+        return
+    assert load_network(str(path)).input_shape == (8, 9, channels)
+    assert main(["export", str(path), str(tmp_path / "out.safetensors"), "--quiet"]) == 0
+    state, _ = weights.safetensors.read_safetensors(tmp_path / "out.safetensors")
+    for name, array in used.items():
+        np.testing.assert_array_equal(next(a for a in state.values() if a.shape == array.shape), array, err_msg=name)
