@@ -55,7 +55,7 @@ def load_model(path: str) -> SavedModel:
 def load_network(path: str) -> nn.Layer:
     """Load a network from a model file, the folder of a run, or a file of ONNX or Keras.
 
-    Images of an ONNX file that have their 1 or 3 channels first are expected with the channels last.
+    Images of an ONNX file that have their channels first are expected with the channels last.
     """
     suffix = Path(path).suffix.lower()
     if not Path(path).exists():
@@ -66,8 +66,7 @@ def load_network(path: str) -> nn.Layer:
 
         with warnings_as_lines():  # about weights that become copies
             network = onnx.load(path)
-        shape = network.input_shape or ()
-        if len(shape) != 3 or shape[0] not in (1, 3) or shape[2] <= 3:
+        if not _has_channels_first(network):
             return network
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are printed already
@@ -75,6 +74,20 @@ def load_network(path: str) -> nn.Layer:
     if Path(path).is_file() and suffix == ".keras":
         return weights.from_keras(path)
     return refconv.load(path)
+
+
+def _has_channels_first(network: nn.Layer) -> bool:
+    """Return True if a network from an ONNX file is for images with their channels first.
+
+    If it flattens its input, the layout is unknown, and the first axis is taken for the channels if it has length 1, 3 or 4.
+    """
+    from refconv.weights.element_order import input_layout
+
+    shape = network.input_shape or ()
+    if len(shape) != 3:
+        return False
+    looks_so = shape[0] in (1, 3, 4) and shape[2] > max(3, shape[0])
+    return looks_so or input_layout(network, shape) == "channels_first"
 
 
 def _packaged(name: str) -> str:

@@ -187,6 +187,12 @@ def test_the_input_shape_is_given_if_the_file_does_not_fix_it(tmp_path):
         (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[9]), "must fit refconv's layer: the padded input"),
         (helper.make_node("MaxPool", ["x"], ["y", "z"], kernel_shape=[2]), "must have one output that is used"),
         (helper.make_node("Conv", ["x", "x"], ["y"]), "must have a constant input 1"),
+        *((helper.make_node(op, ["x"], ["y"]), "must have two inputs, got 1") for op in ("Add", "Sub", "Mul", "Div")),
+        *((helper.make_node(op, ["x"] * 3, ["y"]), "must have two inputs, got 3") for op in ("Add", "Sub", "Mul", "Div")),
+        (helper.make_node("Concat", [], ["y"], axis=1), "must have an input"),
+        (helper.make_node("Gather", ["pads"], ["y"]), "must have constant inputs that fit together"),
+        (helper.make_node("Reshape", ["", "pads"], ["y"]), "must have constant inputs that fit together"),
+        (helper.make_node("Cast", ["", "pads"], ["y"], to=1), "must have constant inputs that fit together"),
         (helper.make_node("Pad", ["x", "pads"], ["y"], mode="wrap"), "must have a mode among constant, edge, reflect"),
     ],
 )

@@ -137,7 +137,7 @@ def read_lrn(reader: Reader, node: Node) -> Value:
 
 @reads("Add", "Sum")
 def read_add(reader: Reader, node: Node) -> Value:
-    _check_broadcasting(node)
+    _check_operands(node)
     constant = _constant_operand(node)
     if constant is None:
         return _join(reader, node, Add())
@@ -152,7 +152,7 @@ def read_add(reader: Reader, node: Node) -> Value:
 
 @reads("Sub")
 def read_sub(reader: Reader, node: Node) -> Value:
-    _check_broadcasting(node)
+    _check_operands(node)
     if node.is_constant(1):
         return _with_constant(reader, node, node.value(), -node.weights(1), Shift, "shift")
     negative = reader.elementwise(Scale((), trainable=False), node.value(1), "scale", {"scale": np.array(-1.0)})
@@ -163,7 +163,7 @@ def read_sub(reader: Reader, node: Node) -> Value:
 
 @reads("Mul")
 def read_mul(reader: Reader, node: Node) -> Value:
-    _check_broadcasting(node)
+    _check_operands(node)
     constant = _constant_operand(node)
     if constant is None and node.inputs[0] == node.inputs[1]:
         return reader.elementwise(Power(2), node.value(), node)
@@ -174,7 +174,7 @@ def read_mul(reader: Reader, node: Node) -> Value:
 
 @reads("Div")
 def read_div(reader: Reader, node: Node) -> Value:
-    _check_broadcasting(node)
+    _check_operands(node)
     if node.is_constant(1):
         c = node.weights(1)
         require((c != 0).all(), "must not divide by zero")
@@ -192,6 +192,7 @@ def read_mean(reader: Reader, node: Node) -> Value:
 
 @reads("Concat")
 def read_concat(reader: Reader, node: Node) -> Value:
+    require(node.inputs, "must have an input")
     values = [node.value(k) for k in range(len(node.inputs))]
     rank = len(values[0].shape)
     axis = node.axis("axis", 1, rank + 1) - 1
@@ -241,8 +242,9 @@ def _with_constant(reader: Reader, node: Node, x: Value, c: Array, cls: Any, nam
     return reader.elementwise(cls(array.shape, trainable=array.size > 1), x, node, {name: array})
 
 
-def _check_broadcasting(node: Node) -> None:
-    """Refuse the broadcasting of old versions, whose arrays are not aligned at their last axes."""
+def _check_operands(node: Node) -> None:
+    """Check the number of inputs, and refuse the broadcasting of old versions, which aligns arrays at other axes."""
+    require(node.op == "Sum" or len(node.inputs) == 2, f"must have two inputs, got {len(node.inputs)}")
     require(not node.has("axis"), "must align arrays at their last axes")
 
 
