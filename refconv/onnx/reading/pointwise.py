@@ -14,6 +14,7 @@ from refconv.nn import (
     Dropout,
     Identity,
     InstanceNorm,
+    LayerNorm,
     LeakyReLU,
     LocalResponseNorm,
     P4BatchNorm,
@@ -69,8 +70,13 @@ def read_softmax(reader: Reader, node: Node) -> Value:
         longer = [k for k in range(axis, len(x.shape)) if x.shape[k] > 1] or [axis]
         require(len(longer) == 1, "must normalise over one axis")
         axis = longer[0]
+    return reader.elementwise(Softmax(), _axis_last(reader, x, axis), node)
+
+
+def _axis_last(reader: Reader, x: Value, axis: int) -> Value:
+    """Return the same array with this axis last in the network, where the others keep their order."""
     order = tuple(k for k in (x.order if axis in x.order else identity(len(x.shape))) if k != axis)
-    return reader.elementwise(Softmax(), reader.ordered(x, (*order, axis)), node)
+    return reader.ordered(x, (*order, axis))
 
 
 @reads("Sqrt", "Reciprocal", "Pow")
@@ -124,6 +130,18 @@ def read_batch_norm(reader: Reader, node: Node) -> Value:
 def read_instance_norm(reader: Reader, node: Node) -> Value:
     layer = InstanceNorm(eps=node.real("epsilon", 1e-5))
     return reader.elementwise(layer, spatial_input(reader, node), node, {"gamma": node.weights(1), "beta": node.weights(2)})
+
+
+@reads("LayerNormalization")
+def read_layer_norm(reader: Reader, node: Node) -> Value:
+    x, gamma = node.value(), node.weights(1)
+    rank = len(x.shape)
+    axis = node.axis("axis", -1, rank + 1) - 1
+    require(axis == rank - 1, "must normalise over the last axis alone")
+    require(gamma.shape == x.shape[axis:], f"must have a scale of shape {x.shape[axis:]}, got {gamma.shape}")
+    beta = node.weights(2) if node.has_input(2) else np.zeros_like(gamma)
+    layer = LayerNorm(eps=node.real("epsilon", 1e-5), each_position=rank > 1)
+    return reader.elementwise(layer, _axis_last(reader, x, axis), node, {"gamma": gamma, "beta": beta})
 
 
 @reads("LRN")
