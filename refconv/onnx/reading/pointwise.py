@@ -74,7 +74,7 @@ def read_softmax(reader: Reader, node: Node) -> Value:
 
 
 def _axis_last(reader: Reader, x: Value, axis: int) -> Value:
-    """Return the same array with this axis last in the network, where the others keep their order."""
+    """Return the same array with this axis last in the network; the others keep their order."""
     order = tuple(k for k in (x.order if axis in x.order else identity(len(x.shape))) if k != axis)
     return reader.ordered(x, (*order, axis))
 

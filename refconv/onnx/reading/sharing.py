@@ -61,7 +61,7 @@ def _is_initial(array: Array) -> bool:
 
 
 def _key(step: Step) -> tuple[str, ...] | None:
-    """Return a key of the arguments and weights of a layer, or None if the arguments are no data."""
+    """Return a key of the arguments and weights of a layer, or None if it is unknown."""
     arguments: Any = step.layer.constructor_arguments()
     data = as_data([list(arguments[0]), arguments[1]])
     return None if data is None else (type(step.layer).__name__, repr(data), *step.constants)
