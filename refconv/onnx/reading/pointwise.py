@@ -261,7 +261,7 @@ def _with_constant(reader: Reader, node: Node, x: Value, c: Array, cls: Any, nam
 
 
 def _check_operands(node: Node) -> None:
-    """Check the number of inputs, and refuse the broadcasting of old versions, which aligns arrays at other axes."""
+    """Check the number of inputs, and refuse the broadcasting of old versions at other axes."""
     require(node.op == "Sum" or len(node.inputs) == 2, f"must have two inputs, got {len(node.inputs)}")
     require(not node.has("axis"), "must align arrays at their last axes")
 
