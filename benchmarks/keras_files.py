@@ -67,7 +67,7 @@ def layer_cases(L):
         "BatchNormalization": (image, [L.BatchNormalization(momentum=0.8)]),
         "BatchNormalization, no scale": (image, [L.BatchNormalization(scale=False, epsilon=0.01)]),
         "BatchNormalization, no center": (image, [L.BatchNormalization(center=False)]),
-        "LayerNormalization": (image, [L.Flatten(), L.LayerNormalization()]),
+        "LayerNormalization": (image, [L.LayerNormalization(), L.Flatten(), L.LayerNormalization()]),
         "GroupNormalization": (image, [L.GroupNormalization(3), L.GroupNormalization(1), L.GroupNormalization(-1)]),
         "MaxPooling2D": (image, [L.MaxPooling2D((3, 2), strides=(2, 3), padding="same")]),
         "MaxPooling1D": (signal, [L.MaxPooling1D(3, strides=2)]),

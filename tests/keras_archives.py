@@ -57,6 +57,8 @@ LAYERS = {
     "batch norm": (nn.BatchNorm(momentum=0.8, eps=0.01, averages="lecture"), IMAGE),
     "group norm": (nn.GroupNorm(3), IMAGE),
     "layer norm of images": (nn.LayerNorm(eps=0.01), IMAGE),
+    "layer norm of each pixel": (nn.LayerNorm(eps=0.01, each_position=True), IMAGE),
+    "layer norm of each sample": (nn.LayerNorm(each_position=True), SIGNAL),
     "layer norm of rows": (nn.Sequential(nn.Flatten(), nn.LayerNorm(eps=0.01)), IMAGE),
     "instance norm": (nn.InstanceNorm(), IMAGE),
     "max pool": (nn.MaxPool2D((3, 2), stride=2, padding="same"), IMAGE),

@@ -1,28 +1,18 @@
-"""Fuzzing of refconv.onnx.load: valid files, changed at random.
+"""Fuzzing of refconv.onnx.load: each changed file is loaded or refused.
 
     python -m tests.onnx_fuzz --cases 3000
 
-Each case either loads or is refused with a ``ValueError`` that names the file. Any other exception, a case that takes longer
-than a minute, or more than 4 GiB of memory is a failure.
+There must be no other error and no crash; see ``benchmarks.fuzzing``. Each case changes a valid file at random: the graph, its
+weights, its version, bytes of the file, or its length. A refusal must be an ``ArgumentError`` whose message names the file.
+The program needs the package onnx.
 """
-
-import argparse
-import random
-import resource
-import signal
-import sys
-import tempfile
-from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
 import refconv
+from benchmarks import fuzzing
 from refconv import nn
 
-__all__ = ["fuzz", "seeds"]
-
-MAX_BYTES, MAX_SECONDS = 4 * 2**30, 60
 MAX_ELEMENTS = 10**6  # of the activations of a network that is run
 INTEGERS = (0, 1, -1, 2, 3, 7, 255, 2**16, 2**31 - 1, 2**31, -(2**31), 2**62, 2**63 - 1, -(2**63))
 WORDS = (b"", b"SAME_UPPER", b"VALID", b"reflect", b"linear", b"cubic", b"half_pixel", b"\xff\xfe", b"../weights")
@@ -79,23 +69,28 @@ def _exported():
     return helper.make_model(helper.make_graph(nodes, "g", [x], [y], tensors), opset_imports=[helper.make_opsetid("", 19)])
 
 
-def changed(proto, rng):
-    """Return the bytes of a changed copy: fields of the message, or bytes of the file."""
+def mutated(protos, rng):
+    """Return the kind of a random change, and the bytes of a changed file."""
+    kind = rng.choice([*KINDS, "several", "bytes"])
+    proto = rng.choice(protos)
+    if kind == "bytes":
+        return kind, fuzzing.with_changed_bytes(proto.SerializeToString(), rng)
+    if kind == "length":
+        return kind, _of_other_length(proto.SerializeToString(), rng)
     proto = type(proto).FromString(proto.SerializeToString())
-    for _ in range(rng.choice((0, 1, 1, 2, 4))):
-        rng.choice(CHANGES)(proto.graph, rng)
-    if rng.random() < 0.1:
+    if kind == "opset":
         proto.opset_import[0].version = rng.choice((0, 7, 9, 10, 11, 12, 13, 17, 18, 23, 99))
-    data = bytearray(proto.SerializeToString())
-    if rng.random() < 0.4:
-        for _ in range(rng.choice((1, 1, 3, 30))):
-            data[rng.randrange(len(data))] = rng.randrange(256)
-    if rng.random() < 0.1:
-        del data[rng.randrange(len(data)) :]
-    if rng.random() < 0.05:
-        position = rng.randrange(len(data) + 1)
-        data[position:position] = rng.randbytes(rng.choice((1, 9, 100)))
-    return bytes(data)
+    for change in rng.choices([*CHANGES.values()], k=rng.choice((2, 4))) if kind == "several" else [CHANGES.get(kind)]:
+        if change is not None:
+            change(proto.graph, rng)
+    return kind, proto.SerializeToString()
+
+
+def _of_other_length(content, rng):
+    """Return the start of the content, or the content with additional bytes."""
+    position = rng.randrange(len(content))
+    more = rng.randbytes(rng.choice((1, 9, 100)))
+    return content[:position] if rng.random() < 0.5 else content[:position] + more + content[position:]
 
 
 def _attribute(graph, rng):
@@ -181,58 +176,39 @@ def _input(graph, rng):
         dim.dim_value = rng.choice(INTEGERS)
 
 
-CHANGES = (_attribute, _attribute, _tensor, _tensor, _names, _nodes, _input)
+CHANGES = {"attribute": _attribute, "tensor": _tensor, "names": _names, "nodes": _nodes, "input": _input}
+KINDS = (*CHANGES, "several", "opset", "bytes", "length")
 
 
-def fuzz(count, seed, folder):
-    """Run cases and count their outcomes; raise the first exception that is not a refusal."""
-    rng = random.Random(seed)
+def outcome(path):
+    """Return "loaded", "refused" or a description of a fault for a file; raise any other error.
+
+    A loaded network is also run if it is small.
+    """
+    try:
+        model = refconv.onnx.load(path)
+    except refconv.ArgumentError as error:
+        if "Error: " in str(error):
+            return f"an error that no check has caught: {error}"
+        return fuzzing.refusal(error, path)
+    shape = model.input_shape
+    if shape is not None and model.all_activations(shape) + np.prod(shape, dtype=float) < MAX_ELEMENTS:
+        dtypes = [parameter.value.dtype for parameter in model.named_parameters().values()]
+        with np.errstate(all="ignore"):
+            model(np.zeros((2, *shape), dtypes[0] if dtypes else np.float32))
+    return "loaded"
+
+
+def run(cases, seed=0):
+    """Return the number of each outcome by kind of change, and the crashes as (case, reason)."""
     protos = seeds()
-    outcomes = Counter()
-    path = Path(folder) / "model.onnx"
-    for case in range(count):
-        data = changed(protos[case % len(protos)], rng)
-        path.write_bytes(data)
-        signal.alarm(MAX_SECONDS)
-        try:
-            model = refconv.onnx.load(path)
-            outcomes["loaded"] += 1
-            shape = model.input_shape
-            if shape is not None and model.all_activations(shape) + np.prod(shape, dtype=float) < MAX_ELEMENTS:
-                with np.errstate(all="ignore"):
-                    model(
-                        np.zeros((2, *shape), next(iter(p.value.dtype for p in model.named_parameters().values()), np.float32))
-                    )
-                outcomes["run"] += 1
-        except ValueError as error:
-            if not str(error).startswith(str(path)) or "Error: " in str(error):
-                kept = Path(tempfile.gettempdir()) / f"refconv-fuzz-{seed}-{case}.onnx"
-                kept.write_bytes(data)
-                raise AssertionError(f"case {case}, kept as {kept}: {error}") from error
-            outcomes[type(error).__name__] += 1
-        except BaseException:
-            kept = Path(tempfile.gettempdir()) / f"refconv-fuzz-{seed}-{case}.onnx"
-            kept.write_bytes(data)
-            print(f"case {case} is kept as {kept}", file=sys.stderr)
-            raise
-        finally:
-            signal.alarm(0)
-    return outcomes
+    return fuzzing.run(cases, lambda rng: mutated(protos, rng), lambda: outcome, "model.onnx", seed)
 
 
-def main():
-    """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
-    with tempfile.TemporaryDirectory() as folder:
-        outcomes = fuzz(options.cases, options.seed, folder)
-    print(
-        f"{options.cases} cases, crashes: none; " + ", ".join(f"{name}: {count}" for name, count in sorted(outcomes.items()))
-    )
+def main(arguments=None):
+    """Print the outcomes; return 1 if there was a crash."""
+    return fuzzing.command("python -m tests.onnx_fuzz", __doc__.partition("\n")[0], 3000, KINDS, run, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

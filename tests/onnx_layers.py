@@ -87,6 +87,8 @@ LAYERS = {
     "group norm": (nn.GroupNorm(3), IMAGE),
     "group norm row": (nn.GroupNorm(3), ROW),
     "layer norm": (nn.LayerNorm(), IMAGE),
+    "layer norm of each pixel": (nn.LayerNorm(eps=0.01, each_position=True), IMAGE),
+    "layer norm of each pixel, channels first": (nn.LayerNorm(each_position=True, data_format="channels_first"), IMAGE),
     "instance norm": (nn.InstanceNorm(), SIGNAL),
     "response norm": (nn.LocalResponseNorm(3, 0.1, 0.7, 2), IMAGE),
     "response norm, k with a fraction": (nn.LocalResponseNorm(3, 0.1, 0.7, 1.5), IMAGE),

@@ -27,8 +27,33 @@ ACTIVATIONS = (
 OPERATORS = {
     *ACTIVATIONS.split(),
     *("Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Dropout", "Flatten"),
-    *("Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LRN", "MatMul", "MaxPool"),
-    *("Mean", "Mul", "Pad", "Pow", "Reciprocal", "ReduceMean", "Reshape", "Resize", "Slice", "Sqrt", "Squeeze", "Sub", "Sum"),
+    *(
+        "Gather",
+        "Gemm",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "Identity",
+        "InstanceNormalization",
+        "LRN",
+        "LayerNormalization",
+    ),
+    *(
+        "MatMul",
+        "MaxPool",
+        "Mean",
+        "Mul",
+        "Pad",
+        "Pow",
+        "Reciprocal",
+        "ReduceMean",
+        "Reshape",
+        "Resize",
+        "Slice",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Sum",
+    ),
     *("Transpose", "Unsqueeze", "Upsample"),
 }
 HELPERS = {"Constant", "Shape"}
@@ -104,6 +129,8 @@ def _with_weights(model, inputs):
 
     model = type(model).FromString(model.SerializeToString())
     graph = model.graph
+    if [node.op_type for node in graph.node] == ["LayerNormalization"]:
+        del graph.output[1:]  # mean and deviation, which only training uses
     computed = {node.input[0] for node in graph.node if node.input}
     computed |= {name for node in graph.node if node.op_type in JOINS for name in node.input}
     given = {value.name for value in graph.initializer}

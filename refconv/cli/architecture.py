@@ -68,7 +68,8 @@ def saved_shape(network: nn.Layer) -> Shape:
 def refuse_variant(options: argparse.Namespace) -> None:
     """Refuse options of architectures for a saved model."""
     for option in ONLY_FOR_NAMES:
-        if getattr(options, option, None):
+        value = getattr(options, option, None)
+        if value is not None and value is not False:  # 0, as in --seed 0, is also given
             raise ArgumentValueError(f"--{option} must only be given for the name of an architecture, got {options.model}")
 
 

@@ -39,7 +39,7 @@ def run(options: Namespace) -> None:
 
     model, shape = chosen(options)
     name = Path(options.model).stem.replace(":", "-") if is_saved(options.model) else variant(options.model, options.small)
-    path, form = picture_file(options.out or f"{name}.png", options.overwrite)
+    path, form = picture_file(options.out or f"{name}.png", options.overwrite, options.model)
     write_atomically(path, architecture_picture(model, shape, name, block=options.block, form=form))
     say(f"wrote {path}")
 

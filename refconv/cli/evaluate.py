@@ -54,11 +54,14 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: Namespace) -> None:
     from refconv._config import config
-    from refconv.cli.saved_model import load_model
+    from refconv.cli.output_files import check_not_input
+    from refconv.cli.saved_model import find_weights, load_model
 
     model = load_model(options.model)
     if model.has_masks and options.confusion:
         raise ArgumentValueError("--confusion must be left out for a network that classifies pixels")
+    if options.confusion:
+        check_not_input("--confusion", options.confusion, [find_weights(options.model)])
     with config(threads=options.threads):
         network, enlarged = with_views(model, options)
         examples = _examples(options, model, enlarged.prepare.size)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refconv._errors import ArgumentValueError
+from refconv._files import link_target
 
 __all__ = ["check_not_input", "check_overwrite", "picture_file"]
 
@@ -14,15 +15,17 @@ __all__ = ["check_not_input", "check_overwrite", "picture_file"]
 def check_overwrite(path: Path, overwrite: bool, option: str | None = "--out") -> None:
     """Raise ``FileExistsError`` for an existing file that must not be replaced.
 
+    Commands write the file that a link points to. A link that points to no file raises ``OSError``.
     ``option`` is the option with which the user can choose another file; None if it is an argument without a name.
     """
-    if path.exists() and not overwrite:
+    if link_target(path).exists() and not overwrite:
         other = f"another file with {option}" if option else "another file"
         raise FileExistsError(f"{path} already exists; choose {other}, or replace it with --overwrite")
 
 
 def check_not_input(option: str, path: str, inputs: Sequence[str]) -> None:
-    """Check that an output file is neither a folder nor one of the inputs."""
+    """Check that an output file is neither a folder, a dangling link, nor one of the inputs."""
+    link_target(path)
     if os.path.isdir(path):
         raise ArgumentValueError(f"{option} must be a file, got the folder {path}")
     for other in inputs:
@@ -30,13 +33,14 @@ def check_not_input(option: str, path: str, inputs: Sequence[str]) -> None:
             raise ArgumentValueError(f"{option} must be a file that is not an input, got {path}")
 
 
-def picture_file(name: str, overwrite: bool) -> tuple[Path, str]:
-    """Return the path and the format, "png" or "svg", of a picture to write."""
+def picture_file(name: str, overwrite: bool, model: str) -> tuple[Path, str]:
+    """Return the path and the format, "png" or "svg", of a picture of a model to write."""
     path = Path(name)
     form = path.suffix.lower().removeprefix(".")
     if form not in ("png", "svg"):
         raise ArgumentValueError(f"--out must end in .png or .svg, got {path}")
     check_overwrite(path, overwrite)
+    check_not_input("--out", name, [model])
     return path, form
 
 

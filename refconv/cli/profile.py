@@ -40,7 +40,7 @@ def run(options: Namespace) -> None:
 
     if options.out is not None:
         need("matplotlib", "train", "refconv profile --out")
-        path, form = picture_file(options.out, options.overwrite)
+        path, form = picture_file(options.out, options.overwrite, options.model)
     model, shape = chosen(options)
     if not model.is_built:
         model.build(shape, rng=0)

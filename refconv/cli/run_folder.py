@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from refconv._errors import ArgumentValueError
+from refconv._files import link_target
 from refconv.data.sources import SOURCES
 from refconv.models import weights_names
 from refconv.training.checkpoint import read_checkpoint
@@ -31,6 +32,8 @@ def output_folder(options: Namespace) -> Iterator[Path]:
     try:
         with tempfile.TemporaryFile(dir=folder):  # check before an hour of training that the folder is writable
             pass
+        for name in RUN_FILES:
+            link_target(folder / name)  # raises an error for a link that points to no file
         yield folder
     finally:
         with contextlib.suppress(OSError):  # rmdir raises an error if the folder is not empty
@@ -44,6 +47,7 @@ def _create(options: Namespace) -> Path:
 
     Raise ``FileExistsError`` if --out contains files of another run.
     """
+    link_target(options.out or "runs")
     if options.out:
         folder = Path(options.out)
         existing = next((name for name in RUN_FILES if (folder / name).exists()), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import refconv
 from refconv import data, models, weights
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
+from refconv.cli.console import warnings_as_lines
 from refconv.models.pretrained import weights_path
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def load_model(path: str) -> SavedModel:
 def load_network(path: str) -> nn.Layer:
     """Load a network from a model file, the folder of a run, or a file of ONNX or Keras.
 
-    Images of an ONNX file that have their 1 or 3 channels first are expected with the channels last.
+    Images of an ONNX file that have their channels first are expected with the channels last.
     """
     suffix = Path(path).suffix.lower()
     if not Path(path).exists():
@@ -62,13 +64,30 @@ def load_network(path: str) -> nn.Layer:
         need("onnx", "onnx", f"reading {path}")
         from refconv import onnx
 
-        network = onnx.load(path)
-        shape = network.input_shape or ()
-        is_first = len(shape) == 3 and shape[0] in (1, 3) and shape[2] > 3
-        return onnx.load(path, data_format="channels_last") if is_first else network
+        with warnings_as_lines():  # about weights that become copies
+            network = onnx.load(path)
+        if not _has_channels_first(network):
+            return network
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are printed already
+            return onnx.load(path, data_format="channels_last")
     if Path(path).is_file() and suffix == ".keras":
         return weights.from_keras(path)
     return refconv.load(path)
+
+
+def _has_channels_first(network: nn.Layer) -> bool:
+    """Return True if a network from an ONNX file is for images with their channels first.
+
+    If it flattens its input, the layout is unknown, and the first axis is taken for the channels if it has length 1, 3 or 4.
+    """
+    from refconv.weights.element_order import input_layout
+
+    shape = network.input_shape or ()
+    if len(shape) != 3:
+        return False
+    looks_so = shape[0] in (1, 3, 4) and shape[2] > max(3, shape[0])
+    return looks_so or input_layout(network, shape) == "channels_first"
 
 
 def _packaged(name: str) -> str:

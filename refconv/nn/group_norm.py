@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from refconv._arguments import divisor, integer, known_format, real_or_exact
+import numpy as np
+
+from refconv._arguments import divisor, flag, integer, known_format, real_or_exact
 from refconv.nn.description import Span
 from refconv.nn.initializers import ones, zeros
 from refconv.nn.layer import Layer, Spec
@@ -37,13 +39,16 @@ class _ExampleNorm(Layer):
         return {"gamma": Spec(channels, ones), "beta": Spec(channels, zeros)}
 
     def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        return self._normalised(x, self._groups(channel_count(self, x.shape[1:])), self.data_format)
+
+    def _normalised(self, x: Array, groups: int, data_format: DataFormat) -> tuple[Array, Backward]:
+        """Return the normalised examples and the backward function."""
         gamma, beta = self.parameters["gamma"], self.parameters["beta"]
-        groups = self._groups(channel_count(self, x.shape[1:]))
-        y, mean, var = group_norm(x, gamma.value, beta.value, groups, eps=self.eps, data_format=self.data_format)
+        y, mean, var = group_norm(x, gamma.value, beta.value, groups, eps=self.eps, data_format=data_format)
 
         def backward(dy: Array, want_dx: bool = True) -> Array:
             dx, dgamma, dbeta = group_norm_grads(
-                dy, x=x, gamma=gamma.value, mean=mean, var=var, eps=self.eps, data_format=self.data_format
+                dy, x=x, gamma=gamma.value, mean=mean, var=var, eps=self.eps, data_format=data_format
             )
             gamma.grad += dgamma
             beta.grad += dbeta
@@ -116,12 +121,17 @@ class LayerNorm(_ExampleNorm):
 
     .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_n}{\sqrt{\sigma^2_n + \varepsilon}} + \beta_c
 
-    γ and β have one number for each channel; see :func:`refconv.layer_norm` for other libraries.
+    γ and β have one number for each channel; see :func:`refconv.layer_norm` for other libraries. With ``each_position=True``,
+    each pixel or sample has its own mean and variance, as in Keras and in torchvision's ``LayerNorm2d``:
+
+    .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_{n,m}}{\sqrt{\sigma^2_{n,m} + \varepsilon}} + \beta_c
 
     Parameters
     ----------
     eps : float
         ε, which is added to the variance.
+    each_position : bool
+        If True, normalise the channels of each position by themselves, and not the whole example.
     data_format : str
         "channels_last" or "channels_first".
 
@@ -139,15 +149,48 @@ class LayerNorm(_ExampleNorm):
     >>> layer(np.array([[1.0, 9], [5, 3]]))
     array([[-1.,  1.],
            [ 1., -1.]])
+    >>> layer = LayerNorm(eps=0, each_position=True)
+    >>> layer.build((3, 2), dtype=np.float64)
+    (3, 2)
+    >>> layer(np.array([[[1.0, 9], [5, 3], [70, 90]]]))
+    array([[[-1.,  1.],
+            [ 1., -1.],
+            [-1.,  1.]]])
 
     Source: lecture row D4 (SOURCES.md); Ba, Kiros and Hinton, "Layer normalization", 2016.
     """
 
+    def __init__(self, *, eps: float = 1e-3, each_position: bool = False, data_format: DataFormat = "channels_last") -> None:
+        super().__init__(eps=eps, data_format=data_format)
+        self.each_position = flag("each_position", each_position)
+
     def _groups(self, channels: int) -> int:
         return 1
 
+    def forward(self, x: Array, train: bool = True) -> tuple[Array, Backward]:
+        if not self.each_position:
+            return super().forward(x, train)
+        channels = channel_count(self, x.shape[1:])
+        axis = 1 if self.data_format == "channels_first" else -1
+        shape = np.moveaxis(x, axis, -1).shape
+
+        def rows(images: Array) -> Array:
+            return np.moveaxis(images, axis, -1).reshape(-1, channels)
+
+        def images(rows: Array) -> Array:
+            return np.ascontiguousarray(np.moveaxis(rows.reshape(shape), -1, axis))
+
+        y, backward_of_rows = self._normalised(rows(x), 1, "channels_last")
+        return images(y), lambda dy, want_dx=True: images(backward_of_rows(rows(dy)))
+
+    def input_span(self, shape: Shape, span: Span) -> Span | None:
+        return span if self.each_position else None
+
     def caption(self) -> str:
-        return "layer norm"
+        return "layer norm of each position" if self.each_position else "layer norm"
+
+    def _settings(self) -> list[str]:
+        return [*super()._settings(), *(["each_position"] if self.each_position else [])]
 
 
 class InstanceNorm(_ExampleNorm):

@@ -92,7 +92,8 @@ def layer_norm(
     .. math:: y_{n,m,c} = \gamma_c \frac{x_{n,m,c} - \mu_n}{\sqrt{\sigma^2_n + \varepsilon}} + \beta_c
 
     γ and β have one number for each channel. On rows (N, C) this is the layer normalisation of PyTorch and Keras. On images
-    PyTorch's ``LayerNorm`` has a γ for each element, and Keras normalises each pixel separately.
+    PyTorch's ``LayerNorm`` has a γ for each element, and Keras normalises each pixel separately, as does
+    ``nn.LayerNorm(each_position=True)``.
 
     Parameters
     ----------

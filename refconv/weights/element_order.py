@@ -26,7 +26,7 @@ ACTIVATIONS = (nn.ELU, nn.LeakyReLU, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Softmax, 
 KEEP_ORDER = (*ACTIVATIONS, nn.BatchNorm, nn.Dropout, nn.Identity, nn.LayerNorm)
 # Layers that read images or signals with their channels last.
 CONVOLUTIONS = (nn.Conv1D, nn.Conv2D, nn.ConvTranspose1D, nn.ConvTranspose2D, nn.DepthwiseConv2D, nn.SeparableConv2D)
-NORMS = (nn.BatchNorm, nn.GroupNorm, nn.InstanceNorm, nn.LocalResponseNorm)
+NORMS = (nn.BatchNorm, nn.GroupNorm, nn.InstanceNorm, nn.LayerNorm, nn.LocalResponseNorm)
 CHANNELS = (nn.ChannelAffine, nn.PadChannels, nn.Select)
 SIZES = (Pool, GlobalPool, nn.AdaptiveAvgPool2D, nn.Crop2D, nn.Pad2D, nn.Upsample2D)
 SPATIAL = (*CONVOLUTIONS, *NORMS, *CHANNELS, *SIZES)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import refconv
+from onnx_graphs import written
 from refconv import nn, weights
 from refconv.cli import main
+from refconv.cli.saved_model import load_network
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("h5py")
@@ -118,3 +120,62 @@ def test_export_never_replaces_the_network_itself(tmp_path, capsys):
         assert main(["export", str(source), str(path), "--overwrite"]) == 1
         assert f"OUT must be a file that is not an input, got {path}" in capsys.readouterr().err
     assert path.read_bytes() == content
+
+
+def test_export_writes_the_file_that_a_link_points_to(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "lenet.onnx").write_bytes(b"mine")
+    (tmp_path / "link.onnx").symlink_to("real/lenet.onnx")
+    assert main(["export", "lenet", "link.onnx", "--small"]) == 1
+    assert "link.onnx already exists" in capsys.readouterr().err
+    assert main(["export", "lenet", "link.onnx", "--small", "--overwrite"]) == 0
+    assert (tmp_path / "link.onnx").is_symlink()
+    assert shapes(tmp_path / "real" / "lenet.onnx") == [["batch", 32, 32, 1], ["batch", 10]]
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["lenet.onnx"]
+
+
+@pytest.mark.parametrize("option", [["--seed", "0"], ["--seed", "3"], ["--width", "0"], ["--style", ""], ["--small"]])
+@pytest.mark.parametrize("source", ["lenet:digits", "lenet.safetensors", "lenet.onnx"])
+def test_options_of_architectures_are_refused_for_a_stored_model(tmp_path, monkeypatch, capsys, source, option):
+    monkeypatch.chdir(tmp_path)
+    model = refconv.models.create("lenet", weights="digits")
+    model.save("lenet.safetensors")
+    refconv.onnx.save(model, "lenet.onnx")
+    assert main(["export", source, "out.keras", *option]) == 1
+    expected = f"refconv: {option[0]} must only be given for the name of an architecture, got {source}\n"
+    assert capsys.readouterr().err == expected
+    assert not (tmp_path / "out.keras").exists()
+
+
+def test_a_warning_about_copied_weights_is_printed_once_in_one_line(tmp_path, capsys):
+    kernel = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
+    nodes = [onnx.helper.make_node("Conv", [x, "k"], [y], pads=[pad] * 4) for x, y, pad in (("x", "a", 0), ("a", "y", 1))]
+    path = written(tmp_path / "m.onnx", nodes, (1, 8, 9), {"k": kernel})
+    assert main(["export", str(path), str(tmp_path / "out.keras")]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path}: the layers conv, conv_2 share the weights 'k' in the file")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 6])
+@pytest.mark.parametrize("first", ["Flatten", "Conv"])
+def test_files_with_channels_first_become_networks_with_channels_last(tmp_path, capsys, channels, first):
+    rng = np.random.default_rng(0)
+    weights_of = {
+        "fc.weight": rng.normal(size=(5, channels * 8 * 9)),
+        "conv.weight": rng.normal(size=(channels, channels, 1, 1)),
+    }
+    nodes = [onnx.helper.make_node("Conv", ["x", "conv.weight"], ["c"])] if first == "Conv" else []
+    nodes.append(onnx.helper.make_node("Flatten", ["c" if nodes else "x"], ["f"]))
+    nodes.append(onnx.helper.make_node("Gemm", ["f", "fc.weight"], ["y"], transB=1))
+    used = {name: a.astype(np.float32) for name, a in weights_of.items() if any(name in node.input for node in nodes)}
+    path = written(tmp_path / "m.onnx", nodes, (channels, 8, 9), used)
+    if (first, channels) == ("Flatten", 6):  # unknown: 6 channels first, or 9 last
+        assert main(["export", str(path), str(tmp_path / "out.safetensors")]) == 1
+        assert "load it with data_format='channels_last'" in capsys.readouterr().err
+        return
+    assert load_network(str(path)).input_shape == (8, 9, channels)
+    assert main(["export", str(path), str(tmp_path / "out.safetensors"), "--quiet"]) == 0
+    state, _ = weights.safetensors.read_safetensors(tmp_path / "out.safetensors")
+    for name, array in used.items():
+        np.testing.assert_array_equal(next(a for a in state.values() if a.shape == array.shape), array, err_msg=name)

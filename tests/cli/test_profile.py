@@ -47,6 +47,7 @@ def test_the_times_are_drawn(capsys, tmp_path):
     [
         (1, ["lenet", "--out", "a.jpg"], "--out must end in .png or .svg, got a.jpg"),
         (1, ["lenet:mnist", "--width", "2"], "--width must only be given for the name of an architecture, got lenet:mnist"),
+        (1, ["lenet:mnist", "--width", "0"], "--width must only be given for the name of an architecture, got lenet:mnist"),
         (2, ["lenet", "--images", "0"], "--images"),
     ],
 )

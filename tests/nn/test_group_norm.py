@@ -17,6 +17,9 @@ from refconv.ops.group_norm import group_norm
         (lambda: nn.GroupNorm(3, eps=0.5, data_format="channels_first"), (6, 4, 5)),
         (lambda: nn.LayerNorm(), (7,)),
         (lambda: nn.LayerNorm(eps=0.1), (4, 3)),
+        (lambda: nn.LayerNorm(eps=0.1, each_position=True), (4, 3, 6)),
+        (lambda: nn.LayerNorm(each_position=True, data_format="channels_first"), (6, 5)),
+        (lambda: nn.LayerNorm(each_position=True), (7,)),
         (lambda: nn.InstanceNorm(data_format="channels_first"), (3, 4, 5)),
     ],
 )
@@ -33,6 +36,21 @@ def test_each_layer_passes_its_number_of_groups_to_the_operator(layer, groups):
     layer.parameters["gamma"].value = gamma = np.arange(1.0, 7)
     layer.parameters["beta"].value = beta = np.arange(6.0) / 3
     np.testing.assert_array_equal(layer(x), group_norm(x, gamma, beta, groups, eps=0.2)[0])
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_each_position_is_normalised_like_a_row(data_format):
+    layer, x = nn.LayerNorm(eps=0.2, each_position=True, data_format=data_format), random_input((4, 5, 6))
+    moved = np.moveaxis(x, -1, 1) if data_format == "channels_first" else x
+    layer.build(moved.shape[1:], dtype=np.float64)
+    layer.parameters["gamma"].value = gamma = np.arange(1.0, 7)
+    layer.parameters["beta"].value = beta = np.arange(6.0) / 3
+    expected = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.2) * gamma + beta
+    y, backward = layer.forward(moved)
+    np.testing.assert_allclose(np.moveaxis(y, 1, -1) if data_format == "channels_first" else y, expected, rtol=1e-12)
+    assert y.flags.c_contiguous
+    assert backward(np.ones_like(y)).flags.c_contiguous
+    assert layer.input_span(moved.shape[1:], ((1, 2), (0, 3))) == ((1, 2), (0, 3))
 
 
 def test_training_and_inference_are_the_same_and_examples_are_independent():
@@ -71,10 +89,15 @@ def test_invalid_arguments_are_refused_by_name(call, error, message):
 
 def test_repr_shows_what_differs_from_the_defaults():
     assert [
-        repr(layer) for layer in (nn.GroupNorm(4), nn.LayerNorm(eps=0.5), nn.InstanceNorm(data_format="channels_first"))
+        repr(layer)
+        for layer in (
+            nn.GroupNorm(4),
+            nn.LayerNorm(eps=0.5, each_position=True),
+            nn.InstanceNorm(data_format="channels_first"),
+        )
     ] == [
         "GroupNorm(4)",
-        "LayerNorm(eps=0.5)",
+        "LayerNorm(eps=0.5, each_position)",
         "InstanceNorm(channels_first)",
     ]
 

@@ -5,9 +5,9 @@ import pytest
 
 import refconv
 from refconv import nn
+from refconv.cli import main
 
 onnx = pytest.importorskip("onnx")
-from onnx_fuzz import fuzz  # noqa: E402  it needs onnx
 
 TensorProto, helper = onnx.TensorProto, onnx.helper
 
@@ -236,7 +236,8 @@ def test_names_of_equal_nodes_need_no_search(tmp_path, monkeypatch):
     ("change", "message"),
     [
         (lambda m: setattr(m.opset_import[0], "version", 3), "the opset must be from 6 to"),
-        (lambda m: m.functions.add(name="f"), "no local functions"),
+        (lambda m: m.functions.add(name="f"), "must have no local functions, got 'f'; onnx.inliner"),
+        (lambda m: m.graph.sparse_initializer.add().values.__setattr__("name", "w"), "must have no sparse weights, got 'w'"),
         (lambda m: m.graph.output.add(name="dense"), "the graph must have one output"),
         (lambda m: m.graph.output[0].__setattr__("name", "nowhere"), "a node must compute the output 'nowhere'"),
         (lambda m: m.graph.input[0].type.ClearField("tensor_type"), "input 'input' must be an array"),
@@ -262,11 +263,6 @@ def test_missing_files_and_folders_are_named(tmp_path):
         refconv.onnx.load(tmp_path)
 
 
-@pytest.mark.slow
-def test_random_changes_never_crash_the_reader(tmp_path):
-    assert fuzz(300, seed=1, folder=tmp_path).total() >= 300
-
-
 def test_negative_variances_and_names_in_another_encoding_are_refused(tmp_path):
     model = nn.Sequential(norm=nn.BatchNorm())
     model.build((4,), rng=0)
@@ -279,3 +275,60 @@ def test_negative_variances_and_names_in_another_encoding_are_refused(tmp_path):
     (tmp_path / "norm.onnx").write_bytes(content)
     with pytest.raises(refconv.onnx.InvalidModelError, match=r"UTF-8|damaged"):
         refconv.onnx.load(tmp_path / "norm.onnx")
+
+
+def subgraph(*nodes, outputs=("o",), inputs=()):
+    """Return a graph inside a node, which may read names of the graph outside."""
+    types = {"i": TensorProto.INT64, "condition": TensorProto.BOOL, "again": TensorProto.BOOL}
+    declared = [
+        [helper.make_tensor_value_info(n, types.get(n, TensorProto.FLOAT), None) for n in names] for names in (inputs, outputs)
+    ]
+    return helper.make_graph(nodes, "inner", *declared)
+
+
+def branches(then, otherwise, output="y", name="branch"):
+    return helper.make_node("If", ["flag"], [output], name, then_branch=then, else_branch=otherwise)
+
+
+PRODUCT = subgraph(helper.make_node("MatMul", ["x0", "w"], ["o"]))
+WEIGHTS = subgraph(helper.make_node("Identity", ["w"], ["o"]))
+BODY = subgraph(
+    helper.make_node("Identity", ["condition"], ["again"]),
+    helper.make_node("MatMul", ["v", "w"], ["o"]),
+    inputs=("i", "condition", "v"),
+    outputs=("again", "o"),
+)
+CONTROL_FLOW = {
+    "If": [branches(PRODUCT, PRODUCT)],
+    "If inside If": [branches(subgraph(branches(PRODUCT, PRODUCT, "o", "inner")), PRODUCT)],
+    "If of weights": [branches(WEIGHTS, WEIGHTS, "k"), helper.make_node("MatMul", ["x0", "k"], ["y"])],
+    "unused If": [branches(WEIGHTS, WEIGHTS, "k"), helper.make_node("MatMul", ["x0", "w"], ["y"])],
+    "If of missing names": [branches(subgraph(helper.make_node("Add", ["x0", "nowhere"], ["o"])), PRODUCT)],
+    "Loop": [helper.make_node("Loop", ["count", "flag", "x0"], ["y"], "branch", body=BODY)],
+}
+
+
+@pytest.mark.parametrize("name", CONTROL_FLOW)
+def test_subgraphs_that_read_weights_of_the_graph_outside_are_refused_by_name(name, tmp_path, capsys):
+    model = graph_of(CONTROL_FLOW[name], [4], {})
+    arrays = {"w": np.eye(4, dtype=np.float32), "flag": np.array(True), "count": np.array(3)}
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(array, key) for key, array in arrays.items())
+    message = rf"node 'branch' \({'Loop' if name == 'Loop' else 'If'}\) is an operator that refconv has no layer for$"
+    refused(tmp_path, model, message, refconv.onnx.UnsupportedModelError)
+    assert main(["summary", str(tmp_path / "model.onnx")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "node 'branch'" in line
+
+
+def test_functions_of_a_file_are_named_also_if_no_node_calls_them(tmp_path):
+    inline = pytest.importorskip("onnx.inliner").inline_local_functions
+    relu, opset = helper.make_node("Relu", ["a"], ["b"]), helper.make_opsetid("", 19)
+    function = helper.make_function("my.domain", "Twice", ["a"], ["b"], [relu], [opset])
+    for node in (helper.make_node("Twice", ["x0"], ["y"], domain="my.domain"), helper.make_node("Relu", ["x0"], ["y"])):
+        model = graph_of([node], [4], {})
+        model.functions.append(function)
+        model.opset_import.append(helper.make_opsetid("my.domain", 1))
+        refused(tmp_path, model, "got 'my.domain.Twice'; onnx.inliner", refconv.onnx.UnsupportedModelError)
+        (tmp_path / "model.onnx").write_bytes(inline(model).SerializeToString())
+        (layer,) = refconv.onnx.load(tmp_path / "model.onnx").layers.values()
+        assert isinstance(layer, nn.ReLU)

@@ -74,6 +74,8 @@ NETWORKS = {
 
 
 def exported(torch, model, x, path, dynamo):
+    if dynamo:
+        pytest.importorskip("onnxscript")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporters
         if dynamo:
@@ -118,6 +120,29 @@ def classifier(torch):
         layers.Flatten(), layers.Dropout(), layers.Linear(4 * 5 * 6, 7), layers.ReLU(), layers.Linear(7, 2)
     )
     return layers.Sequential(features, dense).eval()
+
+
+def flattened(torch):
+    layers = torch.nn
+    return layers.Sequential(layers.Flatten(), layers.Linear(3 * 12 * 14, 7), layers.ReLU(), layers.Linear(7, 2)).eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dynamo", [False, True], ids=["TorchScript", "dynamo"])
+def test_a_network_that_begins_with_flatten_has_the_weights_of_pytorch_with_channels_last(dynamo, tmp_path):
+    torch = pytest.importorskip("torch")
+    model, x = flattened(torch), torch.randn(2, 3, 12, 14)
+    path = exported(torch, model, x, tmp_path / "model.onnx", dynamo)
+    expected = model(x).detach().numpy()
+    loaded = refconv.onnx.load(path)
+    assert relative_error(loaded(x.numpy()), expected) < TOLERANCE
+    with pytest.raises(ValueError, match="load it with data_format='channels_last'"):
+        weights.to_torch(loaded)
+    last = refconv.onnx.load(path, data_format="channels_last")
+    assert relative_error(last(np.moveaxis(x.numpy(), 1, -1).copy()), expected) < TOLERANCE
+    actual = [array for array in weights.to_torch(last).values() if array.ndim > 1]
+    for ours, theirs in zip(actual, [array for array in model.state_dict().values() if array.ndim > 1], strict=True):
+        np.testing.assert_array_equal(ours, theirs.numpy())
 
 
 @pytest.mark.slow

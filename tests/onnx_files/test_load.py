@@ -187,12 +187,22 @@ def test_the_input_shape_is_given_if_the_file_does_not_fix_it(tmp_path):
         (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[9]), "must fit refconv's layer: the padded input"),
         (helper.make_node("MaxPool", ["x"], ["y", "z"], kernel_shape=[2]), "must have one output that is used"),
         (helper.make_node("Conv", ["x", "x"], ["y"]), "must have a constant input 1"),
+        *((helper.make_node(op, ["x"], ["y"]), "must have two inputs, got 1") for op in ("Add", "Sub", "Mul", "Div")),
+        *((helper.make_node(op, ["x"] * 3, ["y"]), "must have two inputs, got 3") for op in ("Add", "Sub", "Mul", "Div")),
+        (helper.make_node("Concat", [], ["y"], axis=1), "must have an input"),
+        (helper.make_node("LayerNormalization", ["x", "four"], ["y"], axis=1), "must normalise over the last axis alone"),
+        (helper.make_node("LayerNormalization", ["x", "four"], ["y"], axis=0), "must normalise over the last axis alone"),
+        (helper.make_node("LayerNormalization", ["x", "one"], ["y"]), r"must have a scale of shape \(4,\), got \(1,\)"),
+        (helper.make_node("Gather", ["pads"], ["y"]), "must have constant inputs that fit together"),
+        (helper.make_node("Reshape", ["", "pads"], ["y"]), "must have constant inputs that fit together"),
+        (helper.make_node("Cast", ["", "pads"], ["y"], to=1), "must have constant inputs that fit together"),
         (helper.make_node("Pad", ["x", "pads"], ["y"], mode="wrap"), "must have a mode among constant, edge, reflect"),
     ],
 )
 def test_what_our_layers_cannot_express_is_refused_by_name(node, message, tmp_path):
     nodes = [node, helper.make_node("Add", ["y", "z"], ["w"])] if "z" in node.output else [node]
-    path = written(tmp_path / "model.onnx", nodes, [3, 4], {"pads": np.array([0, 0, 1, 0, 0, 0], np.int64)})
+    arrays = {"pads": np.array([0, 0, 1, 0, 0, 0], np.int64), "four": np.ones(4, np.float32), "one": np.ones(1, np.float32)}
+    path = written(tmp_path / "model.onnx", nodes, [3, 4], arrays)
     with pytest.raises(refconv.onnx.UnsupportedModelError, match=message):
         refconv.onnx.load(path)
 
@@ -212,3 +222,20 @@ def test_scales_are_fractions_as_in_other_programs(tmp_path, attributes, scale, 
     written(tmp_path / "m.onnx", [node], (1, size), {"scales": np.float32([1, 1, scale])})
     x = np.arange(size, dtype=np.float32).reshape(1, 1, size)
     assert refconv.onnx.load(tmp_path / "m.onnx")(x).ravel().tolist() == pixels
+
+
+@pytest.mark.parametrize(("axis", "has_bias"), [(-1, True), (3, False)])
+def test_layer_normalisation_of_each_position_agrees(tmp_path, axis, has_bias):
+    arrays = {"gamma": batch((5,), 1)[0], "beta": batch((5,), 2)[1]}
+    inputs = ["t", "gamma", *["beta"] * has_bias]
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),
+        helper.make_node("LayerNormalization", inputs, ["n"], axis=axis, epsilon=0.1),
+        helper.make_node("Transpose", ["n"], ["y"], perm=[0, 3, 1, 2]),
+    ]
+    model, x = refconv.onnx.load(written(tmp_path / "m.onnx", nodes, (5, 3, 4), arrays)), batch((5, 3, 4))
+    deviations = x - x.mean(1, keepdims=True)
+    expected = deviations / np.sqrt(x.var(1, keepdims=True) + 0.1) * arrays["gamma"][:, None, None]
+    expected += arrays["beta"][:, None, None] * has_bias
+    assert relative_error(model(x), expected) < TOLERANCE
+    assert kinds(model) == ["Sequential", "Transpose", "LayerNorm", "Transpose"]

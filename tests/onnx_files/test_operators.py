@@ -12,8 +12,31 @@ from onnx_operators import cases, is_small, outcome
 # Operators of which at least one test must pass, so that a reader cannot refuse everything.
 READ = {
     *("AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "ConvTranspose", "Dropout", "Elu", "Flatten"),
-    *("Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LRN", "LeakyRelu"),
-    *("MatMul", "MaxPool", "Mean", "Mul", "Add", "Pad", "ReduceMean", "Relu", "Reshape", "Resize", "Sigmoid", "Slice"),
+    *(
+        "Gather",
+        "Gemm",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "Identity",
+        "InstanceNormalization",
+        "LRN",
+        "LayerNormalization",
+    ),
+    *(
+        "LeakyRelu",
+        "MatMul",
+        "MaxPool",
+        "Mean",
+        "Mul",
+        "Add",
+        "Pad",
+        "ReduceMean",
+        "Relu",
+        "Reshape",
+        "Resize",
+        "Sigmoid",
+        "Slice",
+    ),
     *("Softmax", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Upsample"),
 }
 

@@ -186,3 +186,28 @@ def test_mobilenet_takes_the_weights_of_the_convolution_that_ends_keras_network(
     load_keras_weights(model, tmp_path / "m.weights.h5")
     x = np.random.default_rng(2).standard_normal((2, *shape)).astype(np.float32)
     np.testing.assert_allclose(model(x), peer(x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5,), (7, 5), (6, 7, 5)])
+def test_layer_normalisation_over_the_last_axis_is_read_and_written_for_each_number_of_axes(tmp_path, shape):
+    model, kinds = randomized(nn.Sequential(norm=nn.LayerNorm(eps=0.01, each_position=True)), shape, np.float64), []
+    for name in ("a.keras", "b.keras"):
+        to_keras(model, tmp_path / name)
+        change_config(tmp_path / name, lambda config: kinds.append(config["config"]["layers"][-1]["class_name"]))
+        model = from_keras(tmp_path / name)
+    assert kinds == ["LayerNormalization"] * 2
+    x = np.random.default_rng(5).standard_normal((3, *shape))
+    gamma, beta = (model["norm"].parameters[name].value for name in ("gamma", "beta"))
+    expected = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.01) * gamma + beta
+    np.testing.assert_allclose(model(x), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [1, [1], [2, 3], [1, 2, 3], [-3, -2, -1], [3, 3], True, None, "3"])
+def test_layer_normalisation_over_other_axes_is_refused_by_name(tmp_path, axis):
+    model = randomized(nn.Sequential(norm=nn.LayerNorm(each_position=True)), (6, 7, 5))
+    to_keras(model, tmp_path / "m.keras")
+    change_config(tmp_path / "m.keras", lambda config: config["config"]["layers"][-1]["config"].update(axis=axis))
+    with pytest.raises(
+        refconv.ArgumentError, match=r"layer norm \(LayerNormalization\) must have the channels as its axis, got"
+    ):
+        from_keras(tmp_path / "m.keras")

@@ -22,6 +22,7 @@ __all__ = ["Input", "Model", "parse"]
 
 MAX_FILE_BYTES = 2**31  # of a protobuf message
 MAX_NODES = 50_000
+MAX_LISTED = 3  # names in an error message
 FORMATS = ("channels_last", "channels_first")
 OPSETS = range(6, 29)  # versions of the operators that the readers know
 
@@ -79,8 +80,7 @@ def parse(path: Path) -> Model:
     opset = _opset(proto)
     if len(graph.node) > MAX_NODES:
         raise UnsupportedModelError(f"the graph must have at most {MAX_NODES} nodes, got {len(graph.node)}")
-    if len(proto.functions) or len(graph.sparse_initializer):
-        raise UnsupportedModelError("the file must have no local functions and no sparse weights")
+    _refuse_functions_and_sparse_weights(proto)
     constants = {tensor.name: tensor for tensor in graph.initializer}
     if len(constants) != len(graph.initializer):
         raise InvalidModelError("the names of the weights must be distinct")
@@ -102,6 +102,18 @@ def _decoded(data: bytes) -> Any:
     if not proto.HasField("graph"):
         raise InvalidModelError("the file is not an ONNX model, or is damaged: it has no graph")
     return proto
+
+
+def _refuse_functions_and_sparse_weights(proto: Any) -> None:
+    if len(proto.functions):
+        names = [f"{function.domain}.{function.name}".lstrip(".") for function in proto.functions]
+        listed = ", ".join(map(repr, names[:MAX_LISTED])) + (", …" if len(names) > MAX_LISTED else "")
+        raise UnsupportedModelError(
+            f"the file must have no local functions, got {listed}; onnx.inliner.inline_local_functions replaces them by nodes"
+        )
+    if len(proto.graph.sparse_initializer):
+        name = proto.graph.sparse_initializer[0].values.name
+        raise UnsupportedModelError(f"the file must have no sparse weights, got {name!r}")
 
 
 def _opset(proto: Any) -> int:

@@ -5,8 +5,9 @@ In shapes, :data:`BATCH` stands for the number of examples, which is unknown. On
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,20 @@ def fold(reader: Any, node: Node) -> Array | None:
         return None
     function, size = FOLDED[node.op]
     inputs = [node.constant(k) for k in range(len(node.inputs))]
-    elements = size(node, inputs)
-    reader.folded += elements
+    with _unfit_inputs_refused():
+        reader.folded += size(node, inputs)
     require(reader.folded <= MAX_FOLDED, f"must not compute more than {MAX_FOLDED} elements of constants")
+    with _unfit_inputs_refused():
+        return np.asarray(function(node, inputs))
+
+
+@contextlib.contextmanager
+def _unfit_inputs_refused() -> Iterator[None]:
+    """Raise :class:`UnsupportedModelError` for errors of NumPy, and for missing inputs."""
     try:
-        result = function(node, inputs)
-    except (IndexError, OverflowError, TypeError, ValueError, ZeroDivisionError) as error:
+        yield
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UnsupportedModelError(f"must have constant inputs that fit together: {error}") from error
-    return np.asarray(result)
 
 
 def _constant(node: Node) -> Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError
 from refconv.onnx.reading.file import Input, Model, parse
 from refconv.onnx.reading.flattening import fold_transpositions
 from refconv.onnx.reading.reader import Reader, channels_last, dtype_of, identity
+from refconv.onnx.reading.sharing import share_layers
 from refconv.typing import Shape
 from refconv.weights.graph import Node as GraphNode
 from refconv.weights.graph import ancestors, network_of, shorten_names
@@ -24,6 +26,8 @@ __all__ = ["load"]
 _UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, UnicodeError, ValueError)
 # Operators for which the axes of images have no meaning.
 KEEP_AXES = ("Add", "Cast", "Div", "Identity", "Mul", "Pad", "Sub")
+
+MAX_LISTED = 4  # names of layers in a warning
 
 
 def load(
@@ -39,8 +43,10 @@ def load(
     begins with a layer that transposes. With ``data_format="channels_last"`` it does not, and accepts (N, H, W, C).
 
     The network consists of ``Sequential``, ``Sum``, ``Mean`` and ``Concat`` where the graph has this form, and elsewhere of
-    :class:`refconv.nn.Graph`. Nodes that share weights become layers with separate copies. A file contains data and no code:
-    nothing in it is executed, and external data are only read from the folder of the file.
+    :class:`refconv.nn.Graph`. Nodes that share all their weights become one layer that is used several times. Nodes that share
+    only some become layers with separate copies, and a warning names them. Arrays of zeros or ones, which exporters merge, do
+    not count as shared. A file contains data and no code: nothing in it is executed, and external data are only read from the
+    folder of the file.
 
     Parameters
     ----------
@@ -93,14 +99,29 @@ def load(
     if data_format not in (None, "channels_last"):
         raise ArgumentValueError(f"data_format must be 'channels_last' or None, got {data_format!r}")
     try:
-        return _network(parse(path), shape, data_format is not None)
+        network, copied = _network(parse(path), shape, data_format is not None)
     except (InvalidModelError, UnsupportedModelError) as error:
         raise type(error)(f"{path}: {error}") from error
     except _UNEXPECTED as error:
         raise InvalidModelError(f"{path}: the file is damaged: {type(error).__name__}: {error}") from error
+    if copied:
+        _warn_of_copies(path, copied)
+    return network
 
 
-def _network(model: Model, input_shape: Shape | None, wants_last: bool) -> Layer:
+def _warn_of_copies(path: Path, copied: Mapping[str, Sequence[str]]) -> None:
+    """Warn that layers have copies of weights that are shared in the file."""
+    (name, layers), *others = copied.items()
+    listed = ", ".join(layers[:MAX_LISTED]) + (", …" if len(layers) > MAX_LISTED else "")
+    warnings.warn(
+        f"{path}: the layers {listed} share the weights {name!r} in the file, but differ otherwise, so they have separate "
+        "copies, which training changes separately" + (f"; {len(others)} other arrays are copied too" if others else ""),
+        stacklevel=3,
+    )
+
+
+def _network(model: Model, input_shape: Shape | None, wants_last: bool) -> tuple[Layer, dict[str, list[str]]]:
+    """Return the network, and the names of layers that have copies of the same weights."""
     dtype = dtype_of(model.inputs)
     has_last = _has_channels_last(model)
     is_last = wants_last and not has_last  # the order of the axes changes
@@ -114,6 +135,7 @@ def _network(model: Model, input_shape: Shape | None, wants_last: bool) -> Layer
     fold_transpositions(reader.steps, y.key)
     needed = ancestors({name: step.sources for name, step in reader.steps.items()}, y.key)
     steps = [step for name, step in reader.steps.items() if name in needed]
+    copied = share_layers(steps, reader.constants)
     nodes = [GraphNode(step.name, step.layer, tuple(step.sources), step.broadcasts) for step in steps]
     network = shorten_names(network_of(nodes, y.key, [*reader.inputs]))
     network.notes = model.notes
@@ -122,7 +144,7 @@ def _network(model: Model, input_shape: Shape | None, wants_last: bool) -> Layer
         if step.layer.is_built:  # the others do not affect the output
             for name, array in step.weights.items():
                 step.layer.parameters[name].value[...] = array
-    return network
+    return network, copied
 
 
 def _has_channels_last(model: Model) -> bool:

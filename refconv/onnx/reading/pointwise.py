@@ -14,6 +14,7 @@ from refconv.nn import (
     Dropout,
     Identity,
     InstanceNorm,
+    LayerNorm,
     LeakyReLU,
     LocalResponseNorm,
     P4BatchNorm,
@@ -69,8 +70,13 @@ def read_softmax(reader: Reader, node: Node) -> Value:
         longer = [k for k in range(axis, len(x.shape)) if x.shape[k] > 1] or [axis]
         require(len(longer) == 1, "must normalise over one axis")
         axis = longer[0]
+    return reader.elementwise(Softmax(), _axis_last(reader, x, axis), node)
+
+
+def _axis_last(reader: Reader, x: Value, axis: int) -> Value:
+    """Return the same array with this axis last in the network; the others keep their order."""
     order = tuple(k for k in (x.order if axis in x.order else identity(len(x.shape))) if k != axis)
-    return reader.elementwise(Softmax(), reader.ordered(x, (*order, axis)), node)
+    return reader.ordered(x, (*order, axis))
 
 
 @reads("Sqrt", "Reciprocal", "Pow")
@@ -126,6 +132,18 @@ def read_instance_norm(reader: Reader, node: Node) -> Value:
     return reader.elementwise(layer, spatial_input(reader, node), node, {"gamma": node.weights(1), "beta": node.weights(2)})
 
 
+@reads("LayerNormalization")
+def read_layer_norm(reader: Reader, node: Node) -> Value:
+    x, gamma = node.value(), node.weights(1)
+    rank = len(x.shape)
+    axis = node.axis("axis", -1, rank + 1) - 1
+    require(axis == rank - 1, "must normalise over the last axis alone")
+    require(gamma.shape == x.shape[axis:], f"must have a scale of shape {x.shape[axis:]}, got {gamma.shape}")
+    beta = node.weights(2) if node.has_input(2) else np.zeros_like(gamma)
+    layer = LayerNorm(eps=node.real("epsilon", 1e-5), each_position=rank > 1)
+    return reader.elementwise(layer, _axis_last(reader, x, axis), node, {"gamma": gamma, "beta": beta})
+
+
 @reads("LRN")
 def read_lrn(reader: Reader, node: Node) -> Value:
     size = node.integer("size", 0)
@@ -137,7 +155,7 @@ def read_lrn(reader: Reader, node: Node) -> Value:
 
 @reads("Add", "Sum")
 def read_add(reader: Reader, node: Node) -> Value:
-    _check_broadcasting(node)
+    _check_operands(node)
     constant = _constant_operand(node)
     if constant is None:
         return _join(reader, node, Add())
@@ -145,13 +163,14 @@ def read_add(reader: Reader, node: Node) -> Value:
     product = _product_without_bias(reader, node, x, c)
     if product is not None:
         product.layer, product.weights["b"] = Dense(c.size), c.reshape(-1)
+        product.constants += reader.origins(node)
         return x
     return _with_constant(reader, node, x, c, Shift, "shift")
 
 
 @reads("Sub")
 def read_sub(reader: Reader, node: Node) -> Value:
-    _check_broadcasting(node)
+    _check_operands(node)
     if node.is_constant(1):
         return _with_constant(reader, node, node.value(), -node.weights(1), Shift, "shift")
     negative = reader.elementwise(Scale((), trainable=False), node.value(1), "scale", {"scale": np.array(-1.0)})
@@ -162,7 +181,7 @@ def read_sub(reader: Reader, node: Node) -> Value:
 
 @reads("Mul")
 def read_mul(reader: Reader, node: Node) -> Value:
-    _check_broadcasting(node)
+    _check_operands(node)
     constant = _constant_operand(node)
     if constant is None and node.inputs[0] == node.inputs[1]:
         return reader.elementwise(Power(2), node.value(), node)
@@ -173,7 +192,7 @@ def read_mul(reader: Reader, node: Node) -> Value:
 
 @reads("Div")
 def read_div(reader: Reader, node: Node) -> Value:
-    _check_broadcasting(node)
+    _check_operands(node)
     if node.is_constant(1):
         c = node.weights(1)
         require((c != 0).all(), "must not divide by zero")
@@ -191,6 +210,7 @@ def read_mean(reader: Reader, node: Node) -> Value:
 
 @reads("Concat")
 def read_concat(reader: Reader, node: Node) -> Value:
+    require(node.inputs, "must have an input")
     values = [node.value(k) for k in range(len(node.inputs))]
     rank = len(values[0].shape)
     axis = node.axis("axis", 1, rank + 1) - 1
@@ -240,8 +260,9 @@ def _with_constant(reader: Reader, node: Node, x: Value, c: Array, cls: Any, nam
     return reader.elementwise(cls(array.shape, trainable=array.size > 1), x, node, {name: array})
 
 
-def _check_broadcasting(node: Node) -> None:
-    """Refuse the broadcasting of old versions, whose arrays are not aligned at their last axes."""
+def _check_operands(node: Node) -> None:
+    """Check the number of inputs, and refuse the broadcasting of old versions at other axes."""
+    require(node.op == "Sum" or len(node.inputs) == 2, f"must have two inputs, got {len(node.inputs)}")
     require(not node.has("axis"), "must align arrays at their last axes")
 
 

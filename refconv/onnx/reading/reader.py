@@ -38,6 +38,10 @@ WEIGHT_NAME = re.compile(r"(.+)\.(?:weight|bias|w|b|a|gamma|depthwise|pointwise)
 # A small file must not allocate much memory: each of many nodes may use the same weights, or compute a large matrix.
 MAX_COMPUTED = 2**26  # elements of all layers, in addition to MAX_SHARING times the weights in the file
 
+# Operators whose output consists of the weights in their input. The output of Identity counts as other weights: PyTorch writes
+# it for the second of two arrays that are equal but not shared.
+REARRANGING = ("Cast", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {}  # function that reads a node, by operator
 
 
@@ -68,14 +72,17 @@ class Value(NamedTuple):
 class Step:
     """Layer of the network with its sources and the values of its parameters.
 
-    ``shape`` is the shape of its output. ``broadcasts`` is True for a join of arrays of different shapes.
+    ``input_shape`` and ``shape`` are the shapes of its input and its output. ``constants`` are the names of the arrays in the
+    graph that contain its weights. ``broadcasts`` is True for a join of arrays of different shapes.
     """
 
     name: str
     layer: Layer
     sources: list[str]
+    input_shape: Any  # a tuple of shapes for a join
     shape: Shape
     weights: dict[str, Array] = field(default_factory=dict)
+    constants: list[str] = field(default_factory=list)
     broadcasts: bool = False
 
 
@@ -116,6 +123,7 @@ class Reader:
         self._elements = 0  # of the arrays of all layers
         self._most_elements = MAX_SHARING * sum(a.size for a in model.constants.values()) + MAX_COMPUTED
         self.constants: dict[str, Array] = dict(model.constants)
+        self._origins: dict[str, str] = {}  # names of the weights in rearranged constants
         self.steps: dict[str, Step] = {}
         self.uses: dict[str, int] = {}
         for name in [name for node in model.nodes for name in node.input] + model.outputs:
@@ -160,6 +168,8 @@ class Reader:
         folded = fold(self, node)
         if folded is not None:
             self.constants[node.outputs[0]] = folded
+            if node.op in REARRANGING:
+                self._origins[node.outputs[0]] = self._origins.get(node.inputs[0], node.inputs[0])
             return
         require(node.op in _FUNCTIONS, "is an operator that refconv has no layer for")
         extra = [name for name in node.outputs[1:] if self.uses.get(name)]
@@ -205,10 +215,15 @@ class Reader:
             self.allocate(math.prod(spec.shape))
         shapes = {source.stored for source in sources}
         keys = [source.key for source in sources]
-        self.steps[name] = Step(name, layer, keys, y.stored, weights, broadcasts=len(shapes) > 1)
+        constants = [] if isinstance(node, str) else self.origins(node)
+        self.steps[name] = Step(name, layer, keys, inputs, y.stored, weights, constants, broadcasts=len(shapes) > 1)
         if not self.undetermined.isdisjoint(keys) and y.order != channels_last(len(y.shape)):
             self.undetermined.add(name)
         return y
+
+    def origins(self, node: Node) -> list[str]:
+        """Return the names of the weights in the constant inputs of a node."""
+        return [self._origins.get(name, name) for name in node.inputs if name in self.constants]
 
     def elementwise(self, layer: Layer, x: Value, node: Node | str, weights: Mapping[str, Array] | None = None) -> Value:
         """Append a layer that keeps the shape."""

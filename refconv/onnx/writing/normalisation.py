@@ -36,6 +36,8 @@ def write_instance_norm(graph: Writer, layer: InstanceNorm, x: Value) -> Value:
 @register(GroupNorm, LayerNorm)
 def write_group_norm(graph: Writer, layer: Any, x: Value) -> Value:
     """Write the normalisation of groups: each becomes one channel of an instance normalisation."""
+    if isinstance(layer, LayerNorm) and layer.each_position:
+        return _write_norm_of_each_position(graph, layer, x)
     order = channels_first(len(x.shape), layer.data_format)
     channels = channel_count(layer, x.shape)
     groups = layer._groups(channels)
@@ -46,6 +48,14 @@ def write_group_norm(graph: Writer, layer: Any, x: Value) -> Value:
     for op, key in (("Mul", "gamma"), ("Add", "beta")):
         array = layer.parameters[key].value.reshape(channels, *[1] * (len(order) - 1))
         name = graph.add(op, name, graph.weights(layer, key, array))
+    return x._replace(name=name, order=order)
+
+
+def _write_norm_of_each_position(graph: Writer, layer: LayerNorm, x: Value) -> Value:
+    channel, *others = channels_first(len(x.shape), layer.data_format)
+    order = (*others, channel)
+    names = [graph.weights(layer, key, layer.parameters[key].value) for key in ("gamma", "beta")]
+    name = graph.add("LayerNormalization", graph.ordered(x, order), *names, axis=-1, epsilon=float(layer.eps))
     return x._replace(name=name, order=order)
 
 

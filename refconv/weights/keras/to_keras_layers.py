@@ -63,11 +63,11 @@ def _dense(layer: nn.Dense, shape: Shape, nonnegative: bool) -> Sequence[Step]:
 
 
 def _example_norm(layer: Any, shape: Shape, nonnegative: bool) -> Sequence[Step]:
-    """Return a group normalisation, or a layer normalisation of rows."""
+    """Return a group normalisation, or a layer normalisation of rows or of each position."""
     epsilon, variables = float(layer.eps), ("gamma", "beta")
-    if len(shape) == 1 and isinstance(layer, nn.LayerNorm):
+    if isinstance(layer, nn.LayerNorm) and (len(shape) == 1 or layer.each_position):
         return (Step("LayerNormalization", {"axis": -1, "epsilon": epsilon}, shape, variables),)
-    groups = {nn.LayerNorm: 1, nn.InstanceNorm: -1}.get(type(layer)) or layer.groups
+    groups = 1 if isinstance(layer, nn.LayerNorm) else -1 if isinstance(layer, nn.InstanceNorm) else layer.groups
     return (Step("GroupNormalization", {"groups": groups, "axis": -1, "epsilon": epsilon}, shape, variables),)
 
 

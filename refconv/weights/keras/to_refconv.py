@@ -108,12 +108,10 @@ def _batch_norm(options: Options, shape: Shape) -> Part:
 
 
 def _layer_norm(options: Options, shape: Shape) -> Part:
-    if len(shape) != 1:
-        expected = "an input with one axis; with more, Keras normalises each position, and LayerNorm the whole example"
-        raise options.error(expected, shape)
     _last_axis(options, shape)
     stored, fixed = _scale_and_shift(options)
-    return Part((nn.LayerNorm(eps=options.number("epsilon", 1e-3)),), stored, frozen=fixed)
+    layer = nn.LayerNorm(eps=options.number("epsilon", 1e-3), each_position=len(shape) > 1)
+    return Part((layer,), stored, frozen=fixed)
 
 
 def _group_norm(options: Options, shape: Shape) -> Part:

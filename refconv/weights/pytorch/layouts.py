@@ -142,7 +142,8 @@ def _own_entries(layer_name: str, layer: nn.Layer, shape: Shape, image: State | 
             if not isinstance(image, tuple):
                 raise ArgumentValueError(
                     f"the layers between images and {layer_name} must be a Flatten and layers that keep the order of the "
-                    "elements, got one that may change it: the order in PyTorch is unknown"
+                    "elements, got one that may change it: the order in PyTorch is unknown; if the network comes from an ONNX "
+                    "file of PyTorch, load it with data_format='channels_last'"
                 )
             layout = partial(after_flatten, image=image)
         yield Entry(layer_name, name, suffix, layout(np.empty(spec.shape))[1], layout, spec)
