@@ -7,6 +7,7 @@ table of the results.
 from experiments import (
     augmentation,
     batch_norm,
+    batch_size,
     captioning,
     classifiers,
     deep_image_prior,
@@ -32,7 +33,19 @@ __all__ = ["EXPERIMENTS", "Experiment", "Row", "Settings", "run", "table"]
 EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
-        *(lenet, augmentation, transfer, new_task, relu_tanh, batch_norm, running_averages, dropout, residual, settings),
+        *(
+            lenet,
+            augmentation,
+            transfer,
+            new_task,
+            relu_tanh,
+            batch_norm,
+            running_averages,
+            dropout,
+            residual,
+            settings,
+            batch_size,
+        ),
         *(recipe, classifiers, neocognitron, segmentation, deep_image_prior, layer_removal, p4, captioning),
     )
 }

@@ -29,6 +29,7 @@ MEASURED = (
     "running-averages",
     "dropout",
     "residual",
+    "batch-size",
     "deep-image-prior",
     "p4",
     "captioning",
