@@ -29,6 +29,7 @@ _ROWS = [
     ("_errors", "errors about arguments", ""),
     ("_ascii", "characters for terminals without Unicode", ""),
     ("_files", "files written completely or not at all", ""),
+    ("_lock", "locks of folders", ""),
     ("_optional", "optional packages, imported where they are used", ""),
     ("_progress", "progress bars, and the setting that hides them", "_optional"),
     ("_version", "the version number", ""),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import refconv.weights as weights
 from refconv._arguments import flag, integer
 from refconv._errors import ArgumentError, ArgumentTypeError, ArgumentValueError
 from refconv._files import clear_unfinished, keep_as
+from refconv._lock import locked
 from refconv.training.callbacks import Callback
 from refconv.training.evaluate import Means
 from refconv.training.generators import generators
@@ -53,7 +55,7 @@ class Checkpoint(Callback):
     Parameters
     ----------
     folder : path
-        Output folder, created when the first checkpoint is written.
+        Output folder, created at the start of the run. Only one run at a time can use it.
     every : int, optional
         Number of steps between two checkpoints within an epoch.
     resume : bool
@@ -64,7 +66,7 @@ class Checkpoint(Callback):
     Raises
     ------
     FileExistsError
-        If a checkpoint exists and ``resume`` is False.
+        If a checkpoint exists and ``resume`` is False. :func:`fit` raises it if another run uses the folder.
     TypeError, ValueError
         If ``every`` is not a positive integer. :func:`fit` raises ``ValueError`` if the checkpoint belongs to another run,
         and ``TypeError`` if the batches cannot be resumed.
@@ -92,6 +94,7 @@ class Checkpoint(Callback):
         self.last, self.previous, self.best = (self.folder / f"{name}.safetensors" for name in ("last", "previous", "best"))
         self.every = None if every is None else integer("every", every)
         self.resume, self.notes = flag("resume", resume), dict(notes or {})
+        self._lock = ExitStack()
         if not resume and self.last.exists():
             raise FileExistsError(f"{self.last} already exists: resume=True continues this run")
 
@@ -103,9 +106,17 @@ class Checkpoint(Callback):
             )
         _settings(run)  # recorded before the first step, because training may change attributes of these objects
         if self.resume and self.last.exists():
+            restore(run, *read_checkpoint(self.folder))
+
+    def on_train_begin(self, run: Run) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(locked(self.folder))
             for path in (self.last, self.previous, self.best):
                 clear_unfinished(path)
-            restore(run, *read_checkpoint(self.folder))
+            self._lock = stack.pop_all()
+
+    def on_train_end(self, run: Run) -> None:
+        self._lock.close()
 
     def on_step_end(self, run: Run) -> None:
         if run.stop or (self.every is not None and run.step % self.every == 0):

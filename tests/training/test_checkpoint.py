@@ -54,7 +54,19 @@ class StopAfter(Callback):
         run.stop = self.taken == self.steps
 
 
-def run(folder, optimizer="sgd", stop_after=None, resume=False, every=None, ahead=False, epochs=3, patience=None, rng=5):
+def run(
+    folder,
+    optimizer="sgd",
+    *,
+    stop_after=None,
+    resume=False,
+    every=None,
+    ahead=False,
+    epochs=3,
+    patience=None,
+    rng=5,
+    callbacks=(),
+):
     """Train on 75 images with five steps per epoch; return the network and the history."""
     model = noisy_network()
     images, labels = data.draw_digits(75 + 20, seed=3)
@@ -72,6 +84,7 @@ def run(folder, optimizer="sgd", stop_after=None, resume=False, every=None, ahea
             Checkpoint(folder, every=every, resume=resume),
             StopAfter(stop_after),
             *([EarlyStopping(patience)] if patience else []),
+            *callbacks,
         ],
     )
     return model, history
@@ -115,6 +128,19 @@ def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(tmp_path, unin
         UserWarning, match=r"last\.safetensors .*does not fit its checksum.*continues from .*previous\.safetensors"
     ):
         model, history = run(tmp_path, resume=True)
+    assert (bits(model), without_times(history)) == uninterrupted["sgd"]
+
+
+def test_two_runs_cannot_use_one_folder(tmp_path, uninterrupted):
+    run(tmp_path, stop_after=8)
+
+    class Again(Callback):
+        def on_step_end(self, current):
+            if current.step == 5:
+                with pytest.raises(FileExistsError, match="must not be in use by another run"):
+                    run(tmp_path, resume=True)
+
+    model, history = run(tmp_path, resume=True, callbacks=[Again()])
     assert (bits(model), without_times(history)) == uninterrupted["sgd"]
 
 
