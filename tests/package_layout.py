@@ -72,8 +72,8 @@ _ROWS = [
     (
         "training",
         "training loops, evaluation and checkpoints",
-        "_arguments _config _core _errors _files _optional _progress _version data geometry inference models nn ops optim "
-        "typing weights",
+        "_arguments _config _core _errors _files _lock _optional _progress _version data geometry inference models nn ops "
+        "optim typing weights",
     ),
     ("verify", "evidence that loops, kernels and derivatives agree", "*"),
     (
