@@ -77,7 +77,9 @@ exit status:
   0    success
   1    an error, which is printed, or a failed check, such as a wrong derivative
   2    an unknown command or option, or a value that the option does not accept
-  130  interrupted with Ctrl-C; `refconv train` and `refconv restore` instead save the result so far and exit with status 0
+  130  interrupted with Ctrl-C; `refconv train` and `refconv restore` instead save the result so far and exit with status 0,
+       also after SIGTERM or if the terminal is closed
+  143  ended by SIGTERM
 If the output goes to a pipe that is closed early, the command finishes silently with the same exit status.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import json
 import math
 import os
@@ -86,11 +87,13 @@ def in_one_line(error: Exception) -> str:
 
 
 class PipeWriter:
-    """Stream that discards its output once the reader has closed the pipe.
+    """Stream that discards its output once nobody can read it.
 
     For example, `refconv formulas | head -1` always ends silently and with the same exit status, whether `head` ends before
-    or after the output is written. A training run is saved even if its pipe is closed.
+    or after the output is written. A training run is saved even if its pipe or its terminal is closed.
     """
+
+    CLOSED = (errno.EPIPE, errno.EIO)  # of a pipe, of a terminal
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -101,18 +104,20 @@ class PipeWriter:
     def write(self, text: str) -> int:
         try:
             return self.stream.write(text)
-        except BrokenPipeError:
-            self._discard()
+        except OSError as error:
+            self._discard(error)
             return len(text)
 
     def flush(self) -> None:
         try:
             self.stream.flush()
-        except BrokenPipeError:
-            self._discard()
+        except OSError as error:
+            self._discard(error)
 
-    def _discard(self) -> None:
+    def _discard(self, error: OSError) -> None:
         """Redirect the stream to the null device, so that Python's flush at exit does not fail."""
+        if error.errno not in self.CLOSED:
+            raise error
         null_device = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null_device, self.stream.fileno())
         os.close(null_device)

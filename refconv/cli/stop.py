@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C and SIGTERM in ``refconv train`` and ``refconv restore``."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP in ``refconv train`` and ``refconv restore``."""
 
 import contextlib
 import signal
@@ -10,9 +10,12 @@ from refconv.training import Callback, Run
 
 __all__ = ["StopOnSignal", "stop_signals"]
 
+SIGHUP = getattr(signal, "SIGHUP", None)  # Windows has none
+STOPPING = [number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP) if number is not None]
+
 
 class StopOnSignal(Callback):
-    """Callback that ends the run after the current step once Ctrl-C or SIGTERM was received.
+    """Callback that ends the run after the current step once a signal was received.
 
     :func:`stop_signals` yields its argument.
     """
@@ -27,9 +30,10 @@ class StopOnSignal(Callback):
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns True once Ctrl-C or SIGTERM was received.
+    """Yield a function that returns True once Ctrl-C, SIGTERM or SIGHUP was received.
 
-    A second signal has its usual effect. Only the main thread can handle signals; in other threads the function always returns
+    SIGHUP, which the system sends when the terminal is closed, is still ignored under nohup. A second signal has its usual
+    effect. Only the main thread can handle signals; in other threads the function always returns
     False.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -46,8 +50,9 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         received.append(number)
         restore()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not None:  # Python cannot restore a handler that was installed by C code
+    for number in STOPPING:
+        # Python cannot restore a handler that was installed by C code.
+        if signal.getsignal(number) not in (None, *([signal.SIG_IGN] if number == SIGHUP else [])):
             previous_handlers[number] = signal.signal(number, record)
     try:
         yield lambda: bool(received)

@@ -24,9 +24,9 @@ each class, or the folders train and test (or val) with such folders, or, for a 
 files have the same names. A mask contains the class of each pixel: 0, 1, 2, …, or 0 and 255.
 
 The command writes three files to the output folder: model.safetensors contains the network, history.csv contains one row for
-each epoch, and training.png shows the training curves and the misclassified test images. Ctrl-C (or SIGTERM) stops the run
-after the current step and saves the network in its current state; a second Ctrl-C stops the run at once. If the loss becomes
-NaN or infinite, the history and the plot are saved but the model is not, and the exit status is 1.
+each epoch, and training.png shows the training curves and the misclassified test images. Ctrl-C, SIGTERM or a closed terminal
+stops the run after the current step and saves the network in its current state; a second Ctrl-C stops the run at once. If the
+loss becomes NaN or infinite, the history and the plot are saved but the model is not, and the exit status is 1.
 
 During the run, last.safetensors in the same folder is the checkpoint. It is written after each epoch and when the run is
 stopped. --resume DIR continues an interrupted run from its checkpoint, with its original options; only --engine, --threads and

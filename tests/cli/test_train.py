@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -124,6 +125,43 @@ def test_a_signal_ends_the_run_after_a_step_and_saves_the_results(tmp_path, numb
     assert (tmp_path / "out" / "training.png").exists()
     history = lines_of(tmp_path / "out" / "history.csv")
     assert 1 <= len(history) < 500
+    load(tmp_path / "out" / "model.safetensors")
+
+
+@pytest.mark.slow
+@needs_kernels
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="Windows has no such terminals")
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_run_whose_terminal_is_closed_is_saved_and_with_nohup_goes_on(tmp_path, nohup):
+    import fcntl
+    import termios
+
+    terminal, its_end = os.openpty()
+    command = [*(["nohup"] if nohup else []), sys.executable, "-m", "refconv", *SMALL[:2], "--images", "500", "--out", "out"]
+    process = subprocess.Popen(
+        [*command, "--epochs", "4" if nohup else "5000", "--test-images", "50"],
+        cwd=tmp_path,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its_end)
+    try:
+        if nohup:
+            while not (tmp_path / "out" / "last.safetensors").exists():
+                time.sleep(0.05)
+        else:
+            shown = b""
+            while b"epoch 1:" not in shown:
+                shown += os.read(terminal, 4096)
+        os.close(terminal)
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+    history = lines_of(tmp_path / "out" / "history.csv")
+    assert (len(history) == 4) if nohup else (1 <= len(history) < 5000)
     load(tmp_path / "out" / "model.safetensors")
 
 
