@@ -22,7 +22,7 @@ __all__ = ["EXPERIMENT", "NAMES", "train_and_test"]
 LR, MOMENTUM, WEIGHT_DECAY, CLIP_NORM, BATCH = 0.05, 0.9, 5e-4, 1.0, 64
 SIZE = 32  # pixels
 # Data set: training images, epochs and test images.
-RUNS = {"cifar10": (10_000, 5, 1000), "mnist": (10_000, 2, 10_000)}
+RUNS = {"cifar10": (10_000, 3, 1000), "mnist": (10_000, 1, 10_000)}
 NOT_CLASSIFIERS = ("neocognitron", "unet", "unet-same", "deep-image-prior")
 NAMES = [name for name in models.names() if name not in NOT_CLASSIFIERS]
 

@@ -87,7 +87,7 @@ def in_one_line(error: Exception) -> str:
 
 
 class PipeWriter:
-    """Stream that discards its output once nobody can read it.
+    """Stream that discards its output once its pipe or terminal is closed.
 
     For example, `refconv formulas | head -1` always ends silently and with the same exit status, whether `head` ends before
     or after the output is written. A training run is saved even if its pipe or its terminal is closed.
