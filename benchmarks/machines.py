@@ -56,7 +56,9 @@ class Model:
         constant, self.byte = line([(BYTES * r["size"] / 2, r["seconds"]) for r in rows if r["link"] == link])
         self.latency = constant / MESSAGES
         self.compute = {
-            name: line([(r["size"], r["seconds"]) for r in rows if (r["network"], r["threads"]) == (name, threads)])
+            name: line(
+                [(r["size"], r["seconds"]) for r in rows if (r["network"], r["link"], r["threads"]) == (name, "", threads)]
+            )
             for name in NETWORKS
         }
 

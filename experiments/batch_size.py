@@ -1,4 +1,4 @@
-"""Experiment: k times the batch needs k times the learning rate, and a warm-up.
+"""Experiment: larger batches with larger learning rates, with and without a warm-up.
 
 Several machines share a batch, so their batch is often larger, and the steps are fewer. The linear rule multiplies the rate by
 the same factor as the batch. In the first epoch, the rate rises from 0, because such a rate is too large for the initial
@@ -41,7 +41,7 @@ def variants(factors):
 
 EXPERIMENT = Experiment(
     "batch-size",
-    "A larger batch needs a learning rate that is larger by the same factor.",
+    "k times the batch needs k times the learning rate, and a warm-up.",
     "A12, A20",
     dict(variants((4, 16))),
 )

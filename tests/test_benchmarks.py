@@ -23,7 +23,21 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.append(str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import choose, each_isa, limits, measure, peers, processes, roofline, rows, scaling, table, winograd_points  # noqa: E402
+from benchmarks import (  # noqa: E402  # noqa: E402
+    choose,
+    each_isa,
+    limits,
+    links,
+    machines,
+    measure,
+    peers,
+    processes,
+    roofline,
+    rows,
+    scaling,
+    table,
+    winograd_points,
+)
 from benchmarks.problem import Problem, Row  # noqa: E402
 from benchmarks.side import Side  # noqa: E402
 
@@ -511,7 +525,7 @@ def test_errors_of_interpolation_points_are_printed(monkeypatch, capsys):
 @pytest.mark.slow
 def test_processes_are_compared(capsys):
     pytest.importorskip("mpi4py")
-    if not processes.find_mpiexec():
+    if not links.find_mpiexec():
         pytest.skip("mpiexec is not installed")
     assert processes.main(["--processes", "1", "2", "--networks", "lenet", "--images", "64"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:-1]]
@@ -519,6 +533,26 @@ def test_processes_are_compared(capsys):
     assert len({row[-4] for row in rows[:3]}) == 1
     assert float(rows[1][-2]) == 0  # one process sends no messages
     assert float(rows[2][-2]) > 2
+
+
+def test_the_model_of_several_machines_returns_the_numbers_from_which_its_rows_were_computed(monkeypatch):
+    monkeypatch.setattr(machines, "parameters", lambda network: 1000)
+    latency, byte, step, image = 3e-5, 2e-9, 0.25, 0.125
+
+    def exchange(size):
+        return machines.MESSAGES * latency + 4 * size * byte  # two processes: half of the numbers, twice
+
+    rows = [machines.row("", "cable", 2, 1, size, exchange(size)) for size in (1, 10**5, 10**7)]
+    rows += [machines.row("", "other", 2, 1, size, 1.0) for size in (1, 10**5)]
+    rows += [machines.row("lenet", "", 1, 2, size, step + image * size) for size in (2, 6, 14)]
+    rows += [machines.row("lenet", "", 1, 1, size, 9.0) for size in (2, 6)]
+    rows += [machines.row("lenet", "cable, step", 2, 2, 64, 99.0)]  # only for the comparison with the model
+    monkeypatch.setattr(machines, "NETWORKS", {"lenet": (64, ())})
+    compute, messages = machines.Model(rows, "cable", 2).seconds("lenet", 8)
+    assert compute == pytest.approx(step + image * 64 / 8, rel=1e-2)  # rows have three digits
+    assert messages == pytest.approx(latency * 4 * 3 + byte * 2 * 4 * 1000 * 7 / 8, rel=1e-2)
+    _, messages = machines.Model(rows, "cable", 2).seconds("lenet", 8, gigabits=0.001)
+    assert messages == pytest.approx(latency * 4 * 3 + 8 / 1e6 * 2 * 4 * 1000 * 7 / 8, rel=1e-2)
 
 
 def test_every_threshold_of_the_choice_is_measured():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import io
 import json
 import math
 import os
@@ -95,8 +96,8 @@ class PipeWriter:
 
     CLOSED = (errno.EPIPE, errno.EIO)  # of a pipe, of a terminal
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = io.StringIO() if stream is None else stream  # the stream of a process may be closed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)

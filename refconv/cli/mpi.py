@@ -29,7 +29,7 @@ __all__ = [
 
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # set by mpiexec of Open MPI, and of MPICH and its relatives
 TASKS = "SLURM_STEP_NUM_TASKS"  # set by srun, also for the helpers of an mpiexec
-PATIENCE = 1.0  # seconds in which the first process can report an error that all processes have
+REPORT_DELAY = 1.0  # seconds in which the first process can report an error that all processes have
 
 
 def processes_of_mpiexec() -> Processes:
@@ -67,10 +67,10 @@ def only_first_prints(processes: Processes) -> Iterator[None]:
             yield
         except BaseException as error:
             if processes.rank:
-                time.sleep(PATIENCE)
+                time.sleep(REPORT_DELAY)
             name = f"process {processes.rank}: " if processes.rank else ""
             print_error(f"refconv train: {name}{in_one_line_or_name(error)}")
-            time.sleep(PATIENCE / 4)  # mpiexec forwards the line; after Abort it may discard it
+            time.sleep(REPORT_DELAY / 4)  # mpiexec forwards the line; after Abort it may discard it
             processes.communicator.Abort(1)
 
 
@@ -98,9 +98,9 @@ def first_process_before_others(processes: Processes) -> Iterator[dict[str, Any]
 def threads_of_a_process(processes: Processes) -> int | None:
     """Return the number of threads with which the processes of a machine share its processors.
 
-    None keeps the default, which is right if mpiexec has bound each process to its own processors.
+    None keeps the default, which is right if mpiexec has bound each process to its own processors, or OMP_NUM_THREADS is set.
     """
-    if processes.size == 1 or not hasattr(os, "sched_getaffinity"):
+    if processes.size == 1 or "OMP_NUM_THREADS" in os.environ or not hasattr(os, "sched_getaffinity"):
         return None
     own = platform.node(), os.sched_getaffinity(0)
     sharing = sum(node == own[0] and bool(mask & own[1]) for node, mask in processes.gather("the processors", own))

@@ -143,7 +143,7 @@ def _checked(
         return (images, labels), known
     with bar(f"checking {len(images):,} images", len(images), "images") as progress:
         problems = images.damaged(progress, into=memory)
-    for _, problem in problems:
+    for _, problem in problems if known is None else ():
         print_error(f"{'skipping: ' if skip else ''}{problem}")
     return (images if memory is None else memory, labels), [k for k, _ in problems]
 

@@ -90,6 +90,7 @@ def train(options: Namespace) -> None:
             restore_options(options)
         elif started_processes():
             options.shards = options.shards or DEFAULT_SHARDS  # saved, so that one process can resume the run
+        check_shards(options, processes.size)
         with config(engine=options.engine, threads=options.threads or threads_of_a_process(processes)):
             if options.dry_run:
                 model, loaded, batches = _prepared(options)
@@ -99,6 +100,17 @@ def train(options: Namespace) -> None:
             else:
                 with output_folder(options) as folder:
                     _train(options, first_value(processes, folder), processes)
+
+
+def check_shards(options: Namespace, processes: int) -> None:
+    """Refuse a number of shards that fit would refuse, before the data are loaded."""
+    if options.shards is None:
+        if options.sync_bn:
+            raise ArgumentValueError("--shards must be given with --sync-bn, got none")
+    elif options.batch_size % options.shards:
+        raise ArgumentValueError(f"--shards must divide --batch-size {options.batch_size}, got {options.shards}")
+    elif options.shards < processes:
+        raise ArgumentValueError(f"--shards must be at least {processes}, the number of processes, got {options.shards}")
 
 
 def _prepared(
@@ -171,7 +183,12 @@ def _batches(loaded: TrainingData, options: Namespace, rng: np.random.Generator)
     if options.augment == "crop":
         augment = _after(loaded.prepare.fit, augment)
     # Statistics of all shards need an image in each shard, so a last batch with fewer images is left out.
-    drop_last = options.sync_bn and 0 < len(labels) % options.batch_size < (options.shards or 0)
+    rest = len(labels) % options.batch_size
+    drop_last = options.sync_bn and 0 < rest < options.shards
+    if drop_last and rest == len(labels):
+        raise ArgumentValueError(f"--sync-bn must have an image for each of {options.shards} shards, got {rest} images")
+    if drop_last:
+        say(f"leaving out {rest} images in each epoch: --sync-bn must have one for each of {options.shards} shards")
     settings: dict[str, Any] = {"rng": rng, "prepare": loaded.prepare, "augment": augment, "drop_last": drop_last}
     return read_ahead(data.Batches(images, labels, options.batch_size, **settings))
 

@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import os
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -187,14 +188,18 @@ def cache_folder() -> Path:
     """Return refconv's folder in the user's cache.
 
     It is the same folder as ``pooch.os_cache("refconv")``. It is computed here because downloaded files must also
-    be found if pooch is not installed.
+    be found if pooch is not installed. Without a home folder, as in some containers, it is in the folder of temporary files.
     """
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "refconv"
     if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        local = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
         return Path(local) / "refconv" / "refconv" / "Cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "refconv"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "refconv"
+        return home / "Library" / "Caches" / "refconv"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "refconv"
 
 
 def data_folders(root: str | os.PathLike[str] | None = None) -> list[Path]:

@@ -19,6 +19,7 @@ from refconv.training.losses import CrossEntropy, Loss
 from refconv.training.metrics import measure, named_metrics
 from refconv.training.pairs import can_read_parts, each_pair, pairs
 from refconv.training.processes import Processes
+from refconv.training.settings import describe, entries
 from refconv.training.step import check_targets
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def evaluate(
     metrics, processes = named_metrics(metrics, loss), Processes(communicator)
     model = for_inference(model)
     batches = own = pairs(batches, shuffle=False)
+    if processes.size > 1:
+        processes.refuse_differences(entries("batches", describe(batches)))
     if processes.size > 1 and isinstance(batches, Batches) and can_read_parts(batches):
         own = batches.every(processes.size, processes.rank)
     elif processes.size > 1:

@@ -12,7 +12,7 @@ from refconv.training.history import History
 from refconv.training.losses import CrossEntropy
 from refconv.training.processes import Processes
 from refconv.training.run import Run
-from refconv.training.sharded_gradient import ShardedGradient, digest_of_weights, facts_of
+from refconv.training.sharded_gradient import ShardedGradient, digest_of_weights, facts_of, share_order
 from refconv.training.together import end_together, own_callbacks
 
 if TYPE_CHECKING:
@@ -133,19 +133,21 @@ def fit(
                 sync_bn=sync_bn,
                 processes=processes,
             )
+        with processes.fail_together():
+            share_order(run)
         with run:
             if processes.size > 1:
                 processes.refuse_differences(facts_of(run))
+                run.stop = any(processes.gather("whether to stop before the first step", run.stop))
             while run.begin_epoch():
                 if run.shards is None:
                     _train_on_batches(run)
                 else:
                     _train_on_shards(run, run.shards)
+                if processes.size > 1:
+                    processes.refuse_differences({"the digest of the trained weights": digest_of_weights(model)})
                 run.end_epoch()  # runs validation and test, and calls the callbacks
-            history = run.end()
-            if processes.size > 1:
-                processes.refuse_differences({"the digest of the trained weights": digest_of_weights(model)})
-        return history
+            return run.end()
 
 
 def _train_on_batches(run: Run) -> None:

@@ -36,7 +36,7 @@ def in_lockstep(
     Raises
     ------
     ValueError
-        If shards add arrays with different keys, or not equally often.
+        If shards add arrays with different keys, or different numbers of arrays.
 
     >>> import numpy as np
     >>> def share(add, part):

@@ -2,8 +2,9 @@
 
 The gradient of a batch is the sum of the gradients of its shards, which are equal parts of the batch. Sums of floating-point
 numbers depend on the order of their terms, so the order is fixed: shards are added in pairs, the sums of pairs in pairs, and
-so on. This tree does not depend on the number of processes. Each process has consecutive shards and adds what it can alone.
-The other sums of the tree are divided among the processes: each computes them for one piece of the gradient.
+so on. This tree does not depend on the number of processes. Each process has consecutive shards. It first adds the subtrees
+whose shards are all its own. The other sums of the tree are divided among the processes: each computes them for one piece of
+the gradient.
 """
 
 from __future__ import annotations
@@ -80,12 +81,15 @@ class Processes:
     """
 
     def __init__(self, communicator: Any = None) -> None:
-        names = ("Get_rank", "Get_size", "allgather", "Alltoallv", "Allgatherv", "Abort")
+        names = ("Get_rank", "Get_size", "Is_inter", "allgather", "Alltoallv", "Allgatherv", "Abort")
         if communicator is not None and not all(hasattr(communicator, name) for name in names):
             raise ArgumentTypeError(
                 f"communicator must be a communicator of mpi4py, such as MPI.COMM_WORLD, got {communicator!r}"
             )
-        self.communicator = communicator
+        if communicator is not None and (not communicator or communicator.Is_inter()):
+            kind = "an intercommunicator" if communicator else "COMM_NULL"
+            raise ArgumentValueError(f"communicator must be of one group of processes, such as MPI.COMM_WORLD, got {kind}")
+        self.communicator: Any = communicator
         self.rank: int = 0 if communicator is None else communicator.Get_rank()
         self.size: int = 1 if communicator is None else communicator.Get_size()
         self.failed_in_all = False
@@ -108,8 +112,8 @@ class Processes:
             if other != kinds[0]:
                 self.failed_in_all = True
                 raise RuntimeError(
-                    f"the processes must do the same, got {kinds[0]} in process 0 and {other} in process {rank}: do their "
-                    "batches or callbacks differ?"
+                    f"the processes must call the same functions, got {kinds[0]} in process 0 and {other} in "
+                    f"process {rank}: do their batches or callbacks differ?"
                 )
         return list(values)
 
@@ -167,13 +171,17 @@ class Processes:
                 raise error or RuntimeError(f"process {rank} has failed: {message}")
 
     def refuse_differences(self, facts: Mapping[str, Any]) -> None:
-        """Raise ``ValueError`` in every process if a fact differs between processes."""
-        gathered = self.gather("facts", dict(facts))
+        """Raise ``ValueError`` in every process if a fact differs between processes.
+
+        The name of the first fact must be the same in all.
+        """
+        gathered = self.gather(next(iter(facts)), dict(facts))
+        first = gathered[0]
         for rank, theirs in enumerate(gathered):
-            for name in facts:
-                if theirs.get(name) != gathered[0].get(name):
+            for name in {**first, **theirs}:  # in the same order in all processes, so that all raise the same error
+                if theirs.get(name, "none") != first.get(name, "none"):
                     self.failed_in_all = True
                     raise ArgumentValueError(
-                        f"{name} must be the same in all processes, got {gathered[0].get(name)} in process 0 and "
-                        f"{theirs.get(name)} in process {rank}"
+                        f"{name} must be the same in all processes, got {first.get(name, 'none')} in process 0 and "
+                        f"{theirs.get(name, 'none')} in process {rank}"
                     )

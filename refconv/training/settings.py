@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["describe", "differences"]
+__all__ = ["describe", "differences", "entries"]
 
 PLAIN = (bool, int, float, str, type(None))
 LARGEST_HASHED = 2**16  # elements; larger arrays are compared only by their shape and dtype
@@ -77,6 +77,20 @@ def _variables(function: Any, depth: int) -> dict[str, Any]:
     }
     variables = {**defaults, **inspect.getclosurevars(function).nonlocals}
     return {name: describe(value, depth + 1) for name, value in variables.items() if not isinstance(value, list | dict)}
+
+
+def entries(name: str, value: Any) -> dict[str, Any]:
+    """Return the entries of a description, each with its own name.
+
+    >>> entries("optimizer", {"type": "SGD", "momentum": 0.9})
+    {'optimizer': 'SGD', 'optimizer.momentum': '0.9'}
+    """
+    if not isinstance(value, Mapping):
+        return {name: as_text(value)}
+    found: dict[str, Any] = {}
+    for key, part in value.items():
+        found |= entries(name if key == "type" else f"{name}.{key}", part)
+    return found
 
 
 def differences(saved: Any, current: Any, name: str = "") -> list[str]:

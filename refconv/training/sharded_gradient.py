@@ -24,7 +24,7 @@ from refconv.training.lockstep import in_lockstep
 from refconv.training.losses import Loss
 from refconv.training.metrics import measure
 from refconv.training.processes import halves, whole_parts
-from refconv.training.settings import as_text
+from refconv.training.settings import describe, entries
 from refconv.training.shards import Measured, ShardedBatch, Shards
 from refconv.training.step import main_scores
 from refconv.typing import Array
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from refconv.nn import Layer
     from refconv.training.run import Run
 
-__all__ = ["ShardedGradient", "digest_of_weights", "facts_of"]
+__all__ = ["ShardedGradient", "digest_of_weights", "facts_of", "share_order"]
 
 
 class ShardedGradient:
@@ -216,18 +216,26 @@ def facts_of(run: Run) -> dict[str, Any]:
         "the precision": settings.precision,
         "the fusion": settings.fusion,
         "the results of NumPy's products and functions": arithmetic(),
-        **{f"the setting {name}": as_text(value) for name, value in run.settings().items()},
-        "the test": run.test is not None,
+        **{key: text for name, value in run.settings().items() for key, text in entries(f"the setting {name}", value).items()},
+        **entries("the test", describe(run.test)),
         "the metrics": [*run.functions],
         "the network": repr(run.model),
         "the frozen parameters": [name for name, p in run.model.named_parameters().items() if p.frozen],
         "the digest of the weights": digest_of_weights(run.model),
         "the digest of the state of the optimiser": digest_of(run.optimizer.state().values()),
         "the digest of the random generators of the layers": digest_of(states),
-        "the digest of the order of the batches": digest_of([run.batches.state() if hasattr(run.batches, "state") else None]),
         "the epoch": run.epoch,
         "the step": run.step,
     }
+
+
+def share_order(run: Run) -> None:
+    """Let all processes read the batches in the order of the first.
+
+    Batches without a seed have different orders.
+    """
+    if run.processes.size > 1 and hasattr(run.batches, "state") and hasattr(run.batches, "resume"):
+        run.batches.resume(run.processes.gather("the order of the batches", run.batches.state())[0], 0)
 
 
 def digest_of_weights(model: Layer) -> str:

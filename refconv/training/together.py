@@ -36,7 +36,7 @@ def own_callbacks(callbacks: Sequence[Callback], processes: Processes) -> list[C
 def end_together(processes: Processes) -> Iterator[None]:
     """End all processes if an error ends this one.
 
-    The others would wait for its messages. Errors that all processes have end only the run. :class:`Diverged` is one of them.
+    The others would wait for its messages. Errors that all processes raise, such as :class:`Diverged`, only end the run.
     """
     try:
         yield

@@ -54,6 +54,13 @@ def test_every_command_has_a_help(tmp_path, command):
             1,
             "--validation must be given with --patience, which uses the validation loss",
         ),
+        (("train", "lenet", "--shards", "5"), 1, "--shards must divide --batch-size 64, got 5"),
+        (("train", "resnet20", "--sync-bn"), 1, "--shards must be given with --sync-bn, got none"),
+        (
+            ("train", "resnet20", "--small", "--sync-bn", "--shards", "8", "--images", "5"),
+            1,
+            "--sync-bn must have an image for each of 8 shards, got 5 images",
+        ),
         (("train", "lenet", "--warmup-epochs", "3"), 1, "--warmup-epochs must be less than --epochs 3, got 3"),
         (
             ("train", "lenet", "--warmup-epochs", "1", "--schedule", "plateau", "--validation", "0.1"),
@@ -179,3 +186,14 @@ def test_help_imports_no_module_that_only_a_command_needs():
         "refconv._progress",
         "refconv._version",
     }
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sh")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_do_not_change_the_exit_status(closed):
+    for arguments, status in (("summary lenet", 0), ("summary lenet --input 3x3", 1)):
+        command = f'exec "$0" -m refconv {arguments} {closed}'
+        result = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, encoding="utf-8")
+        assert result.returncode == status
+        assert "Traceback" not in result.stderr

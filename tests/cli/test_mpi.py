@@ -88,11 +88,15 @@ class Alone:
 def test_processes_on_the_same_processors_share_the_threads(monkeypatch):
     def counts(masks, size):
         own = iter(masks)
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: next(own))
         with refconv.config(threads=8):
             return in_processes(size, lambda communicator: threads_of_a_process(Processes(communicator)))
 
     assert counts([{0, 1, 2, 3}] * 3, 3) == [2, 2, 2]
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    processes = in_processes(2, lambda communicator: threads_of_a_process(Processes(communicator)))
+    assert processes == [None, None]  # the number that the user has chosen
     assert counts([{0, 1}, {2, 3}], 2) == [8, 8]
     assert threads_of_a_process(Processes()) is None
 
@@ -101,7 +105,7 @@ def test_processes_on_the_same_processors_share_the_threads(monkeypatch):
 def test_rehearsals_are_refused_once_in_several_processes(option, monkeypatch, capsys):
     rank = {}
     monkeypatch.setattr(training_run, "processes_of_mpiexec", lambda: Processes(rank[threading.current_thread()]))
-    monkeypatch.setattr(mpi, "PATIENCE", 0.05)
+    monkeypatch.setattr(mpi, "REPORT_DELAY", 0.05)
 
     def refused(communicator):
         rank[threading.current_thread()] = communicator
@@ -213,8 +217,8 @@ def children(pid):
 @pytest.mark.parametrize(
     ("environment", "more", "difference"),
     [
-        ([], ["--lr", "0.04"], "the setting optimizer"),
-        ([], ["--seed", "1"], "the setting batches"),
+        ([], ["--lr", "0.04"], "the setting optimizer.lr"),
+        ([], ["--seed", "1"], "the setting batches.fingerprint"),
         ([], ["--shards", "4"], "the setting shards"),
         (["env", "REFCONV_ISA=baseline"], [], "the instruction set"),
         (["env", "NPY_DISABLE_CPU_FEATURES=AVX512F AVX512_SKX AVX2 X86_V3 X86_V4"], [], "the results of NumPy's"),

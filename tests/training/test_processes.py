@@ -5,7 +5,8 @@ import pytest
 
 from mpi_threads import in_processes
 from refconv import nn, optim, training
-from refconv.training import Callback, Checkpoint, Diverged, fit
+from refconv.data import Batches
+from refconv.training import Callback, Checkpoint, Diverged, EarlyStopping, evaluate, fit
 from sharded_training import LABELS, Sometimes, assert_same, batches, images, network, train, values
 
 
@@ -52,10 +53,17 @@ def test_only_the_first_process_writes(tmp_path, capsys):
     [
         (
             {"lr": 0.04},
-            "the setting optimizer must be the same in all processes, got .*0.05.* in process 0 and .*0.04.* in process 1",
+            "the setting optimizer.lr must be the same in all processes, got 0.05 in process 0 and 0.04 in process 1",
         ),
         ({"model": "other"}, "the digest of the weights must be the same"),
-        ({"rng": 4}, "the digest of the order of the batches must be the same"),
+        (
+            {"augment": None},
+            "the setting batches.augment must be the same in all processes, got noise in process 0",
+        ),
+        (
+            {"callbacks": [EarlyStopping(3)]},
+            "the setting EarlyStopping must be the same in all processes, got none in",
+        ),
         ({"shards": 6}, "the setting shards must be the same in all processes, got 4 in process 0 and 6 in process 1"),
     ],
 )
@@ -68,6 +76,74 @@ def test_different_arguments_are_refused_in_all_processes(change, message):
             train(communicator, **options)
 
     in_processes(2, different)
+
+
+def test_other_test_data_are_refused():
+    def refused(communicator):
+        model, rank = network(), communicator.Get_rank()
+        test = Batches(images() + np.float32(rank), LABELS, 10, shuffle=False)
+        with pytest.raises(ValueError, match=r"the test\.fingerprint must be the same in all processes"):
+            fit(model, batches(), optim.SGD(model, 0.05), epochs=1, test=test, shards=4, communicator=communicator)
+        with pytest.raises(ValueError, match=r"batches\.fingerprint must be the same in all processes"):
+            evaluate(model, test, communicator=communicator)
+
+    in_processes(2, refused)
+
+
+def test_batches_without_a_seed_have_the_order_of_the_first_process():
+    def trained(communicator):
+        model = network()
+        fit(model, (images(), LABELS), optim.SGD(model, 0.05), epochs=1, shards=4, communicator=communicator)
+        return model
+
+    first, second = in_processes(2, trained)
+    assert_same(first, second)
+
+
+def test_weights_that_change_in_one_process_are_noticed_in_the_same_epoch():
+    epochs = []
+
+    class Change(Callback):
+        def on_step_end(self, run):
+            if run.processes.rank and run.step == 2:
+                next(iter(run.model.named_parameters().values())).value[...] += 1e-3
+
+        def on_epoch_end(self, run):
+            epochs.append(run.epoch)
+
+    def refused(communicator):
+        with pytest.raises(ValueError, match="the digest of the trained weights must be the same in all processes"):
+            train(communicator, callbacks=[Change()])
+
+    in_processes(2, refused)
+    assert epochs == []
+
+
+def test_a_run_that_one_process_stops_at_its_beginning_has_no_step():
+    class StopAtOnce(Callback):
+        def on_train_begin(self, run):
+            run.stop = run.processes.rank == 1
+
+    histories = in_processes(2, lambda communicator: train(communicator, callbacks=[StopAtOnce()])[1])
+    assert [history.epochs for history in histories] == [[], []]
+
+
+def test_communicators_of_two_groups_or_none_are_refused():
+    class Between:
+        Get_rank = Get_size = allgather = Alltoallv = Allgatherv = Abort = None
+
+        def __init__(self, is_null):
+            self.is_null = is_null
+
+        def __bool__(self):
+            return not self.is_null
+
+        def Is_inter(self):  # noqa: N802
+            return True
+
+    for is_null, kind in ((False, "an intercommunicator"), (True, "COMM_NULL")):
+        with pytest.raises(ValueError, match=f"communicator must be of one group of processes, .*got {kind}"):
+            train(Between(is_null))
 
 
 def test_different_processors_are_refused(monkeypatch):
@@ -160,7 +236,7 @@ def test_all_processes_stop_after_the_epoch_in_which_one_stops():
 def test_an_error_outside_of_the_steps_is_raised_in_all(make):
     def evaluated(communicator):
         labels = LABELS.copy()
-        labels[30] = 9 * communicator.Get_rank()  # in a batch of process 1
+        labels[30] = 9  # in a batch that process 1 evaluates
         pairs = [(images()[k : k + 10], labels[k : k + 10]) for k in range(0, 50, 10)]
         training.evaluate(network().__call__, pairs, communicator=communicator)
 
@@ -216,7 +292,9 @@ def test_processes_with_different_numbers_of_batches_are_refused():
             def __iter__(self):
                 return iter([(images()[:12], LABELS[:12])] * count)
 
-        with pytest.raises(RuntimeError, match=r"the processes must do the same, got .* do their batches or callbacks differ"):
+        with pytest.raises(
+            RuntimeError, match=r"the processes must call the same functions, got .* do their batches or callbacks differ"
+        ):
             fit(model, Pairs(), optim.SGD(model, 0.1), epochs=1, shards=4, communicator=communicator)
 
     in_processes(2, refused)
@@ -229,7 +307,7 @@ def test_processes_with_different_numbers_of_batches_are_refused():
         ("state", "the digest of the state of the optimiser must be the same"),
         ("generator", "the digest of the random generators of the layers must be the same"),
         ("frozen", "the frozen parameters must be the same"),
-        ("test", "the test must be the same in all processes, got True in process 0 and False in process 1"),
+        ("test", "the test must be the same in all processes, got Batches in process 0 and None in process 1"),
     ],
 )
 def test_other_differences_are_refused(difference, message):
