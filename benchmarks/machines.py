@@ -183,7 +183,7 @@ def main(arguments=None):
 def _compare(rows, link):
     """Print the fitted numbers of a link, and modelled and measured steps of two processes."""
     model = Model(rows, link, 1)
-    print(f"{link}: {1e6 * model.latency:.0f} µs for a message and {1e-9 / model.byte:.2f} GB/s")
+    print(f"{link}: {1e6 * model.latency:.0f} μs for a message and {1e-9 / model.byte:.2f} GB/s")
     for r in (r for r in rows if r["link"] == f"{link}, step"):
         expected = 1e3 * sum(model.seconds(r["network"], 2))
         print(f"  {r['network']}, 2 processes: {expected:.1f} ms by the model, {1e3 * r['seconds']:.1f} ms measured")
