@@ -24,7 +24,12 @@ SIZE = 32  # pixels
 # Data set: training images, epochs and test images.
 RUNS = {"cifar10": (10_000, 3, 1000), "mnist": (10_000, 1, 10_000)}
 NOT_CLASSIFIERS = ("neocognitron", "unet", "unet-same", "deep-image-prior")
-NAMES = [name for name in models.names() if name not in NOT_CLASSIFIERS]
+# Their small variants are the small variants of nin, resnet20, plain20 and wrn-16-8.
+SAME = (
+    *("nin-cifar", "resnet32", "resnet44", "resnet56", "resnet110"),
+    *("plain32", "plain44", "plain56", "plain110", "wrn-28-10"),
+)
+NAMES = [name for name in models.names() if name not in (*NOT_CLASSIFIERS, *SAME)]
 
 
 def train_and_test(name, source, images, epochs, test_images, seed):

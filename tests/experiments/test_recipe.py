@@ -11,11 +11,13 @@ from experiments import recipe
 from refconv import data, models
 
 
-def test_every_classifier_takes_part():
-    shapes = {
-        name: models.create(f"{name}-small").output_shape(models.input_shape(f"{name}-small")) for name in models.names()
-    }
-    assert [name for name, shape in shapes.items() if len(shape) == 1 and name != "neocognitron"] == recipe.NAMES
+def test_every_classifier_takes_part_once():
+    found = {}
+    for name in models.names():
+        model = models.create(f"{name}-small")
+        if len(model.output_shape(models.input_shape(f"{name}-small"))) == 1 and name != "neocognitron":
+            found.setdefault(repr(model), name)  # several depths have the same small variant
+    assert list(found.values()) == recipe.NAMES
 
 
 @needs_kernels
