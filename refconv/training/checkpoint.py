@@ -95,6 +95,7 @@ class Checkpoint(Callback):
         self.every = None if every is None else integer("every", every)
         self.resume, self.notes = flag("resume", resume), dict(notes or {})
         self._lock = ExitStack()
+        self._restored_from: Path | None = None
         if not resume and self.last.exists():
             raise FileExistsError(f"{self.last} already exists: resume=True continues this run")
 
@@ -106,14 +107,15 @@ class Checkpoint(Callback):
             )
         _settings(run)  # recorded before the first step, because training may change attributes of these objects
         if self.resume and self.last.exists():
-            restore(run, *read_checkpoint(self.folder))
+            tensors, description, self._restored_from = read_checkpoint(self.folder)
+            restore(run, tensors, description, self._restored_from)
 
     def on_train_begin(self, run: Run) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(locked(self.folder))
-            for path in (self.last, self.previous, self.best):
-                clear_unfinished(path)
-            self._lock = stack.pop_all()
+        self._lock.enter_context(locked(self.folder))
+        for path in (self.last, self.previous, self.best):
+            clear_unfinished(path)
+        if self._restored_from == self.previous:
+            keep_as(self.previous, self.last)  # else save would replace the previous checkpoint by the damaged one
 
     def on_train_end(self, run: Run) -> None:
         self._lock.close()

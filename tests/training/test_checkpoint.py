@@ -131,6 +131,21 @@ def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(tmp_path, unin
     assert (bits(model), without_times(history)) == uninterrupted["sgd"]
 
 
+def test_the_checkpoint_before_a_damaged_one_remains_if_the_next_cannot_be_written(tmp_path, uninterrupted, monkeypatch):
+    run(tmp_path, stop_after=8, every=3)
+    flip_a_bit(tmp_path / "last.safetensors")
+
+    def refuse(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(weights, "write_tensors", refuse)
+        with pytest.warns(UserWarning, match="continues from"), pytest.raises(OSError, match="No space left"):
+            run(tmp_path, resume=True, every=1)
+    model, history = run(tmp_path, resume=True)
+    assert (bits(model), without_times(history)) == uninterrupted["sgd"]
+
+
 def test_two_runs_cannot_use_one_folder(tmp_path, uninterrupted):
     run(tmp_path, stop_after=8)
 
