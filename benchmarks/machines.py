@@ -25,10 +25,11 @@ from contextlib import ExitStack
 import numpy as np
 
 from benchmarks.links import SHARED_MEMORY, limited
+from benchmarks.processes import random_problem
 from refconv import config, get_config, models, optim, training
 from refconv.cli.mpi import processes_of_mpiexec
 
-__all__ = ["GIGABITS", "MACHINES", "NETWORKS", "Model", "main", "measure"]
+__all__ = ["GIGABITS", "MACHINES", "NETWORKS", "Model", "links_of", "main", "measure"]
 
 # Network: the batch that all machines share, and the batches of one process to which the computation is fitted.
 NETWORKS = {"lenet": (64, (4, 16, 64)), "resnet20": (128, (4, 16, 64)), "resnet50": (64, (1, 4, 8))}
@@ -74,6 +75,11 @@ class Model:
         return step + image * batch / machines, self.latency * MESSAGES * float(np.log2(machines)) + byte * sent
 
 
+def links_of(rows):
+    """Return the names of the links on which exchanges were measured."""
+    return list(dict.fromkeys(r["link"] for r in rows if r["link"] and not r["network"]))
+
+
 def line(points):
     """Return constant, at least 0, and slope of the line with the smallest relative errors.
 
@@ -116,10 +122,7 @@ def row(network, link, processes, threads, size, seconds):
 
 def step_seconds(network, batch):
     """Return the shortest time of a training step."""
-    model, shape = models.create(network, classes=10), models.input_shape(network)
-    model.build(shape, rng=0)
-    rng = np.random.default_rng(0)
-    x, labels = rng.standard_normal((batch, *shape)).astype(np.float32), rng.integers(0, 10, batch)
+    model, x, labels = random_problem(network, batch)
     optimizer = optim.SGD(model, 0.01, momentum=0.9)
     return fastest(lambda: training.train_step(model, optimizer, x, labels))
 
@@ -168,7 +171,7 @@ def main(arguments=None):
             print(json.dumps(found))
         return
     rows = measure(options.gigabits)
-    links = list(dict.fromkeys(r["link"] for r in rows if r["link"] and not r["network"]))
+    links = links_of(rows)
     for link in links:
         _compare(rows, link)
     model = Model(rows, links[-1], get_config().threads)

@@ -25,7 +25,7 @@ from refconv import data, models, optim, training
 from refconv.cli.mpi import processes_of_mpiexec
 from refconv.training.sharded_gradient import digest_of_weights
 
-__all__ = ["main", "train"]
+__all__ = ["main", "random_problem", "train"]
 
 SHARDS = 8
 
@@ -56,13 +56,18 @@ class Counted:
         self.communicator.Allgatherv(sent, received)
 
 
-def train(network, shards, sync_bn, images, batch_size, epochs, communicator=None):
-    """Train a network on random images; return a digest of the weights, its speed and messages."""
-    counted = communicator and Counted(communicator)
+def random_problem(network, images):
+    """Return a network, random images and random labels."""
     model, shape = models.create(network, classes=10), models.input_shape(network)
     model.build(shape, rng=0)
     rng = np.random.default_rng(0)
-    x, labels = rng.standard_normal((images, *shape)).astype(np.float32), rng.integers(0, 10, images)
+    return model, rng.standard_normal((images, *shape)).astype(np.float32), rng.integers(0, 10, images)
+
+
+def train(network, shards, sync_bn, images, batch_size, epochs, communicator=None):
+    """Train a network on random images; return a digest of the weights, its speed and messages."""
+    counted = communicator and Counted(communicator)
+    model, x, labels = random_problem(network, images)
     batches = data.Batches(x, labels, batch_size, rng=1, drop_last=True)
     optimizer = optim.SGD(model, 0.02, momentum=0.9)
     history = training.fit(

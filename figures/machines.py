@@ -10,7 +10,7 @@ between all of them at the same time, and that no message overlaps with the comp
 
 import canvas
 
-from benchmarks.machines import GIGABITS, MACHINES, NETWORKS, Model, measure
+from benchmarks.machines import GIGABITS, MACHINES, NETWORKS, Model, links_of, measure
 
 LABELS = {"lenet": "LeNet-5", "resnet20": "ResNet-20", "resnet50": "ResNet-50"}
 LINES = {1: "--", 25: "-"}
@@ -25,8 +25,7 @@ def draw(rows):
     """Draw the speed of several machines, solid at 25 Gbit/s and dashed at 1 Gbit/s."""
     figure = canvas.canvas("Large networks gain more from several machines than small ones")
     axes = figure.add_subplot()
-    exchanges = [row["link"] for row in rows if row["link"] and not row["network"]]
-    model = Model(rows, exchanges[-1], max(row["threads"] for row in rows))
+    model = Model(rows, links_of(rows)[-1], max(row["threads"] for row in rows))
     axes.plot([1, *MACHINES], [1, *MACHINES], color=canvas.GREY, linewidth=1, linestyle=":")
     axes.text(21, 26, "ideal", color=canvas.GREY, ha="right", va="center")
     ends = []

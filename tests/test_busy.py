@@ -1,21 +1,13 @@
 """Tests of the measurement beside busy processes: turns and output, but no speed."""
 
-import importlib
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
-import refconv
 from evidence import needs_kernels
+from outside import benchmark
 
-ROOT = Path(refconv.__file__).parents[1]
-if not (ROOT / "benchmarks").is_dir():
-    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-busy = importlib.import_module("benchmarks.busy")
+busy = benchmark("busy")
 
 
 class Side:

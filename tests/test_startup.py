@@ -1,20 +1,15 @@
 """Tests of the measurement of the start-up: its commands and output, but no durations."""
 
-import importlib
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 import refconv
+from outside import benchmark
 
 ROOT = Path(refconv.__file__).parents[1]
-if not (ROOT / "benchmarks").is_dir():
-    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-startup = importlib.import_module("benchmarks.startup")
+startup = benchmark("startup")
 
 
 def test_minimum_and_median_of_each_statement_are_printed_in_milliseconds():

@@ -33,8 +33,7 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     """Yield a function that returns True once Ctrl-C, SIGTERM or SIGHUP was received.
 
     SIGHUP, which the system sends when the terminal is closed, is still ignored under nohup. A second signal has its usual
-    effect. Only the main thread can handle signals; in other threads the function always returns
-    False.
+    effect. Only the main thread can handle signals; in other threads the function always returns False.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -51,8 +50,9 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         restore()
 
     for number in STOPPING:
-        # Python cannot restore a handler that was installed by C code.
-        if signal.getsignal(number) not in (None, *([signal.SIG_IGN] if number == SIGHUP else [])):
+        handler = signal.getsignal(number)
+        is_ignored = number == SIGHUP and handler == signal.SIG_IGN
+        if handler is not None and not is_ignored:  # Python cannot restore a handler that was installed by C code
             previous_handlers[number] = signal.signal(number, record)
     try:
         yield lambda: bool(received)

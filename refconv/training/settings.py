@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["describe", "differences", "entries"]
+__all__ = ["describe", "differences", "digest_of", "entries"]
 
 PLAIN = (bool, int, float, str, type(None))
 LARGEST_HASHED = 2**16  # elements; larger arrays are compared only by their shape and dtype
@@ -38,7 +38,7 @@ def describe(value: Any, depth: int = 0) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
-        digest = hashlib.sha256(value.tobytes()).hexdigest()[:16] if value.size <= LARGEST_HASHED else None
+        digest = digest_of([value]) if value.size <= LARGEST_HASHED else None
         return {"type": "array", "shape": list(value.shape), "dtype": str(value.dtype), "sha256": digest}
     if isinstance(value, Mapping):
         return {str(name): describe(part, depth) for name, part in value.items()}
@@ -77,6 +77,14 @@ def _variables(function: Any, depth: int) -> dict[str, Any]:
     }
     variables = {**defaults, **inspect.getclosurevars(function).nonlocals}
     return {name: describe(value, depth + 1) for name, value in variables.items() if not isinstance(value, list | dict)}
+
+
+def digest_of(values: Iterable[Any]) -> str:
+    """Return a digest of arrays and of objects whose representation shows all of them."""
+    digest = hashlib.sha256()
+    for value in values:
+        digest.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    return digest.hexdigest()[:16]
 
 
 def entries(name: str, value: Any) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from refconv.training.lockstep import in_lockstep
 from refconv.training.losses import Loss
 from refconv.training.metrics import measure
 from refconv.training.processes import halves, whole_parts
-from refconv.training.settings import describe, entries
+from refconv.training.settings import describe, digest_of, entries
 from refconv.training.shards import Measured, ShardedBatch, Shards
 from refconv.training.step import main_scores
 from refconv.typing import Array
@@ -241,14 +240,6 @@ def share_order(run: Run) -> None:
 def digest_of_weights(model: Layer) -> str:
     """Return a digest of all parameters and running averages."""
     return digest_of(parameter.value for parameter in model.named_parameters().values())
-
-
-def digest_of(values: Iterable[Any]) -> str:
-    """Return a digest of arrays and of objects whose representation shows all of them."""
-    digest = hashlib.sha256()
-    for value in values:
-        digest.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    return digest.hexdigest()[:16]
 
 
 def arithmetic() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from refconv._arguments import flag, integer
 from refconv._errors import ArgumentValueError
 from refconv.training.pairs import can_read_parts, each_pair
 from refconv.training.processes import Processes
+from refconv.training.settings import digest_of
 from refconv.typing import Array
 
 __all__ = ["DEFAULT_SHARDS", "Measured", "ShardedBatch", "Shards"]
@@ -71,18 +71,11 @@ class Shards:
             return
         for x, targets in each_pair(batches):
             if self.processes.size > 1:
-                self.processes.refuse_differences({"the checksum of each batch": checksum(x, targets)})
+                checksum = digest_of([np.shape(x), np.asarray(x), np.shape(targets), np.asarray(targets)])
+                self.processes.refuse_differences({"the checksum of each batch": checksum})
             ends = [len(part) for part in np.array_split(np.arange(len(x)), self.count)]
             ends = np.cumsum([0, *ends]).tolist()
             yield {k: (x[a:b], targets[a:b]) for k in self.local if (a := ends[k]) < (b := ends[k + 1])}
-
-
-def checksum(*arrays: Array) -> int:
-    """Return a number that differs for different arrays, in almost all cases."""
-    number = 0
-    for array in arrays:
-        number = zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(repr(np.shape(array)).encode(), number))
-    return number
 
 
 class Measured(NamedTuple):

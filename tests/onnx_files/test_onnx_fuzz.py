@@ -3,18 +3,14 @@
 import os
 import random
 import sys
-from pathlib import Path
 
 import pytest
 
 import refconv
+from outside import benchmark
 
 pytest.importorskip("onnx")
-ROOT = Path(refconv.__file__).parents[1]
-if not (ROOT / "benchmarks").is_dir():
-    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
+benchmark("fuzzing")  # which onnx_fuzz imports
 if not hasattr(os, "fork"):
     pytest.skip("fuzzing needs fork", allow_module_level=True)
 

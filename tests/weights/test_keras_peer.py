@@ -1,8 +1,6 @@
 """Tests against Keras 3 itself, through files in both directions."""
 
 import importlib.util
-import sys
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -10,16 +8,11 @@ import pytest
 
 import refconv
 from keras_archives import LAYERS, randomized
+from outside import benchmark
 from refconv import models
 from refconv.weights import from_keras, load_keras_weights, to_keras
 
-ROOT = Path(refconv.__file__).parents[1]
-if not (ROOT / "benchmarks").is_dir():
-    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-table = importlib.import_module("benchmarks.keras_files")
-fuzz = importlib.import_module("benchmarks.keras_fuzz")
+table, fuzz = benchmark("keras_files"), benchmark("keras_fuzz")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

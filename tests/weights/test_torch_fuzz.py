@@ -2,24 +2,18 @@
 
 import importlib.util
 import os
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 import refconv
+from outside import benchmark
 from refconv import nn
 
-ROOT = Path(refconv.__file__).parents[1]
-if not (ROOT / "benchmarks").is_dir():
-    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
+fuzzing, torch_fuzz = benchmark("fuzzing"), benchmark("torch_fuzz")
 if not hasattr(os, "fork"):
     pytest.skip("fuzzing needs fork", allow_module_level=True)
-
-from benchmarks import fuzzing, torch_fuzz  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of a process with threads
 

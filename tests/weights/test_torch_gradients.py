@@ -1,20 +1,11 @@
 """Tests of the comparison of single gradients with PyTorch's."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-import refconv
+from outside import benchmark
 
-ROOT = Path(refconv.__file__).parents[1]
-if not (ROOT / "benchmarks").is_dir():
-    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
-
-from benchmarks import torch_gradients  # noqa: E402
+torch_gradients = benchmark("torch_gradients")
 
 EXACT = {"a": np.array([3.0, -5.0]), "b": np.array([1e-16, 0.0])}
 
