@@ -99,7 +99,7 @@ def test_an_interrupted_training_saves_the_network(notebook):
     cell = opened.run(TRAIN.format('"--epochs", "5000", "--out", "stopped"'), interrupt_at="epoch 2: ")
     assert (cell["error"], cell["result"]) == ("", "0")
     assert "\nstopped; the network is saved as it is; continue with --resume stopped\n" in cell["stdout"]
-    files = {"history.csv", "last.safetensors", "model.safetensors", "training.png"}
+    files = {"history.csv", "last.safetensors", "previous.safetensors", "model.safetensors", "training.png"}
     assert {path.name for path in (folder / "stopped").iterdir()} == files
     assert opened.run(STATE)["stdout"] == before
 
