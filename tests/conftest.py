@@ -8,42 +8,39 @@ import threading
 
 import pytest
 
-from second_process import Delegated, can_delegate, is_delegated, stop
+from second_process import SecondProcess, is_useful
 
-DELEGATED = pytest.StashKey[Delegated]()
+SECOND = pytest.StashKey[SecondProcess]()
 
 
-@pytest.hookimpl(tryfirst=True)  # before evidence is submitted to the same process
 def pytest_collection_finish(session):
-    """Start the second process.
-
-    Its tests are moved to the end, so that their results are ready. The evidence, its next task, is moved before them.
-    """
-    if can_delegate(session.config, session.items):
-        session.config.stash[DELEGATED] = Delegated(session.config, session.items)
-        session.items.sort(key=lambda item: (is_delegated(item), getattr(item, "originalname", "") == "test_evidence"))
+    """Start the second process."""
+    if is_useful(session.config, session.items):
+        session.config.stash[SECOND] = SecondProcess(session.config, session.items)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item):
+def pytest_runtest_protocol(item, nextitem):
     """Report the results of the second process instead of running its tests again."""
-    delegated = item.config.stash.get(DELEGATED, None)
-    reports = delegated.reports(item) if delegated and is_delegated(item) else []
+    second = item.config.stash.get(SECOND, None)
+    reports = second.reports(item) if second else []
     if not reports:
         return None  # the test runs here
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
-    for message in delegated.warnings(item):
+    for message in second.warnings(item):
         recorded = {"warning_message": message, "when": "runtest", "nodeid": item.nodeid, "location": None}
         item.config.hook.pytest_warning_recorded.call_historic(kwargs=recorded)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    item.session._setupstate.teardown_exact(nextitem)  # of the test before, which expected this test to follow
     return True
 
 
 def pytest_sessionfinish(session):
     """End the second process."""
-    stop(session.config)
+    if second := session.config.stash.get(SECOND, None):
+        second.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -152,7 +152,7 @@ def run(text):
     notebook = read(text)
     NotebookClient(
         notebook,
-        timeout=300,
+        timeout=1200,  # seconds for a cell; a busy machine takes several times as long as an idle one
         kernel_name="python3",
         resources={"metadata": {"path": str(FOLDER)}},
         record_timing=False,
