@@ -7,12 +7,14 @@ much processor time or memory is a crash. The programs need a system with ``fork
 import argparse
 import io
 import json
+import math
 import os
 import random
 import re
 import resource
 import signal
 import tempfile
+import time
 import traceback
 import warnings
 import zipfile
@@ -28,16 +30,17 @@ NO_MEMORY = re.compile("(can't|cannot|unable to) allocate|out of memory", re.IGN
 MAX_BYTES = 2**30  # of memory for a case, in addition to what the process uses before it
 
 
-def run(cases, mutated, reader, name, seed=0):
+def run(cases, mutated, reader, name, seed=0, seconds=math.inf):
     """Return the number of each outcome by kind of change, and the crashes as (case, reason).
 
     ``mutated(rng)`` returns the kind of a change and the content of a changed file. ``reader()`` is called in each child
     process; it returns a function that reads a path and returns "loaded", "refused" or a text that describes a fault. ``name``
-    is the name of the file.
+    is the name of the file. After ``seconds``, no other batch of cases begins.
     """
     counts, crashes, first = Counter(), [], 0
+    end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        while first < cases:
+        while first < cases and time.monotonic() < end:
             batch = range(first, min(first + BATCH, cases))
             lines, status = _child(mutated, reader, Path(folder) / name, seed, batch)
             for line in lines:
@@ -93,7 +96,7 @@ def with_changed_json(value, rng, words):
             other, name = rng.choice(places)
             container[key] = json.loads(json.dumps(other[name]))
         else:
-            container[key] = rng.choice(words)
+            container[key] = json.loads(json.dumps(rng.choice(words)))  # a copy, which another change may change
     return value
 
 

@@ -3,6 +3,7 @@
 The two test lanes and the profiles of Hypothesis are in ../conftest.py.
 """
 
+import contextlib
 import http.server
 import threading
 
@@ -80,10 +81,11 @@ def no_user_folders(tmp_path, monkeypatch):
 
 @pytest.fixture
 def web_server():
-    """Run a local web server with the attributes ``url``, ``content`` and ``requests``.
+    """Run a local web server with ``url``, ``content``, ``requests`` and ``stopped``.
 
     ``requests`` has the requested paths. ``content`` has the bytes that are served, by the path in the URL or by its first
-    folder; any other path is answered by 404. The connection to the folder ``hang-up`` is closed before the announced length.
+    folder; any other path is answered by 404. A function is called with the stream of the answer, in place of any answer; it
+    returns when the event ``stopped`` is set. The connection to the folder ``hang-up`` is closed before the announced length.
     """
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -91,7 +93,10 @@ def web_server():
             self.server.requests.append(self.path)
             folder = self.path.split("/")[1]
             content = self.server.content.get(self.path[1:], self.server.content.get(folder))
-            if content is not None:
+            if callable(content):
+                with contextlib.suppress(OSError):  # the reader may close the connection
+                    content(self.wfile)
+            elif content is not None:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content) + 1000 * (folder == "hang-up")))
                 self.end_headers()
@@ -103,10 +108,11 @@ def web_server():
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
-        served.requests, served.content = [], {}
+        served.requests, served.content, served.stopped = [], {}, threading.Event()
         served.url = f"http://127.0.0.1:{served.server_port}"
         thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield served
+        served.stopped.set()
         served.shutdown()
         thread.join()

@@ -27,6 +27,7 @@ class Package(NamedTuple):
 
 _ROWS = [
     ("_errors", "errors about arguments", ""),
+    ("_bounded", "reading of streams of unknown length with a limit", ""),
     ("_ascii", "characters for terminals without Unicode", ""),
     ("_files", "files written completely or not at all", ""),
     ("_lock", "locks of folders", ""),
@@ -50,14 +51,14 @@ _ROWS = [
         "the public operators: they check arguments, then run loops or kernels",
         "_arguments _config _core _errors geometry reference typing",
     ),
-    ("data", "data sets, batches and augmentation", "_arguments _errors _files _optional _progress geometry typing"),
+    ("data", "data sets, batches and augmentation", "_arguments _bounded _errors _files _optional _progress geometry typing"),
     ("nn", "layers and combinators", "_arguments _ascii _config _errors geometry ops typing"),
     ("optim", "optimisers, schedules and gradient clipping", "_arguments _errors geometry nn ops typing"),
     ("models", "architectures", "_arguments _errors geometry nn ops typing"),
     (
         "weights",
         "saving and loading networks, exchange with PyTorch and Keras",
-        "_arguments _errors _files _optional data geometry models nn typing",
+        "_arguments _bounded _errors _files _optional data geometry models nn typing",
     ),
     (
         "onnx",

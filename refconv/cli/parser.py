@@ -16,7 +16,8 @@ class Parser(argparse.ArgumentParser):
     """``ArgumentParser`` that prints an error in one line, without a summary of all options.
 
     Options must be written in full, because an abbreviation would become ambiguous when an option with the same beginning is
-    added. The parsed arguments have an attribute ``given``: the options that are on the command line.
+    added. The parsed arguments have an attribute ``given``, the options that are on the command line, and an attribute
+    ``parser``.
     """
 
     def __init__(self, program: str, description: str, epilog: str = "") -> None:
@@ -32,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0].partition('=')[0], self.options)}")
-        options.given = self._given(args)
+        options.given, options.parser = self._given(args), self
         return options
 
     def _given(self, args: Sequence[str] | None) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
+import reprlib
 import tempfile
 import warnings
 from argparse import Namespace
@@ -13,6 +15,7 @@ from typing import Any
 
 from refconv._errors import ArgumentValueError
 from refconv._files import link_target
+from refconv.cli.parser import Parser
 from refconv.data.sources import SOURCES
 from refconv.models import weights_names
 from refconv.training.checkpoint import read_checkpoint
@@ -22,7 +25,16 @@ __all__ = ["output_folder", "own_options", "restore_options"]
 CHECKPOINT = "last.safetensors"
 RUN_FILES = (CHECKPOINT, "previous.safetensors", "best.safetensors", "model.safetensors", "history.csv", "training.png")
 FOLDERS = ("data", "test_data")  # options that may name folders of pictures
-NOT_RESTORED = ("engine", "given", "out", "quiet", "resume", "run", "threads")  # options that may change when a run is resumed
+NOT_RESTORED = (
+    "engine",
+    "given",
+    "out",
+    "parser",
+    "quiet",
+    "resume",
+    "run",
+    "threads",
+)  # options that may change when a run is resumed
 
 
 @contextlib.contextmanager
@@ -98,13 +110,45 @@ def restore_options(options: Namespace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fit warns about a damaged checkpoint
         notes = read_checkpoint(path.parent)[1].get("notes", {})
+    _check_notes(notes, options.parser, path)
     if notes.get("model") != options.model:
         raise ArgumentValueError(f"--resume {options.resume} must be a run of {options.model}, got {notes.get('model')}")
     _refuse_changes(options, notes)
     given = {name: folder for name in FOLDERS if (folder := getattr(options, name)) is not None}
-    vars(options).update({**notes, **given}, out=options.resume)
+    restored = {name: value for name, value in notes.items() if name in vars(options) and name not in NOT_RESTORED}
+    vars(options).update({**restored, **given}, out=options.resume)
     for name in FOLDERS:
         _check_folder(f"--{name.replace('_', '-')}", notes.get(name), getattr(options, name))
+
+
+def _check_notes(notes: Any, parser: Parser, path: Path) -> None:
+    """Raise ``ValueError`` for options in a checkpoint that the command line does not accept."""
+    if not isinstance(notes, dict):
+        raise ArgumentValueError(f"{path} must contain the options of a run, got {type(notes).__name__}")
+    if not isinstance(notes.get("data"), str):
+        raise ArgumentValueError(f"{path} must contain the data of a run, got {reprlib.repr(notes.get('data'))}")
+    classes = notes.get("class_names")
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise ArgumentValueError(f"{path} must contain the names of the classes, got {reprlib.repr(classes)}")
+    actions = {action.dest: action for action in parser._actions}
+    for name, value in notes.items():
+        if name in actions and not _is_value_of(actions[name], value):
+            raise ArgumentValueError(f"{path} must contain valid options of a run, got {reprlib.repr(value)} for {name}")
+
+
+def _is_value_of(action: argparse.Action, value: Any) -> bool:
+    """Return True if an option of the command line may have this value, read from JSON."""
+    if value is None:
+        return action.default is None
+    if action.nargs == 0:
+        return type(value) is bool
+    if not callable(action.type):
+        return isinstance(value, str)
+    text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
+    try:
+        return bool(json.loads(json.dumps(action.type(text))) == value)
+    except (argparse.ArgumentTypeError, ValueError):
+        return False
 
 
 def _refuse_changes(options: Namespace, notes: dict[str, Any]) -> None:

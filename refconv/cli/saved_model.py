@@ -12,7 +12,7 @@ import numpy as np
 
 import refconv
 from refconv import data, models, weights
-from refconv._errors import ArgumentValueError
+from refconv._errors import ArgumentError, ArgumentValueError
 from refconv._optional import need
 from refconv.cli.console import warnings_as_lines
 from refconv.models.pretrained import weights_path
@@ -121,7 +121,10 @@ def described(network: nn.Layer, path: str) -> SavedModel:
     notes: Mapping[str, Any] = network.notes
     shape = network.input_shape
     if "preprocessing" in notes:
-        prepare = data.Preprocessing.from_settings(notes["preprocessing"])
+        try:
+            prepare = data.Preprocessing.from_settings(notes["preprocessing"])
+        except ArgumentError as error:
+            raise ArgumentValueError(f"{path} must contain valid preprocessing: {error}") from error
     elif shape == data.Preprocessing.of_lenet().input_shape:
         prepare = data.Preprocessing.of_lenet()
     else:

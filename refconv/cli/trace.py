@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -59,7 +61,7 @@ def run(options: Namespace) -> None:
     from refconv.verify.tracing.trace import trace
 
     shapes = {name: getattr(options, name) for name in ("input", "kernel", "channels", "filters")}
-    arrays = {name: _read(name, path) for name in ARRAYS if (path := getattr(options, name))}
+    arrays = {name: read_array(name, path) for name in ARRAYS if (path := getattr(options, name))}
     given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
     result = trace(options.operator, options.output, **shapes, seed=options.seed, arrays=arrays, **given)
     if options.json:
@@ -68,13 +70,20 @@ def run(options: Namespace) -> None:
         print(result)
 
 
-def _read(name: str, path: str) -> Array:
+def read_array(name: str, path: str) -> Array:
+    """Return the array in a file of ``numpy.save``; ``name`` is the option of the path."""
     import numpy as np
 
     try:
         with open(path, "rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, MemoryError):
+            form = np.lib.format
+            version = form.read_magic(file)  # (1, 0), or (2, 0) for a long header; later ones are for names of fields
+            shape, _, dtype = (form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0)(file)
+            if math.prod(shape) * dtype.itemsize > os.path.getsize(path):  # else NumPy would allocate the announced memory
+                raise ValueError
+            file.seek(0)
+            return form.read_array(file, allow_pickle=False)
+    except OSError:
         raise
     except Exception:  # NumPy parses the header as Python code, so a damaged header can raise almost any exception
         raise ArgumentValueError(f"--{name} must be a file written by numpy.save, got {path}") from None

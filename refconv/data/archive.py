@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import os
 import tarfile
 import zipfile
@@ -15,11 +16,15 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from refconv._bounded import Readable, read_at_most
 from refconv.data.files import Archive, BadDataFile, DataFile, kind_of_other_data
 
 __all__ = ["check_download", "is_verified", "read_members"]
 
-LARGEST_MEMBER = 2**30  # bytes; a larger member is not read, because its size in the header may be forged
+LARGEST_UNPACKED = 2**32  # bytes of a tar archive that are decompressed to find the members
+MOST_MEMBERS = 10_000  # a small archive may have millions of empty ones, of which each takes a kilobyte of memory
+LONGEST_HEADERS = 2**20  # bytes between two members of a tar archive: their names and attributes
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # of compression; zipfile cannot decompress others in small parts
 SIGNATURES = {"zip archive": b"PK\x03\x04", "tar.gz archive": b"\x1f\x8b"}  # the first bytes
 BLOCK = 2**20  # bytes that are read at once to compute a sum
 
@@ -100,20 +105,57 @@ def _sum(path: Path, modified: int, size: int) -> str:
 
 def _zip_members(path: Path, names: dict[str, DataFile]) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(path) as opened:
-        for member in opened.infolist():
+        members = opened.infolist()
+        _check_number(path, len(members))
+        for member in members:
             if (name := _name(member.filename, names)) and not member.is_dir():
-                _check_size(path, name, member.file_size)
-                yield name, opened.read(member)
+                _check_size(path, names[name], member.file_size)
+                if member.compress_type not in METHODS:
+                    raise BadDataFile(path, f"must contain {name} stored or deflated, got method {member.compress_type}")
+                with opened.open(member) as stream:
+                    yield name, read_at_most(stream, member.file_size)
 
 
 def _tar_members(path: Path, names: dict[str, DataFile]) -> Iterator[tuple[str, bytes]]:
-    with gzip.open(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as opened:
-        for member in opened:
-            if (name := _name(member.name, names)) and member.isfile():
-                _check_size(path, name, member.size)
-                stream = opened.extractfile(member)  # a reader; the member is not written to disk
-                assert stream is not None  # it is None only for folders and devices
-                yield name, stream.read()
+    with gzip.open(path) as unpacked:
+        limited = _Limited(unpacked, path)
+        with tarfile.open(fileobj=limited, mode="r|") as opened:  # type: ignore[call-overload]  # only read is needed
+            for count in itertools.count(1):
+                if (member := opened.next()) is None:
+                    break
+                _check_number(path, count)
+                if (name := _name(member.name, names)) and member.isfile():
+                    _check_size(path, names[name], member.size)
+                    limited.allow(member.size)
+                    stream = opened.extractfile(member)  # a reader; the member is not written to disk
+                    assert stream is not None  # it is None only for folders and devices
+                    yield name, read_at_most(stream, member.size)
+                else:
+                    limited.allow(member.size)  # which tarfile skips
+
+
+class _Limited:
+    """Stream of a tar archive with a limit of bytes for each member and the headers after it.
+
+    It raises `BadDataFile` at the limit. tarfile keeps a whole header in memory, and its size is a number in the archive.
+    """
+
+    def __init__(self, stream: Readable, path: Path) -> None:
+        self.stream, self.path = stream, path
+        self.position, self.end = 0, LONGEST_HEADERS
+
+    def allow(self, size: int) -> None:
+        """Allow to read a member that starts here, and the headers after it."""
+        self.end = self.position + size + LONGEST_HEADERS
+
+    def read(self, size: int) -> bytes:
+        block = self.stream.read(size)
+        self.position += len(block)
+        if self.position > LARGEST_UNPACKED:
+            raise BadDataFile(self.path, f"must unpack to at most {LARGEST_UNPACKED} bytes, got more")
+        if self.position > self.end:
+            raise BadDataFile(self.path, f"must have at most {LONGEST_HEADERS} bytes of headers between its members, got more")
+        return block
 
 
 def _name(member: str, names: dict[str, DataFile]) -> str | None:
@@ -121,9 +163,14 @@ def _name(member: str, names: dict[str, DataFile]) -> str | None:
     return name if name in names else None
 
 
-def _check_size(path: Path, name: str, size: int) -> None:
-    if size > LARGEST_MEMBER:
-        raise BadDataFile(path, f"must contain {name} of at most {LARGEST_MEMBER} bytes, got {size} bytes")
+def _check_number(path: Path, count: int) -> None:
+    if count > MOST_MEMBERS:
+        raise BadDataFile(path, f"must contain at most {MOST_MEMBERS} files, got {count} or more")
+
+
+def _check_size(path: Path, file: DataFile, size: int) -> None:
+    if size > file.largest_copy:
+        raise BadDataFile(path, f"must contain {file.name} of at most {file.largest_copy} bytes, got {size} bytes")
 
 
 def _check_start(archive: Archive, path: Path, source: str | os.PathLike[str]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from refconv.data.classes import CIFAR10_CLASSES, CIFAR100_CLASSES, CIFAR100_COARSE_CLASSES
-from refconv.data.files import Archive, BadDataFile, DataFile, DataSet, find, kind_of_other_data, places
+from refconv.data.files import Archive, BadDataFile, DataFile, DataSet, find, kind_of_other_data, places, read_file
 from refconv.data.retrieve import read_data_files
 from refconv.typing import Array
 
@@ -49,7 +49,8 @@ def _recognise(raw: bytes, content: bytes, source: str | os.PathLike[str], *, ti
 def _data_file(title: str, name: str, count: int, sha256: str) -> DataFile:
     # The authors publish no sums of the single files. These were published with other libraries, so a file with another
     # sum is used with a warning.
-    return DataFile(name, sha256, "", partial(_recognise, title=title, count=count), strict=False)
+    size = count * (len(LABELS[title]) + PIXELS)
+    return DataFile(name, sha256, "", partial(_recognise, title=title, count=count), strict=False, size=size)
 
 
 CIFAR10 = DataSet(
@@ -201,7 +202,8 @@ def _load(data_set: DataSet, split: str, root: str | os.PathLike[str] | None, do
     title, wanted = data_set.title, data_set.files(split)
     incomplete = [] if _is_complete(data_set, split, root) else _unpacked(data_set, split, root)
     if incomplete:
-        records = np.concatenate([_records(path.read_bytes(), path, title) for path in incomplete])
+        largest = IMAGES[split] * (len(LABELS[title]) + PIXELS)
+        records = np.concatenate([_records(read_file(path, largest), path, title) for path in incomplete])
         if len(records) < IMAGES[split]:
             used = ", ".join(path.name for path in incomplete)
             message = f"{title}: only {len(records):,} of {IMAGES[split]:,} {split} images, from {used}"

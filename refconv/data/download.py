@@ -9,27 +9,25 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from refconv._optional import need
-from refconv._progress import bars_visible, is_quiet
+from refconv._progress import is_quiet
 from refconv.data.archive import check_download
-from refconv.data.files import Archive, BadDataFile, DataFile, DataNotFound, DataSet
+from refconv.data.files import LARGEST_FILE, Archive, BadDataFile, DataFile, DataNotFound, DataSet
+from refconv.data.transfer import Limits, transfer
 
 __all__ = ["download_archive", "download_file"]
 
-TIMEOUT = 30  # seconds without a byte before a mirror counts as unreachable
+LIMITS = Limits()
 
 
 def download_file(data_set: DataSet, file: DataFile, folder: Path) -> Path:
     """Download a ``.gz`` file from the first mirror that has the correct one."""
     name = f"{file.name}.gz"
     urls = [f"{mirror.rstrip('/')}/{name}" for mirror in data_set.mirrors]
-
-    def check(path: Path, url: str) -> None:
-        file.read(path.read_bytes(), url)
-
-    return _download(data_set.title, urls, name, file.gz_sha256, folder, check)
+    published = _Published(name, file.gz_sha256, file.gz_size or LARGEST_FILE)
+    return _download(data_set.title, urls, published, folder, file.check_download)
 
 
 def download_archive(data_set: DataSet, archive: Archive, folder: Path) -> Path:
@@ -38,11 +36,20 @@ def download_archive(data_set: DataSet, archive: Archive, folder: Path) -> Path:
     def check(path: Path, url: str) -> None:
         check_download(archive, path, url)
 
-    return _download(data_set.title, [archive.url], archive.name, archive.sha256, folder, check)
+    published = _Published(archive.name, archive.sha256, archive.size)
+    return _download(data_set.title, [archive.url], published, folder, check)
+
+
+class _Published(NamedTuple):
+    """Published properties of a file: its name, its SHA-256 sum and its largest size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
 
 
 def _download(
-    title: str, urls: Iterable[str], name: str, sha256: str, folder: Path, check: Callable[[Path, str], None]
+    title: str, urls: Iterable[str], published: _Published, folder: Path, check: Callable[[Path, str], None]
 ) -> Path:
     """Download a file from the first address that serves one with this sum.
 
@@ -60,7 +67,7 @@ def _download(
     failures, reasons = [], []
     for url in urls:
         try:
-            return _download_from(url, name, sha256, folder, check)
+            return _download_from(url, published, folder, check)
         except BadDataFile as bad:
             failures.append(f"  {url} {bad.problem}")
             reasons.append(f"{url} {bad.problem}")
@@ -70,7 +77,7 @@ def _download(
     raise DataNotFound("\n".join(["Every mirror failed:", *failures]), "; ".join(reasons))
 
 
-def _download_from(url: str, name: str, sha256: str, folder: Path, check: Callable[[Path, str], None]) -> Path:
+def _download_from(url: str, published: _Published, folder: Path, check: Callable[[Path, str], None]) -> Path:
     """Download a file from one URL; return its path.
 
     It has a temporary name until its content and its sum are verified.
@@ -78,14 +85,13 @@ def _download_from(url: str, name: str, sha256: str, folder: Path, check: Callab
     import pooch
 
     pooch.get_logger().addFilter(_is_printed)
-    fetch = pooch.HTTPDownloader(progressbar=bars_visible(), timeout=TIMEOUT)
 
     def fetch_and_check(url: str, output_file: str, caller: Any) -> None:
-        fetch(url, output_file, caller)
+        transfer(url, Path(output_file), published.size, LIMITS)
         # pooch would only report a wrong sum; this error describes what was downloaded instead.
         check(Path(output_file), url)
 
-    return Path(pooch.retrieve(url, sha256, name, folder, downloader=fetch_and_check))
+    return Path(pooch.retrieve(url, published.sha256, published.name, folder, downloader=fetch_and_check))
 
 
 def _is_printed(record: logging.LogRecord) -> bool:

@@ -12,8 +12,10 @@ not verified.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import io
 import os
 import sys
 import tempfile
@@ -22,10 +24,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from refconv._bounded import read_at_most
 from refconv._errors import ArgumentValueError
 
 FOLDER_VARIABLE = "REFCONV_DATA_DIR"
 ADVICE = f"It was not changed; to load or download another copy, pass another folder as root= or set {FOLDER_VARIABLE}."
+
+LARGEST_FILE = 2**30  # bytes of a file whose size is not published, before and after decompression
+SMALL_FILE = 2**26  # bytes; files up to this size are read, and described, although another size is expected
+GZIP = b"\x1f\x8b"  # first bytes of gzip data
 
 # First bytes, in lower case, of files that a failed download may contain instead of data: pages of proxies and of
 # storage services, and pointer files of a repository.
@@ -89,6 +96,9 @@ class DataFile:
         if the file cannot be this one. If ``sha256`` is None, a file that it accepts is used.
     strict : bool
         If False, a file that `recognise` accepts is used although ``sha256`` is known and differs from its sum.
+    size, gz_size : int or None
+        The sizes in bytes of the decompressed file and of the ``.gz`` file of the mirrors; None if not known. They limit how
+        many bytes are decompressed and downloaded.
     """
 
     name: str
@@ -96,6 +106,18 @@ class DataFile:
     gz_sha256: str
     recognise: Callable[[bytes, bytes, str | os.PathLike[str]], None] | None = None
     strict: bool = True
+    size: int | None = None
+    gz_size: int | None = None
+
+    @property
+    def largest(self) -> int:
+        """Largest number of bytes that are decompressed."""
+        return LARGEST_FILE if self.size is None else max(self.size, SMALL_FILE)
+
+    @property
+    def largest_copy(self) -> int:
+        """Largest number of bytes of a copy on disk, where it may be compressed with any settings."""
+        return self.largest + self.largest // 1000 + 2**16  # gzip adds 5 bytes for each block that it cannot compress
 
     @property
     def names(self) -> list[str]:
@@ -112,11 +134,12 @@ class DataFile:
     def read(self, raw: bytes, source: str | os.PathLike[str]) -> tuple[bytes, bool]:
         """Return the decompressed content and whether it is verified by a sum.
 
-        Raises `BadDataFile` if the content is not this file's.
+        Raises `BadDataFile` if the content is not this file's, or has more bytes than this file.
         """
-        content = unpack(raw, source)
+        gz_digest = hashlib.sha256(raw).hexdigest()
+        content = unpack(raw, source, self.largest)
         digest = hashlib.sha256(content).hexdigest()
-        if digest == self.sha256 or (gz_digest := hashlib.sha256(raw).hexdigest()) == self.gz_sha256:
+        if self.gz_sha256 == gz_digest or digest == self.sha256:
             return content, True
         if self.recognise is not None:
             self.recognise(raw, content, source)
@@ -125,6 +148,20 @@ class DataFile:
         if self.recognise is None:
             raise BadDataFile(source, f"is not the .gz file of the mirrors: sha256 {gz_digest}, expected {self.gz_sha256}")
         return content, False
+
+    def read_copy(self, path: Path) -> tuple[bytes, bool]:
+        """Read a copy from its path; return and raise the same as `read`."""
+        return self.read(read_file(path, self.largest_copy), path)
+
+    def check_download(self, path: Path, url: str) -> None:
+        """Raise `BadDataFile` if a downloaded ``.gz`` file has another sum and is not this file's.
+
+        The sum is compared first, so that the published file is not decompressed. If only the compression differs, nothing is
+        raised.
+        """
+        raw = read_file(path, self.largest_copy, url)
+        if hashlib.sha256(raw).hexdigest() != self.gz_sha256:
+            self.read(raw, url)
 
 
 @dataclass(frozen=True)
@@ -258,7 +295,19 @@ def available(data_set: DataSet, root: str | os.PathLike[str] | None = None) -> 
     return all(find(data_set, file, root) for files in data_set.splits.values() for file in files)
 
 
-def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
+def read_file(path: Path, limit: int, source: str | os.PathLike[str] | None = None) -> bytes:
+    """Return the bytes of a file; raise `BadDataFile` if there are more than a limit.
+
+    ``source`` is the path or URL for messages, by default the path.
+    """
+    with path.open("rb") as file:
+        raw = read_at_most(file, limit)
+    if len(raw) > limit:
+        raise BadDataFile(source or path, f"must have at most {limit} bytes, got more")
+    return raw
+
+
+def unpack(raw: bytes, source: str | os.PathLike[str], limit: int = LARGEST_FILE) -> bytes:
     """Return the content of a file that may be compressed with gzip.
 
     Gzip data are recognised by their first bytes, not by the name, because browsers may decompress a file and keep the
@@ -270,6 +319,8 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
         The bytes of the file.
     source : path or str
         The path or URL of the file, for messages.
+    limit : int
+        Largest number of bytes after decompression. No more are decompressed, since gzip shrinks zeros by a factor of 1000.
 
     Returns
     -------
@@ -279,7 +330,7 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     BadDataFile
-        If the file is empty, incomplete, damaged, or something else such as an HTML page.
+        If the file is empty, incomplete, damaged, too long, or something else such as an HTML page.
 
     Examples
     --------
@@ -295,13 +346,27 @@ def unpack(raw: bytes, source: str | os.PathLike[str]) -> bytes:
         raise BadDataFile(source, "is empty")
     if kind := kind_of_other_data(raw):
         raise BadDataFile(source, f"is {kind}, not {'gzip data' if str(source).endswith('.gz') else 'data'}")
+    content = raw
+    if raw.startswith(GZIP):
+        with damage_named(source, len(raw)):
+            content = read_at_most(gzip.GzipFile(fileobj=io.BytesIO(raw)), limit)
+    if len(content) > limit:
+        raise BadDataFile(source, f"must contain at most {limit} bytes after decompression, got more")
+    return content
+
+
+@contextlib.contextmanager
+def damage_named(source: str | os.PathLike[str], size: int) -> Iterator[None]:
+    """Raise the errors of a gzip decompressor as `BadDataFile`.
+
+    ``size`` is the number of compressed bytes.
+    """
     try:
-        content = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
+        yield
     except EOFError:
-        raise BadDataFile(source, f"ends early: its gzip data stop after {len(raw)} bytes") from None
+        raise BadDataFile(source, f"ends early: its gzip data stop after {size} bytes") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadDataFile(source, f"is damaged gzip data: {error}") from error
-    return content
 
 
 def kind_of_other_data(raw: bytes) -> str | None:

@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from refconv._bounded import read_at_most
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
-from refconv.data.files import BadDataFile, unpack
+from refconv.data.files import GZIP, BadDataFile, damage_named, unpack
 from refconv.typing import Array
 
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -36,6 +37,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     0x0E: np.dtype(">f8"),
 }
 _MAX_DIMENSIONS = 32  # supported by every version of NumPy
+LONGEST_HEADER = 4 + 4 * _MAX_DIMENSIONS  # bytes
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
@@ -64,7 +66,28 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     ...     read_idx(f"{folder}/labels.gz")
     array([7, 2, 1], dtype=uint8)
     """
-    return decode_idx(unpack(Path(path).read_bytes(), path), path)
+    path = Path(path)
+    with path.open("rb") as file:
+        start = file.read(LONGEST_HEADER)
+        file.seek(0)
+        if not start.startswith(GZIP):
+            return decode_idx(_read(file, unpack(start, path), path), path)
+        with gzip.GzipFile(fileobj=file) as unpacked, damage_named(path, path.stat().st_size):
+            return decode_idx(_read(unpacked, unpacked.read(LONGEST_HEADER), path), path)
+
+
+def _read(stream: Any, start: bytes, path: Path) -> bytes:
+    """Return the content of a stream, whose length its header announces.
+
+    ``start`` is the beginning of the content. Nothing after the announced end is decompressed.
+    """
+    dtype, shape, first = _decode_header(start, path)
+    end = first + math.prod(shape) * dtype.itemsize
+    stream.seek(0)
+    content = read_at_most(stream, end)
+    if len(content) > end:
+        raise BadDataFile(path, f"is too long: got more than {end} bytes, {_expected(end, shape, dtype)}")
+    return content
 
 
 def decode_idx(content: bytes, source: str | os.PathLike[str]) -> Array:
@@ -99,12 +122,14 @@ def decode_idx(content: bytes, source: str | os.PathLike[str]) -> Array:
     dtype, shape, start = _decode_header(content, source)
     end = start + math.prod(shape) * dtype.itemsize
     if len(content) != end:
-        fault = "ends early" if len(content) < end else "is too long"
-        sizes = " x ".join(map(str, shape))
-        expected = f"expected {end} from the header ({sizes} of {dtype.name})"
-        raise BadDataFile(source, f"{fault}: got {len(content)} bytes, {expected}")
+        fault = f"ends early: got {len(content)}" if len(content) < end else f"is too long: got {len(content)}"
+        raise BadDataFile(source, f"{fault} bytes, {_expected(end, shape, dtype)}")
     elements = np.frombuffer(content, dtype, offset=start).reshape(shape)
     return elements.astype(dtype.newbyteorder("="))  # always copies, so the result is writable
+
+
+def _expected(end: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    return f"expected {end} from the header ({' x '.join(map(str, shape))} of {dtype.name})"
 
 
 def _decode_header(content: bytes, source: str | os.PathLike[str]) -> tuple[np.dtype[Any], tuple[int, ...], int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +18,7 @@ from refconv._optional import need
 from refconv.data.files import BadDataFile, DataNotFound
 from refconv.data.folder import pictures_in
 from refconv.data.image_files import ImageFiles
-from refconv.data.pictures import is_sideways
+from refconv.data.pictures import PictureFile, check_pixels, is_sideways, unreadable
 from refconv.typing import Array, Size
 
 __all__ = ["IMAGES", "MASKS", "mask_as_png", "open_masks", "read_mask"]
@@ -113,9 +116,13 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
     """Read a mask (height, width), scaled and cropped as its image, without interpolation."""
     pillow, image_ops = need("PIL.Image", "train", "reading masks"), need("PIL.ImageOps", "train", "reading masks")
-    try:
-        with pillow.open(path) as mask, pillow.open(image) as picture:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of invalid metadata, which is not used, without naming the file
+        with _opened(image) as picture:
+            check_pixels(picture, image)  # the orientation of a PNG file may be stored after its pixels
             displayed = picture.size[::-1] if is_sideways(picture) else picture.size
+        with _opened(path) as mask:
+            check_pixels(mask, path)
             if mask.size != displayed:
                 raise BadDataFile(path, f"must have the size of its image, {displayed}, got {mask.size}")
             if mask.mode not in ("1", "L", "P"):
@@ -123,10 +130,19 @@ def read_mask(path: Path, image: Path, size: tuple[int, ...]) -> Array:
             levels = mask.convert("L") if mask.mode == "1" else mask
             levels = pillow.fromarray(np.asarray(levels, np.uint8))  # of a palette, the indices
             return np.asarray(image_ops.fit(levels, size[::-1], pillow.Resampling.NEAREST))
-    except BadDataFile:
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a picture file with Pillow; raise errors in the ``with`` block as `BadDataFile`."""
+    pillow = need("PIL.Image", "train", "reading masks")
+    try:
+        with PictureFile(path) as file, pillow.open(file) as picture:
+            yield picture
+    except (BadDataFile, MemoryError):
         raise
     except Exception as error:  # Pillow's plugins raise nearly any type on a damaged file
-        raise BadDataFile(path, f"or {image.name} is not a readable picture: {error}") from error
+        raise unreadable(path, error) from error
 
 
 def mask_as_png(mask: Array) -> bytes:

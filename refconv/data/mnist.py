@@ -7,6 +7,7 @@ only the sums of the ``.gz`` files are known, as published by PyTorch's torchvis
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from functools import partial
 
@@ -46,7 +47,12 @@ def _known_name(raw: bytes, content: bytes) -> str | None:
 
 
 def idx_files(
-    prefix: str, count: int, images: tuple[str | None, str], labels: tuple[str | None, str], values: range = TEN
+    prefix: str,
+    count: int,
+    images: tuple[str | None, str],
+    labels: tuple[str | None, str],
+    values: range = TEN,
+    gz_sizes: tuple[int | None, int | None] = (None, None),
 ) -> tuple[DataFile, DataFile]:
     """Return the two files of a split of a data set in MNIST's format.
 
@@ -60,11 +66,21 @@ def idx_files(
         SHA-256 sums of each file: of the decompressed file (None if not known), and of the .gz file (empty if not known).
     values : range
         The labels that the file may contain.
+    gz_sizes : (int or None, int or None)
+        Sizes of the .gz files of the images and of the labels, in bytes; None if not known.
     """
-    return (
-        DataFile(f"{prefix}-images-idx3-ubyte", *images, partial(_recognise, shape=(count, 28, 28))),
-        DataFile(f"{prefix}-labels-idx1-ubyte", *labels, partial(_recognise, shape=(count,), labels=values)),
+    shapes = {"images-idx3": (count, 28, 28), "labels-idx1": (count,)}
+    first, second = (
+        DataFile(
+            f"{prefix}-{kind}-ubyte",
+            *sums,
+            partial(_recognise, shape=shape, labels=values),
+            size=4 + 4 * len(shape) + math.prod(shape),
+            gz_size=gz_size,
+        )
+        for (kind, shape), sums, gz_size in zip(shapes.items(), (images, labels), gz_sizes, strict=True)
     )
+    return first, second
 
 
 MNIST = DataSet(
@@ -86,6 +102,7 @@ MNIST = DataSet(
                 "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
                 "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
             ),
+            gz_sizes=(9_912_422, 28_881),
         ),
         "test": idx_files(
             "t10k",
@@ -98,6 +115,7 @@ MNIST = DataSet(
                 "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
                 "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
             ),
+            gz_sizes=(1_648_877, 4_542),
         ),
     },
     other_folders=("MNIST/raw", "MNIST"),
@@ -116,12 +134,14 @@ FASHION_MNIST = DataSet(
             60_000,
             images=(None, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
             labels=(None, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+            gz_sizes=(26_421_880, 29_515),
         ),
         "test": idx_files(
             "t10k",
             10_000,
             images=(None, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
             labels=(None, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+            gz_sizes=(4_422_102, 5_148),
         ),
     },
     other_folders=("FashionMNIST/raw", "FashionMNIST"),
@@ -137,12 +157,14 @@ KMNIST = DataSet(
             60_000,
             images=(None, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
             labels=(None, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+            gz_sizes=(18_165_135, 29_497),
         ),
         "test": idx_files(
             "t10k",
             10_000,
             images=(None, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
             labels=(None, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+            gz_sizes=(3_041_136, 5_120),
         ),
     },
     other_folders=("KMNIST/raw", "KMNIST"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,11 +13,12 @@ import numpy as np
 from refconv._optional import need
 from refconv.data.files import BadDataFile
 
-__all__ = ["FAINTEST_INK", "is_sideways", "on_white", "open_picture"]
+__all__ = ["FAINTEST_INK", "PictureFile", "check_pixels", "is_sideways", "on_white", "open_picture", "unreadable"]
 
 FAINTEST_INK = 20  # grey levels of 255; a smaller contrast counts as noise of the paper
 STRAY_SHARE = 0.03  # fraction of the opaque area; fewer dark pixels do not count as writing
 ORIENTATION = 0x0112  # the EXIF tag
+STRIP = 2**20  # pixels that are composited at once: their intermediate images take 30 bytes for each
 PNG_DEPTH = 24  # byte of the bit depth in a PNG file: after signature, length and name of the chunk, width and height
 # Transpositions that undo the orientations 2 to 8; orientation 1 is upright.
 UNDO = {
@@ -48,9 +51,10 @@ def open_picture(path: str | os.PathLike[str] | BinaryIO, mode: str = "RGB") -> 
     Raises
     ------
     BadDataFile
-        If Pillow cannot read the file, or its pixels have more than 8 bits per channel: such formats do not define which
-        numbers are black and white. A PNG file of 16-bit colours is accepted unless one of the colours is transparent; Pillow
-        reads the upper 8 bits. `BadDataFile` is a ``ValueError``.
+        If Pillow cannot read the file; if it has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``, 89 million unless a program
+        changes it; or if its pixels have more than 8 bits per channel: such formats do not define which numbers are black and
+        white. A PNG file of 16-bit colours is accepted unless one of the colours is transparent; Pillow reads the upper 8
+        bits. `BadDataFile` is a ``ValueError``.
     OSError
         If the file cannot be opened, for example ``FileNotFoundError``.
     ImportError
@@ -75,8 +79,23 @@ def open_picture(path: str | os.PathLike[str] | BinaryIO, mode: str = "RGB") -> 
     image = need("PIL.Image", "train", "reading pictures")
     if not isinstance(path, str | os.PathLike):
         return _opened(image, path, "the input", mode)
-    with open(path, "rb") as file:  # not by name: Pillow 13 maps a named TIFF into memory and mixes up its rotated rows
+    with PictureFile(path) as file:  # not by name: Pillow 13 maps a named TIFF into memory and mixes up its rotated rows
         return _opened(image, file, path, mode)
+
+
+class PictureFile(io.BufferedReader):
+    """Open file that never allocates more memory than it has bytes.
+
+    A damaged picture may announce any size of a part, and Pillow reads this size at once.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(io.FileIO(path))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > io.DEFAULT_BUFFER_SIZE:
+            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        return super().read(size)
 
 
 def on_white(picture: Any, mode: str = "RGB") -> Any:
@@ -86,12 +105,35 @@ def on_white(picture: Any, mode: str = "RGB") -> Any:
     except for stray pixels, its ink is in the alpha channel. The result then shows the alpha channel, dark on white.
     """
     image = need("PIL.Image", "train", "reading pictures")
-    rgba = picture.convert("RGBA")  # also applies transparent colours and palette entries of PNG and GIF
-    flat = image.alpha_composite(image.new("RGBA", rgba.size, "white"), rgba).convert(mode)
-    alpha = rgba.getchannel("A")
+    flat, alpha = image.new(mode, picture.size), image.new("L", picture.size)
+    for box in _strips(picture.size):
+        rgba = picture.crop(box).convert("RGBA")  # also applies transparent colours and palette entries of PNG and GIF
+        flat.paste(image.alpha_composite(image.new("RGBA", rgba.size, "white"), rgba).convert(mode), box)
+        alpha.paste(rgba.getchannel("A"), box)
     if _ink_is_in_alpha(flat, alpha):
         return alpha.point(lambda level: 255 - level).convert(mode)
     return flat
+
+
+def check_pixels(picture: Any, name: str | os.PathLike[str]) -> None:
+    """Raise `BadDataFile` if a picture that is not read yet has more pixels than Pillow's limit.
+
+    Pillow itself only warns of more pixels, up to twice the limit. A picture of one colour with any size is a small file.
+    """
+    image = need("PIL.Image", "train", "reading pictures")
+    if (limit := image.MAX_IMAGE_PIXELS) is not None and picture.width * picture.height > limit:
+        raise _too_large(name, f"{picture.width} × {picture.height}")
+
+
+def unreadable(name: str | os.PathLike[str], error: Exception) -> BadDataFile:
+    """Return the error about a picture file that Pillow could not read."""
+    image = need("PIL.Image", "train", "reading pictures")
+    if isinstance(error, image.UnidentifiedImageError):
+        return BadDataFile(name, "is not a readable picture: Pillow does not recognise the file format")
+    if isinstance(error, image.DecompressionBombError):
+        return _too_large(name, f"more than {2 * image.MAX_IMAGE_PIXELS:,}")
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return BadDataFile(name, f"is not a readable picture: {reason}")
 
 
 def is_sideways(picture: Any) -> bool:
@@ -110,11 +152,8 @@ def _opened(image: Any, file: BinaryIO, name: str | os.PathLike[str], mode: str)
         return _read(image, file, name, mode)
     except (BadDataFile, MemoryError):
         raise
-    except image.UnidentifiedImageError as error:
-        raise BadDataFile(name, "is not a readable picture: Pillow does not recognise the file format") from error
     except Exception as error:  # Pillow's plugins raise nearly any type on a damaged file
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise BadDataFile(name, f"is not a readable picture: {reason}") from error
+        raise unreadable(name, error) from error
 
 
 def _read(image: Any, file: BinaryIO, name: str | os.PathLike[str], mode: str) -> Any:
@@ -124,6 +163,7 @@ def _read(image: Any, file: BinaryIO, name: str | os.PathLike[str], mode: str) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of invalid metadata, which is not used, without naming the file
         with image.open(file) as picture:
+            check_pixels(picture, name)
             if picture.mode.startswith(("I", "F")):  # Pillow would cut off everything above 255
                 problem = f"has pixels of more than 8 bits (mode {picture.mode}); save it with 8 bits per channel"
                 raise BadDataFile(name, problem)
@@ -132,6 +172,7 @@ def _read(image: Any, file: BinaryIO, name: str | os.PathLike[str], mode: str) -
                 _scale_transparency(picture, header[PNG_DEPTH], name)
             turn = _turn(image, picture)
             flat = on_white(picture, mode)
+    del picture  # its pixels need not be in memory at the same time as a turned copy
     return flat if turn is None else flat.transpose(turn)
 
 
@@ -173,6 +214,27 @@ def _ink_is_in_alpha(flat: Any, alpha: Any) -> bool:
     lowest, highest = alpha.getextrema()
     if highest - lowest < FAINTEST_INK:
         return False
-    opacity = np.asarray(alpha, np.float64) / 255
-    dark = np.asarray(flat).reshape(*opacity.shape, -1).min(-1) <= 255 - FAINTEST_INK
-    return bool(opacity.mean() < 0.5 and dark.sum() < STRAY_SHARE * opacity.sum())
+    opaque = sum(level * count for level, count in enumerate(alpha.histogram())) / 255  # sum of the opacities, in pixels
+    if opaque >= 0.5 * alpha.width * alpha.height:
+        return False
+    dark = sum(_dark_pixels(flat.crop(box)) for box in _strips(flat.size))
+    return dark < STRAY_SHARE * opaque
+
+
+def _dark_pixels(flat: Any) -> int:
+    """Return the number of pixels with a visible contrast to white in one channel."""
+    pixels = np.asarray(flat).reshape(flat.width * flat.height, -1)
+    return int((pixels.min(-1) <= 255 - FAINTEST_INK).sum())
+
+
+def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield boxes of whole rows that cover a picture: left, top, right and bottom."""
+    width, height = size
+    rows = max(1, STRIP // max(1, width))
+    for top in range(0, height, rows):
+        yield 0, top, width, min(top + rows, height)
+
+
+def _too_large(name: str | os.PathLike[str], pixels: str) -> BadDataFile:
+    image = need("PIL.Image", "train", "reading pictures")
+    return BadDataFile(name, f"must have at most {image.MAX_IMAGE_PIXELS:,} pixels, got {pixels}; reduce its size")

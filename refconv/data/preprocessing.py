@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
@@ -150,7 +151,8 @@ class Preprocessing:
         try:
             return cls(**settings)
         except TypeError as error:
-            raise ArgumentValueError(f"preprocessing must be the settings of a Preprocessing, got {settings!r}") from error
+            got = reprlib.repr(settings)  # a file may contain anything
+            raise ArgumentValueError(f"preprocessing must be the settings of a Preprocessing, got {got}") from error
 
     @classmethod
     def of_lenet(cls) -> Preprocessing:

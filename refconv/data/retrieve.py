@@ -178,7 +178,7 @@ class _Reader:
         """Return a copy of a file from its path or archive; raise `BadDataFile` for another file."""
         archive = self.data_set.archive
         if archive is None or path.name != archive.name:
-            return Copy(path, *file.read(path.read_bytes(), path))
+            return Copy(path, *file.read_copy(path))
         if path not in self.members:
             self.members[path] = read_members(archive, path, self.wanted)
         if file not in self.members[path]:

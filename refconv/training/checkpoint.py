@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,29 +221,61 @@ def restore(run: Run, tensors: Tensors, description: Mapping[str, Any], path: Pa
         )
     values, own = _group(tensors, "model"), generators(run.model)
     _refuse_others(run.model, values, path)
-    try:
+    with _damage_named(path):
         epoch, step, epoch_done, order = (description[name] for name in ("epoch", "step", "epoch_done", "order"))
         means, seconds, lr = Means(**description["means"]), description["seconds"], description["lr"]
         epochs = [Epoch(**fields) for fields in description["epochs"]]
         states, settings = dict(description["generators"]), dict(description["settings"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArgumentValueError(
-            f"{path} must be a complete checkpoint of this version of refconv, got {type(error).__name__}: {error}"
-        ) from error
+        _check_numbers(epoch, step, epoch_done, [seconds, lr, means.examples, *means.sums.values()], epochs)
     if own.keys() != states.keys():
         raise ArgumentValueError(f"{path} must be a checkpoint of this network, got other random generators")
+    with _damage_named(path):
+        for name, rng in own.items():
+            deepcopy(rng).bit_generator.state = states[name]  # a damaged state is refused before anything changes
     if changes := differences(settings, json.loads(json.dumps(_settings(run)))):
         raise ArgumentValueError(
             f"{path} must be a checkpoint of a run with the same settings, got differences: {'; '.join(changes)}"
         )
-    run.optimizer.restore(_group(tensors, "optimizer"))
+    _restore_batches_and_optimizer(run, order, 0 if epoch_done else step, _group(tensors, "optimizer"), path)
     _put(run.model, values)
     for name, rng in own.items():
         rng.bit_generator.state = states[name]
     run.epoch, run.step, run.epoch_done = epoch, step, epoch_done
     run.means, run.seconds, run.last_lr = means, seconds, lr
     run.history.epochs = epochs
-    run.batches.resume(order, 0 if epoch_done else step)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Raise errors about values of unexpected kinds as ``ValueError`` with the name of the file."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ArgumentValueError(
+            f"{path} must be a complete checkpoint of this version of refconv, got {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_numbers(epoch: Any, step: Any, epoch_done: Any, numbers: list[Any], epochs: list[Epoch]) -> None:
+    """Raise ``ValueError`` for entries of a checkpoint that have another type."""
+    counts = [epoch, step, *(count for record in epochs for count in (record.epoch, record.images))]
+    numbers = [*numbers, *(number for record in epochs for number in (record.seconds, record.lr, *record.metrics.values()))]
+    if not all(type(count) is int and count >= 0 for count in counts) or type(epoch_done) is not bool:
+        raise ValueError("epochs, steps or images that are not integers from 0")
+    if not all(type(number) in (int, float) for number in numbers):
+        raise ValueError("means, times or learning rates of another type")
+
+
+def _restore_batches_and_optimizer(run: Run, order: Any, done: int, state: Tensors, path: Path) -> None:
+    """Set the batches and the optimiser to a state; if it is damaged, leave both unchanged."""
+    before = run.batches.state()
+    with _damage_named(path):
+        try:
+            run.batches.resume(order, done)
+            run.optimizer.restore(state)
+        except Exception:
+            run.batches.resume(before, 0)
+            raise
 
 
 def _group(tensors: Tensors, group: str) -> Tensors:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from refconv._errors import ArgumentValueError
 
-__all__ = ["archive_kind", "foreign_format", "refuse_other_endings"]
+__all__ = ["archive_kind", "foreign_format", "is_archive", "refuse_other_endings"]
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # first bytes
 ZIP = b"PK\x03\x04"
@@ -52,6 +52,14 @@ def foreign_format(path: str | os.PathLike[str]) -> str:
     if start.startswith(ZIP):
         return {"keras": KERAS, "npz": NPZ}.get(archive_kind(path), TORCH)
     return ""
+
+
+def is_archive(path: Path) -> bool:
+    """Return True if a file is a ZIP archive, which may be damaged or one of several parts."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # opening it raises the same error
+        return True
 
 
 def archive_kind(path: Path) -> str:

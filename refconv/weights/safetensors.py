@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import os
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -192,7 +193,7 @@ def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int
         if isinstance(shape, list) and len(shape) > MAX_AXES:  # the product of a million sizes takes minutes
             raise ValueError(f"tensor {name} must have at most {MAX_AXES} axes, got {len(shape)}")
         if not _are_sizes(shape) or (dtype in NUMPY_TYPES and _bytes(dtype, shape) != end - first):
-            raise ValueError(f"tensor {name} must have {end - first} bytes, got shape {shape} of {dtype}")
+            raise ValueError(f"tensor {name} must have {end - first} bytes, got shape {_short(shape)} of {dtype}")
         if first != position:
             raise ValueError(f"tensor {name} must start at byte {position}, got {first}")
         position = end
@@ -204,11 +205,16 @@ def _entries(header: dict[str, Any], size: int) -> Iterator[tuple[str, tuple[int
 def _span(name: str, entry: object) -> tuple[int, int]:
     """Return the start and the end of an array's bytes; the end is exclusive."""
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
-        raise ValueError(f"tensor {name} must have a dtype, a shape and data_offsets, got {entry!r}")
+        raise ValueError(f"tensor {name} must have a dtype, a shape and data_offsets, got {_short(entry)}")
     offsets = entry["data_offsets"]
     if not _are_sizes(offsets) or len(offsets) != 2 or not isinstance(entry["dtype"], str):
-        raise ValueError(f"tensor {name} must have a type and two offsets, got {entry['dtype']!r} and {offsets!r}")
+        raise ValueError(f"tensor {name} must have a type and two offsets, got {_short(entry['dtype'])} and {_short(offsets)}")
     return offsets[0], offsets[1]
+
+
+def _short(value: object) -> str:
+    """Return the repr of a value from a header, shortened, since a header may have megabytes."""
+    return reprlib.repr(value)
 
 
 def _bytes(dtype: str, shape: list[int]) -> int:

@@ -26,6 +26,7 @@ from refconv.weights.names import Known, class_name, function_name
 __all__ = ["Decoder", "Encoder", "as_data"]
 
 RECORDS = {"window": Window, "size_rule": SizeRule}  # dataclasses whose fields are all constructor arguments
+LONGEST_RANGE = 2**20  # numbers, such as channels to select
 EXPECTED = (
     "numbers, strings, None, functions with a name, layers, Windows and arrays of numbers, or tuples, lists and dicts of these"
 )
@@ -238,6 +239,14 @@ class Decoder:
         return functools.partial(function, *arguments, **named)
 
 
+def _checked_range(*bounds: int) -> range:
+    """Return a range; raise ``ValueError`` if a list of its numbers would take much memory."""
+    numbers = range(*bounds)
+    if numbers[LONGEST_RANGE:]:
+        raise ValueError(f"a range of at most {LONGEST_RANGE} numbers, got {numbers}")
+    return numbers
+
+
 def _number_type(name: Json) -> np.dtype[Any]:
     """Return the dtype of this name.
 
@@ -255,7 +264,7 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Json]], Any]] = {
     "tuple": lambda decoder, entry: tuple(map(decoder.value, entry["tuple"])),
     "dict": lambda decoder, entry: decoder.named(entry["dict"]),
     "pairs": lambda decoder, entry: {decoder.value(key): decoder.value(inner) for key, inner in entry["pairs"]},
-    "range": lambda decoder, entry: range(*entry["range"]),
+    "range": lambda decoder, entry: _checked_range(*entry["range"]),
     "fraction": lambda decoder, entry: Fraction(*entry["fraction"]),
     "array": Decoder._array,
     "scalar": Decoder._scalar,

@@ -226,14 +226,14 @@ def test_a_good_copy_is_used_although_another_one_is_bad(tmp_path):
 def test_a_file_that_cannot_be_read_is_skipped(tmp_path, monkeypatch):
     blocked = put(tmp_path / "tiny" / "digits.gz")
     put(tmp_path / "digits", CONTENT)
-    read_bytes = Path.read_bytes
+    opened = Path.open
 
-    def refuse(path):
+    def refuse(path, *arguments, **options):
         if path == blocked:
             raise PermissionError(13, "Permission denied", str(path))
-        return read_bytes(path)
+        return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert read_data_file(a_set(), FILE, tmp_path, download=False) == CONTENT
     (tmp_path / "digits").unlink()
     with pytest.raises(BadDataFile, match=r"digits\.gz cannot be read: Permission denied"):
@@ -320,15 +320,23 @@ def test_the_error_after_all_mirrors_failed_lists_each_with_its_reason(tmp_path,
 
 def test_a_download_has_its_final_name_only_after_verification(tmp_path, mirrored, monkeypatch):
     seen = []
-    unpack = files.unpack
+    read_file = files.read_file
 
-    def watching(raw, source):
+    def watching(path, limit, source=None):
         seen.append((str(source).startswith("http"), (tmp_path / "tiny" / "digits.gz").exists()))
-        return unpack(raw, source)
+        return read_file(path, limit, source)
 
-    monkeypatch.setattr(files, "unpack", watching)
+    monkeypatch.setattr(files, "read_file", watching)
     read_data_file(mirrored("good"), FILE, tmp_path)
     assert seen == [(True, False), (False, True)]
+
+
+def test_the_published_sum_of_a_download_is_compared_before_it_is_decompressed(tmp_path, mirrored, monkeypatch):
+    sources = []
+    unpack = files.unpack
+    monkeypatch.setattr(files, "unpack", lambda raw, source, limit: sources.append(str(source)) or unpack(raw, source, limit))
+    assert read_data_file(mirrored("good"), FILE, tmp_path) == CONTENT
+    assert sources == [str(tmp_path / "tiny" / "digits.gz")]
 
 
 @pytest.mark.parametrize("bad", [HTML, PACKED[:-40], OTHER, b""], ids=["html", "cut", "other", "empty"])

@@ -131,6 +131,15 @@ def test_values_that_no_network_needs_are_refused(tmp_path, content, message):
         refconv.load(tmp_path / "m.safetensors")
 
 
+def test_the_error_about_a_long_header_is_short(tmp_path):
+    path = tmp_path / "long.safetensors"
+    for header in ({"w": [[]] * 10**5}, {"w": {**FLOATS, "shape": [1] * 10**5}}, {"w": {**FLOATS, "shape": "x" * 10**5}}):
+        path.write_bytes(as_safetensors(header, bytes(8)))
+        with pytest.raises(refconv.ArgumentError, match=r"long\.safetensors is not a safetensors file") as error:
+            refconv.load(path)
+        assert len(str(error.value)) < 500
+
+
 def test_every_truncated_file_is_refused(tmp_path):
     model = nn.Sequential(nn.Dense(3))
     model.build((2,), rng=4)

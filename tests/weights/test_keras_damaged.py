@@ -17,6 +17,7 @@ from keras_archives import (
     randomized,
     write_members,
 )
+from memory import MEGABYTE, peak_of
 from refconv.weights import from_keras, to_keras
 
 h5py = pytest.importorskip("h5py")
@@ -239,6 +240,25 @@ def test_a_zip_bomb_is_refused_before_it_is_expanded(archive):
     members = members_of(archive)
     write_members(archive, {**members, WEIGHTS: bytes(10_000_000)}, zipfile.ZIP_DEFLATED)
     with pytest.raises(refconv.ArgumentError, match=r"member model\.weights\.h5 must be compressed by at most"):
+        from_keras(archive)
+
+
+def test_a_description_of_many_lists_is_refused_before_it_takes_memory(archive):
+    members = members_of(archive)
+    lists = b'{"a": [' + b",".join([b"[]"] * 2_000_000) + b"]}"
+    write_members(archive, {**members, CONFIG: lists}, zipfile.ZIP_DEFLATED)
+    assert archive.stat().st_size < 30_000
+
+    def load():
+        with pytest.raises(refconv.ArgumentError, match=r"member config\.json must have at most 4194304 bytes, got 6000008"):
+            from_keras(archive)
+
+    assert peak_of(load) < 10 * MEGABYTE
+
+
+def test_a_member_of_another_compression_method_is_refused(archive):
+    write_members(archive, members_of(archive), zipfile.ZIP_BZIP2)
+    with pytest.raises(refconv.ArgumentError, match=r"net\.keras .*must be stored or deflated, got method 12"):
         from_keras(archive)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from refconv.onnx.reading.errors import InvalidModelError, UnsupportedModelError
+from refconv.onnx.reading.messages import check_messages
 from refconv.onnx.reading.tensors import arrays_of, type_name
 from refconv.onnx.writing.save import LAYOUT, NOTES
 from refconv.onnx.writing.writer import the_onnx_package
@@ -95,6 +96,7 @@ def _decoded(data: bytes) -> Any:
     from google.protobuf.message import DecodeError  # protobuf is a dependency of the package onnx
 
     proto = the_onnx_package().ModelProto()
+    check_messages(data, proto.DESCRIPTOR)
     try:
         proto.ParseFromString(data)
     except (DecodeError, ValueError, RecursionError) as error:

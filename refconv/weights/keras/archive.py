@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from refconv._arguments import check_ending
+from refconv._bounded import read_at_most
 from refconv._files import write_atomically
-from refconv.weights.foreign import HDF5
+from refconv.weights.foreign import HDF5, is_archive
 
 __all__ = ["read_archive", "read_weights_image", "write_archive"]
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 MAX_MEMBERS = 1000
-MAX_JSON_BYTES = 1 << 24  # the description of Keras's largest networks takes about 1 MB
+MAX_JSON_BYTES = 1 << 22  # the description of Keras's largest networks takes about 1 MB; lists take 20 bytes for each of them
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # of compression; zipfile cannot decompress others in small parts
 MAX_COMPRESSION = 20  # Keras does not compress the weights, which shrink by about a tenth
 DATE = (1980, 1, 1, 0, 0, 0)  # of members in files that we write: the same network gives the same bytes
 VERSION = "3.0.0"  # of the oldest Keras that reads our files
@@ -49,7 +51,7 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Json], bytes]:
 
 def read_weights_image(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of the HDF5 file in a ``.keras`` archive, or of a ``.weights.h5`` file."""
-    if zipfile.is_zipfile(_existing(path)):
+    if is_archive(_existing(path)):
         return read_archive(path)[1]
     return Path(path).read_bytes()
 
@@ -103,6 +105,8 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         raise ValueError(f"members of the archive must have relative names without '..', got {name!r}")
     if info.flag_bits & 1:
         raise ValueError(f"member {name} must not be encrypted")
+    if info.compress_type not in METHODS:
+        raise ValueError(f"member {name} must be stored or deflated, got method {info.compress_type}")
     if name == WEIGHTS and info.file_size > MAX_COMPRESSION * info.compress_size:
         raise ValueError(
             f"member {name} must be compressed by at most a factor of {MAX_COMPRESSION}, "
@@ -113,7 +117,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Return the bytes of a member; zipfile verifies their checksum."""
     with archive.open(info) as file:
-        content = file.read(info.file_size + 1)
+        content = read_at_most(file, info.file_size)
     if len(content) != info.file_size:
         raise ValueError(f"member {info.filename} must have {info.file_size} bytes, got {len(content)}")
     return content

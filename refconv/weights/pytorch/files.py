@@ -17,7 +17,7 @@ from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv._files import write_atomically
 from refconv._optional import MissingPackage
 from refconv.typing import Array
-from refconv.weights.foreign import LEGACY_TORCH, ZIP, archive_kind
+from refconv.weights.foreign import LEGACY_TORCH, ZIP, archive_kind, is_archive
 from refconv.weights.safetensors import read_safetensors, write_safetensors
 
 __all__ = ["arrays_of", "is_saved_by_torch", "read_state_dict", "write_state_dict"]
@@ -141,7 +141,7 @@ def _check_archive(path: Path) -> None:
 
     A small file must not allocate much memory.
     """
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         return
     try:
         with zipfile.ZipFile(path) as archive:
