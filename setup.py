@@ -4,7 +4,7 @@ The kernels are the .pyx files below refconv/_core. They are compiled with OpenM
 
 Environment:
 
-REFCONV_PURE=1     build no kernels; the package then uses its loops, and pure_build.txt records that this is intended
+REFCONV_PURE=1     build no kernels; the package then computes in NumPy, and pure_build.txt records that this is intended
 REFCONV_NATIVE=1   use all features of this machine's processor in every instruction set; not for wheels you distribute
 """
 
@@ -196,7 +196,7 @@ class BuildKernels(build_ext):
         except Exception as error:
             raise SystemExit(
                 f"refconv: the kernels did not compile ({error}).\n"
-                "A C compiler is needed; without one, REFCONV_PURE=1 pip install … installs the package with its loops only."
+                "A C compiler is needed; without one, REFCONV_PURE=1 pip install … installs the package without kernels."
             ) from error
 
     def build_extension(self, ext):
@@ -216,7 +216,7 @@ class BuildPython(build_py):
         marker = PURE_MARKER if self.editable_mode else Path(self.build_lib, PURE_MARKER)
         if os.environ.get("REFCONV_PURE"):
             marker.parent.mkdir(parents=True, exist_ok=True)
-            marker.write_text("Built with REFCONV_PURE=1: without kernels, with the loops only.\n", encoding="utf-8")
+            marker.write_text("Built with REFCONV_PURE=1: without kernels.\n", encoding="utf-8")
         else:
             marker.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@
 array([14., 20., 26., 32.])
 
 ``refconv.reference`` contains the loops, with one module for each family of operators. The operators in ``refconv`` run on the
-kernels. Inside ``with refconv.config(engine="reference"):`` they run on the loops.
+kernels, or in NumPy if the kernels were not built. Inside ``with refconv.config(engine="reference"):`` they run on the loops.
 """
 
 import importlib

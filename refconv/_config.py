@@ -22,10 +22,11 @@ from refconv._core.machine.processors import MOST_THREADS, default_threads
 
 __all__ = ["Settings", "activate", "config", "get_config", "keep_freed_memory", "set_config"]
 
-Engine = Literal["kernels", "reference"]
+Engine = Literal["kernels", "numpy", "reference"]
 Precision = Literal["standard", "fast"]
 
-ENGINES: tuple[Engine, ...] = ("kernels", "reference")
+ENGINES: tuple[Engine, ...] = ("kernels", "numpy", "reference")  # fastest first
+AVAILABLE_ENGINES = ENGINES if _core.ISA else ENGINES[1:]
 TILE_SIDES = {"standard": 2, "fast": 4}  # side of an output tile of Winograd's algorithm in pixels, for each precision
 
 
@@ -35,7 +36,7 @@ class Settings(NamedTuple):
     Attributes
     ----------
     engine : str
-        "kernels", or "reference" for the loops.
+        "kernels", "numpy", or "reference" for the loops.
     threads : int
         Largest number of threads that a kernel uses.
     precision : str
@@ -62,12 +63,17 @@ class config:  # noqa: N801  used like a function, as numpy.errstate
     Parameters
     ----------
     engine : str, optional
-        "kernels", the default if they were built, or "reference", the loops. The loops define every operator and can run all
-        computations, even a complete training step, but they are thousands of times slower.
+        "kernels", the default if they were built; "numpy", the default otherwise; or "reference", the loops. The loops define
+        every operator and can run all computations, even a complete training step, but they are thousands of times slower.
+        "numpy" computes with NumPy's array operations and matrix products. It needs no compiler and is between the two.
     threads : int, optional
         Largest number of threads of a kernel, from 1 to 1024. Outputs are bit-identical for any number of threads. The
         default is ``OMP_NUM_THREADS``. Without it, the default is the number of processors available to this process: the
         size of its CPU affinity mask, or the CPU quota of its container if that is smaller.
+
+        The engine "numpy" ignores this setting. The matrix products of NumPy use the threads of its BLAS library, whose
+        number is set before NumPy is imported, for instance by ``OPENBLAS_NUM_THREADS``. The last bits of their results may
+        depend on it.
 
         A forked child starts with one thread, since it is usually one of several workers. It may set another number on Linux
         with kernels compiled by GCC, and in builds without OpenMP. Elsewhere threads do not survive a fork, and the child
@@ -247,8 +253,9 @@ def _checked(engine: str | None, threads: int | None, precision: str | None, fus
     given: dict[str, Any] = {}
     if engine is not None:
         given["engine"] = choice("engine", engine, ENGINES)
-        if engine == "kernels" and not _core.ISA:
-            raise RuntimeError("engine must be 'reference' in a build without kernels (REFCONV_PURE=1), got 'kernels'")
+        if engine not in AVAILABLE_ENGINES:
+            others = "'numpy' or 'reference'"
+            raise RuntimeError(f"engine must be {others} in a build without kernels (REFCONV_PURE=1), got {engine!r}")
     if threads is not None:
         given["threads"] = threads = integer("threads", threads, most=MOST_THREADS)
         if threads > 1 and _forks and not _core.threads_survive_fork():
@@ -274,7 +281,7 @@ def _after_fork_in_child() -> None:
 
 _threads, THREADS_REASON = default_threads(_core.available_threads())
 _forks = 0  # number of forks between the process that was started and this one
-_default = Settings("kernels" if _core.ISA else "reference", _threads, "standard", True)
+_default = Settings(AVAILABLE_ENGINES[0], _threads, "standard", True)
 _default_lock = threading.Lock()
 _block: ContextVar[_Block | None] = ContextVar("refconv.config", default=None)
 _thread = _Thread()

@@ -56,9 +56,9 @@ def public_names():
         getattr(refconv, name)
 
 
-@pytest.fixture(scope="module", params=["reference", "kernels"])
+@pytest.fixture(scope="module", params=["reference", "numpy", "kernels"])
 def each_engine(request):
-    """Run each test of the module on the loops and then on the kernels."""
+    """Run each test of the module on the loops, then in NumPy, then on the kernels."""
     from refconv import _core
     from refconv._config import config
 

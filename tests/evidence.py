@@ -5,7 +5,7 @@ Some come from the evidence of :mod:`refconv.verify`; the others state requireme
 ========================  =======================================================================================
 numeric                   :func:`assert_is_derivative`: central differences of ⟨dy, f(x)⟩ in float64
 adjoint                   :func:`assert_adjoint`: ⟨dy, f(x)⟩ = ⟨fᵀ(dy), x⟩ in fractions, without rounding
-parity                    :func:`assert_parity`: loops and kernels agree, for two kinds of garbage in new memory
+parity                    :func:`assert_parity`: all engines agree, for two kinds of garbage in new memory
 rounding                  :func:`assert_same_sums`: the same products added in another order agree within the error bound
 threads                   :func:`assert_same_bits_at_any_thread_count`
 arguments                 :func:`assert_inputs_unchanged`, :func:`fenced`
@@ -22,13 +22,14 @@ import numpy as np
 import pytest
 
 from refconv import _core
-from refconv._config import config
-from refconv.verify.evidence import parity
+from refconv._config import AVAILABLE_ENGINES, config
 from refconv.verify.evidence.adjoint import assert_adjoint, inner
 from refconv.verify.evidence.numeric import assert_is_derivative, numeric_derivative
-from refconv.verify.evidence.parity import GARBAGE, assert_within, garbage, rounding, several
+from refconv.verify.evidence.parity import GARBAGE, assert_parity, assert_within, garbage, rounding, several
 
 __all__ = [
+    "ENGINES",
+    "all_engines",
     "assert_adjoint",
     "assert_inputs_unchanged",
     "assert_is_derivative",
@@ -38,7 +39,6 @@ __all__ = [
     "assert_same_sums",
     "assert_within",
     "assert_writes_every_cell",
-    "both_engines",
     "engines",
     "fenced",
     "fft_rounding",
@@ -54,7 +54,8 @@ __all__ = [
 
 NO_KERNELS = "refconv was built without kernels (REFCONV_PURE=1)"
 needs_kernels = pytest.mark.skipif(_core.ISA is None, reason=NO_KERNELS)
-engines = pytest.mark.usefixtures("each_engine")  # run a test on the loops and then on the kernels
+ENGINES = [pytest.param("kernels", marks=needs_kernels), "numpy", "reference"]  # for tests with the engine as an argument
+engines = pytest.mark.usefixtures("each_engine")  # run a test on each engine, first on the loops
 
 
 def fractions(shape, seed=0):
@@ -67,19 +68,13 @@ def fractions(shape, seed=0):
     return array.reshape(shape)
 
 
-def both_engines(call):
-    """Return the results of a call of public operators on the loops and on the kernels."""
-    _skip_without_kernels()
-    with config(engine="reference"):
-        expected = call()
-    with config(engine="kernels"):
-        return expected, call()
-
-
-def assert_parity(call, *arrays, **near):
-    """Call ``assert_parity`` of :mod:`refconv.verify`, or skip the test without kernels."""
-    _skip_without_kernels()
-    parity.assert_parity(call, *arrays, **near)
+def all_engines(call):
+    """Return the results of a call of public operators on each engine, first on the loops."""
+    results = []
+    for engine in reversed(AVAILABLE_ENGINES):
+        with config(engine=engine):
+            results.append(call())
+    return results
 
 
 def in_order(function, **options):
@@ -177,8 +172,3 @@ def fenced(array, side="end"):
     copy = np.frombuffer(memory, array.dtype, array.size, first).reshape(array.shape)
     copy[...] = array
     return copy
-
-
-def _skip_without_kernels():
-    if _core.ISA is None:
-        pytest.skip(NO_KERNELS)

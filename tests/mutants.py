@@ -9,7 +9,7 @@ no evidence.
 from dataclasses import dataclass
 from pathlib import PurePath
 
-__all__ = ["KERNELS", "LOOPS", "Mutant"]
+__all__ = ["KERNELS", "LOOPS", "VECTORIZED", "Mutant"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,10 @@ def loop(description, family, operator, old, new, kinds="symbolic numeric adjoin
 
 def kernel(description, file, operator, old, new, family=None):
     return Mutant(description, family or PurePath(file).stem, f"_core/{file}", operator, old, new)
+
+
+def in_numpy(description, family, operator, old, new):
+    return Mutant(description, family, "vectorized.py", operator, old, new)
 
 
 # Forward and backward share the mistake, so the derivatives agree and only comparisons show it.
@@ -324,4 +328,51 @@ KERNELS = [
         "alpha / (K - 1)",
     ),
     kernel("rotation axis not shifted", "conv/p4_conv.pyx", "p4_conv2d", "np.roll(w, r, axis=2) if w.ndim == 5 else w", "w"),
+]
+
+VECTORIZED = [
+    in_numpy("the dilation is ignored", "conv", "conv2d", "slice(m * D, m * D + (n - 1)", "slice(m, m + (n - 1)"),
+    in_numpy("the padding is shifted", "conv", "conv2d", "((before, max(", "((before + 1, max("),
+    in_numpy(
+        "the channels of the groups are interleaved",
+        "conv",
+        "conv2d",
+        "a.reshape(-1, groups, a.shape[-1] // groups).transpose(1, 0, 2)",
+        "a.reshape(-1, a.shape[-1] // groups, groups).transpose(2, 0, 1)",
+    ),
+    in_numpy("windows do not overlap in ∂e/∂x", "conv", "conv1d", "tap += shares[..., k, :]", "tap[...] = shares[..., k, :]"),
+    in_numpy("the last maximum wins", "max_pool", "max_pool2d", "(value > y)", "(value >= y)"),
+    in_numpy(
+        "a pixel gets the ∂e/∂y of one window only",
+        "max_pool",
+        "max_pool2d",
+        "np.add.at(dx.reshape(-1), index.reshape(-1), dy.reshape(-1))",
+        "dx.reshape(-1)[index.reshape(-1)] = dy.reshape(-1)",
+    ),
+    in_numpy("the padding counts", "avg_pool", "avg_pool2d", "size, count_include_pad, x.dtype", "size, True, x.dtype"),
+    in_numpy(
+        "inputs and outputs are not exchanged in ∂e/∂x",
+        "resize",
+        "pad",
+        "[[(u, i, weight) for i, u, weight in terms]",
+        "[[(u, u, weight) for i, u, weight in terms]",
+    ),
+    in_numpy("the variance is unbiased", "norm", "batch_norm", "** 2).sum(axes) / members", "** 2).sum(axes) / (members - 1)"),
+    in_numpy(
+        "the larger half of the channels is on the other side",
+        "response_norm",
+        "local_response_norm",
+        "neighbours(x**2, size // 2, (size - 1) // 2)) ** beta",
+        "neighbours(x**2, (size - 1) // 2, size // 2)) ** beta",
+    ),
+    in_numpy("the kept units are not scaled", "dropout", "dropout", "= 1 / (1 - rate)", "= 1"),
+    in_numpy("ReLU′(0) is 1", "activation", "relu", "np.where(x > 0, dy, 0)", "np.where(x >= 0, dy, 0)"),
+    in_numpy(
+        "the labels are not smoothed",
+        "loss",
+        "softmax_cross_entropy",
+        "targets = np.full_like(logits, alpha / K)",
+        "targets = np.full_like(logits, 0)",
+    ),
+    in_numpy("the mean of squares is not corrected", "update", "adam", "np.sqrt(s / (1 - beta2**t))", "np.sqrt(s)"),
 ]

@@ -2,7 +2,7 @@
 
 README.md explains the folders. ``kernels`` contains the compiled modules, such as ``kernels.conv``. ``ISA`` is the name of
 their instruction set, or None if the package was built without kernels (``REFCONV_PURE=1``). If kernels are missing in any
-other build, the import fails, because the loops that would replace them are thousands of times slower.
+other build, the import fails, because NumPy, which would replace them, is several times slower.
 
 Long sums are added in blocks; common/sums.h states the bound on their rounding error.
 """

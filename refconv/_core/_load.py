@@ -19,7 +19,7 @@ __all__ = ["ALGORITHMS", "ISA", "PURE_MARKER", "instruction_sets", "kernels", "l
 CORE = Path(__file__).parent
 
 # A build with REFCONV_PURE=1, which has no kernels, creates this file. Without the file, missing kernels are an error, because
-# the loops that would replace them are thousands of times slower.
+# NumPy, which would replace them, is several times slower.
 PURE_MARKER = CORE / "pure_build.txt"
 
 # Kernel modules that are not families: the algorithms that families and layers use, and the sketch of a convolution.
@@ -68,8 +68,8 @@ def instruction_sets() -> list[str]:
     kind = "kernels for another version of Python only" if others else "no compiled kernels"
     raise ImportError(
         f"{CORE} has {kind}. Build them with 'pip install -e .' in a clone of refconv (needs a C compiler and takes a few "
-        "minutes) or install only the slow loops with 'REFCONV_PURE=1 pip install -e .'. If refconv is installed elsewhere, "
-        "start Python outside of this clone."
+        "minutes) or install refconv without them with 'REFCONV_PURE=1 pip install -e .'; it then computes in NumPy. If "
+        "refconv is installed elsewhere, start Python outside of this clone."
     )
 
 

@@ -19,7 +19,7 @@ ISA_NAMES = {
     "v3": "v3 (AVX2, FMA)",
     "baseline": "baseline (instructions that every processor of this family has)",
 }
-PURE = "none: built with REFCONV_PURE=1, so the loops compute everything"
+PURE = "none: built with REFCONV_PURE=1, so NumPy computes everything"
 EXTRAS = ("matplotlib", "PIL", "pooch", "tqdm")
 
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
+from refconv._config import ENGINES
 from refconv._errors import ArgumentValueError
 from refconv._optional import need
 from refconv.cli.architecture import add_variant, model_name, variant
@@ -161,8 +162,8 @@ def _add_optimisation(add: Callable[..., Any]) -> None:
 def _add_execution(add: Callable[..., Any]) -> None:
     add(
         "--engine",
-        **one_of("kernels", "reference"),
-        help="compute with the compiled kernels (default if they are built) or with the reference loops",
+        **one_of(*ENGINES),
+        help="compute with the compiled kernels (default if they are built), NumPy (default otherwise) or the reference loops",
     )
     add("--threads", type=threads, metavar="N", help="number of threads of the kernels (default: see refconv info)")
     add(

@@ -170,7 +170,7 @@ def _train(options: Namespace, folder: Path, processes: Processes) -> None:
     if not history.stopped:
         for path in (checkpoint.last, checkpoint.previous, checkpoint.best):
             path.unlink(missing_ok=True)
-    if options.data == "digits" and loaded.prepare.input_shape[2] == 1 and get_config().engine == "kernels":
+    if options.data == "digits" and loaded.prepare.input_shape[2] == 1 and get_config().engine != "reference":
         _test_on_mnist(model, loaded.prepare)
 
 

@@ -6,6 +6,7 @@ from argparse import Namespace
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from refconv._config import ENGINES
 from refconv._optional import need
 from refconv.cli.arguments import one_of
 from refconv.cli.command import Command
@@ -24,7 +25,7 @@ if any case is refuted.
   symbolic  the derivative that sympy computes from the forward loop equals the derivative loop
   numeric   central differences agree with the derivative
   adjoint   the backward function is the transpose of the forward function, exactly in fractions
-  parity    loops and compiled kernels agree on cases drawn by hypothesis
+  parity    loops, NumPy and compiled kernels agree on cases drawn by hypothesis
   oracle    results agree with hand-written tables of paddings, sizes and divisors; worked examples; SciPy; and, if
             installed, PyTorch, JAX, ONNX Runtime and the ONNX operator tests
 
@@ -41,8 +42,8 @@ def add_arguments(parser: Parser) -> None:
     add("operators", nargs="*", metavar="OPERATOR", help=names)
     add(
         "--engine",
-        **one_of("kernels", "reference"),
-        help="engine that is compared with central differences and other libraries (default: kernels)",
+        **one_of(*ENGINES),
+        help="engine that is compared with central differences and other libraries (default: the fastest that was built)",
     )
     add("--quick", action="store_true", help="test fewer cases, in about a minute instead of several")
     add("--json", action="store_true", help="print a list of all pieces of evidence as JSON")

@@ -4,7 +4,7 @@
 symbolic      the loops run on symbols; sympy's derivative of ⟨dy, f⟩ minus the derivative loop is zero
 numeric       central differences in float64, with a random dy
 adjoint       ⟨dy, J v⟩ = ⟨Jᵀ dy, v⟩ in exact fractions, J v from dual numbers; and T, Tᵀ as matrices
-parity        loops and kernels on the same input, float32 and float64, driven by hypothesis
+parity        loops, NumPy and kernels on the same input, float32 and float64, driven by hypothesis
 oracle        literal tables of paddings, sizes and divisors; worked examples; SciPy; PyTorch, JAX, ONNX Runtime and the ONNX
               operator tests, if they are installed
 ============  ====================================================================================================
@@ -118,7 +118,7 @@ def table(
     quick : bool
         True for fewer cases.
     engine : str, optional
-        "kernels" or "reference": the engine for differences and oracles; by default the current one.
+        "kernels", "numpy" or "reference": the engine for differences and oracles; by default the current one.
     kinds : sequence of str, optional
         Kinds of evidence to gather; all five by default.
 

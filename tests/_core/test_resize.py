@@ -133,4 +133,7 @@ def test_non_finite_values_reach_the_same_outputs_as_in_the_loops(mode, poison):
     for scale in ((1, 2), (2, 3)):
         y = upsample2d(x, scale, mode=mode)
         assert np.isinf(y).sum() + np.isnan(y).sum() == np.count_nonzero(upsample2d(np.isfinite(x), scale, mode=mode) < 1)
-        assert_parity(lambda x, scale=scale: upsample2d(x, scale, mode=mode), x, rtol=1e-12)
+        # Four products of at most 3, which may cancel.
+        assert_parity(
+            lambda x, scale=scale: upsample2d(x, scale, mode=mode), x, tolerance=2 * (4 + 2) * 3 * np.finfo(float).eps
+        )

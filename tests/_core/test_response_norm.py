@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence import (
+    all_engines,
     assert_parity,
     assert_same_bits,
     assert_same_bits_at_any_thread_count,
-    both_engines,
     fenced,
     needs_kernels,
 )
@@ -50,7 +50,7 @@ def test_square_roots_for_beta_three_quarters_equal_the_power_within_rounding(dt
     x = np.geomspace(1e-3, 1e15, 4001, dtype=dtype)[:, None]
     numbers = (1, 1, 0.75, 1e-9)
     exact = x.astype(np.longdouble) / (dtype(1e-9) + x.astype(np.longdouble) ** 2) ** 0.75
-    for actual in both_engines(lambda: local_response_norm(x, *numbers)):  # the loops compute the power
+    for actual in all_engines(lambda: local_response_norm(x, *numbers)):  # the loops compute the power
         np.testing.assert_allclose(actual, exact, rtol=4 * np.finfo(dtype).eps)
 
 
@@ -65,8 +65,9 @@ def test_extreme_values_agree_with_the_loops(beta, dtype):
         with np.errstate(all="ignore"):  # the loops warn of overflow, as NumPy does
             return local_response_norm(x, 3, 0.5, beta), local_response_norm_dx(dy, 3, 0.5, beta, x=x)
 
-    for loops, kernels in zip(*both_engines(call), strict=True):
-        np.testing.assert_allclose(kernels, loops, rtol=20 * np.finfo(dtype).eps, atol=0)
+    for loops, *others in zip(*all_engines(call), strict=True):
+        for other in others:
+            np.testing.assert_allclose(other, loops, rtol=20 * np.finfo(dtype).eps, atol=0)
 
 
 @DTYPES

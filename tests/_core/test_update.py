@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence import assert_same_bits, assert_same_bits_at_any_thread_count, fenced, needs_kernels
+from evidence import all_engines, assert_same_bits, assert_same_bits_at_any_thread_count, fenced, needs_kernels
 from refconv._core import kernels
-from refconv.reference import update as loops
+from refconv.ops.dispatch import implementation
 from strategies import dtypes, seeds, small_floats
 
 pytestmark = needs_kernels
@@ -40,12 +40,14 @@ def run(engine, name, given):
 
 @pytest.mark.parametrize("name", UPDATES)
 @given(shape=shapes, seed=seeds, dtype=dtypes)
-def test_kernels_agree_with_the_loops_for_any_shape(name, shape, seed, dtype):
+def test_all_engines_agree_with_the_loops_for_any_shape(name, shape, seed, dtype):
     given = arrays(name, shape, seed, dtype)
     tolerance = 50 * np.finfo(dtype).eps
-    for actual, expected in zip(run(kernels.update, name, given), run(loops, name, given), strict=True):
-        assert actual.dtype == expected.dtype == dtype
-        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+    expected_arrays, *others = all_engines(lambda: run(implementation("update"), name, given))
+    for expected, *actual_arrays in zip(expected_arrays, *others, strict=True):
+        for actual in actual_arrays:
+            assert actual.dtype == expected.dtype == dtype
+            np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", UPDATES)

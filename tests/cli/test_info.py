@@ -10,7 +10,7 @@ from refconv import _core
 
 def test_info_prints_engine_kernels_and_threads(tmp_path):
     printed = refconv("info", cwd=tmp_path, OMP_NUM_THREADS="2")
-    assert re.search(r"^engine +" + ("kernels" if _core.ISA else "reference"), printed, re.M)
+    assert re.search(r"^engine +" + ("kernels" if _core.ISA else "numpy"), printed, re.M)
     assert re.search(r"^kernels +" + (_core.ISA or "none: built with REFCONV_PURE=1"), printed, re.M)
     assert re.search(r"^precision +standard\nfusion +on$", printed, re.M)
     if _core.available_threads():

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from evidence import assert_same_bits, needs_kernels
+from evidence import ENGINES, assert_same_bits, needs_kernels
 from refconv import config, nn
 
 SHAPE = (40, 30, 8)
@@ -54,7 +54,7 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize("engine", [pytest.param("kernels", marks=needs_kernels), "reference"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_call_returns_the_output_of_the_forward_pass_in_inference(name, engine):
     layer, shape = LAYERS[name], (5, 4, 8)
     layer.build(shape, rng=1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import refconv
+from evidence import ENGINES
 from refconv import nn, optim, verify
 from refconv.analysis.receptive_field import receptive_field
 from refconv.nn.layer import call_backward
@@ -63,11 +64,9 @@ def built(layer):
 
 
 @pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("engine", ["kernels", "reference"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_backward_functions_without_want_dx_work_in_every_container(name, engine, fused):
-    if engine == "kernels" and refconv.get_config().engine != "kernels":
-        pytest.skip("built without kernels")
     refconv.set_config(fusion=fused)
     layer, x = CONTAINERS[name](), X[:2, :3, :4]
     layer.build(x.shape[1:], rng=1, dtype=np.float64)

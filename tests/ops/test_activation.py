@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, both_engines, in_order, needs_kernels
+from evidence import all_engines, assert_inputs_unchanged, in_order, needs_kernels
 from refconv.ops import activation as ops
 
 NAMES = ["relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh"]
@@ -21,7 +21,7 @@ def test_the_slides_defaults():
 @needs_kernels
 def test_relu6_is_cut_off_at_6_where_its_derivative_is_0():
     x = np.array([-0.5, 0, 0.5, 5.5, 6, 6.5, np.nan])
-    for y, dx in both_engines(lambda: (ops.relu6(x), ops.relu6_dx(np.full(7, 3.0), x=x))):
+    for y, dx in all_engines(lambda: (ops.relu6(x), ops.relu6_dx(np.full(7, 3.0), x=x))):
         np.testing.assert_array_equal(y, [0, 0, 0.5, 5.5, 6, 6, np.nan])
         np.testing.assert_array_equal(dx, [0, 0, 3, 3, 0, 0, 0])
 
@@ -31,18 +31,18 @@ def test_relu6_is_cut_off_at_6_where_its_derivative_is_0():
 def test_shape_and_dtype_are_kept(name):
     for x in (X, X.astype(np.float32), X.T, X[..., 0], np.float64(0.5), np.zeros((0, 3)), np.arange(-3, 4)):
         dtype = np.float64 if np.asarray(x).dtype.kind == "i" else np.asarray(x).dtype
-        for y in both_engines(lambda: getattr(ops, name)(x)):  # noqa: B023
+        for y in all_engines(lambda: getattr(ops, name)(x)):  # noqa: B023
             assert (y.shape, y.dtype) == (np.shape(x), dtype)
-        for dx in both_engines(lambda: in_order(getattr(ops, f"{name}_dx"))(np.ones(np.shape(x), dtype), x)):  # noqa: B023
+        for dx in all_engines(lambda: in_order(getattr(ops, f"{name}_dx"))(np.ones(np.shape(x), dtype), x)):  # noqa: B023
             assert (dx.shape, dx.dtype) == (np.shape(x), dtype)
 
 
 @EACH
 @needs_kernels
 def test_inputs_are_neither_modified_nor_returned(name):
-    for _ in both_engines(lambda: assert_inputs_unchanged(getattr(ops, name), X + 5)):
+    for _ in all_engines(lambda: assert_inputs_unchanged(getattr(ops, name), X + 5)):
         pass
-    for _ in both_engines(lambda: assert_inputs_unchanged(in_order(getattr(ops, f"{name}_dx")), X + 5, X + 6)):
+    for _ in all_engines(lambda: assert_inputs_unchanged(in_order(getattr(ops, f"{name}_dx")), X + 5, X + 6)):
         pass
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, assert_same_sums, both_engines, needs_kernels
+from evidence import ENGINES, all_engines, assert_inputs_unchanged, assert_same_sums, needs_kernels
 from pool_strategies import SLIDE
 from refconv._config import config
 from refconv.ops import avg_pool as ops
@@ -45,7 +45,7 @@ def test_signals_equal_images_one_pixel_high_in_both_layouts():
     np.testing.assert_array_equal(dx, expected)
 
 
-@pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
+@pytest.mark.parametrize("name", ENGINES)
 def test_inputs_are_neither_modified_nor_returned(name):
     with config(engine=name):
         # A 1×1 window returns the input's values; they must still be in new memory.
@@ -58,7 +58,7 @@ def test_inputs_are_neither_modified_nor_returned(name):
 @needs_kernels
 def test_dtypes_are_kept():
     for dtype, expected in ((np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)):
-        for y in both_engines(lambda: ops.avg_pool2d(X.astype(dtype), 2)):  # noqa: B023
+        for y in all_engines(lambda: ops.avg_pool2d(X.astype(dtype), 2)):  # noqa: B023
             assert y.dtype == expected
 
 
@@ -114,7 +114,7 @@ def test_results_agree_with_pytorch(kernel, stride, padding, ceil_mode, count_in
     np.testing.assert_allclose(first(dx), dx_torch.numpy(), rtol=1e-14, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["reference", pytest.param("kernels", marks=needs_kernels)])
+@pytest.mark.parametrize("name", ENGINES)
 def test_global_average_agrees_with_numpy_in_both_layouts(name):
     dy = small_integers((2, 3), seed=7)
     with config(engine=name):
@@ -143,7 +143,7 @@ def test_count_include_pad_must_be_true_or_false():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_dilated_window_averages_every_second_row_and_third_column(dtype):
     x = small_floats((2, 9, 11, 3), 1, dtype)
-    for y in both_engines(lambda: ops.avg_pool2d(x, (2, 3), stride=(3, 2), dilation=(2, 3))):
+    for y in all_engines(lambda: ops.avg_pool2d(x, (2, 3), stride=(3, 2), dilation=(2, 3))):
         assert y.shape == (2, 3, 3, 3)
         for i in range(3):
             for j in range(3):
@@ -154,7 +154,7 @@ def test_a_dilated_window_averages_every_second_row_and_third_column(dtype):
 def test_the_padding_under_a_dilated_window_does_not_count():
     x = np.array([1.0, 5, 3, 7, 4]).reshape(1, 5, 1)
     options = {"stride": 2, "padding": 1, "dilation": 3}
-    for y, counted in both_engines(
+    for y, counted in all_engines(
         lambda: (ops.avg_pool1d(x, 2, **options), ops.avg_pool1d(x, 2, count_include_pad=True, **options))
     ):
         # The windows read elements −1 and 2, then 1 and 4.

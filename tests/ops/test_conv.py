@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 
 import refconv
-from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, needs_kernels
+from evidence import ENGINES, assert_inputs_unchanged, assert_same_bits, assert_same_sums, needs_kernels
 from refconv._config import config
 from refconv.geometry import Window
 from refconv.ops import conv
@@ -173,11 +173,9 @@ def test_both_data_formats_give_the_same_values(p):
         assert actual.flags.c_contiguous
 
 
-@pytest.mark.parametrize("name", ["kernels", "reference"])
+@pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_results_have_the_dtype_of_the_arguments(name, dtype):
-    if name == "kernels" and refconv._core.ISA is None:
-        pytest.skip("refconv was built without kernels")
     with config(engine=name):
         for call, arrays in four_passes(small_problem(dtype=dtype)):
             assert call(*arrays).dtype == dtype

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-import refconv
-from evidence import assert_inputs_unchanged, assert_same_bits, assert_same_sums, both_engines, fractions
+from evidence import ENGINES, all_engines, assert_inputs_unchanged, assert_same_bits, assert_same_sums, fractions
 from refconv._config import config
 from refconv.geometry import Window
 from refconv.ops import conv_transpose
@@ -181,13 +180,13 @@ class TestOutputPaddingBelowTheDilation:
 
     def test_elements_after_all_stamps_are_the_bias(self):
         x, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2]).reshape(2, 1, 1)
-        for y in both_engines(lambda: conv_transpose1d(x, w, [0.5], stride=2, dilation=5, output_padding=4)):
+        for y in all_engines(lambda: conv_transpose1d(x, w, [0.5], stride=2, dilation=5, output_padding=4)):
             assert y.ravel().tolist() == [1.5, 0.5, 10.5, 0.5, 0.5, 2.5, 0.5, 20.5, 0.5, 0.5, 0.5, 0.5]
 
     def test_more_of_the_stamps_remains_if_the_padding_cuts_the_end(self):
         x, w = np.array([1.0, 10]).reshape(1, 2, 1), np.array([1.0, 2]).reshape(2, 1, 1)
         options = {"padding": ((1, 2),), "dilation": 3}
-        for y, larger in both_engines(
+        for y, larger in all_engines(
             lambda: (conv_transpose1d(x, w, **options), conv_transpose1d(x, w, output_padding=2, **options))
         ):
             assert y.ravel().tolist() == [10, 0]
@@ -404,11 +403,9 @@ def test_both_data_formats_give_the_same_values(p):
         assert actual.flags.c_contiguous
 
 
-@pytest.mark.parametrize("name", ["kernels", "reference"])
+@pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_results_have_the_dtype_and_shape_of_the_arguments(name, dtype):
-    if name == "kernels" and refconv._core.ISA is None:
-        pytest.skip("refconv was built without kernels")
     p = small_problem(dtype=dtype)
     with config(engine=name):
         results = [call(*arrays) for call, arrays in four_passes(p)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, assert_is_derivative, assert_same_sums, both_engines
+from evidence import all_engines, assert_inputs_unchanged, assert_is_derivative, assert_same_sums
 from refconv.ops.conv import conv2d
 from refconv.ops.dense import dense, dense_db, dense_dw, dense_dx
 from strategies import small_floats
@@ -25,7 +25,7 @@ def test_a_1x1_convolution_is_a_dense_layer_at_each_pixel():
 
 def test_an_empty_batch_has_no_outputs_and_zero_gradients():
     x, dy = np.zeros((0, 4)), np.zeros((0, 2))
-    for results in both_engines(lambda: (dense(x, W, B), dense_dx(dy, W), dense_dw(x, dy), dense_db(dy))):
+    for results in all_engines(lambda: (dense(x, W, B), dense_dx(dy, W), dense_dw(x, dy), dense_db(dy))):
         y, dx, dw, db = results
         assert (y.shape, dx.shape) == ((0, 2), (0, 4))
         assert (dw == np.zeros((4, 2))).all()

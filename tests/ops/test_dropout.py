@@ -54,7 +54,7 @@ def test_arguments_are_unchanged():
     assert_inputs_unchanged(in_order(dropout_dx), small_floats((3, 4), 1), np.ones((3, 4)))
 
 
-def test_a_seed_gives_the_same_mask_in_both_engines_and_dtypes():
+def test_a_seed_gives_the_same_mask_in_all_engines_and_dtypes():
     x = small_floats((7, 5), 1, np.float32)
     expected = dropout(x, 0.4, 3)
     assert_same_bits(dropout(x, 0.4, np.random.default_rng(3)), expected)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, assert_is_derivative, both_engines, in_order
+from evidence import all_engines, assert_inputs_unchanged, assert_is_derivative, in_order
 from refconv.ops.group_norm import group_norm, group_norm_grads, instance_norm, layer_norm
 from strategies import small_floats
 
@@ -17,7 +17,7 @@ MEAN, VAR = small_floats((4, GROUPS), 5), np.abs(small_floats((4, GROUPS), 6))
 @SHAPES
 def test_each_group_of_each_example_is_normalised_over_positions_and_its_channels(shape):
     x = small_floats(shape, 1)
-    for y, mean, var in both_engines(lambda: group_norm(x, GAMMA, BETA, GROUPS)):
+    for y, mean, var in all_engines(lambda: group_norm(x, GAMMA, BETA, GROUPS)):
         assert mean.shape == var.shape == (len(x), GROUPS)
         for n in range(len(x)):
             for g in range(GROUPS):
@@ -31,7 +31,7 @@ def test_each_group_of_each_example_is_normalised_over_positions_and_its_channel
 @SHAPES
 def test_layer_and_instance_norm_have_one_group_and_a_group_for_each_channel(shape):
     x = small_floats(shape, 1)
-    for one, all_channels in both_engines(lambda: (layer_norm(x, GAMMA, BETA), instance_norm(x, GAMMA, BETA))):
+    for one, all_channels in all_engines(lambda: (layer_norm(x, GAMMA, BETA), instance_norm(x, GAMMA, BETA))):
         for results, groups in ((one, 1), (all_channels, C)):
             for a, b in zip(results, group_norm(x, GAMMA, BETA, groups), strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
@@ -61,7 +61,7 @@ def test_channels_first_gives_the_same_values(shape):
 def test_derivatives_agree_with_central_differences(shape):
     x, dy, eps = small_floats(shape, 1), small_floats(shape, 2), 0.1
     _, mean, var = group_norm(x, GAMMA, BETA, GROUPS, eps=eps)
-    for dx, dgamma, dbeta in both_engines(lambda: group_norm_grads(dy, x=x, gamma=GAMMA, mean=mean, var=var, eps=eps)):
+    for dx, dgamma, dbeta in all_engines(lambda: group_norm_grads(dy, x=x, gamma=GAMMA, mean=mean, var=var, eps=eps)):
         assert_is_derivative(dx, lambda x: group_norm(x, GAMMA, BETA, GROUPS, eps=eps)[0], x, dy)
         assert_is_derivative(dgamma, lambda gamma: group_norm(x, gamma, BETA, GROUPS, eps=eps)[0], GAMMA, dy)
         assert_is_derivative(dbeta, lambda beta: group_norm(x, GAMMA, beta, GROUPS, eps=eps)[0], BETA, dy)
@@ -83,7 +83,7 @@ def test_pytorch_computes_the_same(shape):
 
 
 def test_instance_norm_of_rows_is_beta():
-    for y, mean, var in both_engines(lambda: instance_norm(X[:, 0], GAMMA, BETA)):
+    for y, mean, var in all_engines(lambda: instance_norm(X[:, 0], GAMMA, BETA)):
         assert (y == BETA).all()
         assert (mean == X[:, 0]).all()
         assert (var == 0).all()
@@ -91,10 +91,10 @@ def test_instance_norm_of_rows_is_beta():
 
 def test_an_empty_batch_is_accepted():
     x = np.zeros((0, 4, 5, C))
-    for y, mean, var in both_engines(lambda: group_norm(x, GAMMA, BETA, GROUPS)):
+    for y, mean, var in all_engines(lambda: group_norm(x, GAMMA, BETA, GROUPS)):
         assert (y.shape, mean.shape, var.shape) == (x.shape, (0, GROUPS), (0, GROUPS))
     none = np.zeros((0, GROUPS))
-    for dx, dgamma, dbeta in both_engines(lambda: group_norm_grads(x, x=x, gamma=GAMMA, mean=none, var=none)):
+    for dx, dgamma, dbeta in all_engines(lambda: group_norm_grads(x, x=x, gamma=GAMMA, mean=none, var=none)):
         assert dx.shape == x.shape
         assert (dgamma == 0).all()
         assert (dbeta == 0).all()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, assert_is_derivative, both_engines, in_order
-from refconv import config
+from evidence import all_engines, assert_inputs_unchanged, assert_is_derivative, in_order
+from refconv._config import AVAILABLE_ENGINES, config
 from refconv.ops.loss import (
     binary_cross_entropy,
     log_softmax,
@@ -36,13 +36,13 @@ def test_label_smoothing_is_cross_entropy_against_the_smoothed_target():
     alpha = 0.1
     target = (1 - alpha) * np.eye(5)[LABELS] + alpha / 5
     expected = -(target * np.log(np.exp(X) / np.exp(X).sum(axis=1, keepdims=True))).sum(axis=1).mean()
-    for loss, _ in both_engines(lambda: softmax_cross_entropy(X, LABELS, label_smoothing=alpha)):
+    for loss, _ in all_engines(lambda: softmax_cross_entropy(X, LABELS, label_smoothing=alpha)):
         np.testing.assert_allclose(loss, expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_loss_has_the_dtype_of_the_logits(dtype):
-    for loss, dlogits in both_engines(lambda: softmax_cross_entropy(X.astype(dtype), LABELS)):
+    for loss, dlogits in all_engines(lambda: softmax_cross_entropy(X.astype(dtype), LABELS)):
         assert type(loss) is dtype
         assert dlogits.dtype == dtype
 
@@ -50,7 +50,7 @@ def test_the_loss_has_the_dtype_of_the_logits(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_huge_logits_neither_overflow_nor_underflow(dtype):
     x = np.array([[1e4, -1e4, 0]], dtype)
-    for y, log_y, (loss, dlogits) in both_engines(
+    for y, log_y, (loss, dlogits) in all_engines(
         lambda: (softmax(x), log_softmax(x), softmax_cross_entropy(x, [1], label_smoothing=0.3))
     ):
         assert y.tolist() == [[1, 0, 0]]
@@ -62,7 +62,7 @@ def test_huge_logits_neither_overflow_nor_underflow(dtype):
 def test_softmax_uses_the_last_of_any_number_of_axes():
     x = small_floats((2, 3, 4, 5), 3)
     for f, f_dx in ((softmax, softmax_dx), (log_softmax, log_softmax_dx)):
-        for y, dx in both_engines(lambda f=f, f_dx=f_dx: (f(x), f_dx(x, y=f(x)))):
+        for y, dx in all_engines(lambda f=f, f_dx=f_dx: (f(x), f_dx(x, y=f(x)))):
             np.testing.assert_allclose(y[1, 2], f(x[1, 2]), rtol=1e-14, atol=1e-14)
             np.testing.assert_allclose(dx[1, 2], f_dx(x[1, 2], y=f(x[1, 2])), rtol=1e-14, atol=1e-14)
             assert f(x[0, 0, 0]).shape == (5,)
@@ -141,7 +141,7 @@ WEIGHTS = [0.5, 0.0, 2.0, 1.0, 7.0]
 def test_cross_entropy_of_pixels_equals_cross_entropy_of_their_rows(weights, alpha):
     options = {"label_smoothing": alpha, "class_weights": weights}
     expected, rows = softmax_cross_entropy(PIXELS.reshape(-1, 5), CLASSES.ravel(), **options)
-    for loss, dlogits in both_engines(lambda: softmax_cross_entropy(PIXELS, CLASSES, **options)):
+    for loss, dlogits in all_engines(lambda: softmax_cross_entropy(PIXELS, CLASSES, **options)):
         np.testing.assert_allclose(loss, expected, rtol=1e-14)
         np.testing.assert_allclose(dlogits, rows.reshape(PIXELS.shape), rtol=1e-13, atol=1e-16)
     assert_is_derivative(dlogits, lambda x: softmax_cross_entropy(x, CLASSES, **options)[0], PIXELS, np.float64(1.7) / 1.7)
@@ -152,9 +152,9 @@ def test_class_weights_give_a_weighted_mean():
     own = np.array(WEIGHTS)[LABELS]
     expected = -(own * log_p).sum() / own.sum()
     for weights in (WEIGHTS, tuple(WEIGHTS), np.array(WEIGHTS, np.float32), 3 * np.array(WEIGHTS)):
-        for loss, _ in both_engines(lambda weights=weights: softmax_cross_entropy(X, LABELS, class_weights=weights)):
+        for loss, _ in all_engines(lambda weights=weights: softmax_cross_entropy(X, LABELS, class_weights=weights)):
             np.testing.assert_allclose(loss, expected, rtol=1e-13)
-    for loss, dlogits in both_engines(lambda: softmax_cross_entropy(X, LABELS, class_weights=np.full(5, 0.1))):
+    for loss, dlogits in all_engines(lambda: softmax_cross_entropy(X, LABELS, class_weights=np.full(5, 0.1))):
         np.testing.assert_allclose(loss, softmax_cross_entropy(X, LABELS)[0], rtol=1e-13)
         np.testing.assert_allclose(dlogits, softmax_cross_entropy(X, LABELS)[1], rtol=1e-13)
 
@@ -164,7 +164,7 @@ def test_a_class_of_weight_0_is_ignored():
     without = softmax_cross_entropy(X[[0, 2]], labels[[0, 2]], class_weights=WEIGHTS)
     x = X.copy()
     x[1, 1] = -np.inf
-    for loss, dlogits in both_engines(lambda: softmax_cross_entropy(x, labels, class_weights=WEIGHTS)):
+    for loss, dlogits in all_engines(lambda: softmax_cross_entropy(x, labels, class_weights=WEIGHTS)):
         np.testing.assert_allclose(loss, without[0], rtol=1e-13)
         np.testing.assert_allclose(dlogits[[0, 2]], without[1], rtol=1e-13)
         assert not dlogits[1].any()
@@ -174,7 +174,7 @@ T, ANSWERS = small_floats((3, 5), 5), np.array([[0, 1, 1, 0, 0.25], [1, 0, 1, 1,
 
 
 def test_mean_squared_error_is_the_mean_over_all_elements():
-    for loss, dx in both_engines(lambda: mean_squared_error(X, T)):
+    for loss, dx in all_engines(lambda: mean_squared_error(X, T)):
         np.testing.assert_allclose(loss, ((X - T) ** 2).mean(), rtol=1e-14)
         np.testing.assert_allclose(dx, 2 * (X - T) / 15, rtol=1e-14)
     assert_is_derivative(dx, lambda x: mean_squared_error(x, T)[0], X, np.float64(1.7) / 1.7)
@@ -184,7 +184,7 @@ def test_mean_squared_error_is_the_mean_over_all_elements():
 def test_binary_cross_entropy_equals_the_formula_with_sigmoids(weight):
     p = 1 / (1 + np.exp(-X))
     expected = -(weight * ANSWERS * np.log(p) + (1 - ANSWERS) * np.log(1 - p)).mean()
-    for loss, dx in both_engines(lambda: binary_cross_entropy(X, ANSWERS, pos_weight=weight)):
+    for loss, dx in all_engines(lambda: binary_cross_entropy(X, ANSWERS, pos_weight=weight)):
         np.testing.assert_allclose(loss, expected, rtol=1e-13)
         np.testing.assert_allclose(dx, ((1 - ANSWERS) * p - weight * ANSWERS * (1 - p)) / 15, rtol=1e-12)
     assert_is_derivative(dx, lambda x: binary_cross_entropy(x, ANSWERS, pos_weight=weight)[0], X, np.float64(1.7) / 1.7)
@@ -204,11 +204,11 @@ def test_binary_cross_entropy_equals_softmax_cross_entropy_of_two_classes():
 def test_huge_logits_of_a_binary_loss_neither_overflow_nor_underflow(dtype):
     x = np.array([1e4, -1e4, 1e4, -1e4, np.inf, -np.inf, 40, -40], dtype)
     t = np.array([1, 0, 0, 1, 1, 0, 1, 0])
-    for loss, dx in both_engines(lambda: binary_cross_entropy(x, t)):
+    for loss, dx in all_engines(lambda: binary_cross_entropy(x, t)):
         assert loss == dtype(2e4 / 8)
         assert dx[:6].tolist() == [0, 0, 0.125, -0.125, 0, 0]
         np.testing.assert_allclose(dx[6:], [-np.exp(-40.0) / 8, np.exp(-40.0) / 8], rtol=1e-6)
-    for loss, _ in both_engines(lambda: binary_cross_entropy(x[6:], t[6:])):
+    for loss, _ in all_engines(lambda: binary_cross_entropy(x[6:], t[6:])):
         np.testing.assert_allclose(loss, np.exp(-40.0), rtol=1e-6)
 
 
@@ -217,7 +217,7 @@ def test_targets_are_converted_to_the_dtype_of_the_predictions(dtype):
     answers = ANSWERS > 0.3
     for given in (answers, answers.astype(np.uint8), answers.astype(np.float64), answers.tolist()):
         for call in (mean_squared_error, binary_cross_entropy):
-            for loss, dx in both_engines(lambda call=call, given=given: call(X.astype(dtype), given)):
+            for loss, dx in all_engines(lambda call=call, given=given: call(X.astype(dtype), given)):
                 assert type(loss) is dtype
                 assert dx.dtype == dtype
                 assert loss == pytest.approx(float(call(X, answers)[0]), rel=1e-5)
@@ -227,7 +227,7 @@ def test_targets_are_converted_to_the_dtype_of_the_predictions(dtype):
 @pytest.mark.parametrize("shape", [(), (7,), (7, 1), (2, 3, 1, 4)])
 def test_losses_of_any_shape_equal_the_losses_of_their_elements(call, shape):
     x, t = small_floats(shape, 6), np.ones(shape)
-    for loss, dx in both_engines(lambda: call(x, t)):
+    for loss, dx in all_engines(lambda: call(x, t)):
         expected, flat = call(x.ravel(), t.ravel())
         assert loss == pytest.approx(expected, rel=1e-14)
         assert dx.shape == shape
@@ -306,7 +306,7 @@ def test_losses_do_not_change_their_inputs():
     ],
 )
 def test_invalid_targets_and_weights_are_rejected_by_name(call, error, message):
-    for engine in ("kernels", "reference"):
+    for engine in AVAILABLE_ENGINES:
         with config(engine=engine), pytest.raises(error, match=message):
             call()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, assert_is_derivative, assert_same_sums, both_engines, in_order
+from evidence import all_engines, assert_inputs_unchanged, assert_is_derivative, assert_same_sums, in_order
 from refconv.ops.conv import conv2d
 from refconv.ops.norm import batch_norm, batch_norm_grads, batch_norm_inference, batch_norm_inference_grads
 from strategies import small_floats
@@ -20,7 +20,7 @@ def test_each_channel_is_normalised_over_batch_and_positions(shape):
     x = small_floats(shape, 1)
     axes = tuple(range(len(shape) - 1))
     expected = GAMMA * (x - x.mean(axes)) / np.sqrt(x.var(axes) + 1e-3) + BETA
-    for y, mean, var in both_engines(lambda: batch_norm(x, GAMMA, BETA)):
+    for y, mean, var in all_engines(lambda: batch_norm(x, GAMMA, BETA)):
         np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
         assert_same_sums(mean, lambda x: x.mean(axes), x, terms=x.size // C)
         np.testing.assert_allclose(var, x.var(axes), rtol=1e-12)
@@ -63,7 +63,7 @@ def test_a_bias_of_the_preceding_convolution_cancels():
 def test_derivatives_in_training_agree_with_central_differences(shape):
     x, dy, eps = small_floats(shape, 1), small_floats(shape, 2), 0.1
     _, mean, var = batch_norm(x, GAMMA, BETA, eps=eps)
-    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_grads(dy, x=x, gamma=GAMMA, mean=mean, var=var, eps=eps)):
+    for dx, dgamma, dbeta in all_engines(lambda: batch_norm_grads(dy, x=x, gamma=GAMMA, mean=mean, var=var, eps=eps)):
         assert_is_derivative(dx, lambda x: batch_norm(x, GAMMA, BETA, eps=eps)[0], x, dy)
         assert_is_derivative(dgamma, lambda gamma: batch_norm(x, gamma, BETA, eps=eps)[0], GAMMA, dy)
         assert_is_derivative(dbeta, lambda beta: batch_norm(x, GAMMA, beta, eps=eps)[0], BETA, dy)
@@ -72,14 +72,14 @@ def test_derivatives_in_training_agree_with_central_differences(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_derivatives_in_inference_agree_with_central_differences(shape):
     x, dy, given = small_floats(shape, 1), small_floats(shape, 2), {"mean": MEAN, "var": VAR, "eps": 0.1}
-    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_inference_grads(dy, x=x, gamma=GAMMA, **given)):
+    for dx, dgamma, dbeta in all_engines(lambda: batch_norm_inference_grads(dy, x=x, gamma=GAMMA, **given)):
         assert_is_derivative(dx, lambda x: batch_norm_inference(x, GAMMA, BETA, **given), x, dy)
         assert_is_derivative(dgamma, lambda gamma: batch_norm_inference(x, gamma, BETA, **given), GAMMA, dy)
         assert_is_derivative(dbeta, lambda beta: batch_norm_inference(x, GAMMA, beta, **given), BETA, dy)
 
 
 def test_a_batch_of_one_has_variance_0_and_gives_beta():
-    for y, mean, var in both_engines(lambda: batch_norm(X[:1], GAMMA, BETA)):
+    for y, mean, var in all_engines(lambda: batch_norm(X[:1], GAMMA, BETA)):
         assert (y == BETA).all()
         assert (mean == X[0]).all()
         assert (var == 0).all()
@@ -87,9 +87,9 @@ def test_a_batch_of_one_has_variance_0_and_gives_beta():
 
 def test_inference_accepts_an_empty_batch():
     x = np.zeros((0, 4, 5, 3))
-    for y in both_engines(lambda: batch_norm_inference(x, GAMMA, BETA, MEAN, VAR)):
+    for y in all_engines(lambda: batch_norm_inference(x, GAMMA, BETA, MEAN, VAR)):
         assert y.shape == x.shape
-    for dx, dgamma, dbeta in both_engines(lambda: batch_norm_inference_grads(x, x=x, gamma=GAMMA, mean=MEAN, var=VAR)):
+    for dx, dgamma, dbeta in all_engines(lambda: batch_norm_inference_grads(x, x=x, gamma=GAMMA, mean=MEAN, var=VAR)):
         assert dx.shape == x.shape
         assert (dgamma == 0).all()
         assert (dbeta == 0).all()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 import refconv
-from evidence import both_engines
+from evidence import all_engines
 from refconv.ops.avg_pool import avg_pool2d, avg_pool2d_dx
 from refconv.ops.max_pool import max_pool2d, max_pool2d_dx, max_pool2d_with_argmax
 from strategies import holds_pixels, input_sizes, small_floats, windows
@@ -87,13 +87,13 @@ def test_average_pooling_agrees_with_pytorch_in_results_and_errors(ceil_mode, co
 def test_a_window_beyond_the_end_computed_by_hand():
     # Three of the window's four rows are in the image; with one row of padding, all four are used.
     x = np.array([1.0, 2, 6]).reshape(1, 3, 1, 1)
-    for actual in both_engines(lambda: max_pool2d(x, (4, 1), ceil_mode=True)):
+    for actual in all_engines(lambda: max_pool2d(x, (4, 1), ceil_mode=True)):
         assert actual.tolist() == [[[[6.0]]]]
     for padding, count, expected in ((0, False, 3), (0, True, 3), (((1, 0), (0, 0)), True, 2.25)):
         more = {"padding": padding, "ceil_mode": True, "count_include_pad": count}
-        for actual in both_engines(lambda: avg_pool2d(x, (4, 1), **more)):  # noqa: B023
+        for actual in all_engines(lambda: avg_pool2d(x, (4, 1), **more)):  # noqa: B023
             assert actual.tolist() == [[[[expected]]]]
-    for actual in both_engines(lambda: avg_pool2d_dx(np.full((1, 1, 1, 1), 6.0), (4, 1), (3, 1), ceil_mode=True)):
+    for actual in all_engines(lambda: avg_pool2d_dx(np.full((1, 1, 1, 1), 6.0), (4, 1), (3, 1), ceil_mode=True)):
         assert actual.ravel().tolist() == [2, 2, 2]
 
 

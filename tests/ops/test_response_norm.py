@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from evidence import assert_inputs_unchanged, assert_is_derivative, both_engines, in_order
+from evidence import all_engines, assert_inputs_unchanged, assert_is_derivative, in_order
 from refconv._config import config
 from refconv.ops.response_norm import local_response_norm, local_response_norm_dx
 from strategies import small_floats
@@ -22,7 +22,7 @@ def first(a):
 @SHAPES
 def test_each_position_of_each_example_is_normalised_independently(shape):
     x, dy = small_floats(shape, 1), small_floats(shape, 2)
-    for y, dx in both_engines(lambda: (local_response_norm(x, *NUMBERS), local_response_norm_dx(dy, *NUMBERS, x=x))):
+    for y, dx in all_engines(lambda: (local_response_norm(x, *NUMBERS), local_response_norm_dx(dy, *NUMBERS, x=x))):
         for at in np.ndindex(shape[:-1]):
             rows = x[at][None], dy[at][None]
             np.testing.assert_allclose(y[at], local_response_norm(rows[0], *NUMBERS)[0], rtol=1e-13)
@@ -36,10 +36,8 @@ def test_other_examples_of_the_batch_have_no_effect(data_format):
     changed, layout = x.copy(), {"data_format": data_format}
     changed[1:] *= 100
     for before, after in zip(
-        both_engines(
-            lambda: (local_response_norm(x, *NUMBERS, **layout), local_response_norm_dx(dy, *NUMBERS, x=x, **layout))
-        ),
-        both_engines(
+        all_engines(lambda: (local_response_norm(x, *NUMBERS, **layout), local_response_norm_dx(dy, *NUMBERS, x=x, **layout))),
+        all_engines(
             lambda: (
                 local_response_norm(changed, *NUMBERS, **layout),
                 local_response_norm_dx(dy, *NUMBERS, x=changed, **layout),
@@ -64,7 +62,7 @@ def test_channels_first_gives_the_same_values(shape):
 @SHAPES
 def test_the_derivative_agrees_with_central_differences(shape):
     x, dy = small_floats(shape, 1), small_floats(shape, 2)
-    for dx in both_engines(lambda: local_response_norm_dx(dy, *NUMBERS, x=x, divide_by_size=True)):
+    for dx in all_engines(lambda: local_response_norm_dx(dy, *NUMBERS, x=x, divide_by_size=True)):
         assert_is_derivative(dx, lambda x: local_response_norm(x, *NUMBERS, divide_by_size=True), x, dy)
 
 
@@ -77,8 +75,8 @@ def test_the_defaults_are_alexnets():
 
 def test_divide_by_size_divides_by_the_full_size_at_the_ends():
     for plain, divided in zip(
-        both_engines(lambda: local_response_norm_dx(DY, 5, 0.1, x=X)),
-        both_engines(lambda: local_response_norm_dx(DY, 5, 0.5, x=X, divide_by_size=True)),
+        all_engines(lambda: local_response_norm_dx(DY, 5, 0.1, x=X)),
+        all_engines(lambda: local_response_norm_dx(DY, 5, 0.5, x=X, divide_by_size=True)),
         strict=True,
     ):
         np.testing.assert_allclose(divided, plain, rtol=1e-14)
@@ -113,14 +111,14 @@ def test_the_loops_accept_fractions_and_symbols():
 
 def test_an_empty_batch_stays_empty():
     x = np.zeros((0, 4, 5, 3))
-    for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x=x))):
+    for y, dx in all_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x=x))):
         assert y.shape == dx.shape == x.shape
 
 
 def test_dtypes_are_kept_and_inputs_are_unchanged():
     for dtype, expected in ((np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)):
         x = X.astype(dtype)
-        for y, dx in both_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x=x))):  # noqa: B023
+        for y, dx in all_engines(lambda: (local_response_norm(x), local_response_norm_dx(x, x=x))):  # noqa: B023
             assert y.dtype == dx.dtype == expected
     assert_inputs_unchanged(lambda x: local_response_norm(x, alpha=0, beta=0, k=1), X.copy())
     assert_inputs_unchanged(in_order(local_response_norm_dx), DY.copy(), X.copy())

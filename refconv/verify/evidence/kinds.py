@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from refconv import _core
 from refconv._config import Engine, config, get_config
 from refconv._optional import need
 from refconv.verify.case import Case, fill, spread
@@ -107,7 +106,7 @@ def gather(operator: Operator, kind: str, *, quick: bool = False, engine_name: E
         True for fewer cases, so that all operators together take seconds.
     engine_name : str or None
         The engine for numeric and oracle evidence; None for the current one. (Symbolic and adjoint evidence always use the
-        loops, and parity uses both.)
+        loops, and parity compares all engines.)
 
     Returns
     -------
@@ -233,10 +232,9 @@ def _adjoint(operator, quick):
 
 
 def _parity(operator, quick):
-    if _core.ISA is not None:
-        # Fewer cases suffice with a definition: the operators that it calls are checked in their own rows.
-        quick_draws = 4 if operator.definition else 8
-        yield from _on_drawn_cases(parity, operator, quick_draws if quick else operator.draws)
+    # Fewer cases suffice with a definition: the operators that it calls are checked in their own rows.
+    quick_draws = 4 if operator.definition else 8
+    yield from _on_drawn_cases(parity, operator, quick_draws if quick else operator.draws)
 
 
 def _oracle(operator, quick):

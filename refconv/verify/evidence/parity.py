@@ -1,36 +1,38 @@
-"""Parity evidence: comparison of kernels and loops in cases drawn by hypothesis.
+"""Parity evidence: comparison of the engines in cases that hypothesis draws.
 
-Each case runs in float32 and float64, which must agree except for rounding. With numbers that round, kernels and loops must
-agree within the bound of rounding; with small integers, where sums are exact, to the last bit. The kernels run twice, and the
-memory that they allocate contains different garbage each time, so an element that they do not write is detected.
+Each case runs in float32 and float64, which must agree except for rounding. With numbers that round, the engines must agree
+within the bound of rounding; with small integers, where sums are exact, to the last bit. NumPy and the kernels run twice, and
+the memory that they allocate contains different garbage each time, so an element that they do not write is detected.
 
-If an operator has a definition, the definition on the kernels must also agree with the operator on the loops.
+If an operator has a definition, the definition in NumPy and on the kernels must also agree with the operator on the loops.
 
 All these calls are watched: arguments must not change, a call with the same arguments must give the same bits, and a later
 call with other numbers of the same shapes must not change an earlier result. So a kernel or a loop that keeps state between
-calls is refuted. Random errors are found with some probability: sixty cases make 480 calls of a kernel, and if 2 % of the
+calls is refuted. Random errors are found with some probability: sixty cases make 480 calls of each engine, and if 2 % of the
 calls are wrong, at least one of these is wrong with a probability of 99.99 %.
 """
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
 import numpy as np
 
-from refconv._config import config, get_config
+from refconv._config import AVAILABLE_ENGINES, config, get_config
 from refconv.verify.case import fill, floats, integers
 from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["GARBAGE", "assert_parity", "assert_within", "garbage", "parity", "rounding", "several"]
 
+GIVES = {"kernels": "kernels give", "numpy": "NumPy gives"}  # in messages
 GARBAGE = (0xFF, 0x7E)  # bytes: 0xFF reads as NaN or −1; 0x7E as 8e37, 1e301 or a huge integer
 
 
 def parity(operator: Operator, case) -> float:
-    """Compare kernels and loops of an operator and its derivatives in one case.
+    """Compare the engines on an operator and its derivatives in one case.
 
     Returns the largest error, relative to the largest element. Raises :class:`Refuted` if results differ.
     """
@@ -117,7 +119,7 @@ def _calls(operator, a):
     if operator.definition and (defined := tuple(operator.definition(a))):
 
         def loops_or_definition(*arrays):
-            """Return the results of the operator on the loops, or of its definition on the kernels."""
+            """Return the results of the operator on the loops, or of its definition on another engine."""
             compute = operator.results if get_config().engine == "reference" else operator.definition
             computed = compute(with_replaced(arrays))
             return tuple(computed[name] for name in defined)
@@ -158,25 +160,27 @@ def rounding(call, *arrays, terms):
 
 
 def assert_parity(call, *arrays, tolerance=0.0, rtol=0.0) -> float:
-    """Assert that ``call(*arrays)`` returns the same on loops and kernels within a tolerance.
+    """Assert that ``call(*arrays)`` returns the same on all engines within a tolerance.
+
+    NumPy and the kernels are compared with the loops.
 
     Shapes and dtypes must be equal. The tolerance is absolute: one number for all results or a tuple with one for each, as
-    returned by :func:`rounding`; rtol is relative to the result of the loops. A call may return several arrays. The kernels
-    run twice, with different garbage in the memory that they allocate; both calls must give the same bits, and none may
-    change an array. Returns the largest error, relative to the largest element.
+    returned by :func:`rounding`; rtol is relative to the result of the loops. A call may return several arrays. Each
+    engine runs twice, with different garbage in the memory that it allocates; both calls must give the same bits, and none
+    may change an array. Returns the largest error, relative to the largest element.
     """
     call = call if isinstance(call, Watched) else Watched(call)
     with config(engine="reference"):
         expected = call(*arrays)
     tolerance = tolerance if isinstance(tolerance, tuple) else (tolerance,) * len(expected)
     calls = []
-    for byte in GARBAGE:
-        with garbage(byte), config(engine="kernels"):
-            calls.append(call(*arrays))
+    for engine, byte in itertools.product(AVAILABLE_ENGINES[:-1], GARBAGE):  # all engines but the loops
+        with garbage(byte), config(engine=engine):
+            calls.append((engine, call(*arrays)))
     return max(
         (
-            assert_within(np.asarray(result), np.asarray(expected_result), allowed, rtol)
-            for results in calls
+            assert_within(np.asarray(result), np.asarray(expected_result), allowed, rtol, (GIVES[engine], "loops give"))
+            for engine, results in calls
             for result, expected_result, allowed in zip(results, expected, tolerance, strict=True)
         ),
         default=0.0,

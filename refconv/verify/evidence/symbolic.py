@@ -14,15 +14,12 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from refconv import _core
-from refconv._config import Engine, config
+from refconv._config import AVAILABLE_ENGINES, config
 from refconv.verify.case import Arguments, fill
 from refconv.verify.evidence.symbols import symbols, vanishes
 from refconv.verify.operator import Operator, Refuted
 
 __all__ = ["pinned", "symbolic"]
-
-ENGINES: tuple[Engine, ...] = ("reference", "kernels")
 
 
 def symbolic(operator: Operator, case) -> float | None:
@@ -88,7 +85,7 @@ def pinned(operator: Operator, pin) -> float:
     """
     arrays = {name: np.array(numbers, np.float64) for name, numbers in pin.arrays.items()}
     a = Arguments(arrays, pin.options, pin.given)
-    for name in ENGINES if _core.ISA else ENGINES[:1]:
+    for name in AVAILABLE_ENGINES:
         with config(engine=name):
             for derivative in operator.derivatives:
                 for array, claimed in derivative(a).items():

@@ -28,7 +28,7 @@ def table(names=(), *, quick=False, engine=None, kinds=None, out=None) -> list[O
     quick : bool
         True for fewer cases.
     engine : str or None
-        "kernels" or "reference": the engine for differences and oracles; None for the current one.
+        "kernels", "numpy" or "reference": the engine for differences and oracles; None for the current one.
     kinds : sequence of str or None
         Kinds of evidence to gather; None for all five.
     out : text stream or None

@@ -138,7 +138,7 @@ STATEFUL = [
 
 
 @needs_kernels
-@pytest.mark.parametrize("engine", ["reference", "kernels"])
+@pytest.mark.parametrize("engine", ["reference", "numpy", "kernels"])
 @pytest.mark.parametrize("version", STATEFUL)
 def test_a_function_that_depends_on_more_than_its_arguments_is_refuted(version, engine):
     cache, rng = {}, np.random.default_rng(0)
