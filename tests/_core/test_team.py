@@ -144,7 +144,7 @@ def test_a_fault_in_a_worker_runs_the_handler_of_its_signal(tmp_path):
         "faulthandler.enable(); resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
         f"pixels = np.memmap({path!r}, np.float32, 'w+', shape=(64, 512, 512, 1))\n"
         f"os.truncate({path!r}, pixels.nbytes // 2)\n"  # removes the half that the second thread reads
-        "set_config(threads=2); refconv.max_pool2d(pixels, (2, 3))\n"
+        "set_config(threads=2); refconv.relu(pixels)\n"
     )
     with pytest.raises(AssertionError, match=r"^Fatal Python error: Bus error\n(.*\n)*.*script\.py"):
         run_script(tmp_path, script)
@@ -312,3 +312,74 @@ def test_ctrl_c_interrupts_a_program_whose_kernels_use_threads(tmp_path):
         "    print('interrupted')\n"
     )
     assert run_script(tmp_path, script) == "interrupted"
+
+
+# Calls that take minutes in one thread, at least one for each way to divide the work of a kernel.
+LONG_CALLS = [
+    "conv2d(ones(1, 300, 300, 96), ones(81, 81, 96, 96))",
+    "refconv.conv2d_dx(ones(1, 220, 220, 96), ones(81, 81, 96, 96), input_size=300)",
+    "refconv.conv2d_dw(ones(1, 300, 300, 96), ones(1, 220, 220, 96), kernel_size=81)",
+    "refconv.depthwise_conv2d(ones(1, 600, 600, 64), ones(201, 201, 64, 1))",
+    "refconv.convolve2d(ones(1600, 1600), ones(600, 600), mode='valid')",
+]
+
+
+@pytest.mark.slow
+@needs_own_team
+@pytest.mark.parametrize("call", LONG_CALLS, ids=lambda call: call.partition("(")[0].removeprefix("refconv."))
+def test_an_error_in_a_signal_handler_ends_a_running_kernel(tmp_path, call):
+    script = (
+        "class Stop(Exception): pass\n"
+        "def stop(*_): raise Stop\n"
+        "def ones(*shape): return np.ones(shape)\n"
+        "set_config(threads=1); y = conv2d(x, w)\n"
+        "signal.signal(signal.SIGALRM, stop)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 1)\n"
+        "try:\n"
+        f"    {call}\n"
+        "except Stop:\n"
+        "    print('stopped', np.array_equal(conv2d(x, w), y))\n"
+    )
+    assert run_script(tmp_path, script) == "stopped True"
+
+
+@pytest.mark.slow
+@needs_own_team
+def test_a_kernel_goes_on_after_a_signal_handler_that_returns_and_itself_calls_a_kernel(tmp_path):
+    script = (
+        "seen = []\n"
+        "def note(*_): seen.append(np.array_equal(conv2d(x, w), y))\n"
+        "set_config(threads=2); y = conv2d(x, w)\n"
+        "signal.signal(signal.SIGALRM, note)\n"
+        "large = np.ones((1, 150, 150, 64)), np.ones((41, 41, 64, 64))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)\n"
+        "first = conv2d(*large)\n"
+        "during = len(seen)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "print(during > 1, all(seen), np.array_equal(conv2d(*large), first))\n"
+    )
+    assert run_script(tmp_path, script) == "True True True"
+
+
+@needs_own_team
+def test_only_the_main_thread_is_stopped_by_an_error_in_a_signal_handler(tmp_path):
+    script = (
+        "import threading\n"
+        "def stop(*_): raise InterruptedError\n"
+        "set_config(threads=1); y = conv2d(x, w)\n"
+        "results = []\n"
+        "def compute():\n"
+        "    for _ in range(200): results.append(np.array_equal(conv2d(x, w), y))\n"
+        "signal.signal(signal.SIGALRM, stop)\n"
+        "thread = threading.Thread(target=compute); thread.start()\n"
+        "stops = 0\n"
+        "while len(results) < 200:\n"  # not is_alive(), which an error in a handler can break
+        "    try:\n"
+        "        signal.setitimer(signal.ITIMER_REAL, 0.001)\n"
+        "        while len(results) < 200: conv2d(x, w)\n"
+        "        signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "    except InterruptedError:\n"
+        "        stops += 1\n"
+        "print(stops > 0, results == [True] * 200)\n"
+    )
+    assert run_script(tmp_path, script) == "True True"

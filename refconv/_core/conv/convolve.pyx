@@ -36,7 +36,7 @@ def cross_correlate2d(const real[:, ::1] x, const real[:, ::1] w, mode):
     cdef int threads = threads_for(rows * y.shape[1] * kh * kw // 2)
     cdef Slide s = Slide(H=H, W=W, kh=kh, kw=kw, left=left, columns=y.shape[1])
     cdef real[:, ::1] scratch = np.zeros((threads, 2 * s.columns if kh * kw > SUM_BLOCK else 0), dtype_of[real](NULL))
-    for i in prange(rows, nogil=True, num_threads=threads):
+    for i in prange(rows, nogil=True, schedule="dynamic", num_threads=threads):
         correlate_row(&s, &x[0, 0], &w[0, 0], i - top, &scratch[threadid(), 0] if scratch.shape[1] else NULL, &y[i, 0])
     return result
 

@@ -29,7 +29,7 @@ def conv2d(const real[:, :, :, ::1] x, const real[:, :, :, ::1] w, const real[::
     cdef Py_ssize_t S_h = window.stride[0], S_w = window.stride[1], D_h = window.dilation[0], D_w = window.dilation[1]
     cdef Py_ssize_t C_g = w.shape[2], O_g = w.shape[3] // groups, b, i, j, m, n, g, c, o
     cdef int threads = threads_for(result.size * w.shape[0] * w.shape[1] * C_g)
-    for b in prange(y.shape[0], nogil=True, num_threads=threads):
+    for b in prange(y.shape[0], nogil=True, schedule="dynamic", num_threads=threads):
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
                 for m in range(w.shape[0]):

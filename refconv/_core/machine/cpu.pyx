@@ -2,14 +2,19 @@
 
 This module is compiled for the baseline only, so that any processor can import it.
 """
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_New
 
 from cython.parallel cimport prange
 
 from refconv._core.common.threads cimport Team, use_team
 
+cdef extern from "Python.h":
+    int Py_AddPendingCall(int (*function)(void *) except -1, void *argument)
+
 cdef extern from "machine/team.h":
-    Team *create_team()
+    Team *create_team(int (*handle_signals)() noexcept nogil)
+    void error_is_raised()
     void reserve_workers()
     void release_workers()
     void set_settings_of_this_thread(int threads, int tile_side)
@@ -95,7 +100,28 @@ cdef int run_each_iteration_once() noexcept:
     return ok
 
 
-cdef Team *shared = create_team()
+cdef list raised = []  # error of a signal's handler, which Python raises as soon as the running kernel returns
+
+
+cdef int handle_signals() noexcept nogil:
+    """Run the handlers of received signals; return 1 if one raised an error.
+
+    A kernel calls it in the main thread. The pending call runs before the next instruction of Python in that thread.
+    """
+    with gil:
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            raised.append(error)
+        return len(raised) > 0 and Py_AddPendingCall(raise_error, NULL) == 0
+
+
+cdef int raise_error(void *unused) except -1:
+    error_is_raised()
+    raise raised.pop()
+
+
+cdef Team *shared = create_team(handle_signals)
 use_team(shared)
 if runs_own_team():
     reserve_workers()  # the check then runs on this thread, so that importing the package starts no threads

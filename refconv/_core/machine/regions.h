@@ -28,7 +28,8 @@ typedef struct {
     void (*run_region)(void (*body)(void *), void *data, int size);
     int (*current_number)(void);
     int (*current_size)(void);
-    long (*take_iteration)(void); /* returns 0, 1, 2, …: each number once per region */
+    /* Returns 0, 1, 2, …: each number once per region; or a negative number if the loop must end early (team.h). */
+    long (*take_iteration)(void);
 } Team;
 
 static Team *team;
@@ -65,9 +66,10 @@ REPLACES_LIBGOMP void GOMP_parallel(void (*body)(void *), void *data, unsigned s
 
 REPLACES_LIBGOMP bool GOMP_loop_nonmonotonic_dynamic_next(long *first, long *last)
 {
-    *first = loop.start + team->take_iteration() * loop.stride;
+    long number = team->take_iteration();
+    *first = loop.start + number * loop.stride;
     *last = *first + loop.stride < loop.end ? *first + loop.stride : loop.end;
-    return *first < loop.end;
+    return number >= 0 && *first < loop.end;
 }
 
 REPLACES_LIBGOMP bool GOMP_loop_nonmonotonic_dynamic_start(long start, long end, long step, long chunk, long *first,

@@ -6,6 +6,11 @@
    done. After a spinning thread was preempted, no thread spins for the time STAYS_BUSY; threads sleep at once instead. Only
    one region at a time uses the workers: a second Python thread runs its region alone, with the same results.
 
+   Python handles signals between two of its instructions, and a kernel is one instruction. So the main thread also handles
+   them between the iterations of a dynamic loop, every POLL_INTERVAL. If a handler raises an error, such as
+   KeyboardInterrupt, the loops of the kernel end early, and Python raises the error as soon as the kernel returns (cpu.pyx), so
+   that no code sees its unfinished result.
+
    This file is included by cpu.pyx only, so that a process has one team. */
 #ifndef REFCONV_TEAM_H
 #define REFCONV_TEAM_H
@@ -24,6 +29,7 @@ static void set_settings_of_this_thread(int threads, int tile_side) { settings =
 
 #ifdef REFCONV_OWN_TEAM
 
+#include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -39,6 +45,7 @@ static void set_settings_of_this_thread(int threads, int tile_side) { settings =
 #define FINAL_SPIN 20000
 #define PREEMPTED 50000 /* a gap between two readings of the clock, normally 1000: another process has run */
 #define STAYS_BUSY 100000000
+#define POLL_INTERVAL 200000000
 #define RETRY_AFTER 1000000000 /* after the system refused a thread: a refusal costs a system call or two */
 #define PAUSES_PER_CLOCK 16    /* between two readings of the clock; a reading takes as long as a few pauses */
 
@@ -55,6 +62,10 @@ typedef struct {
 } Call;
 
 static _Thread_local Call current; /* the call that the current thread runs */
+
+static int (*handle_signals)(void);       /* returns 1 if a handler raised an error */
+static _Thread_local int stopping;        /* a handler raised an error that Python has not raised yet */
+static _Thread_local long long next_poll; /* time of the coarse clock */
 
 static struct {
     atomic_flag in_use;
@@ -253,7 +264,30 @@ static void run_region(void (*body)(void *), void *data, int size)
 
 static int current_number(void) { return current.region ? current.number : 0; }
 static int current_size(void) { return current.region ? current.region->size : 1; }
-static long take_iteration(void) { return atomic_fetch_add(&current.region->taken, 1); }
+
+/* Return 1 if the loops of this thread must end early. Only the main thread handles signals. The coarse clock is the time of
+   the last timer interrupt; reading it costs a few nanoseconds. */
+static int must_stop(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    long long time = t.tv_sec * 1000000000LL + t.tv_nsec;
+    if (!stopping && time >= next_poll) {
+        next_poll = time + POLL_INTERVAL;
+        stopping = syscall(SYS_gettid) == getpid() && handle_signals();
+    }
+    return stopping;
+}
+
+static long take_iteration(void)
+{
+    Region *region = current.region;
+    if (current.number == 0 && must_stop()) /* call 0 runs in the thread that opened the region */
+        atomic_store(&region->taken, LONG_MIN);
+    return atomic_fetch_add(&region->taken, 1);
+}
+
+static void error_is_raised(void) { stopping = 0; }
 
 /* Aligned so that it shares no cache line with the pool, whose counters change while workers read these pointers. */
 static __attribute__((aligned(CACHE_LINE))) Team the_team = {settings_of_this_thread, run_region, current_number,
@@ -265,8 +299,9 @@ static int processors(void)
     return sched_getaffinity(0, sizeof set, &set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
 }
 
-static Team *create_team(void)
+static Team *create_team(int (*handle)(void))
 {
+    handle_signals = handle;
     pool.processors = processors();
     pthread_atfork(NULL, NULL, reset_in_child);
     return &the_team;
@@ -278,7 +313,8 @@ static void release_workers(void) { atomic_flag_clear(&pool.in_use); }
 
 #else
 static Team the_team = {.settings = settings_of_this_thread};
-static Team *create_team(void) { return &the_team; }
+static Team *create_team(int (*handle)(void)) { return &the_team; }
+static void error_is_raised(void) {}
 static void reserve_workers(void) {}
 static void release_workers(void) {}
 #endif
