@@ -156,6 +156,16 @@ def openmp_flags():
     return openmp
 
 
+def without_run_path(words):
+    """Return arguments of the linker without the folder of this Python's libraries, which other machines do not have.
+
+    Modules compiled by GCC for Linux need no library from there: they run on refconv's own threads. Those compiled by clang
+    may need its OpenMP library. Folders in LDFLAGS are kept.
+    """
+    wanted = os.environ.get("LDFLAGS", "").split()
+    return [word for word in words if word in wanted or not word.startswith("-Wl,-rpath")]
+
+
 @functools.cache
 def headers(source):
     """Return the C headers that a kernel source includes, directly or through other files.
@@ -188,6 +198,10 @@ class BuildKernels(build_ext):
 
     def build_extensions(self):
         self.parallel = self.parallel or os.cpu_count()
+        if sys.platform == "linux" and "clang" not in " ".join(getattr(self.compiler, "compiler_so", ["clang"])):
+            self.compiler.linker_so = without_run_path(self.compiler.linker_so)
+            for extension in self.extensions:
+                extension.extra_link_args = without_run_path(extension.extra_link_args)
         self.compiled, self.compiled_lock = 0, threading.Lock()
         if self.verbose <= 1:  # setup.py -v build_ext prints the compiler's command lines
             logging.getLogger().setLevel(logging.WARNING)

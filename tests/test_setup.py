@@ -156,3 +156,9 @@ def test_the_patterns_of_package_data_match_the_trained_weights_and_their_table(
     files = [path for path in (SETUP.parent / "refconv" / "models" / "pretrained").iterdir() if path.is_file()]
     assert len(files) > 4
     assert not [path for path in files if path.suffix != ".py" and not any(map(path.match, patterns))]
+
+
+def test_modules_contain_no_path_of_the_python_that_built_them(setup, monkeypatch):
+    monkeypatch.setenv("LDFLAGS", "-L/b/lib -Wl,-rpath,/b/lib")
+    linker = ["gcc", "-shared", "-Wl,-rpath,/a/lib", "-L/a/lib", "-Wl,-rpath=/a/lib", "-L/b/lib", "-Wl,-rpath,/b/lib"]
+    assert setup.without_run_path(linker) == ["gcc", "-shared", "-L/a/lib", "-L/b/lib", "-Wl,-rpath,/b/lib"]

@@ -7,9 +7,9 @@
    one region at a time uses the workers: a second Python thread runs its region alone, with the same results.
 
    Python handles signals between two of its instructions, and a kernel is one instruction. So the main thread also handles
-   them between the iterations of a dynamic loop, every POLL_INTERVAL. If a handler raises an error, such as
-   KeyboardInterrupt, the loops of the kernel end early, and Python raises the error as soon as the kernel returns (cpu.pyx), so
-   that no code sees its unfinished result.
+   them between the iterations of a dynamic loop, every POLL_INTERVAL. If a handler raises an error, for example
+   KeyboardInterrupt, the loops of the kernel end early, and Python raises the error when the kernel returns (cpu.pyx), so that
+   no code sees its unfinished result.
 
    This file is included by cpu.pyx only, so that a process has one team. */
 #ifndef REFCONV_TEAM_H
