@@ -157,10 +157,10 @@ def openmp_flags():
 
 
 def without_run_path(words):
-    """Return arguments of the linker without the folder of this Python's libraries, which other machines do not have.
+    """Return arguments of the linker without the folder of this Python's libraries.
 
-    Modules compiled by GCC for Linux need no library from there: they run on refconv's own threads. Those compiled by clang
-    may need its OpenMP library. Folders in LDFLAGS are kept.
+    Other machines do not have this folder. Modules compiled by GCC for Linux need no library from there: they run on refconv's
+    own threads. Those compiled by clang may need its OpenMP library. Folders in LDFLAGS are kept.
     """
     wanted = os.environ.get("LDFLAGS", "").split()
     return [word for word in words if word in wanted or not word.startswith("-Wl,-rpath")]

@@ -248,3 +248,10 @@ def test_modules_of_operators_are_attributes():
     assert printed.split() == ["refconv.ops.conv", "Window"]
     with pytest.raises(AttributeError, match=r"module 'refconv.ops' has no attribute 'convolve3d'"):
         refconv.ops.convolve3d  # noqa: B018
+
+
+def test_the_citation_has_the_version_of_the_package():
+    path = PYPROJECT.parent / "CITATION.cff"
+    if not path.exists():
+        pytest.skip("an installed package has no CITATION.cff")
+    assert f"\nversion: {refconv.__version__}\n" in path.read_text("utf-8")
