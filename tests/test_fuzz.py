@@ -191,5 +191,5 @@ def test_an_unexpected_error_and_a_message_without_the_name_are_faults(monkeypat
 @pytest.mark.slow
 @pytest.mark.parametrize("name", fuzz.READERS)
 def test_random_changes_are_accepted_or_refused(capsys, name):
-    assert fuzz.main([name, "--cases", "20" if name == "command" else "150", "--seconds", "600"]) == 0
+    assert fuzz.main([name, "--cases", "20" if name in ("command", "run") else "150", "--seconds", "600"]) == 0
     assert capsys.readouterr().out.rstrip().endswith(" 0 faults")

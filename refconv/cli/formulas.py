@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from refconv._errors import ArgumentValueError
@@ -138,9 +139,16 @@ def _file_pattern(files: Sequence[str]) -> str:
 def _libraries(loop: Loop) -> list[str]:
     """Return ["oracle"] if an installed library implements the loop's operator, else []."""
     from refconv.verify.catalogue import CATALOGUE, find
+
+    return ["oracle"] if loop.evidence and _has_oracle(find(loop.name, CATALOGUE).name) else []
+
+
+@cache
+def _has_oracle(name: str) -> bool:
+    from refconv.verify.catalogue import CATALOGUE
     from refconv.verify.evidence.kinds import gather
 
-    return ["oracle"] if loop.evidence and gather(find(loop.name, CATALOGUE), "oracle", quick=True).cases else []
+    return gather(CATALOGUE[name], "oracle", quick=True).cases > 0
 
 
 def markdown(names: Sequence[str] = ()) -> str:
