@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import Protocol
 
-__all__ = ["Readable", "read_at_most"]
+__all__ = ["ZIP_METHODS", "Readable", "read_at_most"]
 
 BLOCK = 2**16  # bytes that are read at once; a stream may allocate all bytes of a request before it reads them
+
+ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # of compression; zipfile cannot decompress others in small parts
 
 
 class Readable(Protocol):

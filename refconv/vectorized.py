@@ -244,9 +244,21 @@ def dropout(x: Array, u: Array, rate: float) -> tuple[Array, Array]:
     return np.where(mask != 0, x * mask, 0), mask
 
 
+def softmax(x: Array) -> Array:
+    """Compute softmax; the shift by the maximum avoids overflow."""
+    powers = np.exp(x - x.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def log_softmax(x: Array) -> Array:
+    """Compute the logarithm of softmax."""
+    shifted = x - x.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
 def softmax_cross_entropy(logits: Array, labels: Array, alpha: float, class_weights: Array | None = None) -> tuple[Any, Array]:
     """Compute the mean cross-entropy of softmax and smoothed labels, and its derivative."""
-    (N, K), log_p = logits.shape, FORMULAS["log_softmax"](logits)
+    (N, K), log_p = logits.shape, log_softmax(logits)
     targets = np.full_like(logits, alpha / K)
     targets[np.arange(N), labels] += 1 - alpha
     weights = np.ones((N, 1), logits.dtype) if class_weights is None else class_weights[labels][:, None]
@@ -364,9 +376,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "dense_dw": lambda x, dy: x.T @ dy,
     "dense_dx": lambda dy, w: dy @ w.T,
     "dense_db": lambda dy: dy.sum(0),
-    "softmax": lambda x: np.exp(x - x.max(1, keepdims=True)) / np.exp(x - x.max(1, keepdims=True)).sum(1, keepdims=True),
     "softmax_dx": lambda dy, *, y: y * (dy - (dy * y).sum(1, keepdims=True)),
-    "log_softmax": lambda x: (x - x.max(1, keepdims=True)) - np.log(np.exp(x - x.max(1, keepdims=True)).sum(1, keepdims=True)),
     "mean_squared_error": lambda y, t: ((np.square(y - t) / y.size).sum(), 2 * (y - t) / y.size),
     "log_softmax_dx": lambda dy, *, y: dy - np.exp(y) * dy.sum(1, keepdims=True),
     "sum_of_squares": lambda g, scale=1: np.square(scale * g.astype(np.float64)).sum(),

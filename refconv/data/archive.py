@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from refconv._bounded import Readable, read_at_most
+from refconv._bounded import ZIP_METHODS, Readable, read_at_most
 from refconv.data.files import Archive, BadDataFile, DataFile, kind_of_other_data
 
 __all__ = ["check_download", "is_verified", "read_members"]
@@ -24,7 +24,6 @@ __all__ = ["check_download", "is_verified", "read_members"]
 LARGEST_UNPACKED = 2**32  # bytes of a tar archive that are decompressed to find the members
 MOST_MEMBERS = 10_000  # a small archive may have millions of empty ones, of which each takes a kilobyte of memory
 LONGEST_HEADERS = 2**20  # bytes between two members of a tar archive: their names and attributes
-METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # of compression; zipfile cannot decompress others in small parts
 SIGNATURES = {"zip archive": b"PK\x03\x04", "tar.gz archive": b"\x1f\x8b"}  # the first bytes
 BLOCK = 2**20  # bytes that are read at once to compute a sum
 
@@ -110,7 +109,7 @@ def _zip_members(path: Path, names: dict[str, DataFile]) -> Iterator[tuple[str, 
         for member in members:
             if (name := _name(member.filename, names)) and not member.is_dir():
                 _check_size(path, names[name], member.file_size)
-                if member.compress_type not in METHODS:
+                if member.compress_type not in ZIP_METHODS:
                     raise BadDataFile(path, f"must contain {name} stored or deflated, got method {member.compress_type}")
                 with opened.open(member) as stream:
                     yield name, read_at_most(stream, member.file_size)

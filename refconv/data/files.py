@@ -136,10 +136,9 @@ class DataFile:
 
         Raises `BadDataFile` if the content is not this file's, or has more bytes than this file.
         """
-        gz_digest = hashlib.sha256(raw).hexdigest()
         content = unpack(raw, source, self.largest)
         digest = hashlib.sha256(content).hexdigest()
-        if self.gz_sha256 == gz_digest or digest == self.sha256:
+        if digest == self.sha256 or (gz_digest := hashlib.sha256(raw).hexdigest()) == self.gz_sha256:
             return content, True
         if self.recognise is not None:
             self.recognise(raw, content, source)

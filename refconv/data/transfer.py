@@ -122,14 +122,13 @@ class _Sender:
     """
 
     def __init__(self, url: str, silence: float) -> None:
-        self.url, self.length = url, None
+        self.url = url
+        self.length: int | None = None
         self._silence = silence
         self._blocks: Queue[bytes | Exception | None] = Queue(WAITING)
         self._stopped = threading.Event()
         self._response: Any = None
         threading.Thread(target=self._run, daemon=True).start()
-
-    length: int | None
 
     def next(self, seconds: float) -> bytes | None:
         """Return the next block, an empty one if none comes in this time, or None at the end.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from refconv._arguments import check_ending
-from refconv._bounded import read_at_most
+from refconv._bounded import ZIP_METHODS, read_at_most
 from refconv._files import write_atomically
 from refconv.weights.foreign import HDF5, is_archive
 
@@ -24,7 +24,6 @@ __all__ = ["read_archive", "read_weights_image", "write_archive"]
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 MAX_MEMBERS = 1000
 MAX_JSON_BYTES = 1 << 22  # the description of Keras's largest networks takes about 1 MB; lists take 20 bytes for each of them
-METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # of compression; zipfile cannot decompress others in small parts
 MAX_COMPRESSION = 20  # Keras does not compress the weights, which shrink by about a tenth
 DATE = (1980, 1, 1, 0, 0, 0)  # of members in files that we write: the same network gives the same bytes
 VERSION = "3.0.0"  # of the oldest Keras that reads our files
@@ -105,7 +104,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         raise ValueError(f"members of the archive must have relative names without '..', got {name!r}")
     if info.flag_bits & 1:
         raise ValueError(f"member {name} must not be encrypted")
-    if info.compress_type not in METHODS:
+    if info.compress_type not in ZIP_METHODS:
         raise ValueError(f"member {name} must be stored or deflated, got method {info.compress_type}")
     if name == WEIGHTS and info.file_size > MAX_COMPRESSION * info.compress_size:
         raise ValueError(
