@@ -10,19 +10,25 @@ REFCONV_NATIVE=1   use all features of this machine's processor in every instruc
 
 import contextlib
 import functools
+import gzip
 import logging
 import multiprocessing
 import os
-import platform
 import re
+import shlex
 import shutil
+import subprocess
 import sys
+import sysconfig
+import tarfile
 import threading
+import time
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 CORE = Path("refconv/_core")
 PURE_MARKER = CORE / "pure_build.txt"  # without this file, importing a package that has no kernels fails
@@ -60,9 +66,20 @@ DIRECTIVES = {
 
 
 def on_x86():
-    """Return True if the kernels are compiled for x86-64."""
-    target = os.environ.get("ARCHFLAGS", "") + platform.machine().lower()
+    """Return True if the kernels are compiled for x86-64.
+
+    The compiler is asked, not this machine: it may compile for another processor. On macOS, ARCHFLAGS overrules it.
+    """
+    target = os.environ.get("ARCHFLAGS") or target_of(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     return ("x86_64" in target or "amd64" in target) and "arm64" not in target
+
+
+def target_of(compiler):
+    """Return the target of a compiler, such as "aarch64-linux-gnu"; without an answer, that of Python."""
+    try:
+        return subprocess.check_output([*shlex.split(compiler), "-dumpmachine"], encoding="utf-8", stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):  # MSVC, or no compiler, which the build reports later
+        return sysconfig.get_platform()
 
 
 def extensions():
@@ -235,8 +252,31 @@ class BuildPython(build_py):
             marker.unlink(missing_ok=True)
 
 
+class SourceArchive(sdist):
+    """Build command that writes the same bytes for the same files and the same SOURCE_DATE_EPOCH (seconds since 1970)."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        if format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+        date = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+
+        def without_origin(entry):
+            entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = date, 0, 0, "", ""
+            entry.mode = 0o755 if entry.mode & 0o100 else 0o644
+            return entry
+
+        path = f"{base_name}.tar.gz"
+        with (
+            open(path, "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=date) as content,
+            tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            archive.add(base_dir, filter=without_origin)  # in the order of names
+        return path
+
+
 if __name__ == "__main__":  # the processes that translate import this file, too, and must not start a build
     setup(
         ext_modules=[] if os.environ.get("REFCONV_PURE") else extensions(),
-        cmdclass={"build_ext": BuildKernels, "build_py": BuildPython},
+        cmdclass={"build_ext": BuildKernels, "build_py": BuildPython, "sdist": SourceArchive},
     )

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import types
 from pathlib import Path
 
@@ -52,6 +53,27 @@ def test_sources_are_read_as_utf_8_whatever_the_locale():
     assert int(run.stdout) > 50
 
 
+@pytest.mark.skipif(os.name != "posix", reason="the compiler is a shell script")
+def test_a_cross_compiler_chooses_the_instruction_sets_and_not_this_machine(setup, monkeypatch, tmp_path):
+    def compiler(target):
+        path = tmp_path / target
+        path.write_text(f"#!/bin/sh\n[ $1 = -dumpmachine ] && echo {target}\n", encoding="utf-8")
+        path.chmod(0o755)
+        return str(path)
+
+    monkeypatch.delenv("ARCHFLAGS", raising=False)
+    for target, on_x86 in {"aarch64-linux-gnu": False, "x86_64-linux-gnu": True, "x86_64-apple-darwin23": True}.items():
+        monkeypatch.setenv("CC", compiler(target))
+        assert setup.on_x86() == on_x86, target
+    monkeypatch.setenv("ARCHFLAGS", "-arch arm64 -arch x86_64")  # macOS: one file for both processors
+    assert not setup.on_x86()
+    monkeypatch.delenv("ARCHFLAGS")
+    monkeypatch.setenv("CC", "no-such-compiler -O2")
+    for python, on_x86 in {"linux-x86_64": True, "win-amd64": True, "linux-aarch64": False}.items():
+        monkeypatch.setattr(setup.sysconfig, "get_platform", lambda python=python: python)
+        assert setup.on_x86() == on_x86, python
+
+
 def test_msvc_reads_the_generated_sources_as_utf_8(setup, monkeypatch):
     monkeypatch.setattr(setup, "openmp_flags", lambda: types.SimpleNamespace(extra_compile_args=[], extra_link_args=[]))
     monkeypatch.setattr(setup.sys, "platform", "win32")
@@ -92,6 +114,31 @@ def test_only_a_build_without_kernels_leaves_the_marker_that_permits_the_loops(s
     assert Path(_load.__file__).parent / setup.PURE_MARKER.name == _load.PURE_MARKER
     assert build("1") == [tmp_path / ("" if editable else "built") / setup.PURE_MARKER]
     assert build("") == []
+
+
+def test_a_source_archive_has_the_same_bytes_wherever_and_whenever_it_is_written(setup, monkeypatch, tmp_path):
+    from setuptools import Distribution
+
+    def archive(folder, mode, age):
+        monkeypatch.chdir(folder)
+        files = {Path("refconv-1.2", *name): text for name, text in {("b", "y.py"): "y = 2\n", ("a.py",): "a = 1\n"}.items()}
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            path.chmod(mode)
+            os.utime(path, (age, age))
+        command = setup.SourceArchive(Distribution({"name": "refconv"}))
+        path = Path(command.make_archive("refconv-1.2", "gztar", base_dir="refconv-1.2"))
+        with tarfile.open(path) as tar:
+            assert {entry.name: entry.mtime for entry in tar if entry.isfile()} == dict.fromkeys(
+                map(Path.as_posix, files), 1e9
+            )
+        return path.read_bytes()
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir(mode=0o700)
+    assert archive(tmp_path / "first", 0o644, age=1.5e9) == archive(tmp_path / "second", 0o600, age=1.6e9)
 
 
 @pytest.mark.parametrize(("verbose", "level"), [(1, logging.WARNING), (2, logging.INFO)])
