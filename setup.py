@@ -68,14 +68,17 @@ DIRECTIVES = {
 def on_x86():
     """Return True if the kernels are compiled for x86-64.
 
-    The compiler is asked, not this machine: it may compile for another processor. On macOS, ARCHFLAGS overrules it.
+    The target of the compiler decides, and not this machine. On macOS, ARCHFLAGS states the target.
     """
     target = os.environ.get("ARCHFLAGS") or target_of(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     return ("x86_64" in target or "amd64" in target) and "arm64" not in target
 
 
 def target_of(compiler):
-    """Return the target of a compiler, such as "aarch64-linux-gnu"; without an answer, that of Python."""
+    """Return the target of a compiler, such as "aarch64-linux-gnu".
+
+    If the compiler names none, return the platform of this Python.
+    """
     try:
         return subprocess.check_output([*shlex.split(compiler), "-dumpmachine"], encoding="utf-8", stderr=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError):  # MSVC, or no compiler, which the build reports later
@@ -253,7 +256,10 @@ class BuildPython(build_py):
 
 
 class SourceArchive(sdist):
-    """Build command that writes the same bytes for the same files and the same SOURCE_DATE_EPOCH (seconds since 1970)."""
+    """Build command that writes an archive whose bytes depend only on the files and its date.
+
+    The date is SOURCE_DATE_EPOCH, in seconds since 1970, or else the current time.
+    """
 
     def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
         if format != "gztar":
