@@ -15,7 +15,7 @@ The limits are 1e-9 in float64 and 1e-4 in float32; the exit status is 1 if a va
 gradients may also differ by twice the difference of PyTorch's own gradients in float32 and float64 ("limit"), which is the
 largest difference of two results that are equally accurate.
 
-The limit of one gradient is 1e-9 of its largest element in float64. In float32, refconv's error may be twice as large as
+The limit of one gradient is 1e-9 of its largest element in float64. In float32, refconv's error may be three times as large as
 PyTorch's own error of the same gradient: the largest of six runs with other roundings. Both limits are larger where the terms
 of a gradient cancel, as before a batch normalisation; see ``benchmarks.torch_gradients``.
 

@@ -166,7 +166,7 @@ def test_tensors_that_share_their_elements_may_not_be_many(tmp_path):
     state = {f"{k}.weight": kernel for k in range(3)}
     torch.save(state, tmp_path / "tied.pth")
     model = nn.Sequential(nn.Dense(100, bias=False))
-    assert weights.from_torch(model, tmp_path / "tied.pth", input_shape=(80,), strict=False).missing == []
+    assert weights.from_torch(model, tmp_path / "tied.pth", input_shape=(80,), strict=False).missing_keys == []
     torch.save({f"{k}.weight": kernel for k in range(100)}, tmp_path / "many.pth")
     with pytest.raises(
         ValueError, match=r"many.pth must contain tensors of at most \d+ bytes in all, for its size, got 1600000"

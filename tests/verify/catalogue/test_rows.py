@@ -27,6 +27,7 @@ def with_options(operator, **changed):
 
     def forward(function, a):
         other = a.with_arrays()
+        assert changed.keys() <= {*other.options, *other.given}
         other.options.update({name: value for name, value in changed.items() if name in other.options})
         other.given.update({name: value for name, value in changed.items() if name in other.given})
         return operator.forward(function, other)
@@ -71,7 +72,7 @@ def test_the_proof_of_an_optimiser_has_symbols_for_all_options_and_learning_rate
         ("optim.SGD", {"decayed": "weights"}),
         ("optim.RMSProp", {"eps": 0.75}),
         ("optim.Adam", {"beta2": 0.875}),
-        ("optim.clip_by_global_norm", {"most": 0.25}),
+        ("optim.clip_by_global_norm", {"max_norm": 0.25}),
         ("running_average", {"momentum": 0.75}),
     ],
 )

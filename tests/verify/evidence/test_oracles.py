@@ -312,7 +312,7 @@ def test_libraries_that_are_not_installed_are_not_used(nothing_installed):
 def test_pytorch_pads_itself_only_if_it_can():
     for padding, itself in ((1, True), (((1, 0), (0, 1)), False), ((2, 1), False)):
         window = Window((3, 2), padding=padding)
-        assert torch_oracle.pads_itself(window, (5, 4)) is itself
+        assert torch_oracle.supports_padding(window, (5, 4)) is itself
 
 
 @pytest.mark.parametrize("ceil_mode", [False, True])
