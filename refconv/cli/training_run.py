@@ -49,7 +49,7 @@ from refconv.training import (
 from refconv.training.metrics import accuracy, intersection_over_union
 from refconv.training.processes import Processes
 from refconv.training.run import Run
-from refconv.training.shards import DEFAULT_SHARDS
+from refconv.training.shards import DEFAULT_SHARDS, drops_normalisation
 from refconv.typing import Array
 
 __all__ = ["train"]
@@ -103,14 +103,20 @@ def train(options: Namespace) -> None:
 
 
 def check_shards(options: Namespace, processes: int) -> None:
-    """Refuse a number of shards that fit would refuse, before the data are loaded."""
+    """Refuse options of shards that fit would refuse, before the data are loaded."""
     if options.shards is None:
         if options.sync_bn:
             raise ArgumentValueError("--shards must be given with --sync-bn, got none")
+        if options.resume and processes > 1:  # a new run has a default
+            raise ArgumentValueError(
+                f"--resume {options.resume} must be a run with --shards to continue in {processes} processes, got none"
+            )
     elif options.batch_size % options.shards:
         raise ArgumentValueError(f"--shards must divide --batch-size {options.batch_size}, got {options.shards}")
     elif options.shards < processes:
         raise ArgumentValueError(f"--shards must be at least {processes}, the number of processes, got {options.shards}")
+    if options.sync_bn and not options.freeze_to and drops_normalisation(network(options, None, classes=10)):
+        raise ArgumentValueError(f"--sync-bn must be left out for networks that drop layers at random, got {options.model}")
 
 
 def _prepared(

@@ -77,15 +77,15 @@ class Prefetch:
         return {"type": type(self.batches).__name__, **(self.batches.settings() if hasattr(self.batches, "settings") else {})}
 
     def __getattr__(self, name: str) -> Any:
-        """Return ``state``, ``resume``, ``sharded`` or some settings of the batches.
+        """Return ``state``, ``resume``, ``every``, ``sharded`` or some settings of the batches.
 
         They are looked up dynamically, because iterables other than :class:`Batches` may not have them.
         """
         if name in ("state", "resume", "batch_size", "drop_last"):
             return getattr(self.batches, name)
-        if name == "sharded":
-            sharded = self.batches.sharded
-            return lambda count, own: self._ahead(sharded(count, own))
+        if name in ("every", "sharded"):
+            parts = getattr(self.batches, name)
+            return lambda *arguments: self._ahead(parts(*arguments))
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __len__(self) -> int:

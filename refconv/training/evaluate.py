@@ -11,7 +11,6 @@ import numpy as np
 
 from refconv._arguments import class_labels, integer
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.data.batches import Batches
 from refconv.inference.automatic import for_inference
 from refconv.ops.loss import softmax
 from refconv.training.arguments import check_loss, found
@@ -130,7 +129,8 @@ def evaluate(
     batches = own = pairs(batches, shuffle=False)
     if processes.size > 1:
         processes.refuse_differences(entries("batches", describe(batches)))
-    if processes.size > 1 and isinstance(batches, Batches) and can_read_parts(batches):
+        processes.share_order(batches)
+    if processes.size > 1 and can_read_parts(batches):
         own = batches.every(processes.size, processes.rank)
     elif processes.size > 1:
         own = islice(batches, processes.rank, None, processes.size)

@@ -12,7 +12,7 @@ from refconv.training.history import History
 from refconv.training.losses import CrossEntropy
 from refconv.training.processes import Processes
 from refconv.training.run import Run
-from refconv.training.sharded_gradient import ShardedGradient, digest_of_weights, facts_of, share_order
+from refconv.training.sharded_gradient import ShardedGradient, digest_of_weights, facts_of
 from refconv.training.together import end_together, own_callbacks
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def fit(
                 processes=processes,
             )
         with processes.fail_together():
-            share_order(run)
+            processes.share_order(run.batches)
         with run:
             if processes.size > 1:
                 processes.refuse_differences(facts_of(run))

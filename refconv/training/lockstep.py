@@ -13,7 +13,7 @@ from refconv._errors import ArgumentValueError
 from refconv.training.processes import Processes, tree_sum, whole_parts
 from refconv.typing import Array
 
-__all__ = ["in_lockstep"]
+__all__ = ["NOT_ALIKE", "in_lockstep"]
 
 
 def in_lockstep(

@@ -153,6 +153,14 @@ class Processes:
         self.communicator.Allgatherv(np.ascontiguousarray(piece), [total, lengths])
         return total
 
+    def share_order(self, batches: Any) -> None:
+        """Let all processes read batches in the order of the first.
+
+        Batches without a seed have different orders.
+        """
+        if self.size > 1 and hasattr(batches, "state") and hasattr(batches, "resume"):
+            batches.resume(self.gather("the order of the batches", batches.state())[0], 0)
+
     @contextmanager
     def fail_together(self) -> Iterator[None]:
         """Raise an error of one process in all; the others would wait for it.

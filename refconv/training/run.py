@@ -15,11 +15,12 @@ from refconv.training.averages import warn_if_averages_lag
 from refconv.training.divergence import ADVICE, cause_of_divergence
 from refconv.training.evaluate import Evaluation, Means, evaluate
 from refconv.training.history import Diverged, Epoch, History
+from refconv.training.lockstep import NOT_ALIKE
 from refconv.training.metrics import measure, named_metrics
 from refconv.training.pairs import each_pair, is_exhausted_after_one_pass, length, pairs
 from refconv.training.processes import Processes
 from refconv.training.settings import describe
-from refconv.training.shards import Measured, Shards
+from refconv.training.shards import Measured, Shards, drops_normalisation
 from refconv.training.step import check_targets, main_scores, scores_shape
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class Run:
         if sync_bn and not divided:
             raise ArgumentValueError("shards must be given with sync_bn=True, got None: a whole batch has common statistics")
         self.shards = Shards(shards, self.processes, self.batches, sync_bn) if divided else None
+        if sync_bn and drops_normalisation(model):
+            raise ArgumentValueError(NOT_ALIKE)
         self.schedule: Any = schedule  # not typed as a Callable, because a Plateau also has the methods watch and reset
         self.functions = named_metrics(metrics, loss)
         self.clip_norm = None if clip_norm is None else real("clip_norm", clip_norm, above=0)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from refconv.nn import Layer
     from refconv.training.run import Run
 
-__all__ = ["ShardedGradient", "digest_of_weights", "facts_of", "share_order"]
+__all__ = ["ShardedGradient", "digest_of_weights", "facts_of"]
 
 
 class ShardedGradient:
@@ -226,15 +226,6 @@ def facts_of(run: Run) -> dict[str, Any]:
         "the epoch": run.epoch,
         "the step": run.step,
     }
-
-
-def share_order(run: Run) -> None:
-    """Let all processes read the batches in the order of the first.
-
-    Batches without a seed have different orders.
-    """
-    if run.processes.size > 1 and hasattr(run.batches, "state") and hasattr(run.batches, "resume"):
-        run.batches.resume(run.processes.gather("the order of the batches", run.batches.state())[0], 0)
 
 
 def digest_of_weights(model: Layer) -> str:

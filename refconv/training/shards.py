@@ -9,12 +9,15 @@ import numpy as np
 
 from refconv._arguments import flag, integer
 from refconv._errors import ArgumentValueError
+from refconv.nn import BatchNorm, Layer
+from refconv.nn.container import RandomContainer
+from refconv.nn.layer import all_layers
 from refconv.training.pairs import can_read_parts, each_pair
 from refconv.training.processes import Processes
 from refconv.training.settings import digest_of
 from refconv.typing import Array
 
-__all__ = ["DEFAULT_SHARDS", "Measured", "ShardedBatch", "Shards"]
+__all__ = ["DEFAULT_SHARDS", "Measured", "ShardedBatch", "Shards", "drops_normalisation"]
 
 ShardedBatch = dict[int, tuple[Array, Array]]  # x and targets of shards, by number
 
@@ -76,6 +79,19 @@ class Shards:
             ends = [len(part) for part in np.array_split(np.arange(len(x)), self.count)]
             ends = np.cumsum([0, *ends]).tolist()
             yield {k: (x[a:b], targets[a:b]) for k in self.local if (a := ends[k]) < (b := ends[k + 1])}
+
+
+def drops_normalisation(model: Layer) -> bool:
+    """Return True if a layer of the network leaves out batch normalisation at random.
+
+    A shard that leaves it out has no statistics to share.
+
+    >>> from refconv import nn
+    >>> drops_normalisation(nn.StochasticDepth(nn.BatchNorm(), 0.5)), drops_normalisation(nn.StochasticDepth(nn.ReLU(), 0.5))
+    (True, False)
+    """
+    random = (layer for layer in all_layers(model) if isinstance(layer, RandomContainer) and not layer.frozen)
+    return any(isinstance(inner, BatchNorm) for layer in random for inner in all_layers(layer))
 
 
 class Measured(NamedTuple):

@@ -57,6 +57,11 @@ def test_every_command_has_a_help(tmp_path, command):
         (("train", "lenet", "--shards", "5"), 1, "--shards must divide --batch-size 64, got 5"),
         (("train", "resnet20", "--sync-bn"), 1, "--shards must be given with --sync-bn, got none"),
         (
+            ("train", "stochastic-depth110", "--sync-bn", "--shards", "8"),
+            1,
+            "--sync-bn must be left out for networks that drop layers at random, got stochastic-depth110",
+        ),
+        (
             ("train", "resnet20", "--small", "--sync-bn", "--shards", "8", "--images", "5"),
             1,
             "--sync-bn must have an image for each of 8 shards, got 5 images",

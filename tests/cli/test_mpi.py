@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,13 @@ def test_rehearsals_are_refused_once_in_several_processes(option, monkeypatch, c
 
     in_processes(2, refused)
     assert "refconv train: --find-lr and --dry-run must be used without mpiexec, got 2 processes" in capsys.readouterr().err
+
+
+def test_a_run_without_shards_is_not_resumed_in_several_processes():
+    options = Namespace(shards=None, sync_bn=False, batch_size=64, resume="first")
+    training_run.check_shards(options, 1)
+    with pytest.raises(ValueError, match="--resume first must be a run with --shards to continue in 2 processes, got none"):
+        training_run.check_shards(options, 2)
 
 
 @needs_kernels

@@ -10,7 +10,7 @@ from refconv import nn, optim, training
 from refconv.data import Batches, Prefetch
 from refconv.training import Checkpoint, fit
 from refconv.training.processes import Processes, tree_sum, whole_parts
-from sharded_training import LABELS, Sometimes, assert_same, batches, images, network, train
+from sharded_training import LABELS, Sometimes, assert_same, batches, images, network, noise, train
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8, 11])
@@ -145,6 +145,20 @@ def test_networks_that_leave_out_layers_have_no_shared_statistics(dropped):
         fit(model, [(images(8), LABELS[:8])], optim.SGD(model, 0.1), epochs=1, shards=4, sync_bn=True)
 
 
+@pytest.mark.parametrize("is_frozen", [False, True])  # frozen containers drop nothing
+def test_stochastic_depth_with_shared_statistics_is_refused_before_the_first_step(is_frozen):
+    model = nn.Sequential(nn.Sum(nn.Identity(), nn.StochasticDepth(nn.BatchNorm(), 0.9)), nn.Flatten(), nn.Dense(3))
+    model.build((7, 6, 2), rng=0)
+    unread = Batches(Images(), LABELS, 8)
+    if is_frozen:
+        model[0].freeze()
+        fit(model, unread, optim.SGD(model, 0.1), epochs=1, shards=2, sync_bn=True)
+        return
+    with pytest.raises(ValueError, match="sync_bn must be False for networks that leave out layers at random"):
+        fit(model, unread, optim.SGD(model, 0.1), epochs=1, shards=2, sync_bn=True)
+    assert unread.images.read == []
+
+
 class Recorded(nn.Layer):
     """Layer without parameters that records random numbers of its own generator."""
 
@@ -230,6 +244,26 @@ def test_evaluation_in_several_processes_has_the_same_result():
         assert (found.loss, found.metrics) == (expected.loss, expected.metrics)
         np.testing.assert_array_equal(found.predictions, expected.predictions)
         np.testing.assert_array_equal(found.labels, expected.labels)
+
+
+def test_evaluation_on_shuffled_batches_without_a_seed_uses_each_image_once():
+    def evaluated(communicator):
+        batches = Batches(images(), np.arange(50), 8, augment=noise)  # each process has another order
+        return training.evaluate(lambda x: np.eye(50)[: len(x)], batches, communicator=communicator)
+
+    first, *others = in_processes(3, evaluated)
+    assert sorted(first.labels) == list(range(50))
+    for other in others:
+        np.testing.assert_array_equal(other.labels, first.labels)
+
+
+def test_a_process_reads_ahead_only_the_batches_that_it_evaluates():
+    def read(communicator):
+        own = Images()
+        training.evaluate(network(), Prefetch(Batches(own, LABELS, 10, shuffle=False)), communicator=communicator)
+        return own.read[50:]  # all are read once for the fingerprint of the data
+
+    assert [len(read) for read in in_processes(2, read)] == [30, 20]
 
 
 @pytest.mark.parametrize(
