@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Tests and doctests import the experiments, which are not installed. This folder is appended to the end of the path, so that
 # an installed refconv takes precedence over the one in this folder.
@@ -21,10 +21,10 @@ sys.path.append(str(Path(__file__).parent))
 # refconv is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# Every run draws the same cases and has no deadlines. A test that sets its own number of cases uses `max_examples` of
-# tests/strategies.py.
+# Every run draws the same cases. Without deadlines, tests also pass beside other load and in an emulator. A test that sets its
+# own number of cases uses `max_examples` of tests/strategies.py.
 FULL_EXAMPLES, FAST_EXAMPLES = 40, 10
-COMMON = {"deadline": None, "derandomize": True, "print_blob": True}
+COMMON = {"deadline": None, "derandomize": True, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("full", max_examples=FULL_EXAMPLES, **COMMON)
 settings.register_profile("fast", max_examples=FAST_EXAMPLES, **COMMON)
 
