@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 FOLDERS = {
     "benchmarks": "speed, memory and start-up, measured beside other libraries",
-    "docs": "this page, the decision records and the table of adjoints",
+    "docs": "this page, the decision records, and tables of adjoints, special values and rounding",
     "experiments": "the lectures' statements about training, tested on small data sets",
     "figures": "the lectures' pictures, each drawn by a script",
     "refconv": "the library",

@@ -37,6 +37,7 @@ __all__ = [
     "real",
     "real_or_exact",
     "trainable_parameters",
+    "updatable",
 ]
 
 Option = TypeVar("Option")
@@ -235,6 +236,21 @@ def trainable_parameters(model: Any) -> dict[str, Any]:
     return {name: p for name, p in parameters.items() if p.trainable}
 
 
+def updatable(name: str, array: Array) -> None:
+    """Raise ``ValueError`` unless kernels can update the elements of an array in place."""
+    flags = array.flags
+    if not array.dtype.isnative:
+        raise ArgumentValueError(f"{name} must be in this computer's byte order, got dtype {array.dtype.str!r}")
+    if not flags.writeable:
+        raise ArgumentValueError(f"{name} must be writeable, got a read-only array")
+    if not flags.aligned:
+        raise ArgumentValueError(
+            f"{name} must be aligned in memory, got an address that is no multiple of its type's alignment"
+        )
+    if not flags.c_contiguous:  # the kernels update the elements in memory order
+        raise ArgumentValueError(f"{name} must be C-contiguous, got strides {array.strides}")
+
+
 def class_labels(
     labels: object,
     count: int | Shape | None = None,
@@ -302,7 +318,7 @@ def class_labels(
         bounds = "at least 0" if classes is None and label < 0 else f"from 0 to {most}"
         index = wrong[0] if labels.ndim == 1 else tuple(map(int, np.unravel_index(wrong[0], labels.shape)))
         raise ArgumentValueError(f"{name} must be {bounds}, got {label} at index {index}")
-    return np.ascontiguousarray(labels, np.intp)
+    return np.require(np.ascontiguousarray(labels, np.intp), requirements="A")
 
 
 def _bounded(name: str, number: Any, value: object, least: int, most: float) -> int:

@@ -66,6 +66,23 @@ def correlate(x: Array, w: Array, output_size: Sequence[int], window: Window, gr
     return y
 
 
+def cross_correlate2d(x: Array, w: Array, mode: str) -> Array:
+    """Compute the cross-correlation of an image.
+
+    Products with the zeros around it are left out, since 0 · ∞ is NaN.
+    """
+    window = mode_window(w.shape, mode)
+    y = np.zeros(window.output_size(x.shape), x.dtype)
+    for entry in np.ndindex(w.shape):
+        shifts = [m - before for m, (before, _) in zip(entry, window.pads(x.shape), strict=True)]
+        ends = [min(n, size - shift) for n, size, shift in zip(y.shape, x.shape, shifts, strict=True)]
+        inside = [(max(-shift, 0), end, shift) for shift, end in zip(shifts, ends, strict=True)]
+        if all(first < end for first, end, _ in inside):
+            inputs = tuple(slice(first + shift, end + shift) for first, end, shift in inside)
+            y[tuple(slice(first, end) for first, end, _ in inside)] += x[inputs] * w[entry]
+    return y
+
+
 def plus(y: Array, bias: Array | None) -> Array:
     """Add the bias, if there is one."""
     return y if bias is None else y + bias
@@ -320,10 +337,7 @@ def adamw(
 
 # Operators that are one expression.
 FORMULAS: dict[str, Callable[..., Any]] = {
-    "cross_correlate2d": lambda x, w, mode: conv2d(
-        x[None, ..., None], w[..., None, None], None, mode_window(w.shape, mode), 1
-    )[0, ..., 0],
-    "convolve2d": lambda x, w, mode: FORMULAS["cross_correlate2d"](x, np.flip(w), mode),
+    "convolve2d": lambda x, w, mode: cross_correlate2d(x, np.flip(w), mode),
     "conv2d_db": lambda dy: split(dy, 1)[0].sum(0),
     "im2col": lambda x, window: patches(
         padded(x, window, window.output_size(x.shape[1:-1])), window, window.output_size(x.shape[1:-1]), 1
@@ -348,7 +362,9 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "global_avg_pool2d_dx": lambda dy, size: np.broadcast_to(
         dy.reshape(len(dy), *(1 for _ in size), dy.shape[-1]) / math.prod(size), (len(dy), *size, dy.shape[-1])
     ).copy(),
-    "pad": lambda x, window, mode: resized(x, window.padded_size(x.shape[1:3]), pad_terms(x.shape[1:3], window, mode)),
+    "pad": lambda x, window, mode: np.pad(
+        x, [(0, 0), *window.pads(x.shape[1:3]), (0, 0)], "constant" if mode == "zeros" else mode
+    ),
     "pad_dx": lambda dy, size, window, mode: resized(dy, size, transposed(pad_terms(size, window, mode))),
     "layer_norm": lambda x, gamma, beta, eps: group_norm(x, gamma, beta, 1, eps),
     "instance_norm": lambda x, gamma, beta, eps: group_norm(x, gamma, beta, x.shape[-1], eps),

@@ -22,6 +22,7 @@ from refconv.inference.table import plan_table
 from refconv.inference.tiles import choose_tiles
 from refconv.inference.watch import Watch
 from refconv.nn import Layer
+from refconv.ops.check import contiguous
 from refconv.typing import Array, Shape
 
 __all__ = ["Plan", "compile_model"]
@@ -172,7 +173,7 @@ class Plan:
         if x.shape[1:] != self.input_shape or x.ndim != 1 + len(self.input_shape):
             expected = ", ".join(["N", *map(str, self.input_shape)])
             raise ArgumentValueError(f"x must have shape ({expected}), got {x.shape}: compile_model was called for this shape")
-        return np.ascontiguousarray(x)
+        return contiguous(x, self.dtype)
 
     def _compile(self) -> None:
         self._watch = Watch(self.model) if self._is_watching else None

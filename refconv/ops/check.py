@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refconv._arguments import known_format, real, real_or_exact
 from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.typing import Array, DataFormat, Shape
 
-__all__ = ["as_float", "axes", "channels_last", "floats", "input_channels", "restore", "same_shape", "scalar"]
+__all__ = ["as_float", "axes", "channels_last", "contiguous", "floats", "input_channels", "restore", "same_shape", "scalar"]
 
 MaybeArray = TypeVar("MaybeArray", bound=Array | None)  # a bias may be None
 
@@ -19,7 +20,9 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def floats(**arrays: Any) -> list[Array]:
-    """Return several arguments as C-contiguous arrays of one float type, in the given order.
+    """Return several arguments as C-contiguous, aligned arrays of one float type.
+
+    They are returned in the order of the arguments.
 
     The bias b may be None, and is then returned as None. The annotation omits this, since all elements of a list have the same
     type.
@@ -43,7 +46,10 @@ def floats(**arrays: Any) -> list[Array]:
 
 def _is_ready(value: object) -> bool:
     """Return True if the value needs no conversion, as in most calls."""
-    return type(value) is np.ndarray and value.dtype in FLOATS and value.flags.c_contiguous and value.ndim > 0
+    if type(value) is not np.ndarray or value.dtype not in FLOATS or not value.ndim:
+        return False
+    flags = value.flags
+    return flags.c_contiguous and flags.aligned
 
 
 def _given_type(value: Any) -> str:
@@ -53,7 +59,7 @@ def _given_type(value: Any) -> str:
 
 
 def as_float(name: str, value: Any) -> Array:
-    """Return an argument as a C-contiguous array of float32, float64 or objects.
+    """Return an argument as a C-contiguous, aligned array of float32, float64 or objects.
 
     Objects are fractions or symbols. :func:`floats` describes the conversions.
     """
@@ -74,7 +80,15 @@ def as_float(name: str, value: Any) -> Array:
     native = a.dtype.newbyteorder("=")
     if native not in FLOATS:
         raise ArgumentTypeError(f"{name} must be an array of float32, float64 or integers, got {a.dtype}")
-    return np.ascontiguousarray(a, native)
+    return contiguous(a, native)
+
+
+def contiguous(a: Array, dtype: DTypeLike) -> Array:
+    """Return an array as a C-contiguous, aligned array of this dtype with at least one axis.
+
+    The kernels read elements through C pointers, and C requires the address of a number to be a multiple of its alignment.
+    """
+    return np.require(np.ascontiguousarray(a, dtype), requirements="A")
 
 
 def _as_exact(name: str, a: Array) -> Array:

@@ -218,5 +218,5 @@ def _kernels_accept(arrays: Sequence[Array], shapes: set[Shape]) -> bool:
         get_config().engine == "kernels"
         and len(shapes) == 1
         and dtype in FLOATS
-        and all(a.dtype == dtype and a.flags.c_contiguous and a.ndim for a in arrays)
+        and all(a.dtype == dtype and a.flags.c_contiguous and a.flags.aligned and a.ndim for a in arrays)
     )

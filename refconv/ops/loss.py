@@ -8,7 +8,7 @@ import numpy as np
 
 from refconv._arguments import class_labels
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.ops.check import as_float, floats, same_shape, scalar
+from refconv.ops.check import as_float, contiguous, floats, same_shape, scalar
 from refconv.ops.dispatch import implementation
 from refconv.typing import Array, ArrayLike, Shape
 
@@ -359,7 +359,7 @@ def _numbers(name: str, values: ArrayLike, dtype: np.dtype[Any]) -> Array:
     if np.iscomplexobj(values):  # NumPy would drop the imaginary part
         raise ArgumentTypeError(f"{name} must be an array of real numbers, got complex numbers")
     try:
-        return np.ascontiguousarray(np.asarray(values), dtype).reshape(np.shape(values))
+        return contiguous(np.asarray(values), dtype).reshape(np.shape(values))
     except (TypeError, ValueError):
         raise ArgumentTypeError(f"{name} must be an array of real numbers, got {values!r}") from None
 

@@ -16,7 +16,7 @@ from refconv._arguments import per_axis
 from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window, pooling_window
-from refconv.ops.check import as_float, channels_last, restore, same_shape
+from refconv.ops.check import as_float, channels_last, contiguous, restore, same_shape
 from refconv.ops.dispatch import implementation
 from refconv.typing import Array, ArrayLike, DataFormat, Padding, Shape, Size
 
@@ -334,7 +334,7 @@ def _checked_dx(
     same_shape("argmax", argmax, dy.shape, "the shape of dy")
     dy, argmax = (channels_last(name, a, ndim, data_format) for name, a in (("dy", dy), ("argmax", argmax)))
     input_size = per_axis("input_size", input_size, ndim)
-    argmax = np.ascontiguousarray(argmax, np.intp)
+    argmax = contiguous(argmax, np.intp)
     # The kernels check each index when they use it. As unsigned numbers, negative indices are larger than all others.
     if get_config().engine != "kernels" and argmax.size and argmax.view(np.uintp).max() >= math.prod(input_size):
         _in_bounds(None, argmax, input_size)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from refconv._arguments import real, trainable_parameters
+from refconv._arguments import real, trainable_parameters, updatable
 from refconv.nn.layer import Layer, Parameter
 from refconv.ops.dispatch import implementation
 
@@ -55,7 +55,10 @@ def clip_by_global_norm(model: Layer | Mapping[str, Parameter], max_norm: float 
     networks", 2013.
     """
     max_norm = real("max_norm", max_norm, above=0)
-    gradients = [p.grad for p in trainable_parameters(model).values()]
+    trained = trainable_parameters(model)
+    gradients = [p.grad for p in trained.values()]
+    for name, g in zip(trained, gradients, strict=True):
+        updatable(f"the gradient of {name}", g)
     largest = float(np.max([np.max(np.abs([g.min(), g.max()])) for g in gradients if g.size], initial=0.0))
     if largest == 0 or not math.isfinite(largest):
         return largest

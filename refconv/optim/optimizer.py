@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from refconv._arguments import choice, real, trainable_parameters
+from refconv._arguments import choice, real, trainable_parameters, updatable
 from refconv._errors import ArgumentValueError
 from refconv.nn.calls import CheckedCall
 from refconv.nn.layer import all_layers
@@ -185,8 +185,7 @@ class Optimizer(metaclass=CheckedCall):
         """Collect named parameters into runs with consecutive values, gradients and state."""
         runs: list[list[Named]] = []
         for name, parameter in trained:
-            if not parameter.value.flags.c_contiguous:  # the kernels update the elements in memory order
-                raise ArgumentValueError(f"the value of {name} must be C-contiguous, got strides {parameter.value.strides}")
+            updatable(f"the value of {name}", parameter.value)
             if runs and self._follows(*runs[-1][-1], name, parameter):
                 runs[-1].append((name, parameter))
             else:

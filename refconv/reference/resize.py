@@ -117,7 +117,7 @@ def upsample2d(x: Array, scale: Shape, mode: str) -> Array:
                 for u, p, P in axis_weights(i, H, S_h, mode):
                     for v, q, Q in axis_weights(j, W, S_w, mode):
                         for c in range(C):
-                            y[b, i, j, c] += x[b, u, v, c] * (p * q) / (P * Q)
+                            y[b, i, j, c] += x[b, u, v, c] / (P * Q) * (p * q)
     return y
 
 
@@ -144,8 +144,8 @@ def upsample2d_dx(dy: Array, scale: Shape, mode: str) -> Array:
                 for u, p, P in axis_weights(i, H, S_h, mode):
                     for v, q, Q in axis_weights(j, W, S_w, mode):
                         for c in range(C):
-                            # forward: y[b, i, j, c] += x[b, u, v, c] * (p * q) / (P * Q)
-                            dx[b, u, v, c] += dy[b, i, j, c] * (p * q) / (P * Q)
+                            # forward: y[b, i, j, c] += x[b, u, v, c] / (P * Q) * (p * q)
+                            dx[b, u, v, c] += dy[b, i, j, c] / (P * Q) * (p * q)
     return dx
 
 

@@ -34,6 +34,15 @@ def test_non_contiguous_arrays_are_copied():
         np.testing.assert_array_equal(converted, view)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_unaligned_arrays_are_copied(dtype):
+    unaligned = np.frombuffer(b"\0" + np.arange(3, dtype=dtype).tobytes(), dtype, 3, 1)
+    assert not unaligned.flags.aligned
+    for converted in (as_float("a", unaligned), *floats(a=unaligned, b=unaligned)):
+        assert converted.flags.aligned
+        np.testing.assert_array_equal(converted, unaligned)
+
+
 @pytest.mark.parametrize("dtype", [">f4", ">f8", "<f4", "<f8", ">i4"])
 def test_any_byte_order_becomes_native(dtype):
     converted = as_float("a", np.array([1, 2.0, 3]).astype(dtype))

@@ -93,8 +93,9 @@ cdef void group_moments(Py_ssize_t C, Py_ssize_t groups, const double *moments, 
         var[g] = <real>((long_sum(variances + g * K, K) + sum_of_squares(means + g * K, K, exact_mean)) / K)
         for c in range(g * K, (g + 1) * K):
             scale = weights[c] / sqrt(var[g] + eps)
-            affine[c], affine[C + c] = mean[g], <real>scale
-            affine[2 * C + c] = <real>(weights[C + c] - (exact_mean - mean[g]) * scale)
+            affine[c], affine[C + c], affine[2 * C + c] = mean[g], <real>scale, weights[C + c]
+            if isfinite(scale):  # 0 · ∞ is NaN
+                affine[2 * C + c] = <real>(weights[C + c] - (exact_mean - mean[g]) * scale)
 
 
 cdef double long_sum(const double *terms, Py_ssize_t count) noexcept nogil:

@@ -67,7 +67,9 @@ cdef tuple normalised(const real[:, ::1] x, const real[::1] gamma, const real[::
         affine[0, c], variance[c] = <real>mu[2, c], <real>sigma2[2, c]
     cdef real[::1] scale = scale_of[real](gamma, variance, eps)
     for c in range(C):
-        affine[1, c], affine[2, c] = scale[c], <real>(beta[c] - (mu[2, c] - affine[0, c]) * scale[c])
+        affine[1, c], affine[2, c] = scale[c], beta[c]
+        if isfinite(scale[c]):  # 0 · ∞ is NaN
+            affine[2, c] = <real>(beta[c] - (mu[2, c] - affine[0, c]) * scale[c])
     normalise[real](x, factors, add, relu, y)
     return y, factors, var
 
