@@ -157,7 +157,7 @@ def test_a_run_whose_terminal_is_closed_is_saved_and_with_nohup_goes_on(tmp_path
             while b"epoch 1:" not in shown:
                 shown += os.read(terminal, 4096)
         os.close(terminal)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=180) == 0  # matplotlib may list all fonts first
     finally:
         process.kill()
     history = lines_of(tmp_path / "out" / "history.csv")

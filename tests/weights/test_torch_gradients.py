@@ -25,11 +25,11 @@ def test_a_cancelled_gradient_is_compared_with_the_sum_of_the_magnitudes_of_its_
     assert ratios(actual, {}, {"b": 2.0}, "float64")["b"] == pytest.approx(3e-14 / (1000 * 2.0**-53 * 2))
 
 
-def test_an_error_in_float32_may_be_twice_the_error_of_pytorch():
-    actual = {"a": EXACT["a"] + [3e-6, 0], "b": EXACT["b"]}
+def test_an_error_in_float32_may_be_three_times_the_error_of_pytorch():
+    actual = {"a": EXACT["a"] + [4.5e-6, 0], "b": EXACT["b"]}
     assert ratios(actual, {"a": 1e-6}, {}, "float32")["a"] == pytest.approx(1.5)
     assert ratios(actual, {"a": 2e-6}, {}, "float32")["a"] == pytest.approx(0.75)
-    assert ratios(actual, {"a": 0.0}, {"a": 6.0}, "float32")["a"] == pytest.approx(3e-6 / (200 * 2.0**-24 * 6))
+    assert ratios(actual, {"a": 0.0}, {"a": 6.0}, "float32")["a"] == pytest.approx(4.5e-6 / (200 * 2.0**-24 * 6))
 
 
 def test_the_worst_difference_is_the_first_and_an_error_without_a_limit_is_infinite():

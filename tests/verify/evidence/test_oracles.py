@@ -247,7 +247,9 @@ def test_the_survey_lists_the_onnx_tests_that_are_used_and_why_others_are_not():
 @needs("onnx")
 def test_four_decimals_of_one_onnx_test_show_whether_padding_counts():
     (name,) = onnx.FOUR_DECIMALS
-    (test,) = [test for test in onnx.tests() if test.name == name]
+    test = next((test for test in onnx.tests() if test.name == name), None)
+    if test is None:
+        pytest.skip("this version of onnx does not have the test")
     counted, not_counted = (
         refconv.avg_pool2d(
             test.inputs[0], 3, stride=3, padding=1, ceil_mode=True, count_include_pad=c, data_format=options.FIRST
