@@ -78,9 +78,10 @@ static int next_integer(void)
         int is_right = 1;                                                                                              \
         for (ptrdiff_t k = 0; k < PIXELS * CHANNELS; k++)                                                              \
             x[k] = (real)next_integer();                                                                               \
-        Entries entries = {.down = down, .across = across, .row = 8, .column = 2, .channels = CHANNELS};               \
+        Entries entries = {down, across, .row = 8, .column = 2, .channels = CHANNELS, .pixel = CHANNELS};              \
         ptrdiff_t last = (down - 1) * entries.row + (across - 1) * entries.column;                                     \
-        Run run = {.count = 1, .stride = 1, .readable = (PIXELS - last) * CHANNELS, .writable = CHANNELS};             \
+        ptrdiff_t readable = (PIXELS - last) * CHANNELS;                                                               \
+        Run run = {.count = 1, .stride = 1, .pixel = CHANNELS, .readable = readable, .writable = CHANNELS};            \
         max_windows((const real *)x, entries, run, 0, largest, argmax);                                                \
         avg_windows((const real *)x, entries, run, 1, mean);                                                           \
         for (ptrdiff_t c = 0; c < CHANNELS; c++) {                                                                     \
