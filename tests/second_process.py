@@ -12,7 +12,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cached_property
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,7 @@ class Recorder:
         self.folder, self.numbers = folder, numbers
         self.reports = {}
         self.warnings = {}
-        self.has_met = False  # all tests that are left belong to the first process
+        self.has_met = False  # all tests that are left belong to the first process, or it was killed
 
     def pytest_configure(self, config):
         self.config = config
@@ -68,7 +68,7 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item):
-        self.has_met = self.has_met or not claim(self.folder, self.numbers[item.nodeid])
+        self.has_met = self.has_met or not parent_process().is_alive() or not claim(self.folder, self.numbers[item.nodeid])
         return self.has_met or None  # after True, pytest does not run the test
 
     def pytest_runtest_logreport(self, report):

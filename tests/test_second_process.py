@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import second_process
 from second_process import MIN_TESTS
 
 TESTS = Path(__file__).parent
@@ -172,6 +174,15 @@ def test_a_run_that_ends_early_ends_the_second_process(run):
     printed, first, last = run("-x", FAIL="1")
     assert first != last
     assert "1 failed, 1 passed in" in printed
+
+
+def test_the_second_process_runs_no_further_tests_after_the_first_was_killed(tmp_path, monkeypatch):
+    recorder = second_process.Recorder(tmp_path, {"a": 0, "b": 1})
+    first = SimpleNamespace(is_alive=lambda: True)
+    monkeypatch.setattr(second_process, "parent_process", lambda: first)
+    assert recorder.pytest_runtest_protocol(SimpleNamespace(nodeid="b")) is None
+    first.is_alive = lambda: False
+    assert recorder.pytest_runtest_protocol(SimpleNamespace(nodeid="a")) is True
 
 
 def test_results_of_the_second_process_do_not_count_as_memory_of_a_test(run):
