@@ -60,7 +60,10 @@ def cases():
 
 
 def _stored(folder, graph):
-    """Return the inputs and outputs of a test that are arrays; graphs with other values are refused."""
+    """Return the inputs and outputs of a test that are arrays.
+
+    Other values are left out, because their graphs are refused.
+    """
     from onnx import TensorProto
     from onnx.numpy_helper import to_array
 
