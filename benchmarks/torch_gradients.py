@@ -36,8 +36,8 @@ UNIT_ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24}
 LIMIT = 1e-9  # of float64, relative to the largest element
 ROUNDINGS = {"float64": 1000, "float32": 200}  # of a term, in units of u · |t|
 # Errors of float32 may be this multiple of PyTorch's own. PyTorch divides long sums into more parts than refconv, whose parts
-# have up to 512 terms: with AVX2, the errors of a 1×1 convolution of 1024 channels are 1.65 times as large as PyTorch's. The rest
-# is for chance, since the largest errors of a few runs are compared.
+# have up to 512 terms: with AVX2, the errors of a 1×1 convolution of 1024 channels are 1.65 times as large as PyTorch's. The
+# rest is for chance, since the largest errors of a few runs are compared.
 OWN_ERRORS = 3
 RUNS = 6  # of PyTorch in float32, of which the largest error counts: each run has other roundings
 SELECTION_ERROR = 2.0**-20  # 16 u, relative: standard deviation of rounding errors before a max pooling

@@ -16,8 +16,8 @@ The error of an element is divided by the spacing of floats at a magnitude m. An
     max   all others, and derivatives of functions of one element: m is the largest magnitude in all arrays of the call,
           inputs and results
 
-The numbers are normal, have magnitudes that differ by up to 2^20, cancel in pairs but for a few last bits, or are just below powers
-of two, so that all bits of their mantissas are set.
+The numbers are normal, have magnitudes that differ by up to 2^20, cancel in pairs but for a few last bits, or are just below
+powers of two, so that all bits of their mantissas are set.
 """
 
 import argparse
