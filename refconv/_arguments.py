@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.typing import Array, DataFormat, Shape
@@ -26,6 +27,7 @@ __all__ = [
     "check_ending",
     "choice",
     "class_labels",
+    "contiguous",
     "divisor",
     "entries",
     "flag",
@@ -251,6 +253,14 @@ def updatable(name: str, array: Array) -> None:
         raise ArgumentValueError(f"{name} must be C-contiguous, got strides {array.strides}")
 
 
+def contiguous(a: Array, dtype: DTypeLike) -> Array:
+    """Return an array as a C-contiguous, aligned array of this dtype with at least one axis.
+
+    The kernels read elements through C pointers, and C requires the address of a number to be a multiple of its alignment.
+    """
+    return np.require(np.ascontiguousarray(a, dtype), requirements="A")
+
+
 def class_labels(
     labels: object,
     count: int | Shape | None = None,
@@ -318,7 +328,7 @@ def class_labels(
         bounds = "at least 0" if classes is None and label < 0 else f"from 0 to {most}"
         index = wrong[0] if labels.ndim == 1 else tuple(map(int, np.unravel_index(wrong[0], labels.shape)))
         raise ArgumentValueError(f"{name} must be {bounds}, got {label} at index {index}")
-    return np.require(np.ascontiguousarray(labels, np.intp), requirements="A")
+    return contiguous(labels, np.intp)
 
 
 def _bounded(name: str, number: Any, value: object, least: int, most: float) -> int:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from refconv import _core
-from refconv._arguments import choice, entries, integer
+from refconv._arguments import choice, contiguous, entries, integer
 from refconv._config import Precision, config, get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.inference.graph import INPUT
@@ -22,7 +22,6 @@ from refconv.inference.table import plan_table
 from refconv.inference.tiles import choose_tiles
 from refconv.inference.watch import Watch
 from refconv.nn import Layer
-from refconv.ops.check import contiguous
 from refconv.typing import Array, Shape
 
 __all__ = ["Plan", "compile_model"]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from refconv._arguments import known_format, real, real_or_exact
+from refconv._arguments import contiguous, known_format, real, real_or_exact
 from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.typing import Array, DataFormat, Shape
 
-__all__ = ["as_float", "axes", "channels_last", "contiguous", "floats", "input_channels", "restore", "same_shape", "scalar"]
+__all__ = ["as_float", "axes", "channels_last", "floats", "input_channels", "restore", "same_shape", "scalar"]
 
 MaybeArray = TypeVar("MaybeArray", bound=Array | None)  # a bias may be None
 
@@ -81,14 +80,6 @@ def as_float(name: str, value: Any) -> Array:
     if native not in FLOATS:
         raise ArgumentTypeError(f"{name} must be an array of float32, float64 or integers, got {a.dtype}")
     return contiguous(a, native)
-
-
-def contiguous(a: Array, dtype: DTypeLike) -> Array:
-    """Return an array as a C-contiguous, aligned array of this dtype with at least one axis.
-
-    The kernels read elements through C pointers, and C requires the address of a number to be a multiple of its alignment.
-    """
-    return np.require(np.ascontiguousarray(a, dtype), requirements="A")
 
 
 def _as_exact(name: str, a: Array) -> Array:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from refconv._arguments import class_labels
+from refconv._arguments import class_labels, contiguous
 from refconv._errors import ArgumentTypeError, ArgumentValueError
-from refconv.ops.check import as_float, contiguous, floats, same_shape, scalar
+from refconv.ops.check import as_float, floats, same_shape, scalar
 from refconv.ops.dispatch import implementation
 from refconv.typing import Array, ArrayLike, Shape
 

@@ -12,11 +12,11 @@ import math
 
 import numpy as np
 
-from refconv._arguments import per_axis
+from refconv._arguments import contiguous, per_axis
 from refconv._config import get_config
 from refconv._errors import ArgumentTypeError, ArgumentValueError
 from refconv.geometry import Window, pooling_window
-from refconv.ops.check import as_float, channels_last, contiguous, restore, same_shape
+from refconv.ops.check import as_float, channels_last, restore, same_shape
 from refconv.ops.dispatch import implementation
 from refconv.typing import Array, ArrayLike, DataFormat, Padding, Shape, Size
 
